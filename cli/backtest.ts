@@ -19,8 +19,9 @@ import { UsageError } from "#platform/errors.ts";
 import { parseConfig, readConfigFile } from "#platform/files/read-config.ts";
 import { type Command, optionalNumber, optionalString, requiredOption } from "#platform/terminal/command.ts";
 import { formatTable } from "#platform/terminal/format-table.ts";
-import { readTraffic } from "#tools/reports/backtest/read-traffic.ts";
+import { trafficOf } from "#tools/reports/backtest/read-traffic.ts";
 import { renderHtml } from "#tools/reports/backtest/render-html.ts";
+import { readTraces, traceOptions } from "./read-traces.ts";
 
 type Column = readonly [heading: string, cell: (result: PolicyResult, oracleUsd: number | undefined) => string];
 const columns: readonly Column[] = [
@@ -96,10 +97,11 @@ function rowsOf(results: readonly PolicyResult[]): string[][] {
 export const backtestCommand: Command = {
   summary: "replay recorded traffic through scaling policies and compare cost and service",
   usage:
-    "--trace FILE[,FILE…] --fleet FLEET.yaml [--policy NAME|FILE[,…]] [--capacity-error SHARE|drift|one-bad] [--json | --html FILE]",
+    "--trace FILE[,FILE…]|--prometheus URL --query PROMQL --fleet FLEET.yaml [--policy NAME|FILE[,…]] [--capacity-error SHARE|drift|one-bad] [--json | --html FILE]",
   optionsOnly: true,
   options: {
-    trace: { value: "FILE[,FILE…]", help: "CSV `timestamp,value` with the number of events in each step" },
+    trace: { value: "FILE[,FILE…]", help: "CSV with a time and the number of events in each step" },
+    ...traceOptions(),
     fleet: { value: "FILE", help: "the fleet, YAML or JSON: devices, cloud offers, prices, SLO" },
     policy: {
       value: "NAME|FILE[,…]",
@@ -118,7 +120,6 @@ export const backtestCommand: Command = {
     html: { value: "FILE", help: "write charts of demand, capacity and cost over time to this file" },
   },
   async run(values) {
-    const paths = requiredOption(values, "trace").split(",");
     const fleet = await readFleet(requiredOption(values, "fleet"));
     const wanted = optionalString(values, "policy")?.split(",") ?? backtestPolicies;
     const choices = await Promise.all([...new Set(wanted.map((each) => each.trim()))].map(readPolicy));
@@ -126,9 +127,10 @@ export const backtestCommand: Command = {
     const days = optionalNumber(values, "days", { min: 0.01, max: 10_000 }) ?? null;
     const error = readCapacityError(optionalString(values, "capacity-error"));
     const asJson = values["json"] === true;
+    const recorded = await readTraces(optionalString(values, "trace")?.split(","), values);
     const reports = [];
-    for (const path of paths) {
-      const traffic = await readTraffic(path, peakQps, days);
+    for (const { trace } of recorded) {
+      const traffic = trafficOf(trace, peakQps, days);
       const results = runBacktest(fleet, traffic, choices, error);
       const rows = rowsOf(results);
       reports.push({ name: traffic.name, startMs: traffic.startMs, rates: traffic.rates, results, rows });

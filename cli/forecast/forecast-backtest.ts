@@ -18,11 +18,9 @@ import { minuteMs } from "#platform/time.ts";
 import { version } from "#platform/version.ts";
 import { backtestColumns, columnLegend } from "#tools/reports/forecast/backtest-columns.ts";
 import { type ReportSection, renderReport } from "#tools/reports/forecast/render-report.ts";
-import { readTraceFile, type ValueUnit } from "./read-training-data.ts";
 
 export interface BacktestRequest {
-  readonly paths: readonly string[];
-  readonly unit: ValueUnit;
+  readonly traces: readonly Trace[];
   readonly horizonMinutes: number;
   readonly timeZone: string;
   readonly holidays: readonly string[];
@@ -133,8 +131,7 @@ function stepsOf(stepMs: number, { horizonMinutes }: BacktestRequest): number {
 
 /** Prints the errors of each model's forecasts of the newest part of each trace. */
 export async function runBacktest(request: BacktestRequest): Promise<number> {
-  const { paths, unit, models, modelDirectory, htmlPath, json } = request;
-  const traces = await Promise.all(paths.map(async (path) => (await readTraceFile(path, unit)).trace));
+  const { traces, models, modelDirectory, htmlPath, json } = request;
   const wanted = models === "all" && traces.some(({ stepMs }) => stepsOf(stepMs, request) <= outputMinutes);
   if (modelDirectory !== null && !wanted) {
     throw new UsageError(

@@ -19,8 +19,8 @@ import {
   requiredOption,
 } from "#platform/terminal/command.ts";
 import { minuteMs } from "#platform/time.ts";
+import { readTraces, traceOptions, valueUnits } from "../read-traces.ts";
 import { runBacktest } from "./forecast-backtest.ts";
-import { readTrainingData, valueUnits } from "./read-training-data.ts";
 import { lockForTraining } from "./training-lock.ts";
 import { createTrainingProgress } from "./training-progress.ts";
 
@@ -51,7 +51,9 @@ async function readTrace(values: OptionValues): Promise<TraceDescription> {
   const holidays = readHolidays(values);
   const source = optionalString(values, "source") ?? null;
   const licence = optionalString(values, "licence") ?? null;
-  return { ...(await readTrainingData(values, readUnit(values))), source, licence, timeZone, holidays };
+  const path = optionalString(values, "trace");
+  const [data] = await readTraces(path === undefined ? undefined : [path], values, readUnit(values));
+  return { ...data, source, licence, timeZone, holidays };
 }
 
 function readUnit(values: OptionValues) {
@@ -124,11 +126,9 @@ async function train(values: OptionValues): Promise<number> {
 }
 
 async function judge(values: OptionValues): Promise<number> {
-  const paths = requiredOption(values, "trace").split(",");
-  if (paths.includes("")) throw new UsageError("--trace: expected FILE or FILE,FILE");
+  const data = await readTraces(optionalString(values, "trace")?.split(","), values, readUnit(values));
   return await runBacktest({
-    paths,
-    unit: readUnit(values),
+    traces: data.map(({ trace }) => trace),
     horizonMinutes: optionalNumber(values, "horizon", { min: 1, max: 240 }) ?? 15,
     timeZone: readTimeZone(values),
     holidays: readHolidays(values),
@@ -143,29 +143,12 @@ async function judge(values: OptionValues): Promise<number> {
 export const forecastCommand: Command = {
   summary: "train a traffic-forecasting model, or backtest models on recorded traffic",
   usage:
-    "train --trace FILE|--prometheus URL --query PROMQL --out DIR [options] | backtest --trace FILE[,FILE…] [--horizon 15] [--html FILE] [--json]",
+    "train --trace FILE|--prometheus URL --query PROMQL --out DIR [options] | backtest --trace FILE[,FILE…]|--prometheus URL --query PROMQL [--horizon 15] [--html FILE] [--json]",
   options: {
-    trace: { value: "FILE", help: "requests per minute: CSV with the columns timestamp,value" },
+    trace: { value: "FILE", help: "requests per minute: CSV with a time and a value" },
     unit: { value: "UNIT", help: `unit of the file's values: ${valueUnits.join(", ")} (default per-step)` },
-    prometheus: {
-      value: "URL",
-      only: "train",
-      help: "read from Prometheus instead; bearer token in THORMESH_PROMETHEUS_TOKEN",
-    },
-    query: {
-      value: "PROMQL",
-      only: "train",
-      help: "one series of requests per second, e.g. sum(rate(requests_total[1m]))",
-    },
-    days: { value: "N", only: "train", help: "read the last N days from Prometheus (default 30)" },
-    from: { value: "TIME", only: "train", help: "read from this time on instead" },
-    to: { value: "TIME", only: "train", help: "read up to this time (default now)" },
-    timeout: { value: "SECONDS", only: "train", help: "limit of one Prometheus request (default 30)" },
-    "prometheus-user": {
-      value: "NAME",
-      only: "train",
-      help: "basic authentication; password in THORMESH_PROMETHEUS_PASSWORD",
-    },
+    ...traceOptions(),
+    days: { value: "N", help: "read the last N days from Prometheus (default 30)" },
     out: { value: "DIR", only: "train", help: "directory for the model's files and card" },
     epochs: { value: "N", only: "train", help: "maximum of passes (default 40; stops after 5 without gain)" },
     stride: {

@@ -4,6 +4,7 @@ import { cleanText } from "#platform/clean-text.ts";
 import { UsageError } from "#platform/errors.ts";
 import { type Command, type OptionValues, optionalNumber, optionalString } from "#platform/terminal/command.ts";
 import { formatTable } from "#platform/terminal/format-table.ts";
+import { readTraces, traceOptions } from "../read-traces.ts";
 
 /** Limit of rows in the table; --json has all. */
 const maxTenantRows = 20;
@@ -60,14 +61,16 @@ export function powerReportToText(report: PowerReport): string {
 }
 
 async function backtest(paths: readonly string[], values: OptionValues): Promise<number> {
-  if (paths.length === 0) throw new UsageError("expected the files of one or more traces after backtest");
+  if (paths.length === 0 && values["prometheus"] === undefined)
+    throw new UsageError("expected the files of one or more traces after backtest, or --prometheus with --query");
   const peakOf = optionalString(values, "peak-of") ?? "trace";
   if (peakOf !== "trace" && peakOf !== "days")
     throw new UsageError(`--peak-of: expected trace or days, got "${peakOf}"`);
   // TensorFlow.js takes long to load: only when needed.
   const { backtestTraces, traceBacktestToText } = await import("#tools/power/backtest-traces.ts");
+  const recorded = await readTraces(paths.length === 0 ? undefined : paths, values);
   const request = {
-    paths,
+    traces: recorded.map(({ trace }) => trace),
     preset: optionalString(values, "board") ?? "thor-t5000",
     profilePath: optionalString(values, "profile"),
     configPath: optionalString(values, "config"),
@@ -90,10 +93,12 @@ async function backtest(paths: readonly string[], values: OptionValues): Promise
 
 export const powerCommand: Command = {
   summary: "report what power modes saved, or backtest them on recorded traffic",
-  usage: "report [--window 24h] [--url URL] [--json] | backtest TRACE… [--days 7] [--board PRESET] [--json]",
+  usage:
+    "report [--window 24h] [--url URL] [--json] | backtest TRACE…|--prometheus URL --query PROMQL [--days 7] [--board PRESET] [--json]",
   options: {
     window: { value: "WINDOW", only: "report", help: "time up to now: 15m, 24h, 7d or 2w (default: 24h)" },
     url: { ...controllerUrlOption.url, only: "report" },
+    ...traceOptions("backtest"),
     days: { value: "N", only: "backtest", help: "replay the last N days of each trace (default: 7)" },
     board: { value: "PRESET", only: "backtest", help: "board to simulate (default: thor-t5000)" },
     profile: { value: "FILE", only: "backtest", help: "use the figures of this calibration profile instead" },

@@ -1,4 +1,3 @@
-import { basename } from "node:path";
 import { applyCalibration } from "#agent/power/calibration/board-profile.ts";
 import { readProfile } from "#agent/power/calibration/profile-file.ts";
 import { allowedModes } from "#agent/power/device/allowed-modes.ts";
@@ -8,7 +7,7 @@ import { PowerPolicy } from "#agent/power/power-config.ts";
 import { backtestPower, type PowerBacktest } from "#agent/power/replay/backtest-power.ts";
 import { demandOfTrace } from "#agent/power/replay/demand-of-trace.ts";
 import { createForecaster } from "#forecast/create-forecaster.ts";
-import { parseTrace, readTraceText } from "#forecast/data/parse-trace.ts";
+import type { Trace } from "#forecast/data/parse-trace.ts";
 import { ForecastConfig } from "#forecast/forecast-config.ts";
 import { createInProcessWorker } from "#forecast/lstm/worker/in-process-worker.ts";
 import { UsageError } from "#platform/errors.ts";
@@ -17,7 +16,7 @@ import { createLogger } from "#platform/log.ts";
 import { formatTable } from "#platform/terminal/format-table.ts";
 
 interface PowerBacktestRequest {
-  readonly paths: readonly string[];
+  readonly traces: readonly Trace[];
   readonly preset: string;
   /** Profile written by `thormesh calibrate`; undefined: the preset's figures. */
   readonly profilePath: string | undefined;
@@ -96,12 +95,9 @@ export async function* backtestTraces(
   if (modes.length === 0)
     throw new UsageError("power.policy.modes and power.policy.maxWatts leave none of the board's modes");
   const peakQps = peakShare * (modes[0] as KnownMode).capacityQps;
-  const traces = await Promise.all(
-    request.paths.map(async (path) => parseTrace(await readTraceText(path, "trace"), basename(path))),
-  );
   const worker = await createInProcessWorker();
   try {
-    for (const trace of traces) {
+    for (const trace of request.traces) {
       const whole = demandOfTrace(trace, 1);
       const newest = whole.qps.slice(-Math.round(request.days * 1440));
       const highest = request.peakOf === "trace" ? 1 : Math.max(0, ...newest.map((qps) => qps ?? 0));

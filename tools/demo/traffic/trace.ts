@@ -1,4 +1,4 @@
-import { parseTrace, type Trace as RecordedTrace } from "#forecast/data/parse-trace.ts";
+import { parseTrace, type Trace as RecordedTrace, readTraceText } from "#forecast/data/parse-trace.ts";
 import { UsageError } from "#platform/errors.ts";
 import { parseTime } from "#platform/parse-time.ts";
 import { dayMs, minuteMs } from "#platform/time.ts";
@@ -41,13 +41,7 @@ export async function loadTrace(file: string | undefined): Promise<{ readonly na
     const name = "NASA Kennedy web server, July 1995";
     return { name, trace: cutIntoMinutes(parseTrace(await Bun.file(nasaPath).text(), name)) };
   }
-  let csv: string;
-  try {
-    csv = await Bun.file(file).text();
-  } catch (cause) {
-    throw new UsageError(`--trace: ${file} can't be read`, { cause });
-  }
-  return { name: file, trace: cutIntoMinutes(parseTrace(csv, file)) };
+  return { name: file, trace: cutIntoMinutes(parseTrace(await readTraceText(file, "--trace:"), file)) };
 }
 
 /**

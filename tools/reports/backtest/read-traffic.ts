@@ -41,8 +41,16 @@ export async function readTraffic(
   peakQps: number | null,
   days: number | null,
 ): Promise<BacktestTraffic & { name: string }> {
-  const name = basename(path);
-  const trace = parseTrace(await readTraceText(path), name);
+  return trafficOf(parseTrace(await readTraceText(path), basename(path)), peakQps, days);
+}
+
+/** Converts a trace as {@link readTraffic} does. */
+export function trafficOf(
+  trace: Trace,
+  peakQps: number | null,
+  days: number | null,
+): BacktestTraffic & { name: string } {
+  const { name } = trace;
   const all = ratesByMinute(trace);
   const rates = days === null ? all : all.slice(0, Math.round(days * 1440));
   const peak = rates.reduce((highest, rate) => Math.max(highest, rate), 0);

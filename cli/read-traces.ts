@@ -4,7 +4,13 @@ import { readPrometheus } from "#forecast/data/prometheus-source.ts";
 import { UsageError } from "#platform/errors.ts";
 import { redactUrl } from "#platform/fetch/redact-url.ts";
 import { secretFromEnvironment } from "#platform/files/read-secret-file.ts";
-import { type OptionValues, optionalNumber, optionalString, optionalTime } from "#platform/terminal/command.ts";
+import {
+  type Command,
+  type OptionValues,
+  optionalNumber,
+  optionalString,
+  optionalTime,
+} from "#platform/terminal/command.ts";
 import { dayMs, minuteMs } from "#platform/time.ts";
 
 export const valueUnits = ["per-step", "per-second"] as const;
@@ -36,11 +42,14 @@ export interface TrainingData {
   readonly sha256: string;
 }
 
+const say = (text: string) => console.error(text);
+
 /** @throws UsageError when the file can't be read or parsed. */
-export async function readTraceFile(path: string, unit: ValueUnit): Promise<TrainingData> {
+async function readTraceFile(path: string, values: OptionValues, unit: ValueUnit): Promise<TrainingData> {
   const text = await readTraceText(path);
+  const options = { column: optionalString(values, "column"), note: say };
   return {
-    trace: toCounts(parseTrace(text, basename(path)), unit),
+    trace: toCounts(parseTrace(text, basename(path), options), unit),
     sha256: new Bun.CryptoHasher("sha256").update(text).digest("hex"),
   };
 }
@@ -70,12 +79,33 @@ async function readFromPrometheus(url: string, values: OptionValues): Promise<Tr
   return { trace, sha256: new Bun.CryptoHasher("sha256").update(JSON.stringify(trace)).digest("hex") };
 }
 
-/** Reads the training data from a file or from Prometheus. */
-export async function readTrainingData(values: OptionValues, unit: ValueUnit): Promise<TrainingData> {
-  const path = optionalString(values, "trace");
+/** Reads the traces of files, or one from Prometheus. @param paths files; undefined: none was given */
+export async function readTraces(
+  paths: readonly string[] | undefined,
+  values: OptionValues,
+  unit: ValueUnit = "per-step",
+): Promise<[TrainingData, ...TrainingData[]]> {
   const url = optionalString(values, "prometheus");
-  if (path !== undefined && url !== undefined) throw new UsageError("expected --trace or --prometheus, got both");
-  if (url !== undefined) return await readFromPrometheus(url, values);
-  if (path === undefined) throw new UsageError("--trace is required, or --prometheus with --query");
-  return await readTraceFile(path, unit);
+  if (paths !== undefined && url !== undefined) throw new UsageError("expected --trace or --prometheus, got both");
+  if (url !== undefined) return [await readFromPrometheus(url, values)];
+  const [first, ...more] = paths ?? [];
+  if (first === undefined) throw new UsageError("--trace is required, or --prometheus with --query");
+  if (paths?.includes("")) throw new UsageError("--trace: expected FILE or FILE,FILE");
+  const read = (path: string) => readTraceFile(path, values, unit);
+  return [await read(first), ...(await Promise.all(more.map(read)))];
+}
+
+/** Options of every command that reads recorded traffic; the file's name is given apart. */
+export function traceOptions(only?: string): Command["options"] {
+  const options: Command["options"] = {
+    column: { value: "NAME", help: "column of a trace's values, or its series, where it has several" },
+    prometheus: { value: "URL", help: "read from Prometheus instead; bearer token in THORMESH_PROMETHEUS_TOKEN" },
+    query: { value: "PROMQL", help: "one series of requests per second, e.g. sum(rate(requests_total[1m]))" },
+    from: { value: "TIME", help: "read Prometheus from this time on (default: 30 days before --to)" },
+    to: { value: "TIME", help: "read Prometheus up to this time (default now)" },
+    timeout: { value: "SECONDS", help: "limit of one Prometheus request (default 30)" },
+    "prometheus-user": { value: "NAME", help: "basic authentication; password in THORMESH_PROMETHEUS_PASSWORD" },
+  };
+  if (only === undefined) return options;
+  return Object.fromEntries(Object.entries(options).map(([name, option]) => [name, { ...option, only }]));
 }

@@ -1,0 +1,47 @@
+import { expect, test } from "bun:test";
+import { join } from "node:path";
+import { readTraces } from "#cli/read-traces.ts";
+import { commands } from "#cli/run/commands.ts";
+import { UsageError } from "#platform/errors.ts";
+import { temporaryDirectory } from "../e2e/program.ts";
+
+test.each(["backtest", "power", "forecast"])("%s takes a column and a query to Prometheus", async (name) => {
+  const command = await commands[name]?.();
+  expect(Object.keys(command?.options ?? {})).toEqual(
+    expect.arrayContaining(["column", "prometheus", "query", "from", "to", "timeout", "prometheus-user"]),
+  );
+});
+
+test("a column of a file, or a series of Prometheus, but not both and not neither", async () => {
+  const directory = temporaryDirectory();
+  const server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: () =>
+      Response.json({
+        status: "success",
+        data: {
+          resultType: "matrix",
+          result: [{ metric: {}, values: [0, 60, 120].map((s) => [1_767_571_200 + s, "2"]) }],
+        },
+      }),
+  });
+  try {
+    const path = join(directory.path, "t.csv");
+    await Bun.write(path, "time,a,b\n2026-01-05T00:00:00Z,1,4\n2026-01-05T00:01:00Z,2,5\n");
+    const [file] = await readTraces([path], { column: "b" });
+    expect(file.trace.counts).toEqual([4, 5]);
+    const range = { from: "2026-01-05T00:00Z", to: "2026-01-05T00:02Z" };
+    const [asked] = await readTraces(undefined, { prometheus: server.url.href, query: "q", ...range });
+    expect(asked.trace).toMatchObject({ stepMs: 60_000, counts: [120, 120, 120] });
+    expect(readTraces([path], { prometheus: server.url.href, query: "q" })).rejects.toThrow("got both");
+    expect(readTraces(undefined, {})).rejects.toThrow(UsageError);
+    expect(readTraces([path, ""], { column: "b" })).rejects.toThrow("expected FILE or FILE,FILE");
+    expect(readTraces(undefined, { prometheus: server.url.href, query: "q", to: "2026-02-30" })).rejects.toThrow(
+      "--to: ",
+    );
+  } finally {
+    await server.stop(true);
+    directory.remove();
+  }
+});
