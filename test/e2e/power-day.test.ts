@@ -102,7 +102,8 @@ async function prepare(startRealMs: number, speed: number): Promise<string> {
       id: "thor-1",
       stateDir,
       broker: { url: mosquitto.url },
-      serving: { port: 0, threads: 1 },
+      // An answer from the cache would need no capacity; of equal texts in one request one is computed.
+      serving: { port: 0, threads: 1, cacheBytes: 0 },
       power: { board: "jetson", jetson: board.config },
       clock: { speed, anchorRealMs: startRealMs, startMs: Date.UTC(1995, 6, 12) },
     }),
@@ -125,7 +126,7 @@ async function collectMessages() {
   return { minutes, births, stop: collector.stop };
 }
 
-/** Sends one request with `texts` texts. They are in the cache, and a vector has one number. */
+/** Sends one request with `texts` equal texts, of which one is computed; a vector has one number. */
 async function ask(url: string, texts: number): Promise<void> {
   if (texts === 0) return;
   const response = await fetch(`${url}/v1/embeddings`, {
