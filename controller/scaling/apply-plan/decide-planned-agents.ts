@@ -22,6 +22,8 @@ export interface PlannedAgent {
   /** True when an operator decides its role or mode: the plan leaves it as it is. */
   readonly roleIsHeld: boolean;
   readonly modeIsHeld: boolean;
+  /** False while its mode was changed too lately, or too often, to be lowered. */
+  readonly mayLower: boolean;
 }
 
 export interface PlannedFleet {
@@ -52,6 +54,7 @@ export interface PlannedCause {
     | "slo-missed"
     | "held-off"
     | "not-watched"
+    | "mode-dwell"
     | "maximum"
     | "cheapest";
   /** Devices that serve before the decision, and those that serve after it. */
@@ -152,7 +155,8 @@ export function decidePlannedAgents(
   const rises = (agent: PlannedAgent) => capacityIn(agent, plannedMode(agent)) > capacityIn(agent, agent.mode);
   const changes = active.filter((agent) => target.has(agent.agentId) && plannedMode(agent) !== agent.mode);
   const raised = changes.filter(rises);
-  const lowered = changes.filter((agent) => !rises(agent));
+  const lower = changes.filter((agent) => !rises(agent));
+  const lowered = lower.filter(({ mayLower }) => mayLower);
   const toModes = (chosen: readonly PlannedAgent[]): ModeChange[] =>
     chosen.flatMap((agent) => {
       const mode = config.plan.setPowerModes && !agent.modeIsHeld ? plannedMode(agent) : null;
@@ -226,6 +230,7 @@ export function decidePlannedAgents(
       ? { kind: "hold", rule: "stabilising", ...basis("not-watched") }
       : { kind: "hold", rule: "missing-data", ...basis("missing-data") };
   }
+  if (lower.length > 0) return { kind: "hold", rule: "stabilising", ...basis("mode-dwell") };
   return startable.length > 0
     ? { kind: "hold", rule: "capacity", ...basis("maximum") }
     : { kind: "hold", rule: "plan", ...basis("cheapest") };

@@ -84,6 +84,8 @@ export function explainPlannedAgents(
         const leftS = (inputs.observedSinceMs - (nowMs - config.stabilizationMs)) / 1000;
         return `${now}; less would do, but traffic has to be watched for another ${durationToText(leftS)}.`;
       }
+      case "mode-dwell":
+        return `${now}; a lower power mode would do, but modes are kept for ${durationToText(config.plan.modeDwellS)} and more, and changed ${config.plan.mostSwitchesPerDay} times a day at most.`;
       case "maximum":
         return `${now}; the plan wants more, but the maximum of ${config.maxReplicas} is on.${missing}`;
       case "cheapest": {

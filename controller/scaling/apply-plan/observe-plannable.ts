@@ -75,6 +75,7 @@ export function observePlannable(
       capacityByMode,
       roleIsHeld: overrideRole !== null,
       modeIsHeld: held !== null,
+      mayLower: true,
     },
   };
 }

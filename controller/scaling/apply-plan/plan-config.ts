@@ -51,6 +51,12 @@ export const PlanConfig = Type.Object(
       "95th percentile of latency, ms, above which a cloud offer is not used; null: none is too slow",
     ),
     setPowerModes: Type.Boolean({ default: true, description: "false: devices choose their power modes themselves" }),
+    modeDwellS: seconds(600, "min seconds for which a power mode is kept before the plan lowers it"),
+    mostSwitchesPerDay: integer(
+      40,
+      [2, 86_400],
+      "switches of a device's power mode in a day from which on the plan lowers it no more; raising it is always allowed",
+    ),
     modeHoldMs: integer(
       1_800_000,
       [60_000, 86_400_000],

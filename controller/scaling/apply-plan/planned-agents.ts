@@ -15,10 +15,11 @@ import type { FleetPlanner } from "#controller/scaling/fleet-plan/worker/fleet-p
 import type { ScalingConfig } from "#controller/scaling/loop/scaling-config.ts";
 import type { ReplicaBounds } from "#controller/scaling/policy/bounds-of-decision.ts";
 import type { MinuteRate } from "#forecast/forecaster.ts";
-import { minuteMs } from "#platform/time.ts";
+import { dayMs, minuteMs } from "#platform/time.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
 import { decideCloudUnits, plannableOffers } from "./decide-cloud-units.ts";
-import { capacityOf, decidePlannedAgents, maxCapacityOf } from "./decide-planned-agents.ts";
+import { decideModeDwell } from "./decide-mode-dwell.ts";
+import { capacityOf, decidePlannedAgents, maxCapacityOf, type PlannedAgent } from "./decide-planned-agents.ts";
 import { explainCloudUnits } from "./explain-cloud-units.ts";
 import { explainPlannedAgents } from "./explain-planned-agents.ts";
 import { observeCloudUnits } from "./observe-cloud.ts";
@@ -73,6 +74,9 @@ export class PlannedAgents {
   #reached: ReadonlyMap<string, number> = new Map();
   /** Time since which each agent has been meant to serve or not; long ago for those that were so when they were first seen. */
   readonly #since = new Map<string, { readonly active: boolean; readonly atMs: number }>();
+
+  /** Mode of each agent, and the times of its changes in the last day. */
+  readonly #modes = new Map<string, { readonly mode: string | null; readonly switchesMs: readonly number[] }>();
 
   constructor(parts: PlannedAgentsParts) {
     const { plan, liveWindowMinutes } = parts.config;
@@ -180,8 +184,18 @@ export class PlannedAgents {
       const document = desired.documents.get(agentId);
       const override = desired.overrides.get(agentId);
       const sinceMs = this.#sinceMs(agentId, active, atMs);
-      return observePlannable(agent, candidate, document, override, prices, sinceMs, atMs);
+      const observed = observePlannable(agent, candidate, document, override, prices, sinceMs, atMs);
+      return { ...observed, planned: { ...observed.planned, mayLower: this.#mayLower(observed.planned, atMs) } };
     });
+  }
+
+  /** Notes a change of the agent's mode; returns true when it may be lowered now. */
+  #mayLower({ agentId, mode }: PlannedAgent, atMs: number): boolean {
+    const known = this.#modes.get(agentId);
+    const switchesMs = (known?.switchesMs ?? []).filter((switchedMs) => switchedMs > atMs - dayMs);
+    if (known !== undefined && mode !== null && known.mode !== null && known.mode !== mode) switchesMs.push(atMs);
+    this.#modes.set(agentId, { mode: mode ?? known?.mode ?? null, switchesMs });
+    return decideModeDwell(switchesMs, this.#parts.config.plan, atMs).rule === "free";
   }
 
   #sinceMs(agentId: string, active: boolean, atMs: number): number {

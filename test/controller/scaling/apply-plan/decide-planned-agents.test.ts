@@ -28,6 +28,7 @@ function agent(agentId: string, over: Partial<PlannedAgent> = {}): PlannedAgent 
     capacityByMode,
     roleIsHeld: false,
     modeIsHeld: false,
+    mayLower: true,
     ...over,
   };
 }
@@ -253,6 +254,25 @@ describe("what is done about a plan", () => {
       "a lower mode for one only",
       { agents: two, plan: { a: "70W", b: "70W" }, windowPeakQps: 400 },
       { kind: "change-modes", modes: [{ agentId: "a", mode: "70W" }] },
+    ],
+    [
+      "no lower mode where it was changed lately",
+      { agents: two.map((each) => ({ ...each, mayLower: false })), plan: { a: "70W", b: "70W" } },
+      { kind: "hold", rule: "stabilising", planned: { rule: "mode-dwell" } },
+    ],
+    [
+      "a lower mode for the one that may, a higher one whether it may or not",
+      {
+        agents: [agent("a"), agent("b", { mode: "70W", mayLower: false }), agent("c", { mayLower: false })],
+        plan: { a: "70W", b: "MAXN", c: "70W" },
+      },
+      {
+        kind: "change-modes",
+        modes: [
+          { agentId: "b", mode: "MAXN" },
+          { agentId: "a", mode: "70W" },
+        ],
+      },
     ],
     [
       "a higher mode at once, figures missing or not",

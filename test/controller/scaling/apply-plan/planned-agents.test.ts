@@ -213,6 +213,32 @@ describe("a plan is asked for", () => {
     expect(stateForS(2)).toEqual([1e9, 30, 1e9]);
   });
 
+  test("and lowers no mode that was changed in the last ten minutes", async () => {
+    const planned = create();
+    planned.observe(history(200), forecast(300, 300, 300));
+    const moveTo = (powerMode: string) => {
+      const { a } = Object.fromEntries(agents);
+      agents.set("a", observeReported(a as AgentState, aReported({ agentId: "a", powerMode, sentAtMs: 3000 }), now)!);
+    };
+    const lowered = async () => {
+      const given = inputs({ liveQps: 20, recentPeaks: [] });
+      const small = { ...sufficient, figures: { ...figures, peakQps: 20, windowPeakQps: 20 } };
+      return await planned.decide(given, small, bounds, candidates());
+    };
+    step = { ...step, active: ["a", "b"].map((id) => ({ id, mode: id === "a" ? "70W" : "MAXN" })) };
+    expect(await lowered()).toMatchObject({ kind: "change-modes", modes: [{ agentId: "a", mode: "70W" }] });
+    moveTo("70W");
+    now += minuteMs;
+    expect(await lowered()).toMatchObject({ kind: "hold", rule: "plan" });
+    moveTo("MAXN");
+    now += minuteMs;
+    const held = await lowered();
+    expect(held).toMatchObject({ kind: "hold", rule: "stabilising" });
+    expect(held?.reason).toContain("modes are kept for 10 min and more, and changed 40 times a day at most");
+    now += 11 * minuteMs;
+    expect(await lowered()).toMatchObject({ kind: "change-modes", modes: [{ agentId: "a", mode: "70W" }] });
+  });
+
   test("and followed within the bounds of a policy, with its reasons", async () => {
     const planned = create();
     planned.observe(history(200), forecast(300, 300, 300));
