@@ -54,7 +54,7 @@ test("a bad model loses its place among the forecasts; one that the agent trains
     id: "alone",
     stateDir,
     broker: { url: "mqtt://127.0.0.1:1" },
-    serving: { port: 0, threads: 1, grpc: { enabled: false } },
+    serving: { port: 0, threads: 1, cacheBytes: 0, grpc: { enabled: false } },
     forecast: {
       modelDir,
       training: {
@@ -76,7 +76,7 @@ test("a bad model loses its place among the forecasts; one that the agent trains
   const url = await start();
   const ask = async <T>(path: string) => (await (await fetch(`${url}${path}`)).json()) as T;
 
-  /** Keeps up the traffic with one text, which the cache answers without computing. */
+  /** Keeps up the traffic with equal texts, of which one is computed: those in the cache would be no demand. */
   const feed = async () => {
     feeding = true;
     for (let doneMs = clock.nowMs(); feeding; ) {
