@@ -5,7 +5,7 @@
 import { join } from "node:path";
 
 /** Lowest share of covered lines of all folders together. */
-const totalThreshold = 0.88;
+const totalThreshold = 0.92;
 
 /**
  * Lowest share of covered lines, per folder. Code that runs only in child processes (workers, commands that tests start as programs) is
@@ -15,10 +15,10 @@ const thresholds: Readonly<Record<string, number>> = {
   platform: 0.95,
   protocol: 0.95,
   forecast: 0.93,
-  agent: 0.88,
+  agent: 0.94,
   controller: 0.95,
-  tools: 0.65,
-  cli: 0.5,
+  tools: 0.68,
+  cli: 0.62,
 };
 
 const root = join(import.meta.dir, "..");
