@@ -92,7 +92,9 @@ describe.if(process.platform === "linux")("thormesh demo", () => {
     if (!starved) expect(judged.length).toBeGreaterThan(0);
     for (const { agentId, reason } of judged) {
       expect(agentId).toMatch(/^(thor|classic|orin)-\d$/);
-      expect(reason).toMatch(/^WAPE \d+\.\d\d % against \d+\.\d\d % of the model in service( on \d+ held-out forecasts|: over \d+ held-out quarters)/);
+      expect(reason).toMatch(
+        /^WAPE \d+\.\d\d % against \d+\.\d\d % of the model in service( on \d+ held-out forecasts|: over \d+ held-out quarters)/,
+      );
     }
     expect(report.scale.requestsPerRealRequest).toBeGreaterThan(1);
 
