@@ -45,7 +45,8 @@ async function startAgent(id: string, { role, sleep }: { role: string; sleep: ob
 test("a device that stands by sleeps; when it is wanted a peer wakes it, and it serves", async () => {
   const woken = join(directory.path, "woken");
   // Stands in for a device that is suspended until it is woken, and for at least six seconds.
-  const suspendCommand = ["sh", "-c", `sleep 6; until [ -e ${woken} ]; do sleep 0.1; done`];
+  const suspended = join(directory.path, "suspended");
+  const suspendCommand = ["sh", "-c", `touch ${suspended}; sleep 6; until [ -e ${woken} ]; do sleep 0.1; done`];
   await startAgent("a", {
     role: "active",
     sleep: { wakeCommand: ["sh", "-c", `echo {agent} {mac} > ${woken}`], wakeRetryS: 15 },
@@ -70,6 +71,8 @@ test("a device that stands by sleeps; when it is wanted a peer wakes it, and it 
     60_000,
   );
   expect(sleeping).toMatchObject({ status: "online", role: "standby", asleep: { mac: "02:00:00:00:00:0b" } });
+  // Wanted between its announcement and the command, a device stays awake by itself.
+  await eventually(async () => existsSync(suspended), Boolean, 60_000);
   expect(existsSync(woken)).toBe(false);
   const wanted: Desired = {
     v: 1,
