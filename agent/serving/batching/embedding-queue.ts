@@ -332,7 +332,10 @@ export class EmbeddingQueue {
         batch.paddedTokens,
       );
       const computeMs = result.computeMs / entries.length;
+      let answered = 0;
       for (const [index, entry] of entries.entries()) {
+        // A text whose requests have all ended was computed all the same.
+        answered += Math.max(1, entry.waiters.size);
         const refusal = result.refused?.get(index);
         if (refusal !== undefined) {
           entry.texts.refused.add(entry.key, refusal);
@@ -346,7 +349,7 @@ export class EmbeddingQueue {
           waiter.resolve({ vector, computeMs: first ? computeMs : 0, waitMs }),
         );
       }
-      this.#noteWork(running, this.#speed.measure(running, result.computeMs, this.#nowMs()));
+      this.#noteWork(running, answered / entries.length, this.#speed.measure(running, result.computeMs, this.#nowMs()));
     } catch (error) {
       for (const entry of entries)
         if (entry.texts.byKey.get(entry.key) === entry) this.#texts.finish(entry, (waiter) => waiter.reject(error));
@@ -356,9 +359,11 @@ export class EmbeddingQueue {
     }
   }
 
-  #noteWork({ texts, paddedTokens, usefulTokens: tokens, boardMs }: RunningBatch, busyMs: number): void {
+  /** @param repeats answers by computed text: a text that several ask for at once is computed once, and is demand each time. */
+  #noteWork({ texts, paddedTokens, usefulTokens, boardMs }: RunningBatch, repeats: number, busyMs: number): void {
     const waitingMs = this.#texts.waitingTexts > 0 ? busyMs : 0;
-    const cost = batchCost(texts, paddedTokens);
-    this.#work = addWork(this.#work, { texts, tokens, cost, busyMs, waitingMs, boardMs });
+    const cost = batchCost(texts, paddedTokens) * repeats;
+    const done = { texts: texts * repeats, tokens: usefulTokens * repeats, cost, busyMs, waitingMs, boardMs };
+    this.#work = addWork(this.#work, done);
   }
 }

@@ -1,4 +1,4 @@
-/** Texts that a model has computed, and the time that this took. */
+/** Texts that a model has answered, each as often as it was asked for, and the time that computing them took. */
 export interface Work {
   readonly texts: number;
   /** Tokens of the texts themselves. */

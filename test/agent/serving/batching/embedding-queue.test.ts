@@ -758,3 +758,18 @@ test("work is recorded, and the part of it during which more was waiting", async
   await Bun.sleep(0);
   expect(queue.measurements().work).toMatchObject({ texts: 5, tokens: 20, busyMs: 50, waitingMs: 30 });
 });
+
+test("a text that several ask for at once is computed once, and counts as often as it is demand", async () => {
+  let now = 0;
+  const runner = recordingRunner();
+  const queue = new EmbeddingQueue(singleLane(runner, policy), () => {}, { nowMs: () => now });
+  const same = queue.open(never).embed([text(7), text(7), text(7)]);
+  const also = queue.embed(text(7), never);
+  await runner.batchCount(1);
+  now = 10;
+  runner.batches[0]?.answer(10);
+  await Promise.all([same, also]);
+  await Bun.sleep(0);
+  expect(runner.batches[0]?.texts).toHaveLength(1);
+  expect(queue.measurements().work).toMatchObject({ texts: 4, tokens: 16, busyMs: 10 });
+});
