@@ -76,6 +76,9 @@ check("the id of a request", bool(error.request_id))
 langchain = OpenAIEmbeddings(model=model, base_url=f"{url}/v1", api_key="none", check_embedding_ctx_length=False)
 for vector, ours in zip(langchain.embed_documents(texts), plain, strict=True):
     check("LangChain's documents", same(vector, ours))
+# By its defaults it sends ids of OpenAI's vocabulary instead ("Hello world" here), and is told what to do.
+foreign = refusal(openai.BadRequestError, model=model, input=[[9906, 1917]])
+check("LangChain is told its setting", "check_embedding_ctx_length=False" in str(foreign))
 check("LangChain's query", same(langchain.embed_query(texts[0]), plain[0]))
 
 # Hugging Face's, as it asks text-embeddings-inference: by the address alone and by the path.

@@ -90,6 +90,7 @@ export const ServingConfig = Type.Object(
     batchTokens: { ...modelSettings.batchTokens, default: null },
     batchTexts: { ...modelSettings.batchTexts, default: null },
     paddedLengths: { ...modelSettings.paddedLengths, default: null },
+    tokenIds: { ...modelSettings.tokenIds, default: "marked" },
     models: SettingsByModel,
     queueRequests: integer(1024, [1, 1_000_000], "maximum waiting requests; beyond it 429"),
     queueTexts: integer(4096, [1, 16_777_216], "maximum waiting texts; beyond it 429"),

@@ -24,7 +24,7 @@ const maxEarlyBytes = 1_000_000_000;
  * @param processBytes memory of one of the model's processes
  */
 export function decideLanePlan(
-  settings: Omit<ModelSettings, "precision" | "threads"> & { readonly threads: number },
+  settings: Omit<ModelSettings, "precision" | "threads" | "tokenIds"> & { readonly threads: number },
   computesOnGpu: boolean,
   processBytes: number,
 ): LanePlan {

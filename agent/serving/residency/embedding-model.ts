@@ -14,6 +14,7 @@ import { createFallbackStart } from "#agent/serving/onnxruntime/start-with-fallb
 import type { ComputeGate } from "#agent/serving/ports.ts";
 import type { ServingConfig } from "#agent/serving/serving-config.ts";
 import { refuseSlowPatterns } from "#agent/serving/text/check-patterns.ts";
+import type { TokenIdsSetting } from "#agent/serving/text/decide-token-ids.ts";
 import { refuseLeftTruncation } from "#agent/serving/text/refuse-left-truncation.ts";
 import { createTextTokenizer, type TextTokenizer } from "#agent/serving/text/text-tokenizer.ts";
 import { type ModelProcess, startModelProcess } from "#agent/serving/worker/model-process.ts";
@@ -65,7 +66,7 @@ async function residentBytes(pid: number): Promise<number | null> {
 
 const maxTokenizerBytes = 512 * 1024 * 1024;
 
-async function readTokenizer(found: FoundModel): Promise<TextTokenizer> {
+async function readTokenizer(found: FoundModel, tokenIds?: TokenIdsSetting): Promise<TextTokenizer> {
   const { manifest, tokenizerPath: path, tokenizerSha256: sha256 } = found;
   const bytes = sha256 === null ? await readRegularFile(path, maxTokenizerBytes) : await readVerifiedFile(path, sha256);
   try {
@@ -75,6 +76,7 @@ async function readTokenizer(found: FoundModel): Promise<TextTokenizer> {
     return createTextTokenizer(definition, {
       maxTokens: manifest.maxTokens,
       lowercase: manifest.lowercase,
+      tokenIds,
     });
   } catch (cause) {
     throw new Error(`${path} is not a tokenizer that this program can use`, { cause });
@@ -102,7 +104,7 @@ async function measureSpeed(
 
 export type EmbeddingModelConfig = Parameters<typeof decideLanePlan>[0] &
   Pick<ServingConfig, "executionProviders" | "onnxruntimeDirectory" | "tensorrt"> &
-  Partial<Pick<ServingConfig, "batchTimeoutMs">> & {
+  Partial<Pick<ServingConfig, "batchTimeoutMs" | "tokenIds">> & {
     /** Returns a tenant's weight. Default: all weigh the same. */
     readonly weightOf?: (tenant: string) => number;
     /** Limits the model to the board's capacity. */
@@ -147,7 +149,7 @@ export async function openEmbeddingModel(
 ) {
   const { manifest } = found;
   log.info({ model: manifest.id, origin: found.origin, notes: found.notes }, "model found");
-  const reading = readTokenizer(found);
+  const reading = readTokenizer(found, config.tokenIds);
   const engine = workerEngine(found, config);
   const logEngine = engineLog(log, manifest.id);
   const processBytes = estimateModelBytes(found);

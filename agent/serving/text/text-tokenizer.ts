@@ -1,5 +1,6 @@
 import { asSecondText } from "#agent/serving/worker/token-types.ts";
 import { decidePairLengths } from "./decide-pair-lengths.ts";
+import { decideTokenIds, type IdMarks, type TokenIdsDecision, type TokenIdsSetting } from "./decide-token-ids.ts";
 import { finishSteps, type ReadText, SliceEncoder, type Steps } from "./encode-in-slices.ts";
 import { createTokenizer } from "./parts/create-tokenizer.ts";
 import { createWordShortener } from "./shorten-words.ts";
@@ -28,8 +29,9 @@ export interface TextTokenizer {
   /** Tokenises two texts for a cross-encoder; tokens of the second are marked (see token-types.ts). The longer text is cut if need be. */
   tokenizePair(first: string, second: string, query?: LastQuery): TokenizedText;
   tokenizePairInSteps(first: string, second: string, query?: LastQuery): Steps<TokenizedText>;
-  /** Accepts a client's token ids, cut like a text; null when one is not in the vocabulary. */
-  acceptTokenIds(ids: readonly number[]): TokenizedText | null;
+  /** Decides whether a client's token ids are read; accepted ones are cut like a text. */
+  acceptTokenIds(ids: readonly number[]): TokenIdsDecision;
+  readonly idMarks: IdMarks;
   /** Returns all tokens of a text, however long it is. */
   nameInSteps(text: string, options: { readonly addSpecialTokens: boolean }): Steps<NamedTokens>;
   /** A token's name in the vocabulary: `##ing`, `▁the`. */
@@ -44,6 +46,8 @@ export interface TokenizerOptions {
   /** Maximum tokens of a text, special tokens included. */
   readonly maxTokens: number;
   readonly lowercase?: boolean;
+  /** Token ids that clients may send. Default: marked. */
+  readonly tokenIds?: TokenIdsSetting | undefined;
 }
 
 /**
@@ -51,7 +55,7 @@ export interface TokenizerOptions {
  * @throws Error when the tokenizer is of a kind that is not supported.
  */
 export function createTextTokenizer(definition: object, options: TokenizerOptions): TextTokenizer {
-  const { maxTokens, lowercase = false } = options;
+  const { maxTokens, lowercase = false, tokenIds = "marked" } = options;
   const tokenizer = createTokenizer(definition);
   const { post_processor: template, model } = definition as {
     post_processor?: unknown;
@@ -73,6 +77,8 @@ export function createTextTokenizer(definition: object, options: TokenizerOption
   });
   const maxOwnTokens = Math.max(1, maxTokens - single.before.length - single.after.length);
   const maxPairTokens = Math.max(2, maxTokens - pair.before.length - pair.between.length - pair.after.length);
+
+  const idMarks = { highestId, before: single.before, after: single.after, maxTokens };
 
   function* tokenizeInSteps(text: string): Steps<TokenizedText> {
     const { ids, whole } = yield* encoder.read(text, maxOwnTokens);
@@ -117,11 +123,7 @@ export function createTextTokenizer(definition: object, options: TokenizerOption
     },
     tokenName: (id) => tokenizer.id_to_token(id) ?? "",
     isSpecial: (id) => added.get(id)?.special === true,
-    acceptTokenIds(ids) {
-      for (const id of ids) if (!Number.isInteger(id) || id < 0 || id > highestId) return null;
-      if (ids.length <= maxTokens) return { ids: Uint32Array.from(ids), truncated: false };
-      const kept = ids.slice(0, maxTokens - single.after.length);
-      return { ids: Uint32Array.from([...kept, ...single.after]), truncated: true };
-    },
+    idMarks,
+    acceptTokenIds: (ids) => decideTokenIds(ids, idMarks, tokenIds),
   };
 }

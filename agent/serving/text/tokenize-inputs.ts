@@ -1,7 +1,9 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { EmbeddingModel } from "#agent/serving/residency/embedding-model.ts";
 import { ServiceError } from "#platform/errors.ts";
+import type { TokenIdsDecision } from "./decide-token-ids.ts";
 import type { Steps } from "./encode-in-slices.ts";
+import { explainTokenIds } from "./explain-token-ids.ts";
 import { isPair, type TextInput } from "./text-input.ts";
 import type { LastQuery, TextTokenizer, TokenizedText } from "./text-tokenizer.ts";
 
@@ -17,7 +19,7 @@ function read(
   tokenizer: TextTokenizer,
   input: TextInput,
   query: LastQuery,
-): TokenizedText | null | Steps<TokenizedText> {
+): TokenizedText | TokenIdsDecision | Steps<TokenizedText> {
   if (typeof input === "string") {
     return input.length <= shortText ? tokenizer.tokenize(input) : tokenizer.tokenizeInSteps(input);
   }
@@ -55,7 +57,7 @@ export async function finishInTurns<T>(steps: Steps<T>, turns: ReturnType<typeof
 /**
  * Tokenises inputs, in order.
  * @param field name of the inputs in the request, for error messages
- * @throws ServiceError for token ids that are not in the model's vocabulary.
+ * @throws ServiceError for token ids that are not, or may not be, the model's.
  */
 export async function tokenizeInputs(
   model: Pick<EmbeddingModel, "tokenizer" | "found">,
@@ -67,13 +69,10 @@ export async function tokenizeInputs(
   const query: LastQuery = {};
   for (const { index, input } of inputs) {
     const begun = read(model.tokenizer, input, query);
-    const text = begun !== null && "next" in begun ? await finishInTurns(begun, turns) : begun;
-    if (text === null) {
-      throw new ServiceError(
-        "INVALID_REQUEST",
-        `${field}.${index}: expected token ids of ${model.found.manifest.id}'s vocabulary, got others`,
-        { details: { param: field } },
-      );
+    const text: TokenizedText | TokenIdsDecision = "next" in begun ? await finishInTurns(begun, turns) : begun;
+    if ("kind" in text && text.kind === "refused") {
+      const why = explainTokenIds(text.rule, model.found.manifest.id, model.tokenizer.idMarks);
+      throw new ServiceError("INVALID_REQUEST", `${field}.${index}: ${why}`, { details: { param: field } });
     }
     texts.push(text);
     if (turns.over()) await turns.next();

@@ -36,7 +36,8 @@ function setUp(options: { failOn?: number; onBatch?: (computed: number) => void 
     found,
     tokenizer: {
       tokenize: (text: string) => ({ ids: Uint32Array.of(Number(text)), truncated: text === "9999" }),
-      acceptTokenIds: () => null,
+      acceptTokenIds: () => ({ kind: "refused", rule: "unmarked" }),
+      idMarks: { highestId: 9, before: [1], after: [2], maxTokens: 9 },
     },
     queue,
   } as unknown as EmbeddingModel;

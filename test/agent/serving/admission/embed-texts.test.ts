@@ -75,7 +75,8 @@ function setUp(
       ...allAtOnce,
       tokenize: (text) => ({ ids: new Uint32Array(text.length).fill(text.charCodeAt(0)), truncated: text.length > 9 }),
       tokenizePair: () => ({ ids: new Uint32Array(), truncated: false }),
-      acceptTokenIds: (ids) => ({ ids: Uint32Array.from(ids), truncated: false }),
+      acceptTokenIds: (ids) => ({ kind: "accepted", rule: "marked", ids: Uint32Array.from(ids), truncated: false }),
+      idMarks: { highestId: 65_535, before: [], after: [], maxTokens: 512 },
       lastId: 65_535,
     },
     queue: new EmbeddingQueue(

@@ -58,6 +58,18 @@ describe("what clients of text-embeddings-inference send", () => {
     expect(await answer.json()).toEqual([expected]);
   });
 
+  test.each(["/embed", "/", "/v1/embeddings"])(
+    "ids that may be another tokenizer's are refused with the client's setting: %s",
+    async (path) => {
+      // "Hello world" in OpenAI's cl100k_base, as LangChain's OpenAIEmbeddings sends it by default.
+      for (const ids of [[9906, 1917], [[9906, 1917]], [hello, [9906, 1917]]]) {
+        const answer = await post(path, path === "/v1/embeddings" ? { input: ids } : { inputs: ids });
+        const text = await answer.text();
+        expect([answer.status, text]).toEqual([400, expect.stringContaining("check_embedding_ctx_length=False")]);
+      }
+    },
+  );
+
   test.each([
     {
       name: "the other direction",

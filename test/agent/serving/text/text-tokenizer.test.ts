@@ -64,18 +64,21 @@ describe("long texts", () => {
 });
 
 describe("token ids from a client", () => {
-  test.each([
-    { name: "in the vocabulary", ids: [101, 0, 30521, 102], accepted: true },
-    { name: "beyond it", ids: [30522], accepted: false },
-    { name: "negative", ids: [-1], accepted: false },
-    { name: "fractions", ids: [1.5], accepted: false },
-    { name: "NaN", ids: [Number.NaN], accepted: false },
-  ])("$name", ({ ids, accepted }) => {
-    expect(tokenizer.acceptTokenIds(ids) !== null).toBe(accepted);
+  test("between the model's special tokens they are read as the text's", () => {
+    const ids = [...tokenizer.tokenize("one robot").ids];
+    expect(tokenizer.acceptTokenIds(ids)).toMatchObject({ kind: "accepted", ids: Uint32Array.from(ids) });
+  });
+
+  test("without special tokens they are refused, or the setting has them added", () => {
+    const bare = [...tokenizer.tokenize("one robot").ids].slice(1, -1);
+    const lenient = createTextTokenizer(definition, { maxTokens: 256, tokenIds: "own" });
+    expect(tokenizer.acceptTokenIds(bare)).toEqual({ kind: "refused", rule: "unmarked" });
+    expect(lenient.acceptTokenIds(bare)).toMatchObject({ ids: tokenizer.tokenize("one robot").ids });
   });
 
   test("more than the model reads are cut, the end kept", () => {
-    const result = tokenizer.acceptTokenIds(new Array(300).fill(2000));
-    expect([result?.ids.length, result?.ids.at(-1), result?.truncated]).toEqual([256, 102, true]);
+    const result = tokenizer.acceptTokenIds([101, ...new Array(300).fill(2000), 102]);
+    if (result.kind !== "accepted") throw new Error(`refused: ${result.rule}`);
+    expect([result.ids.length, result.ids.at(-1), result.truncated]).toEqual([256, 102, true]);
   });
 });

@@ -1,0 +1,63 @@
+import type { TokenizedText } from "./text-tokenizer.ts";
+
+/**
+ * Lists of token ids that a model reads. `marked`: those that begin and end with its special tokens; `own`: all, as ids of its vocabulary;
+ * `none`: none.
+ */
+export type TokenIdsSetting = "marked" | "own" | "none";
+
+/** Facts of a tokenizer by which token ids are judged. */
+export interface IdMarks {
+  readonly highestId: number;
+  /** Special tokens before and after a text. */
+  readonly before: readonly number[];
+  readonly after: readonly number[];
+  readonly maxTokens: number;
+}
+
+export type TokenIdsDecision =
+  | ({ readonly kind: "accepted"; readonly rule: "marked" | "own" } & TokenizedText)
+  | {
+      readonly kind: "refused";
+      /** `unmarked`: without the model's special tokens. `no-telling-marks`: other tokenizers' text may begin and end with the same ids. */
+      readonly rule: "outside-vocabulary" | "none-accepted" | "unmarked" | "no-telling-marks";
+    };
+
+/** OpenAI's tokenizers have the 94 visible ASCII characters as ids 0 to 93: `!` is 0, `"` is 1, `#` is 2. */
+const visibleAscii = 94;
+/** Ids of OpenAI's cl100k_base, which its clients use for embeddings and for models that they don't know, are below. */
+const foreignIds = 100_277;
+
+/** Returns true when these special tokens tell a model's ids from those of other tokenizers. */
+function areTelling(before: readonly number[], after: readonly number[]): boolean {
+  const ends = [before[0], after.at(-1)].filter((id) => id !== undefined);
+  return ends.some((id) => id >= foreignIds) || (ends.length === 2 && ends.every((id) => id >= visibleAscii));
+}
+
+/**
+ * Decides whether a client's token ids are read as the model's. The same numbers are other words in another vocabulary, and every number below
+ * its size is valid: ids are the model's own when they carry its special tokens, as far as those can't be an ordinary text's ids elsewhere.
+ * Lists that are too long are cut like texts.
+ */
+export function decideTokenIds(ids: readonly number[], marks: IdMarks, setting: TokenIdsSetting): TokenIdsDecision {
+  const { highestId, before, after, maxTokens } = marks;
+  if (setting === "none") return { kind: "refused", rule: "none-accepted" };
+  if (!ids.every((id) => Number.isInteger(id) && id >= 0 && id <= highestId))
+    return { kind: "refused", rule: "outside-vocabulary" };
+  const isMarked =
+    ids.length >= before.length + after.length &&
+    before.every((id, i) => ids[i] === id) &&
+    after.every((id, i) => ids[ids.length - after.length + i] === id);
+  if (setting === "marked") {
+    if (!areTelling(before, after)) return { kind: "refused", rule: "no-telling-marks" };
+    if (!isMarked) return { kind: "refused", rule: "unmarked" };
+  }
+  const own = isMarked ? ids.slice(before.length, ids.length - after.length) : ids;
+  const kept = own.slice(0, Math.max(1, maxTokens - before.length - after.length));
+  return {
+    kind: "accepted",
+    rule: setting,
+    ids: Uint32Array.from([...before, ...kept, ...after]),
+    truncated: kept.length < own.length,
+  };
+}
