@@ -8,7 +8,7 @@ import type { EngineReport } from "./onnxruntime/execution-provider.ts";
 import type { ModelRunner } from "./worker/model-runner.ts";
 
 /** Outcome of a request, the `status` label. */
-export type RequestStatus = "ok" | "invalid" | "rejected" | "error" | "cancelled";
+export type RequestStatus = "success" | "invalid" | "rejected" | "error" | "cancelled";
 
 export type ServingMetrics = ReturnType<typeof createServingMetrics>;
 
@@ -36,7 +36,7 @@ export function createServingMetrics(
   ) => new Histogram({ name, help, labelNames, buckets, registers: [registry] });
   const requests = counter(
     "akidb_embed_requests_total",
-    "Embedding requests by model and outcome: ok, invalid, rejected, error, cancelled",
+    "Embedding requests by model and outcome: success, invalid, rejected, error, cancelled",
     "model",
     "status",
   );
@@ -52,7 +52,7 @@ export function createServingMetrics(
     [0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1],
     "model",
   );
-  const batchSize = histogram("akidb_batch_size", "Texts per batch", [1, 2, 4, 8, 16, 32, 64]);
+  const batchSize = histogram("akidb_batch_size", "Texts per batch", [1, 2, 4, 8, 16, 32, 64], "model");
   const queueWait = histogram(
     "akidb_embedding_queue_wait_seconds",
     "Time that a text waited in the model's queue until its batch was sent",
@@ -91,8 +91,12 @@ export function createServingMetrics(
     [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
     "model",
   );
-  const hits = counter("akidb_model_cache_hits_total", "Requests whose model was loaded");
-  const misses = counter("akidb_model_cache_misses_total", "Requests that waited for their model to be loaded");
+  const hits = counter("akidb_model_cache_hits_total", "Requests whose model was loaded", "model");
+  const misses = counter(
+    "akidb_model_cache_misses_total",
+    "Requests that waited for their model to be loaded",
+    "model",
+  );
   const evictions = counter(
     "thormesh_model_evictions_total",
     "Evicted models, by cause: memory, idle, replaced, removed, failed",
@@ -125,7 +129,7 @@ export function createServingMetrics(
   return {
     recordRequest(model: string, status: RequestStatus, latencyMs: number) {
       requests.inc({ model, status });
-      if (status === "ok") latency.observe({ model }, latencyMs / 1000);
+      if (status === "success") latency.observe({ model }, latencyMs / 1000);
     },
     recordRefusal(model: string, cause: RefusalCause) {
       refusals.inc({ model, cause });
@@ -134,8 +138,8 @@ export function createServingMetrics(
       tokens.inc({ model }, count);
       if (truncatedTexts > 0) truncated.inc({ model }, truncatedTexts);
     },
-    recordBatch({ take, paddedTokens, usefulTokens, waitsMs }: SentBatch) {
-      batchSize.observe(take.length);
+    recordBatch(model: string, { take, paddedTokens, usefulTokens, waitsMs }: SentBatch) {
+      batchSize.observe({ model }, take.length);
       for (const waitMs of waitsMs) queueWait.observe(waitMs / 1000);
       const padding = take.length * paddedTokens - usefulTokens;
       batchTokens.inc({ kind: "text" }, usefulTokens);
@@ -143,7 +147,7 @@ export function createServingMetrics(
       paddingTokens += padding;
       computedTokens += usefulTokens + padding;
     },
-    recordModelLookup: (loaded: boolean) => (loaded ? hits : misses).inc(),
+    recordModelLookup: (model: string, loaded: boolean) => (loaded ? hits : misses).inc({ model }),
     recordModelEviction: (model: string, cause: string) => evictions.inc({ model, cause }),
     /** Counts a request's texts that were in the cache, and those that were not. */
     recordResultLookup(hitTexts: number, missedTexts: number) {
@@ -156,7 +160,8 @@ export function createServingMetrics(
       engineBuilds.inc(engines?.built ?? 0);
       engineHits.inc(engines?.reused ?? 0);
       loadSeconds.observe({ model }, loadMs / 1000);
-      restarts.inc({ model }, 0); // present from the start, so that the first loss shows as an increase
+      // Present from the start, so that the first one shows as an increase.
+      for (const counter of [restarts, hits, misses]) counter.inc({ model }, 0);
     },
     recordModelRestart: (model: string) => restarts.inc({ model }),
   };

@@ -279,7 +279,7 @@ export class Serving {
       keepAliveMs: config.keepAliveS === null ? null : config.keepAliveS * secondMs,
       open: (found, events) =>
         openEmbeddingModel(found, modelConfig(found.manifest), log, {
-          onBatch: metrics.recordBatch,
+          onBatch: (batch) => metrics.recordBatch(found.manifest.id, batch),
           onRestart: () => metrics.recordModelRestart(found.manifest.id),
           judge: fingerprints.judge,
           onHang: (reason) => onHang?.(`of ${found.manifest.id} ${reason}`),

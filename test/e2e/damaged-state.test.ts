@@ -112,8 +112,8 @@ test.each([...isWhole])("an agent starts and serves with %s in the place of each
   const running = await start("agent", config);
   await running.untilLogged("agent started");
   await embeds();
-  const health = (await (await fetch(`${url}/health`)).json()) as { checks: { storage: { detail: string } } };
-  expect(health.checks.storage.detail).toContain("agent.db was damaged and moved aside");
+  const health = (await (await fetch(`${url}/health`)).json()) as { details: { storage: string } };
+  expect(health.details.storage).toContain("agent.db was damaged and moved aside");
   await running.untilLogged("fingerprint can't be read");
   await running.stop();
 });

@@ -53,9 +53,10 @@ describe.skipIf(!mayMountDisks())("an agent whose disk fails", () => {
   const requestsOf = (collector: RecordCollector) => requestsIn(recordsOf(collector));
   const storage = async (url: string) => {
     const health = (await (await fetch(`${url}/health`)).json()) as {
-      checks: { storage: { status: string; detail: string } };
+      checks: { storage: string };
+      details: { storage: string };
     };
-    return health.checks.storage;
+    return { status: health.checks.storage, detail: health.details.storage };
   };
   const status = async (url: string) =>
     (await (await fetch(`${url}/api/v1/status`)).json()) as {

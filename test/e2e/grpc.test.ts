@@ -30,8 +30,8 @@ describe("the program over gRPC, called from Node", () => {
   });
 
   test("Health speaks of all of the agent's parts", async () => {
-    const { status, version } = await client.answer("Health", {});
-    expect(status).toBe("healthy");
+    const { status, state, version } = await client.answer("Health", {});
+    expect({ status, state }).toEqual({ status: "HEALTHY", state: "healthy" });
     expect(version).toMatch(/^\d+\.\d+\.\d+/);
   });
 

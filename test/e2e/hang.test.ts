@@ -40,7 +40,8 @@ const embed = (text: string) =>
 const readiness = async () => (await fetch(`${url}/readyz`)).status;
 interface Health {
   readonly status: string;
-  readonly checks: { readonly processes: { readonly status: string; readonly detail: string } };
+  readonly checks: { readonly processes: string };
+  readonly details: { readonly processes: string };
 }
 const health = async () => (await fetch(`${url}/health`)).json() as Promise<Health>;
 const metric = async (process: string) => {
@@ -53,7 +54,7 @@ test.each(["idle", "asked"])(
   async (when) => {
     expect((await embed("before")).status).toBe(200);
     expect(await metric("model")).toBe(0);
-    expect((await health()).checks.processes.status).toBe("healthy");
+    expect((await health()).checks.processes).toBe("healthy");
     const [pid] = childrenRunning("model-worker") as [number];
     process.kill(pid, "SIGSTOP");
     const asked = when === "asked" ? embed("meanwhile") : null;
@@ -66,12 +67,10 @@ test.each(["idle", "asked"])(
     expect(childrenRunning("model-worker")).not.toContain(pid);
     expect((await embed("after")).status).toBe(200);
     expect(await metric("model")).toBe(1);
-    const { status, checks } = await health();
+    const { status, checks, details } = await health();
     expect(status).toBe("degraded");
-    expect(checks.processes).toMatchObject({
-      status: "degraded",
-      detail: expect.stringContaining("a model process was replaced"),
-    });
+    expect(checks.processes).toBe("degraded");
+    expect(details.processes).toContain("a model process was replaced");
   },
 );
 
@@ -89,7 +88,7 @@ test("a forecasting process that is stopped is replaced, and said", async () => 
     async () => childrenRunning("forecast-worker"),
     (pids) => pids.length === 1 && pids[0] !== pid,
   );
-  expect((await health()).checks.processes.detail).toContain("a forecast process was replaced");
+  expect((await health()).details.processes).toContain("a forecast process was replaced");
 });
 
 test("an agent that was stopped itself, with all its processes, goes on with them", async () => {

@@ -45,11 +45,11 @@ describe("a running agent's metrics", () => {
   test.each([
     { name: "akidb_embed_requests_total", type: "counter", labels: ["model", "status"] },
     { name: "akidb_embed_latency_seconds", type: "histogram", labels: ["model"] },
-    { name: "akidb_model_cache_hits_total", type: "counter", labels: [] },
-    { name: "akidb_model_cache_misses_total", type: "counter", labels: [] },
+    { name: "akidb_model_cache_hits_total", type: "counter", labels: ["model"] },
+    { name: "akidb_model_cache_misses_total", type: "counter", labels: ["model"] },
     { name: "akidb_model_cache_size", type: "gauge", labels: [] },
     { name: "akidb_model_load_seconds", type: "histogram", labels: ["model"] },
-    { name: "akidb_batch_size", type: "histogram", labels: [] },
+    { name: "akidb_batch_size", type: "histogram", labels: ["model"] },
     { name: "akidb_tokens_processed_total", type: "counter", labels: ["model"] },
     { name: "akidb_embedding_queue_depth", type: "gauge", labels: [] },
     { name: "akidb_embedding_queue_wait_seconds", type: "histogram", labels: [] },
@@ -84,7 +84,7 @@ describe("a running agent's metrics", () => {
   });
 
   test("count what was asked for", () => {
-    expect(metricValue("akidb_embed_requests_total", { model, status: "ok" })).toBe(2);
+    expect(metricValue("akidb_embed_requests_total", { model, status: "success" })).toBe(2);
     expect(metricValue("akidb_embed_requests_total", { model: "unknown", status: "invalid" })).toBe(1);
     expect(metricValue("akidb_embed_latency_seconds_count", { model })).toBe(2);
     expect(metricValue("akidb_model_cache_size")).toBe(1);
@@ -92,7 +92,7 @@ describe("a running agent's metrics", () => {
     expect(metricValue("akidb_worker_restarts_total", { model })).toBe(0);
     expect(metricValue("akidb_embedding_queue_depth")).toBe(0);
     // Two texts were computed, the third came from the cache: no batch, no wait.
-    expect(metricValue("akidb_batch_size_sum")).toBe(2);
+    expect(metricValue("akidb_batch_size_sum", { model })).toBe(2);
     expect(metricValue("akidb_embedding_queue_wait_seconds_count")).toBe(2);
     const text = metricValue("akidb_batch_tokens_total", { kind: "text" }) ?? 0;
     const padding = metricValue("akidb_batch_tokens_total", { kind: "padding" }) ?? 0;

@@ -48,7 +48,7 @@ test("a rolling restart of three agents loses no request of a client that retrie
     const output = new Response(load.child.stdout).text();
     const answeredBy = async (url: string) => {
       const metrics = await (await fetch(`${url}/metrics`)).text();
-      return Number(/^akidb_embed_requests_total\{[^}]*status="ok"[^}]*\} (\d+)/m.exec(metrics)?.[1] ?? 0);
+      return Number(/^akidb_embed_requests_total\{[^}]*status="success"[^}]*\} (\d+)/m.exec(metrics)?.[1] ?? 0);
     };
     for (const [index, name] of names.entries()) {
       const { program, url } = agents[index] as RunningAgent;

@@ -219,7 +219,7 @@ export class TextEmbedder implements Embedder {
     const finishedMs = performance.now();
     const durationMs = finishedMs - startedMs;
     sink.recordServed({ model: modelId, tenant, texts: texts.length, tokens, latencyMs: durationMs, ...figures });
-    metrics.recordRequest(modelId, "ok", durationMs);
+    metrics.recordRequest(modelId, "success", durationMs);
     metrics.recordTokens(modelId, tokens, truncatedInputs);
     const trace = currentTrace();
     trace?.annotate({

@@ -56,10 +56,10 @@ const lengthDelimited = 2;
  */
 export function createEmbedWriter(
   response: protobuf.Type,
-  embedding: protobuf.Type,
+  vectorType: protobuf.Type,
 ): (result: EmbedResult, call: EmbedCall) => Buffer {
   const vectorTag = ((response.fields["embeddings"]?.id ?? 0) << 3) | lengthDelimited;
-  const valuesTag = ((embedding.fields["values"]?.id ?? 0) << 3) | lengthDelimited;
+  const valuesTag = ((vectorType.fields["values"]?.id ?? 0) << 3) | lengthDelimited;
   if (vectorTag > 127 || valuesTag > 127) throw new Error("a field's number takes more than a byte. This is a bug.");
   return (result, { normalize = true, dimensions }) => {
     const shape = { normalize, dimensions };
@@ -71,8 +71,9 @@ export function createEmbedWriter(
         model: result.model,
         usage: {
           total_tokens: result.tokens,
-          duration_ms: Math.round(result.durationMs * 100) / 100,
+          duration_ms: Math.ceil(result.durationMs),
           truncated_inputs: result.truncatedInputs,
+          exact_duration_ms: Math.round(result.durationMs * 100) / 100,
         },
       })
       .finish();

@@ -1,12 +1,14 @@
 import { type ServerUnaryCall, type sendUnaryData, status, type UntypedServiceImplementation } from "@grpc/grpc-js";
 import type { Embedder } from "#agent/serving/admission/embedder.ts";
 import type { Logger } from "#platform/log.ts";
+import type { HealthReport, ModelEntry } from "../http/health-report.ts";
 import type { Tracing } from "../tracing/tracing.ts";
 import type { CallGate } from "./call-gate.ts";
 import { answerBytes, createEmbedReader, createEmbedWriter } from "./embed-messages.ts";
 import { toFailure } from "./grpc-error.ts";
 import type { Protos } from "./protos.ts";
 import type { Answer, ServiceRules } from "./service-definition.ts";
+import { healthMessage, modelMessage } from "./status-messages.ts";
 import { traceCall } from "./trace-call.ts";
 
 type UnaryCall = ServerUnaryCall<Buffer, Answer>;
@@ -17,8 +19,8 @@ export interface ServingView {
    * Same as `GET /health`.
    * @param detailed false: without details, which name models, paths and addresses
    */
-  health(detailed: boolean): Record<string, unknown>;
-  models(): Promise<readonly object[]>;
+  health(detailed: boolean): HealthReport;
+  models(): Promise<readonly ModelEntry[]>;
 }
 
 const embeddingPackage = "akidb.embedding.v1";
@@ -29,11 +31,6 @@ export const embeddingRules = (maxMessageBytes: number): ServiceRules => ({
   openMethods: ["Health"],
   maxMessageBytes: { Embed: maxMessageBytes },
 });
-
-/** Leaves out null values, which Protocol Buffers don't have. */
-function withoutNulls(fields: object): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
-}
 
 /** Time until the call's deadline; undefined where it has none. */
 function latencyBudgetMs(call: UnaryCall): number | undefined {
@@ -56,7 +53,7 @@ export function embeddingService(parts: {
   const readEmbed = createEmbedReader(protos.type(`${embeddingPackage}.EmbedRequest`), parts.maxInputs);
   const writeEmbed = createEmbedWriter(
     protos.type(`${embeddingPackage}.EmbedResponse`),
-    protos.type(`${embeddingPackage}.Embedding`),
+    protos.type(`${embeddingPackage}.Vector`),
   );
 
   const answering =
@@ -101,11 +98,11 @@ export function embeddingService(parts: {
     return writeEmbed(result, request);
   };
 
-  const listModels = async (): Promise<Answer> => ({ models: (await view.models()).map(withoutNulls) });
+  const listModels = async (): Promise<Answer> => ({ models: (await view.models()).map(modelMessage) });
 
   return {
     Embed: answering(embed, parts.tracing),
-    Health: answering(async (call) => view.health(callOf(call.metadata).trusted)),
+    Health: answering(async (call) => healthMessage(view.health(callOf(call.metadata).trusted))),
     ListModels: answering(listModels),
   };
 }

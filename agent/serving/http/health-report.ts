@@ -20,6 +20,18 @@ export interface ServingState {
 
 const noTraffic = { latencyP95Ms: null, throughputQps: 0 };
 
+export type ModelEntry = Awaited<ReturnType<typeof modelEntry>>;
+
+/** Answer of `GET /health`. */
+export interface HealthReport {
+  readonly status: "healthy" | "degraded" | "stopping";
+  /** Status of each part. */
+  readonly checks: Readonly<Record<string, string>>;
+  /** Reason of each status, under the same names. */
+  readonly details: Readonly<Record<string, string>>;
+  readonly version: string;
+}
+
 /** Entry of a model in `GET /models`; memory is null while it is not loaded. */
 export async function modelEntry({ found, model, status, pinned, problem }: ListedModel) {
   const { id, name, kind, dimension, params, maxTokens, revision, aliases } = found.manifest;
@@ -61,7 +73,7 @@ function gpuCheck(engine: EngineReport | null, wanted: EngineConfig["executionPr
 }
 
 /** Answer of `GET /health`: `healthy` if all checks are, `stopping` at the end, otherwise `degraded`. */
-export function healthReport(state: ServingState) {
+export function healthReport(state: ServingState): HealthReport {
   const models = state.models();
   const [standard] = models;
   const loaded = models.filter(({ status }) => status === "loaded");
@@ -91,27 +103,26 @@ export function healthReport(state: ServingState) {
     doubts.length === 0 &&
     Object.values(extraChecks).every((check) => check.status !== "degraded");
   const status = state.stopping() ? "stopping" : allWell ? "healthy" : "degraded";
+  const checks = Object.entries({
+    embedding_provider: provider,
+    model_cache: { status: cacheStatus, detail: cacheDetail },
+    model_files:
+      doubts.length === 0
+        ? { status: "healthy", detail: "unchanged: they match their manifests or their first load" }
+        : { status: "degraded", detail: doubts.join("; ") },
+    gpu: gpuCheck(standard?.model?.engine() ?? null, state.providers),
+    ...extraChecks,
+  });
   return {
     status,
-    checks: {
-      embedding_provider: provider,
-      model_cache: { status: cacheStatus, detail: cacheDetail },
-      model_files:
-        doubts.length === 0
-          ? { status: "healthy", detail: "unchanged: they match their manifests or their first load" }
-          : { status: "degraded", detail: doubts.join("; ") },
-      gpu: gpuCheck(standard?.model?.engine() ?? null, state.providers),
-      ...extraChecks,
-    },
+    checks: Object.fromEntries(checks.map(([name, check]) => [name, check.status])),
+    details: Object.fromEntries(checks.map(([name, { detail }]) => [name, detail])),
     version: state.version,
   };
 }
 
 /** Removes the details, which name models, paths and addresses, for requests without a key where keys are configured. */
-export function withoutDetails(health: ReturnType<typeof healthReport>) {
-  const checks = Object.entries(health.checks).map(([name, { status }]) => [
-    name,
-    { status, detail: "shown to requests with an API key" },
-  ]);
-  return { ...health, checks: Object.fromEntries(checks) };
+export function withoutDetails(health: HealthReport): HealthReport {
+  const names = Object.keys(health.checks);
+  return { ...health, details: Object.fromEntries(names.map((name) => [name, "shown to requests with an API key"])) };
 }

@@ -31,7 +31,10 @@ const ModelEntry = Type.Object({
 
 const Health = Type.Object({
   status: literals("healthy", "degraded", "stopping"),
-  checks: Type.Record(Type.String(), Type.Object({ status: Type.String(), detail: Type.String() })),
+  checks: Type.Record(Type.String(), Type.String(), {
+    description: "status of each part: healthy, degraded, unused, loading or unhealthy",
+  }),
+  details: Type.Record(Type.String(), Type.String(), { description: "reason of each status" }),
   version: Type.String(),
 });
 
@@ -51,10 +54,11 @@ export function statusRoutes(state: ServingState, metrics: Registry) {
           schema: Health,
           example: {
             status: "healthy",
-            checks: {
-              embedding_provider: { status: "healthy", detail: "ONNX Runtime on the CPU" },
-              model_cache: { status: "healthy", detail: "1 of 1 models loaded" },
-              gpu: { status: "unused", detail: "this program's ONNX Runtime computes on the CPU" },
+            checks: { embedding_provider: "healthy", model_cache: "healthy", gpu: "unused" },
+            details: {
+              embedding_provider: "ONNX Runtime on the CPU",
+              model_cache: "1 of 1 models loaded",
+              gpu: "this program's ONNX Runtime computes on the CPU",
             },
             version: state.version,
           },
@@ -140,7 +144,7 @@ export function statusRoutes(state: ServingState, metrics: Registry) {
         answer: {
           description: "Prometheus' text format.",
           contentType: "text/plain",
-          example: 'akidb_embed_requests_total{model="all-MiniLM-L6-v2",status="ok"} 1286\n',
+          example: 'akidb_embed_requests_total{model="all-MiniLM-L6-v2",status="success"} 1286\n',
         },
       }),
     });

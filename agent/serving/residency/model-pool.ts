@@ -27,7 +27,7 @@ export interface ListedModel {
 }
 
 export interface ModelPoolObserver {
-  onLookup(loaded: boolean): void;
+  onLookup(model: string, loaded: boolean): void;
   onEvicted(model: string, cause: EvictionCause): void;
 }
 
@@ -222,7 +222,7 @@ export class ModelPool {
     const resident = this.#residentOf(found);
     resident.leases += 1;
     resident.lastUsedMs = this.#options.nowMs();
-    this.#options.observer.onLookup(resident.model?.runner.state === "loaded");
+    this.#options.observer.onLookup(resident.found.manifest.id, resident.model?.runner.state === "loaded");
     if (resident.model !== null) return this.#lease(resident, resident.model);
     this.#residents.admit();
     return this.#wait(resident, signal());

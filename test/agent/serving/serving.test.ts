@@ -274,9 +274,12 @@ describe("what it says of itself", () => {
     expect(health).toMatchObject({
       status: "healthy",
       version: "1.2.3",
-      checks: { embedding_provider: { status: "healthy" } },
+      checks: { embedding_provider: "healthy" },
+      details: { embedding_provider: "ONNX Runtime on the CPU" },
     });
-    expect(Object.keys(health["checks"])).toEqual(["embedding_provider", "model_cache", "model_files", "gpu"]);
+    const names = ["embedding_provider", "model_cache", "model_files", "gpu"];
+    expect(Object.keys(health["checks"])).toEqual(names);
+    expect(Object.keys(health["details"])).toEqual(names);
     expect((await get("/livez")).status).toBe(200);
     expect((await get("/readyz")).status).toBe(200);
   });
@@ -303,7 +306,7 @@ describe("what it says of itself", () => {
           ?.split(" ")[1] ?? 0,
       );
     };
-    const okName = 'akidb_embed_requests_total{model="all-MiniLM-L6-v2",status="ok"}';
+    const okName = 'akidb_embed_requests_total{model="all-MiniLM-L6-v2",status="success"}';
     const before = await sample(okName);
     const tokensBefore = await sample('akidb_tokens_processed_total{model="all-MiniLM-L6-v2"}');
     await server.post("/api/v1/embed", { inputs: ["hello", "hello"] });

@@ -382,7 +382,7 @@ describe("thousands of calls at once over few connections", () => {
         }
         inTurn += 1;
         most = Math.max(most, inTurn);
-        return { status: "healthy" };
+        return { status: "healthy" as const, checks: {}, details: {}, version: "1" };
       },
       models: async () => [],
     };

@@ -34,9 +34,11 @@ describe("Embed", () => {
     expect(answer["model"]).toBe("all-MiniLM-L6-v2");
     expect(answer["usage"]).toEqual({
       total_tokens: body["usage"].total_tokens,
-      duration_ms: expect.any(Number),
+      duration_ms: Math.ceil(answer["usage"].exact_duration_ms),
       truncated_inputs: 0,
+      exact_duration_ms: expect.any(Number),
     });
+    expect(answer["usage"].exact_duration_ms).toBeGreaterThan(0);
   });
 
   test("normalize and dimensions shape the vectors; an alias and an empty model name are understood", async () => {
@@ -194,9 +196,10 @@ describe("calls that end early", () => {
 
 test("Health and ListModels say what /health and /models say", async () => {
   const get = async (path: string) => (await (await fetch(server.serving.url + path)).json()) as Answer;
-  const { status, checks, version } = await client.answer("Health", {});
-  expect({ status, checks, version }).toEqual((await get("/health")) as typeof checks);
-  expect(checks.grpc.status).toBe("healthy");
+  const { status, state, checks, details, version } = await client.answer("Health", {});
+  expect({ status: state, checks, details, version }).toEqual((await get("/health")) as typeof checks);
+  expect(status).toBe("HEALTHY");
+  expect(checks.grpc).toBe("healthy");
   const [model] = (await client.answer("ListModels", {}))["models"];
   const [expected] = (await get("/models"))["models"];
   // All fields, those to come too; what changes between the two questions need only be there.
@@ -206,6 +209,8 @@ test("Health and ListModels say what /health and /models say", async () => {
   }
   expect(model.memory_mb).toBeGreaterThan(50);
   expect(model.throughput_qps).toBeGreaterThan(0);
+  expect(model.throughput_qps).toBe(Math.ceil(model.exact_throughput_qps));
+  expect(model.latency_p95_ms).toBe(Math.ceil(model.exact_latency_p95_ms));
 });
 
 describe("the standard health service", () => {
@@ -257,7 +262,7 @@ describe("starting and stopping", () => {
       const metadata = { authorization: "Bearer second-key" };
       expect((await caller.answer("Embed", { inputs: ["a"] }, { metadata }))["embeddings"].length).toBe(1);
       expect((await caller.answer("ListModels", {}, { metadata }))["models"].length).toBe(1);
-      expect((await caller.answer("Health", {}))["status"]).toBe("healthy");
+      expect((await caller.answer("Health", {}))["state"]).toBe("healthy");
       expect(await caller.answer("grpc.health.v1.Health/Check", {})).toEqual({ status: "SERVING" });
       const reflection = "grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
       expect((await caller.failure(reflection, [{ list_services: "" }])).code).toBe(16);

@@ -1,5 +1,5 @@
 /**
- * A gRPC client as others have it: Node with @grpc/grpc-js, in a process of its own. Usage: node node-client.mjs HOST:PORT
+ * A gRPC client as others have it: Node with @grpc/grpc-js, in a process of its own. Usage: node node-client.mjs HOST:PORT [CONTRACT.proto]
  * Reads one order a line from standard input and answers each with lines of JSON:
  *   {id, call: "package.Service/Method", request, metadata?, deadlineMs?}   -> {id, answer} or {id, error: {code, details, metadata}}
  *   the same for a method that streams                                      -> {id, answer} each, then {id, error} or {id, ended: true}
@@ -12,12 +12,12 @@ import { credentials, loadPackageDefinition, Metadata } from "@grpc/grpc-js";
 import { loadFileDescriptorSetFromBuffer, loadSync } from "@grpc/proto-loader";
 import protobuf from "protobufjs";
 
-const [address] = process.argv.slice(2);
+const [address, contract] = process.argv.slice(2);
 const protos = join(import.meta.dirname ?? new URL(".", import.meta.url).pathname, "../../../../agent/serving/grpc");
 const options = { keepCase: true, longs: Number, enums: String, defaults: true, oneofs: true };
 const loaded = loadPackageDefinition(
   loadSync(
-    ["embedding.proto", "health.proto", "reflection.proto"].map((name) => join(protos, name)),
+    [contract ?? join(protos, "embedding.proto"), join(protos, "health.proto"), join(protos, "reflection.proto")],
     options,
   ),
 );

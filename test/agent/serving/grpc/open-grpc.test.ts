@@ -17,7 +17,7 @@ const open = (config: object) =>
       inFlight: () => 0,
       queueDepth: () => 0,
     },
-    view: { health: () => ({}), models: async () => [] },
+    view: { health: () => ({ status: "healthy", checks: {}, details: {}, version: "1" }), models: async () => [] },
     ready: () => true,
     tracing: undefined,
   });

@@ -85,7 +85,7 @@ describe("reflection", () => {
     expect(await client.learn(embeddingService)).toEqual(["Embed", "Health", "ListModels"]);
     const answer = await client.answer("Embed", { inputs: ["learned"], dimensions: 5 });
     expect(answer["embeddings"][0].values.length).toBe(5);
-    expect((await client.answer("Health", {}))["status"]).toBe("healthy");
+    expect((await client.answer("Health", {}))["status"]).toBe("HEALTHY");
   });
 
   test.each(["v1", "v1alpha"])("%s lists the services", async (version) => {

@@ -40,9 +40,13 @@ export interface GrpcClient {
 
 export const embeddingService = "akidb.embedding.v1.EmbeddingService";
 
-/** @param address `host:port` */
-export function startGrpcClient(address: string): GrpcClient {
-  const child = Bun.spawn(["node", join(import.meta.dir, "node-client.mjs"), address], {
+/**
+ * @param address `host:port`
+ * @param contract .proto file of the embedding service that the client was built from; default: the current one
+ */
+export function startGrpcClient(address: string, ...contract: [string?]): GrpcClient {
+  const args = [address, ...contract].filter((arg) => arg !== undefined);
+  const child = Bun.spawn(["node", join(import.meta.dir, "node-client.mjs"), ...args], {
     stdin: "pipe",
     stdout: "pipe",
     stderr: "inherit",

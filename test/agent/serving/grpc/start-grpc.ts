@@ -49,7 +49,7 @@ export function startGrpc(options: Partial<GrpcServerOptions> = {}): Promise<Grp
     messageMemoryBytes: 16 * 1024 * 1024,
     maxConnections: 100,
     embedder: sameVectors(),
-    view: { health: () => ({ status: "healthy" }), models: async () => [] },
+    view: { health: () => ({ status: "healthy", checks: {}, details: {}, version: "1" }), models: async () => [] },
     ready: () => true,
     tracing: undefined,
     log,

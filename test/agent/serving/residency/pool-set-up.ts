@@ -90,7 +90,7 @@ export function poolOf(ids: readonly string[], options: Partial<ModelPoolOptions
     keepAliveMs: null,
     open,
     observer: {
-      onLookup: (loaded) => lookups.push(loaded),
+      onLookup: (_model, loaded) => lookups.push(loaded),
       onEvicted: (model, cause) => evictions.push(`${model} ${cause}`),
     },
     nowMs: () => clockMs,
