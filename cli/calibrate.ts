@@ -1,9 +1,14 @@
 import { parseAgentConfig } from "#agent/check-config.ts";
 import type { MeasuredMode } from "#agent/power/calibration/board-profile.ts";
 import type { SweepTimes } from "#agent/power/calibration/sweep-modes.ts";
-import { UsageError } from "#platform/errors.ts";
 import { readOwnConfigFile } from "#platform/files/read-config.ts";
-import { type Command, type OptionValues, optionalNumber, optionalString } from "#platform/terminal/command.ts";
+import {
+  type Command,
+  type OptionValues,
+  optionalChoice,
+  optionalNumber,
+  optionalString,
+} from "#platform/terminal/command.ts";
 import { formatTable } from "#platform/terminal/format-table.ts";
 import { secondMs } from "#platform/time.ts";
 import { calibrateBoard } from "#tools/calibrate/calibrate-board.ts";
@@ -67,9 +72,7 @@ export const calibrateCommand: Command = {
       serving: { model: optionalString(values, "model"), apiKeys: acceptedApiKeysFromEnvironment(process.env) },
     });
     const config = parseAgentConfig(input, path ?? "the command line");
-    const texts = optionalString(values, "texts") ?? "mixed";
-    if (!textLengths.some((known) => known === texts))
-      throw new UsageError(`--texts: expected one of ${textLengths.join(", ")}, got "${texts}"`);
+    const texts = optionalChoice(values, "texts", textLengths) ?? "mixed";
     const { calibration, restored } = await calibrateBoard(
       {
         config,

@@ -3,7 +3,7 @@ import { parseControllerConfig } from "#controller/check-config.ts";
 import { UsageError } from "#platform/errors.ts";
 import { maskSecrets } from "#platform/fetch/redact-url.ts";
 import { readConfigFile } from "#platform/files/read-config.ts";
-import type { Command } from "#platform/terminal/command.ts";
+import { type Command, unexpectedWord } from "#platform/terminal/command.ts";
 
 const parsers: Readonly<Record<string, (input: unknown, source: string) => unknown>> = {
   agent: parseAgentConfig,
@@ -18,10 +18,11 @@ export const configCommand: Command = {
     "show-secrets": { help: "with --json, show keys, passwords and tokens" },
   },
   async run(values, [action, program, path, ...more]) {
-    if (action !== "check" || more.length > 0)
-      throw new UsageError('expected "check agent FILE" or "check controller FILE"');
+    if (action !== "check") throw unexpectedWord('"check agent FILE" or "check controller FILE"', action, ["check"]);
+    if (more.length > 0)
+      throw unexpectedWord('"check agent FILE" or "check controller FILE"', [path, ...more].join(" "), []);
     const parse = Object.hasOwn(parsers, program ?? "") ? parsers[program as string] : undefined;
-    if (parse === undefined) throw new UsageError(`expected agent or controller, got "${program ?? ""}"`);
+    if (parse === undefined) throw unexpectedWord("agent or controller", program, Object.keys(parsers));
     if (path === undefined) throw new UsageError("expected a file to check");
     const config = parse(await readConfigFile(path), path);
     const shown = values["show-secrets"] === true ? config : maskSecrets(config);

@@ -9,7 +9,7 @@ import { defaultStateDir } from "#platform/files/default-state-dir.ts";
 import { readOwnConfigFile } from "#platform/files/read-config.ts";
 import { secretFromEnvironment } from "#platform/files/read-secret-file.ts";
 import { createLogger } from "#platform/log.ts";
-import { type Command, optionalNumber, optionalString } from "#platform/terminal/command.ts";
+import { type Command, optionalNumber, optionalString, unexpectedWord } from "#platform/terminal/command.ts";
 import { printBrokerSecret } from "./controller-secret.ts";
 import { acceptedApiKeysFromEnvironment } from "./run/api-keys-from-environment.ts";
 import { exitOnStdinClose, exitOnStdinCloseOption } from "./run/exit-on-stdin-close.ts";
@@ -41,7 +41,7 @@ export const controllerCommand: Command = {
   },
   async run(values, [command, ...names]) {
     if (command === "secret") return printBrokerSecret(values, names);
-    if (command !== undefined) throw new UsageError(`expected options only, got "${[command, ...names].join(" ")}"`);
+    if (command !== undefined) throw unexpectedWord("options only", [command, ...names].join(" "), ["secret"]);
     for (const name of ["observer", "json"])
       if (name in values) throw new UsageError(`--${name} works only with: thormesh controller secret`);
     const path = optionalString(values, "config");

@@ -2,7 +2,7 @@ import { UsageError } from "#platform/errors.ts";
 import { decodeText } from "#platform/files/decode-text.ts";
 import { parseYaml } from "#platform/files/parse-yaml.ts";
 import { schemaOfInput } from "#platform/schema-of-input.ts";
-import { type Command, requiredOption } from "#platform/terminal/command.ts";
+import { type Command, requiredOption, unexpectedWord } from "#platform/terminal/command.ts";
 import { decisions } from "./decide/decisions.ts";
 
 async function readInput(path: string): Promise<unknown> {
@@ -32,8 +32,8 @@ export const decideCommand: Command = {
     }
     const decision = Object.hasOwn(decisions, name ?? "") ? decisions[name as string] : undefined;
     if (decision === undefined || more.length > 0) {
-      const got = name === undefined ? "nothing" : `"${[name, ...more].join(" ")}"`;
-      throw new UsageError(`expected one of ${Object.keys(decisions).join(", ")}, got ${got}`);
+      const got = name === undefined ? undefined : [name, ...more].join(" ");
+      throw unexpectedWord(`one of ${Object.keys(decisions).join(", ")}`, got, Object.keys(decisions));
     }
     if (values["schema"] === true) {
       console.log(JSON.stringify(schemaOfInput(decision.schema), null, 2));

@@ -20,7 +20,14 @@ import { defaultStateDir } from "#platform/files/default-state-dir.ts";
 import { readOwnConfigFile } from "#platform/files/read-config.ts";
 import { createLogger } from "#platform/log.ts";
 import { suggest } from "#platform/near-names.ts";
-import { type Command, type OptionValues, optionalNumber, optionalString } from "#platform/terminal/command.ts";
+import {
+  type Command,
+  type OptionValues,
+  optionalChoice,
+  optionalNumber,
+  optionalString,
+  unexpectedWord,
+} from "#platform/terminal/command.ts";
 import { formatTable } from "#platform/terminal/format-table.ts";
 
 interface Context {
@@ -35,11 +42,11 @@ const print = (value: unknown) => console.log(JSON.stringify(value, null, 2));
 const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
 
 function choiceOf({ values, config }: Context) {
-  const precision = optionalString(values, "precision");
-  const allowed = ["auto", ...Precision.anyOf.map((option) => option.const)];
-  if (precision !== undefined && !allowed.includes(precision))
-    throw new UsageError(`--precision: expected one of ${allowed.join(", ")}, got "${precision}"`);
-  return onnxChoice({ precision: (precision as Precision | "auto" | undefined) ?? config.serving.precision });
+  const precision = optionalChoice(values, "precision", [
+    "auto",
+    ...Precision.anyOf.map((option) => option.const),
+  ] as const);
+  return onnxChoice({ precision: precision ?? config.serving.precision });
 }
 
 const installed = (context: Context) =>
@@ -197,11 +204,8 @@ export const modelsCommand: Command = {
   },
   async run(values, positionals) {
     const [action, ...names] = positionals;
-    const run = action === undefined ? undefined : actions[action];
-    if (run === undefined)
-      throw new UsageError(
-        `expected ${Object.keys(actions).join(", ")}, got ${action === undefined ? "nothing" : `"${action}"`}`,
-      );
+    const run = Object.hasOwn(actions, action ?? "") ? actions[action as string] : undefined;
+    if (run === undefined) throw unexpectedWord(Object.keys(actions).join(", "), action, Object.keys(actions));
     if (action === "list" && names.length > 0) throw new UsageError(`list takes no names, got "${names[0]}"`);
     const path = optionalString(values, "config");
     const input = path === undefined ? {} : await readOwnConfigFile(path);

@@ -12,6 +12,7 @@ import {
   optionalNumber,
   optionalString,
   optionalTime,
+  unexpectedWord,
 } from "#platform/terminal/command.ts";
 import { formatTable } from "#platform/terminal/format-table.ts";
 import { hourMs } from "#platform/time.ts";
@@ -143,9 +144,7 @@ export const policyCommand: Command = {
         console.log(JSON.stringify(policyJsonSchema(), null, 2));
         return 0;
       default:
-        throw new UsageError(
-          `expected validate, schema or preview, got ${action === undefined ? "nothing" : `"${action}"`}`,
-        );
+        throw unexpectedWord("validate, schema or preview", action, ["validate", "schema", "preview"]);
     }
   },
 };

@@ -79,6 +79,15 @@ async function readFromPrometheus(url: string, values: OptionValues): Promise<Tr
   return { trace, sha256: new Bun.CryptoHasher("sha256").update(JSON.stringify(trace)).digest("hex") };
 }
 
+/** @throws UsageError for an option of the source that is not read: it would have no effect. */
+export function refuseForeignSource(values: OptionValues, fromFile: boolean): void {
+  const isGiven = (name: string) => values[name] !== undefined;
+  const ofPrometheus = ["query", "from", "to", "timeout", "prometheus-user"].find(isGiven);
+  if (ofPrometheus !== undefined && !isGiven("prometheus"))
+    throw new UsageError(`--${ofPrometheus} works only with --prometheus`);
+  if (isGiven("column") && !fromFile) throw new UsageError("--column works only with the file of a trace");
+}
+
 /** Reads the traces of files, or one from Prometheus. @param paths files; undefined: none was given */
 export async function readTraces(
   paths: readonly string[] | undefined,
@@ -86,6 +95,7 @@ export async function readTraces(
   unit: ValueUnit = "per-step",
 ): Promise<[TrainingData, ...TrainingData[]]> {
   const url = optionalString(values, "prometheus");
+  refuseForeignSource(values, paths !== undefined);
   if (paths !== undefined && url !== undefined) throw new UsageError("expected --trace or --prometheus, got both");
   if (url !== undefined) return [await readFromPrometheus(url, values)];
   const [first, ...more] = paths ?? [];

@@ -1,6 +1,5 @@
 import type { SloRow } from "#controller/slo/slo-report.ts";
-import { UsageError } from "#platform/errors.ts";
-import { type Command, optionalString } from "#platform/terminal/command.ts";
+import { type Command, optionalChoice } from "#platform/terminal/command.ts";
 import { formatTable } from "#platform/terminal/format-table.ts";
 import { askController, controllerUrlOption } from "./run/ask-controller.ts";
 
@@ -59,9 +58,7 @@ export const sloCommand: Command = {
     json: { help: "print JSON" },
   },
   async run(values) {
-    const window = optionalString(values, "window");
-    if (window !== undefined && !windows.includes(window))
-      throw new UsageError(`--window: expected ${windows.join(", ")}, got "${window}"`);
+    const window = optionalChoice(values, "window", windows);
     const { rows, ...rest } = (await askController(values, "/api/v1/slo")) as { nowMs: number; rows: SloRow[] };
     const shown = rows.filter((row) => window === undefined || row.window === window);
     console.log(values["json"] === true ? JSON.stringify({ ...rest, rows: shown }, null, 2) : sloToText(shown));

@@ -14,23 +14,17 @@ import { UsageError } from "#platform/errors.ts";
 import {
   type Command,
   type OptionValues,
+  optionalChoice,
   optionalNumber,
   optionalString,
   requiredOption,
+  unexpectedWord,
 } from "#platform/terminal/command.ts";
 import { minuteMs } from "#platform/time.ts";
 import { readTraces, traceOptions, valueUnits } from "../read-traces.ts";
 import { runBacktest } from "./forecast-backtest.ts";
 import { lockForTraining } from "./training-lock.ts";
 import { createTrainingProgress } from "./training-progress.ts";
-
-function oneOf<T extends string>(values: OptionValues, name: string, choices: readonly T[]): T | undefined {
-  const value = optionalString(values, name);
-  if (value === undefined) return undefined;
-  const choice = choices.find((candidate) => candidate === value);
-  if (choice === undefined) throw new UsageError(`--${name}: expected one of ${choices.join(", ")}, got "${value}"`);
-  return choice;
-}
 
 function readTimeZone(values: OptionValues): string {
   const timeZone = optionalString(values, "time-zone") ?? "UTC";
@@ -57,7 +51,7 @@ async function readTrace(values: OptionValues): Promise<TraceDescription> {
 }
 
 function readUnit(values: OptionValues) {
-  return oneOf(values, "unit", valueUnits) ?? "per-step";
+  return optionalChoice(values, "unit", valueUnits) ?? "per-step";
 }
 
 /** Creates the directory, and checks before the training that its result can be written. */
@@ -86,7 +80,8 @@ async function measureStep(shape: LstmShape, batchSize: number): Promise<number>
 async function train(values: OptionValues): Promise<number> {
   const description = await readTrace(values);
   const directory = await openDirectory(requiredOption(values, "out"));
-  const shape = lstmShapes[oneOf(values, "units", Object.keys(lstmShapes) as (keyof typeof lstmShapes)[]) ?? "full"];
+  const shape =
+    lstmShapes[optionalChoice(values, "units", Object.keys(lstmShapes) as (keyof typeof lstmShapes)[]) ?? "full"];
   const options = {
     shape,
     epochs: optionalNumber(values, "epochs", { min: 1, max: 1000, integer: true }) ?? 40,
@@ -98,7 +93,7 @@ async function train(values: OptionValues): Promise<number> {
     seed: optionalNumber(values, "seed", { min: 0, max: 1_000_000, integer: true }) ?? 1,
     maxMs: (optionalNumber(values, "max-minutes", { min: 0.01, max: 100_000 }) ?? 60) * minuteMs,
   };
-  const wanted = oneOf(values, "backend", backends);
+  const wanted = optionalChoice(values, "backend", backends);
   const backend =
     wanted === undefined
       ? await startFastestBackend(() => measureStep(shape, options.batchSize))
@@ -132,7 +127,7 @@ async function judge(values: OptionValues): Promise<number> {
     horizonMinutes: optionalNumber(values, "horizon", { min: 1, max: 240 }) ?? 15,
     timeZone: readTimeZone(values),
     holidays: readHolidays(values),
-    models: oneOf(values, "models", ["all", "simple"]) ?? "all",
+    models: optionalChoice(values, "models", ["all", "simple"]) ?? "all",
     maxOrigins: optionalNumber(values, "origins", { min: 20, max: 100_000, integer: true }) ?? 1_000,
     json: values["json"] === true,
     modelDirectory: optionalString(values, "model-dir") ?? null,
@@ -182,9 +177,8 @@ export const forecastCommand: Command = {
     const [what, ...rest] = positionals;
     if (what === "backtest" && rest.length === 0) return await judge(values);
     if (what !== "train" || rest.length > 0) {
-      throw new UsageError(
-        `expected "train" or "backtest", got ${positionals.length === 0 ? "nothing" : `"${positionals.join(" ")}"`}`,
-      );
+      const got = positionals.length === 0 ? undefined : positionals.join(" ");
+      throw unexpectedWord('"train" or "backtest"', got, ["train", "backtest"]);
     }
     return await train(values);
   },

@@ -2,7 +2,14 @@ import { askController, controllerUrlOption } from "#cli/run/ask-controller.ts";
 import type { PowerReport } from "#controller/cost/report-power.ts";
 import { cleanText } from "#platform/clean-text.ts";
 import { UsageError } from "#platform/errors.ts";
-import { type Command, type OptionValues, optionalNumber, optionalString } from "#platform/terminal/command.ts";
+import {
+  type Command,
+  type OptionValues,
+  optionalChoice,
+  optionalNumber,
+  optionalString,
+  unexpectedWord,
+} from "#platform/terminal/command.ts";
 import { formatTable } from "#platform/terminal/format-table.ts";
 import { readTraces, traceOptions } from "../read-traces.ts";
 
@@ -63,9 +70,7 @@ export function powerReportToText(report: PowerReport): string {
 async function backtest(paths: readonly string[], values: OptionValues): Promise<number> {
   if (paths.length === 0 && values["prometheus"] === undefined)
     throw new UsageError("expected the files of one or more traces after backtest, or --prometheus with --query");
-  const peakOf = optionalString(values, "peak-of") ?? "trace";
-  if (peakOf !== "trace" && peakOf !== "days")
-    throw new UsageError(`--peak-of: expected trace or days, got "${peakOf}"`);
+  const peakOf = optionalChoice(values, "peak-of", ["trace", "days"]) ?? "trace";
   // TensorFlow.js takes long to load: only when needed.
   const { backtestTraces, traceBacktestToText } = await import("#tools/power/backtest-traces.ts");
   const recorded = await readTraces(paths.length === 0 ? undefined : paths, values);
@@ -117,10 +122,10 @@ export const powerCommand: Command = {
   },
   async run(values, [action, ...more]) {
     if (action === "backtest") return backtest(more, values);
-    if (action !== "report" || more.length > 0)
-      throw new UsageError(
-        `expected "report" or "backtest", got ${action === undefined ? "nothing" : `"${[action, ...more].join(" ")}"`}`,
-      );
+    if (action !== "report" || more.length > 0) {
+      const got = action === undefined ? undefined : [action, ...more].join(" ");
+      throw unexpectedWord('"report" or "backtest"', got, ["report", "backtest"]);
+    }
     const window = encodeURIComponent(optionalString(values, "window") ?? "24h");
     const report = (await askController(values, `/api/v1/power/report?window=${window}`)) as PowerReport;
     console.log(values["json"] === true ? JSON.stringify(report, null, 2) : powerReportToText(report));

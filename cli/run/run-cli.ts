@@ -1,4 +1,5 @@
 import { describeError, UsageError } from "#platform/errors.ts";
+import { suggest } from "#platform/near-names.ts";
 import {
   type Command,
   type CommandOption,
@@ -29,6 +30,15 @@ async function generalHelp(): Promise<string> {
   return `Usage: thormesh COMMAND [options]\n\nCommands:\n${lines.join("\n")}\n\nthormesh COMMAND --help shows a command's options.`;
 }
 
+/** Names the commands that may have been meant; where none is near, all of them. */
+async function explainUnknownCommand(name: string): Promise<string> {
+  const shown: string[] = [];
+  for (const [known, load] of Object.entries(commands)) if ((await load()).hidden !== true) shown.push(known);
+  const hint = suggest(name, shown);
+  const rest = hint === "" ? `\n\n${await generalHelp()}` : "\nthormesh help lists the commands.";
+  return `thormesh: there is no command "${name}"${hint}${rest}`;
+}
+
 /** @throws UsageError for the variable with which the certificates of servers would not be checked. */
 function refuseUncheckedCertificates(environment: Readonly<Record<string, string | undefined>>): void {
   if (environment["NODE_TLS_REJECT_UNAUTHORIZED"] !== "0") return;
@@ -45,9 +55,10 @@ export async function runCli(args: readonly string[]): Promise<number> {
     console.log(await generalHelp());
     return name === undefined ? 2 : 0;
   }
-  const load = commands[name === "--version" ? "version" : name];
+  const wanted = name === "--version" ? "version" : name;
+  const load = Object.hasOwn(commands, wanted) ? commands[wanted] : undefined;
   if (load === undefined) {
-    console.error(`thormesh: there is no command "${name}"\n\n${await generalHelp()}`);
+    console.error(await explainUnknownCommand(name));
     return 2;
   }
   try {

@@ -1,5 +1,6 @@
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import { UsageError } from "#platform/errors.ts";
+import { suggest } from "#platform/near-names.ts";
 import { parseTime } from "#platform/parse-time.ts";
 
 export type OptionValues = Readonly<Record<string, string | boolean | undefined>>;
@@ -30,7 +31,20 @@ export interface Command {
 
 export const helpOption = { short: "h", help: "show this help" } as const satisfies CommandOption;
 
-/** @throws UsageError naming the option that is unknown or lacks its value. */
+/** Describes an error of `parseArgs`, whose messages go on with advice that does not help here. */
+function explainParseError(error: Error, names: readonly string[]): string {
+  const message = error.message.split(". To specify")[0] as string;
+  const unknown = /^Unknown option '--(.*)'$/.exec(message)?.[1];
+  return unknown === undefined
+    ? message
+    : message +
+        suggest(
+          unknown,
+          names.map((name) => `--${name}`),
+        );
+}
+
+/** @throws UsageError naming the option that is unknown, lacks its value or is given twice. */
 export function parseCommandLine(
   command: Command,
   args: readonly string[],
@@ -42,11 +56,33 @@ export function parseCommandLine(
     options[name] = short === undefined ? { type } : { type, short };
   }
   try {
-    const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
+    const { values, positionals, tokens } = parseArgs({
+      args: [...args],
+      options,
+      allowPositionals: true,
+      tokens: true,
+    });
+    refuseDoubledOptions(tokens.flatMap((token) => (token.kind === "option" ? token.name : [])));
     return { values: values as OptionValues, positionals };
   } catch (error) {
-    throw new UsageError((error as Error).message.split(". To specify")[0] as string);
+    if (error instanceof UsageError) throw error;
+    throw new UsageError(explainParseError(error as Error, Object.keys(declared)));
   }
+}
+
+/** @throws UsageError naming an option that is given more than once: the last would win unseen. */
+function refuseDoubledOptions(names: readonly string[]): void {
+  const doubled = names.find((name, index) => names.indexOf(name) !== index);
+  if (doubled === undefined) return;
+  const times = names.filter((name) => name === doubled).length;
+  throw new UsageError(`--${doubled}: expected once, got ${times} times`);
+}
+
+/** Error for an argument that is none of the known words, with those that may have been meant. */
+export function unexpectedWord(expected: string, got: string | undefined, known: readonly string[]): UsageError {
+  return new UsageError(
+    `expected ${expected}, got ${got === undefined ? "nothing" : `"${got}"${suggest(got, known)}`}`,
+  );
 }
 
 /** @throws UsageError for a positional argument where only options are expected, and for an option of another sub-command. */
@@ -71,6 +107,19 @@ export function requiredOption(values: OptionValues, name: string): string {
 export function optionalString(values: OptionValues, name: string): string | undefined {
   const value = values[name];
   return typeof value === "string" ? value : undefined;
+}
+
+/** Value of an option that has a list of values; undefined when it is absent. @throws UsageError when it is none of them */
+export function optionalChoice<T extends string>(
+  values: OptionValues,
+  name: string,
+  choices: readonly T[],
+): T | undefined {
+  const text = optionalString(values, name);
+  if (text === undefined) return undefined;
+  const choice = choices.find((known) => known === text);
+  if (choice !== undefined) return choice;
+  throw new UsageError(`--${name}: expected one of ${choices.join(", ")}, got "${text}"${suggest(text, choices)}`);
 }
 
 /** Value of an option for a time, ms since the epoch; undefined when it is absent. @throws UsageError when it is no time */

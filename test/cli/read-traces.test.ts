@@ -5,7 +5,7 @@ import { commands } from "#cli/run/commands.ts";
 import { UsageError } from "#platform/errors.ts";
 import { temporaryDirectory } from "../e2e/program.ts";
 
-test.each(["backtest", "power", "forecast"])("%s takes a column and a query to Prometheus", async (name) => {
+test.each(["backtest", "power", "forecast", "demo"])("%s takes a column and a query to Prometheus", async (name) => {
   const command = await commands[name]?.();
   expect(Object.keys(command?.options ?? {})).toEqual(
     expect.arrayContaining(["column", "prometheus", "query", "from", "to", "timeout", "prometheus-user"]),
@@ -35,6 +35,9 @@ test("a column of a file, or a series of Prometheus, but not both and not neithe
     const [asked] = await readTraces(undefined, { prometheus: server.url.href, query: "q", ...range });
     expect(asked.trace).toMatchObject({ stepMs: 60_000, counts: [120, 120, 120] });
     expect(readTraces([path], { prometheus: server.url.href, query: "q" })).rejects.toThrow("got both");
+    expect(readTraces(undefined, { prometheus: server.url.href, query: "q", column: "b" })).rejects.toThrow("--column");
+    for (const name of ["query", "from", "to", "timeout", "prometheus-user"])
+      expect(readTraces([path], { [name]: "1" })).rejects.toThrow(`--${name} works only with --prometheus`);
     expect(readTraces(undefined, {})).rejects.toThrow(UsageError);
     expect(readTraces([path, ""], { column: "b" })).rejects.toThrow("expected FILE or FILE,FILE");
     expect(readTraces(undefined, { prometheus: server.url.href, query: "q", to: "2026-02-30" })).rejects.toThrow(

@@ -2,7 +2,7 @@ import { UsageError } from "#platform/errors.ts";
 import { type CommandOption, type OptionValues, optionalNumber, optionalString } from "#platform/terminal/command.ts";
 
 export const demoOptions = {
-  trace: { value: "FILE", help: "trace to replay, CSV timestamp,value (default: NASA web server, July 1995)" },
+  trace: { value: "FILE", help: "trace to replay, a CSV file (default: NASA web server, July 1995)" },
   day: { value: "DATE", help: "day of the trace to start with (default: one that the forecast was not trained on)" },
   from: { value: "HOUR", help: "UTC hour to start at (default: 11, before the morning's rises)" },
   hours: { value: "H", help: "hours of the trace to replay (default: 5)" },
@@ -25,7 +25,6 @@ export function readDemoOptions(values: OptionValues, positionals: readonly stri
   const minutes = optionalNumber(values, "minutes", { min: 0.72, max: minutesOfDay });
   if (speed !== undefined && minutes !== undefined) throw new UsageError("expected --speed or --minutes, not both");
   return {
-    traceFile: optionalString(values, "trace"),
     day: optionalString(values, "day"),
     fromHour: optionalNumber(values, "from", { min: 0, max: 23, integer: true }) ?? 11,
     hours: optionalNumber(values, "hours", { min: 0.5, max: 24 * 31 }) ?? 5,

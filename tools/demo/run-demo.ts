@@ -2,6 +2,7 @@ import { rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Trace as RecordedTrace } from "#forecast/data/parse-trace.ts";
 import { seededRandom } from "#forecast/lstm/seeded-random.ts";
 import { createClock } from "#platform/clock.ts";
 import { UsageError } from "#platform/errors.ts";
@@ -67,11 +68,16 @@ function machineFacts(measuredQps: number): MachineFacts {
 
 /**
  * Runs a fleet on this machine and replays a trace against it. Its processes are always stopped.
+ * @param recorded null: the built-in trace
  * @throws UsageError for options that don't fit the trace, FleetFailure when a process fails, Interrupted when stopped while starting
  */
-export async function runDemo(options: DemoOptions, surroundings: ReplaySurroundings): Promise<DemoReport> {
+export async function runDemo(
+  options: DemoOptions,
+  recorded: RecordedTrace | null,
+  surroundings: ReplaySurroundings,
+): Promise<DemoReport> {
   const { progress, stopped } = surroundings;
-  const { name: traceName, trace } = await loadTrace(options.traceFile);
+  const { name: traceName, trace } = await loadTrace(recorded);
   const dayMs = options.day === undefined ? defaultDayMs(trace) : dayStartMs(trace, options.day);
   const fromMs = dayMs + options.fromHour * hourMs;
   const toMs = fromMs + options.hours * hourMs;

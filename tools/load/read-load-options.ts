@@ -1,7 +1,13 @@
 import { UsageError } from "#platform/errors.ts";
-import { type CommandOption, type OptionValues, optionalNumber, optionalString } from "#platform/terminal/command.ts";
+import {
+  type CommandOption,
+  type OptionValues,
+  optionalChoice,
+  optionalNumber,
+  optionalString,
+} from "#platform/terminal/command.ts";
 import { httpProtocols } from "./http-server-under-load.ts";
-import { parseTargets, targetsHelp } from "./load-targets.ts";
+import { defaultMaxErrorShare, limitErrors, parseTargets, targetsHelp } from "./load-targets.ts";
 import { textLengths } from "./load-texts.ts";
 import { scenarios } from "./plan-load.ts";
 
@@ -34,18 +40,14 @@ export const loadOptions = {
   timeout: { value: "S", help: "seconds until a request counts as failed (default: 30)" },
   retries: { value: "N", help: "retries of a request that no server received (default: 3)" },
   "watch-pid": { value: "PID[,PID…]", help: "report CPU time and memory of these process trees" },
-  target: { value: "LIST", help: `targets like p95=30ms,errors=0,rate=50; known: ${targetsHelp}` },
+  target: {
+    value: "LIST",
+    help: `targets like p95=30ms,errors=0,rate=50; known: ${targetsHelp} (default: errors=${100 * defaultMaxErrorShare}%)`,
+  },
   json: { help: "print JSON" },
 } as const satisfies Record<string, CommandOption>;
 
 export type LoadOptions = Readonly<ReturnType<typeof readLoadOptions>>;
-
-function oneOf<T extends string>(values: OptionValues, name: string, choices: readonly T[], fallback: T): T {
-  const text = optionalString(values, name) ?? fallback;
-  const choice = choices.find((known) => known === text);
-  if (choice === undefined) throw new UsageError(`--${name}: expected one of ${choices.join(", ")}, got "${text}"`);
-  return choice;
-}
 
 function baseUrl(text: string): string {
   const url = URL.parse(text);
@@ -66,8 +68,8 @@ export function readLoadOptions(values: OptionValues) {
   const clients = optionalNumber(values, "clients", { min: 1, max: 10_000, integer: true });
   if (rate !== undefined && clients !== undefined) throw new UsageError("expected --rate or --clients, not both");
   const watched = optionalString(values, "watch-pid");
-  const protocol = oneOf(values, "protocol", protocols, "openai");
-  const targets = parseTargets(optionalString(values, "target") ?? "");
+  const protocol = optionalChoice(values, "protocol", protocols) ?? "openai";
+  const targets = limitErrors(parseTargets(optionalString(values, "target") ?? ""));
   if (targets.flatMemory && watched === undefined) {
     throw new UsageError("--target: memory=flat needs --watch-pid with the server's process id");
   }
@@ -79,8 +81,8 @@ export function readLoadOptions(values: OptionValues) {
     /** Requests per second, or clients when closed. */
     level: clients ?? rate ?? defaultRate,
     durationMs: 1_000 * (optionalNumber(values, "duration", { min: 0.1, max: 604_800 }) ?? 30),
-    scenario: oneOf(values, "scenario", scenarios, "sustained"),
-    texts: oneOf(values, "texts", textLengths, "mixed"),
+    scenario: optionalChoice(values, "scenario", scenarios) ?? "sustained",
+    texts: optionalChoice(values, "texts", textLengths) ?? "mixed",
     inputs: optionalNumber(values, "inputs", { min: 1, max: 2_048, integer: true }) ?? 1,
     repeatShare: optionalNumber(values, "repeat-share", { min: 0, max: 1 }) ?? 0,
     /** undefined: random. */

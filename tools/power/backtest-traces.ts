@@ -13,6 +13,7 @@ import { createInProcessWorker } from "#forecast/lstm/worker/in-process-worker.t
 import { UsageError } from "#platform/errors.ts";
 import { parseConfig, readConfigFile } from "#platform/files/read-config.ts";
 import { createLogger } from "#platform/log.ts";
+import { suggest } from "#platform/near-names.ts";
 import { formatTable } from "#platform/terminal/format-table.ts";
 
 interface PowerBacktestRequest {
@@ -37,7 +38,9 @@ const peakShare = 0.9;
 async function modesOf({ preset, profilePath }: PowerBacktestRequest): Promise<readonly KnownMode[]> {
   const known = Object.entries(boardPresets).find(([name]) => name === preset)?.[1];
   if (known === undefined)
-    throw new UsageError(`--board: expected one of ${Object.keys(boardPresets).join(", ")}, got "${preset}"`);
+    throw new UsageError(
+      `--board: expected one of ${Object.keys(boardPresets).join(", ")}, got "${preset}"${suggest(preset, Object.keys(boardPresets))}`,
+    );
   if (profilePath === undefined) return known.modes;
   const read = await readProfile(profilePath);
   if (read.kind === "absent") throw new UsageError(`--profile ${profilePath} does not exist`);

@@ -1,7 +1,9 @@
 import { afterEach, describe, expect, spyOn, test } from "bun:test";
 import { join } from "node:path";
+import { commands } from "#cli/run/commands.ts";
 import { runCli } from "#cli/run/run-cli.ts";
 import { describeError } from "#platform/errors.ts";
+import { type CommandOption, helpOption, parseCommandLine } from "#platform/terminal/command.ts";
 import { programCommand, temporaryDirectory } from "../../e2e/program.ts";
 
 const spies: { mockRestore(): void }[] = [];
@@ -13,6 +15,7 @@ afterEach(() => {
 /** The exit code of a command line, and what it said on standard error. */
 async function run(...args: string[]): Promise<{ code: number; said: string }> {
   const errors = spyOn(console, "error").mockImplementation(() => {});
+  errors.mockClear();
   const output = spyOn(console, "log").mockImplementation(() => {});
   spies.push(errors, output);
   const code = await runCli(args);
@@ -38,6 +41,25 @@ describe("bad usage is said, and ends with 2", () => {
     ["models list --force", "--force is for pull, not for list"],
     ["why 7 --url ftp://x", '--url: expected an address like http://127.0.0.1:7070, got "ftp://x"'],
     ["decide --list replicas", '--list: expected nothing more, got "replicas"'],
+    ["power reprot", 'expected "report" or "backtest", got "reprot"; did you mean report?'],
+    ["models lsit", "did you mean list?"],
+    ["models constructor", 'got "constructor"'],
+    ["policy valdate", "did you mean validate?"],
+    ["policy", "expected validate, schema or preview, got nothing"],
+    ["forecast trian", "did you mean train?"],
+    ["decide replica", "did you mean replicas?"],
+    ["config chekc agent x.yaml", "did you mean check?"],
+    ["config check agnet x.yaml", "did you mean agent?"],
+    ["config check agent a.yaml b.yaml", '"check controller FILE", got "a.yaml b.yaml"'],
+    ["controller secert", 'expected options only, got "secert"; did you mean secret?'],
+    ["status --jsno", "Unknown option '--jsno'; did you mean --json?"],
+    ["load --protocol opnai", '--protocol: expected one of openai, native, grpc, got "opnai"; did you mean openai?'],
+    ["load --target p95", '--target: expected p95=MS, such as p95=30ms or p95=2s, got "p95"'],
+    ["load --target error=1%", "did you mean errors?"],
+    ["load --target p95=30ms,p95=40ms", "expected p95 once, got it twice"],
+    ["demo --query up", "--query works only with --prometheus"],
+    ["demo --column b", "--column works only with the file of a trace"],
+    ["demo --trace a.csv --prometheus http://127.0.0.1:1 --query up", "got both"],
     ["status --url controller", '--url: expected an address like http://127.0.0.1:7070, got "controller"'],
   ])("%s", async (line, expected) => {
     const { code, said } = await run(...line.split(" "));
@@ -57,6 +79,46 @@ describe("bad usage is said, and ends with 2", () => {
     expect(await runCli(["power", "--help"])).toBe(0);
     expect(output.mock.calls.flat().join("\n")).toMatch(/--days N +backtest: replay the last N days/);
   });
+});
+
+test("every option of every command is refused when given twice", async () => {
+  for (const [name, load] of Object.entries(commands)) {
+    const command = await load();
+    for (const [option, { value, short }] of Object.entries({
+      ...command.options,
+      help: helpOption as CommandOption,
+    })) {
+      const once = value === undefined ? [`--${option}`] : [`--${option}`, "1"];
+      const inline = value === undefined ? once : [`--${option}=2`];
+      const expected = `--${option}: expected once, got 2 times`;
+      expect(() => parseCommandLine(command, [...once, ...inline]), `${name} --${option}`).toThrow(expected);
+      if (short === undefined) continue;
+      const abbreviated = value === undefined ? [`-${short}`] : [`-${short}`, "1"];
+      expect(() => parseCommandLine(command, [...once, "x", ...abbreviated])).toThrow(expected);
+    }
+  }
+  const { code, said } = await run("status", "--json", "--json");
+  expect([code, said.includes("--json: expected once, got 2 times")]).toEqual([2, true]);
+});
+
+test("every command and every option is suggested for a word that is nearly its name", async () => {
+  for (const [name, load] of Object.entries(commands)) {
+    const command = await load();
+    if (command.hidden === true) continue;
+    const { code, said } = await run(`${name}x`);
+    expect([name, code, said.split("\n").length]).toEqual([name, 2, 2]);
+    expect(said).toContain(`there is no command "${name}x"; did you mean ${name}`);
+    for (const option of Object.keys(command.options))
+      expect(() => parseCommandLine(command, [`--${option}x`]), `${name} --${option}x`).toThrow(
+        `Unknown option '--${option}x'; did you mean --${option}`,
+      );
+  }
+});
+
+test("the case of a user: agnet", async () => {
+  const { code, said } = await run("agnet");
+  expect(code).toBe(2);
+  expect(said).toBe('thormesh: there is no command "agnet"; did you mean agent?\nthormesh help lists the commands.');
 });
 
 test("a controller that says the request is wrong: bad usage; that it fails: failed", async () => {

@@ -4,7 +4,6 @@ import { readDemoOptions } from "#tools/demo/demo-options.ts";
 
 test("five hours of the trace in five minutes with four agents are the default", () => {
   expect(readDemoOptions({}, [])).toEqual({
-    traceFile: undefined,
     day: undefined,
     fromHour: 11,
     hours: 5,

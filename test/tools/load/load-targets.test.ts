@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { judgeLoad } from "#tools/load/judge-load.ts";
-import { type LoadTargets, parseTargets } from "#tools/load/load-targets.ts";
+import { type LoadTargets, limitErrors, parseTargets } from "#tools/load/load-targets.ts";
 import type { WatchedProcesses } from "#tools/load/watch-processes.ts";
 
 const none: LoadTargets = { latencyMs: {}, flatMemory: false };
@@ -24,6 +24,10 @@ test.each([
   "rate=1e3",
   "memory=small",
   "x=1",
+  "p95=30=40",
+  "errors=1,errors=2",
+  "memory=flat,memory=flat",
+  "constructor=1",
 ])("%p is bad usage", (text) => expect(() => parseTargets(text)).toThrow("--target: expected"));
 
 const run = {
@@ -65,6 +69,13 @@ test.each([
   ["p50=0,rate=10,errors=0", undefined, 3],
 ] as const)("%p misses", (targets, processes, missed) => {
   expect(judgeLoad(run, 9, processes, parseTargets(targets))).toHaveLength(missed);
+});
+
+test.each(["", "p95=1s,rate=1,memory=flat"])("%p: a hundredth may be errors", (text) => {
+  expect(limitErrors(parseTargets(text)).errors).toEqual({ kind: "share", value: 0.01 });
+});
+test.each(["errors=90%", "failures=0"])("%p: no limit of errors is added", (text) => {
+  expect(limitErrors(parseTargets(text))).toEqual(parseTargets(text));
 });
 
 test("without an answer nothing passes", () => {

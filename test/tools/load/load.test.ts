@@ -106,10 +106,20 @@ describe("the command", () => {
     expect(report.clientCpuS).toBeGreaterThan(0);
     expect(await child.exited).toBe(1);
   });
+  test.each([[[]], [["--target", "p95=60s"]]])(
+    "a run of errors does not pass without a limit of errors: %j",
+    async (targets) => {
+      const child = load("--url", `http://127.0.0.1:${server.port}`, "--rate", "50", "--duration", "0.4", ...targets);
+      expect(await new Response(child.stdout).text()).toEndWith("MISSED: 50.00 % errors are over 1 %\n");
+      expect(await child.exited).toBe(1);
+    },
+  );
   test("several servers, processes watched, as a table", async () => {
     const url = `http://127.0.0.1:${server.port}`;
     const watched = ["--watch-pid", String(process.pid)];
-    const child = load("--url", `${url},http://127.0.0.1:1`, "--scenario", "stress", "--duration", "0.5", ...watched);
+    // Half of the answers are 429s.
+    const judged = ["--target", "errors=60%", ...watched];
+    const child = load("--url", `${url},http://127.0.0.1:1`, "--scenario", "stress", "--duration", "1", ...judged);
     const text = await new Response(child.stdout).text();
     expect(await child.exited).toBe(0);
     expect(text).toMatch(/retries +\d+ ECONNREFUSED/);
@@ -119,7 +129,8 @@ describe("the command", () => {
   });
   test("Ctrl-C ends with a report", async () => {
     const before = asked;
-    const child = load("--url", `http://127.0.0.1:${server.port}/`, "--clients", "1", "--duration", "600");
+    const level = ["--clients", "1", "--duration", "600", "--target", "failures=0"];
+    const child = load("--url", `http://127.0.0.1:${server.port}/`, ...level);
     while (asked < before + 4) await Bun.sleep(10);
     child.kill("SIGINT");
     expect(await new Response(child.stdout).text()).toContain("(interrupted)");

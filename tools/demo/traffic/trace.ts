@@ -1,4 +1,4 @@
-import { parseTrace, type Trace as RecordedTrace, readTraceText } from "#forecast/data/parse-trace.ts";
+import { parseTrace, type Trace as RecordedTrace } from "#forecast/data/parse-trace.ts";
 import { UsageError } from "#platform/errors.ts";
 import { parseTime } from "#platform/parse-time.ts";
 import { dayMs, minuteMs } from "#platform/time.ts";
@@ -32,16 +32,13 @@ export function cutIntoMinutes(recorded: RecordedTrace): Trace {
   return { startMs, minutes };
 }
 
-/**
- * Loads the trace in `file`, by default the built-in one.
- * @throws UsageError when the file can't be read or is not a trace.
- */
-export async function loadTrace(file: string | undefined): Promise<{ readonly name: string; readonly trace: Trace }> {
-  if (file === undefined) {
-    const name = "NASA Kennedy web server, July 1995";
-    return { name, trace: cutIntoMinutes(parseTrace(await Bun.file(nasaPath).text(), name)) };
-  }
-  return { name: file, trace: cutIntoMinutes(parseTrace(await readTraceText(file, "--trace:"), file)) };
+/** Cuts a trace into minutes; null: the built-in one. */
+export async function loadTrace(
+  recorded: RecordedTrace | null,
+): Promise<{ readonly name: string; readonly trace: Trace }> {
+  const builtIn = "NASA Kennedy web server, July 1995";
+  const trace = recorded ?? parseTrace(await Bun.file(nasaPath).text(), builtIn);
+  return { name: trace.name, trace: cutIntoMinutes(trace) };
 }
 
 /**
