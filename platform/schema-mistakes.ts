@@ -78,12 +78,11 @@ function discriminatorOf(alternatives: readonly TSchema[]): string | undefined {
 /** Finds the mistakes of a value that matches no alternative, by the alternative that was meant where that is clear. */
 function* mistakesOfUnion(schema: TSchema, value: unknown, path: readonly string[]): Generator<SchemaMistake> {
   const unclear = { path, rule: "mismatch", schema, value } as const;
-  // The title describes all of them.
-  if (schema["title"] !== undefined) return yield unclear;
+  const isTitled = schema["title"] !== undefined;
   const alternatives = alternativesOf(schema).filter((alternative) => alternative["const"] === undefined);
   const sameKind = alternatives.filter((alternative) => kindOfSchema(alternative) === kindOf(value));
   const discriminator = discriminatorOf(sameKind);
-  if (discriminator !== undefined) {
+  if (discriminator !== undefined && !isTitled) {
     const given = (value as Fields)[discriminator];
     const constants = sameKind.map((alternative) => propertiesOf(alternative)[discriminator] as TSchema);
     const meant = sameKind[constants.findIndex((constant) => constant["const"] === given)];
@@ -99,7 +98,12 @@ function* mistakesOfUnion(schema: TSchema, value: unknown, path: readonly string
   const only = alternativesOf(schema).length === 1 ? alternatives : sameKind;
   const sameItems = only.filter((alternative) => !Array.isArray(value) || takesItems(alternative, value));
   const meant = [only, sameItems].find((candidates) => candidates.length === 1)?.[0];
-  yield* meant === undefined ? [unclear] : mistakesIn(meant, value, path);
+  if (meant === undefined || (isTitled && (typeof value !== "object" || value === null))) return yield unclear;
+  for (const mistake of mistakesIn(meant, value, path)) {
+    // A title describes all alternatives, so it explains what is wrong with the value as a whole, but not with one of its items.
+    if (isTitled && mistake.path.length === path.length) return yield unclear;
+    yield mistake;
+  }
 }
 
 function* mistakesOfItems(

@@ -61,9 +61,10 @@ check("null for what has no value", len(embed("hello", extra_body={"encoding_for
 check("as many as may come at once", len(embed(["hello"] * 2048).data) == 2048)
 check("the models", [entry.id for entry in client.models.list().data] == [model] and client.models.retrieve(model).id == model)
 
-for bad in ("", [], [""], [[]], ["a", ""], ["a", 1], [1.5], [10**9], {"a": 1}, None, 5):
+wrong = (("", ""), ([], ""), ([""], ".0"), ([[]], ".0"), (["a", ""], ".1"), (["a", 1], ".1"), ([1.5], ".0"), ([10**9], ""), ({"a": 1}, ""), (None, ""), (5, ""))
+for bad, item in wrong:
     error = refusal(openai.BadRequestError, model=model, input=bad)
-    check(f"{bad!r} names input", error.param == "input" and error.type == "invalid_request_error" and error.code == "invalid_request")
+    check(f"{bad!r} names input{item}", error.param == f"input{item}" and error.type == "invalid_request_error" and error.code == "invalid_request")
 for more, param in (({"dimensions": 0}, "dimensions"), ({"dimensions": 385}, "dimensions"), ({"encoding_format": "hex"}, "encoding_format")):
     error = refusal(openai.BadRequestError, model=model, input="a", **more)
     check(f"{more} names {param}", error.param == param)

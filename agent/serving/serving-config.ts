@@ -112,6 +112,10 @@ export const ServingConfig = Type.Object(
       "memory for the vectors of recent texts (about 2,000 bytes each); 0: none are kept",
     ),
     maxInputs: integer(2048, [1, 1_000_000], "maximum texts in one request"),
+    emptyTexts: Type.Union([Type.Literal("refuse"), Type.Literal("embed")], {
+      default: "refuse",
+      description: "empty texts; refuse: an error names the text; embed: they are computed as the model does",
+    }),
     maxBodyBytes: integer(4 * 1024 * 1024, [1024, 1_073_741_824], "maximum size of a request's body; beyond it 413"),
     requestTimeoutMs: integer(30_000, [1, 3_600_000], "maximum time from arrival to answer"),
     batchTimeoutMs: integer(

@@ -315,7 +315,7 @@ export class Serving {
 
   #serveHttp(pool: ModelPool, embedder: Embedder, authenticator: Authenticator, state: ServingState): HttpServer {
     const { config, log, clock, version, metrics, tracing, extraRoutes = [] } = this.#options;
-    const { host, port, maxBodyBytes, maxInputs } = config;
+    const { host, port, maxBodyBytes } = config;
     const startedAtS = Math.floor(clock.nowMs() / 1000);
     const models = () => this.#models();
     const firstCrossEncoder = () =>
@@ -335,19 +335,19 @@ export class Serving {
       errorStyleOf,
       log,
       responseRoutes: [
-        nativeRoutes(embedder, maxInputs),
+        nativeRoutes(embedder, config),
         openAiRoutes(
           embedder,
-          maxInputs,
+          config,
           () => models().map((model) => model.found),
           (name) => pool.find(name),
           () => startedAtS,
         ),
-        teiRoutes(embedder, maxInputs),
+        teiRoutes(embedder, config),
       ],
       routes: [
         infoRoutes({ version, config, model: (name) => pool.find(name), engine: engineOf }),
-        rerankRoutes(createReranker(embedder, firstCrossEncoder), maxInputs),
+        rerankRoutes(createReranker(embedder, firstCrossEncoder), config),
         statusRoutes(state, metrics),
         ...extraRoutes,
       ],

@@ -132,8 +132,38 @@ const rows: readonly [string, TSchema, unknown, string][] = [
   [
     "a title that covers a list",
     Type.Union([Texts, Type.Integer()], { title: "texts or a number" }),
-    [""],
-    ': expected texts or a number, got [""]',
+    [],
+    ": expected texts or a number, got []",
+  ],
+  [
+    "an item of a list that a title covers",
+    Type.Union([Texts, Tokens, Type.Integer()], { title: "texts, tokens or a number" }),
+    ["a", ""],
+    '.1: expected string of at least 1 character, got ""',
+  ],
+  [
+    "an item of the wrong kind in a list that a title covers",
+    Type.Union([Texts, Tokens], { title: "texts or tokens" }),
+    [1, "a"],
+    '.1: expected integer, got "a"',
+  ],
+  [
+    "a list that a title covers, longer than any may be",
+    Type.Union([Texts, Type.Integer()], { title: "texts or a number" }),
+    ["a", "b", "c", ""],
+    ': expected texts or a number, got ["a","b","c",""]',
+  ],
+  [
+    "a field of an object that a title covers",
+    Type.Union([Type.String(), Type.Object({ text: Type.String() })], { title: "a text, or {text}" }),
+    {},
+    ".text: expected string, got nothing",
+  ],
+  [
+    "a text that a title covers",
+    Type.Union([Type.String({ minLength: 1 }), Texts], { title: "a text or several" }),
+    "",
+    ': expected a text or several, got ""',
   ],
   [
     "another form at the only length",

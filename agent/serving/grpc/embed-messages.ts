@@ -2,15 +2,16 @@ import { type Static, Type } from "@sinclair/typebox";
 import type protobuf from "protobufjs";
 import type { EmbedResult } from "#agent/serving/admission/embedder.ts";
 import { shapeVector } from "#agent/serving/admission/shape-vector.ts";
+import { type InputRules, textSchema } from "#agent/serving/text/input-rules.ts";
 import { varintLength, writeVarint } from "#agent/serving/tracing/write-varint.ts";
 import { ServiceError } from "#platform/errors.ts";
 import { invalidValue } from "#platform/http/body/read-json-body.ts";
 import { isValid } from "#platform/schema-mistakes.ts";
 
-const EmbedCall = (maxInputs: number) =>
+const EmbedCall = (rules: InputRules) =>
   Type.Object({
     model: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
-    inputs: Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: maxInputs }),
+    inputs: Type.Array(textSchema(rules), { minItems: 1, maxItems: rules.maxInputs }),
     normalize: Type.Optional(Type.Boolean()),
     dimensions: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_536 })),
     truncate: Type.Optional(Type.Boolean()),
@@ -22,8 +23,8 @@ export type EmbedCall = Static<ReturnType<typeof EmbedCall>>;
  * Creates a reader of `akidb.embedding.v1.EmbedRequest` messages.
  * @throws ServiceError for bytes that are no such message, and for values out of bounds, with the codes and messages of the HTTP API.
  */
-export function createEmbedReader(type: protobuf.Type, maxInputs: number): (bytes: Uint8Array) => EmbedCall {
-  const schema = EmbedCall(maxInputs);
+export function createEmbedReader(type: protobuf.Type, rules: InputRules): (bytes: Uint8Array) => EmbedCall {
+  const schema = EmbedCall(rules);
   const decode = (bytes: Uint8Array) => {
     try {
       return type.toObject(type.decode(bytes), { arrays: true });

@@ -1,5 +1,6 @@
 import { type ServerUnaryCall, type sendUnaryData, status, type UntypedServiceImplementation } from "@grpc/grpc-js";
 import type { Embedder } from "#agent/serving/admission/embedder.ts";
+import type { InputRules } from "#agent/serving/text/input-rules.ts";
 import type { Logger } from "#platform/log.ts";
 import type { HealthReport, ModelEntry } from "../http/health-report.ts";
 import type { Tracing } from "../tracing/tracing.ts";
@@ -44,13 +45,13 @@ export function embeddingService(parts: {
   readonly protos: Protos;
   readonly embedder: Embedder;
   readonly view: ServingView;
-  readonly maxInputs: number;
+  readonly rules: InputRules;
   readonly callOf: CallGate["callOf"];
   readonly tracing: Tracing | undefined;
   readonly log: Logger;
 }): UntypedServiceImplementation {
   const { protos, embedder, view, callOf, log } = parts;
-  const readEmbed = createEmbedReader(protos.type(`${embeddingPackage}.EmbedRequest`), parts.maxInputs);
+  const readEmbed = createEmbedReader(protos.type(`${embeddingPackage}.EmbedRequest`), parts.rules);
   const writeEmbed = createEmbedWriter(
     protos.type(`${embeddingPackage}.EmbedResponse`),
     protos.type(`${embeddingPackage}.Vector`),

@@ -1,6 +1,7 @@
 import type { Http2Server } from "node:http2";
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from "@grpc/grpc-js";
 import type { Embedder } from "#agent/serving/admission/embedder.ts";
+import type { InputRules } from "#agent/serving/text/input-rules.ts";
 import { ServiceError, UsageError } from "#platform/errors.ts";
 import type { Authenticator } from "#platform/http/guard/authenticate.ts";
 import type { ApiKey } from "#platform/http/guard/identify-caller.ts";
@@ -36,7 +37,7 @@ export interface GrpcServerOptions extends GrpcParts {
   readonly port: number;
   readonly apiKeys: readonly ApiKey[];
   readonly insecure: boolean;
-  readonly maxInputs: number;
+  readonly rules: InputRules;
   readonly maxMessageBytes: number;
   /** Maximum memory of all messages, requests and answers. */
   readonly messageMemoryBytes: number;
@@ -93,7 +94,7 @@ function http2ServerOf(server: Server): Http2Server {
  * @throws UsageError when the address or port can't be listened on.
  */
 export async function startGrpcServer(options: GrpcServerOptions) {
-  const { host, port, embedder, view, maxInputs, authenticator, tracing, log } = options;
+  const { host, port, embedder, view, rules, authenticator, tracing, log } = options;
   assertListenAllowed("serving.grpc", options);
   // The library would write its own lines into the log; errors reach the log without it.
   setLogVerbosity(logVerbosity.NONE);
@@ -125,7 +126,7 @@ export async function startGrpcServer(options: GrpcServerOptions) {
   add(
     embeddingServiceName,
     embeddingRules(options.maxMessageBytes),
-    embeddingService({ protos, embedder, view, maxInputs, callOf, tracing, log }),
+    embeddingService({ protos, embedder, view, rules, callOf, tracing, log }),
   );
   add(healthServiceName, healthRules, health.implementation);
   for (const packageName of reflectionPackages) {

@@ -1,6 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import type { EmbedRequest } from "#agent/serving/admission/embedder.ts";
 import { tenantOf } from "#agent/serving/admission/tenant.ts";
+import { type InputRules, textSchema } from "#agent/serving/text/input-rules.ts";
 import { type ErrorCode, ServiceError } from "#platform/errors.ts";
 import { callerOf } from "#platform/http/guard/request-caller.ts";
 import { optional } from "#platform/http/optional-field.ts";
@@ -36,18 +37,20 @@ export const truncationDirection = Type.Optional(
 const TokenIds = Type.Array(Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 }), { minItems: 1, maxItems: 131_072 });
 
 /** Inputs in the shapes of OpenAI's and text-embeddings-inference's clients. */
-export const EmbeddingInputs = (maxInputs: number) =>
-  Type.Union(
+export const EmbeddingInputs = (rules: InputRules) => {
+  const { maxInputs, emptyTexts } = rules;
+  const Text = textSchema(rules);
+  const empty = emptyTexts === "refuse" ? "none of them empty" : "no list of them empty";
+  return Type.Union(
     [
-      Type.String({ minLength: 1 }),
-      Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: maxInputs }),
+      Text,
+      Type.Array(Text, { minItems: 1, maxItems: maxInputs }),
       TokenIds,
       Type.Array(TokenIds, { minItems: 1, maxItems: maxInputs }),
     ],
-    {
-      title: `a text, up to ${maxInputs} texts, a list of token ids, or up to ${maxInputs} such lists, none of them empty`,
-    },
+    { title: `a text, up to ${maxInputs} texts, a list of token ids, or up to ${maxInputs} such lists, ${empty}` },
   );
+};
 
 /** Lists the inputs: one text or list of token ids per vector. */
 export function inputsOf(

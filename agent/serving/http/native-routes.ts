@@ -2,6 +2,7 @@ import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import type { Embedder } from "#agent/serving/admission/embedder.ts";
 import { shapeVector } from "#agent/serving/admission/shape-vector.ts";
+import { type InputRules, textSchema } from "#agent/serving/text/input-rules.ts";
 import { jsonBody } from "#platform/http/body/read-json-body.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
 import { optional } from "#platform/http/optional-field.ts";
@@ -9,11 +10,11 @@ import { embeddingErrors, embeddingFields, embeddingHeaders, embeddingRequest } 
 import { writeAnswer } from "./write-answer.ts";
 import { writeVectorJson } from "./write-vector.ts";
 
-const EmbedBody = (maxInputs: number) =>
+const EmbedBody = (rules: InputRules) =>
   Type.Object(
     {
       ...embeddingFields,
-      inputs: Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: maxInputs }),
+      inputs: Type.Array(textSchema(rules), { minItems: 1, maxItems: rules.maxInputs }),
       normalize: optional(Type.Boolean({ default: true, description: "scale each vector to length 1" })),
     },
     {
@@ -29,7 +30,7 @@ const EmbedAnswer = Type.Object({
 });
 
 /** `POST /api/v1/embed`. */
-export function nativeRoutes(embedder: Embedder, maxInputs: number) {
+export function nativeRoutes(embedder: Embedder, rules: InputRules) {
   return new Elysia().post(
     "/api/v1/embed",
     async ({ body, request }) => {
@@ -50,7 +51,7 @@ export function nativeRoutes(embedder: Embedder, maxInputs: number) {
       );
     },
     {
-      ...jsonBody(EmbedBody(maxInputs)),
+      ...jsonBody(EmbedBody(rules)),
       detail: describeRoute({
         summary: "Vectors of texts",
         tag: "embeddings",

@@ -3,6 +3,7 @@ import { Elysia } from "elysia";
 import type { Embedder } from "#agent/serving/admission/embedder.ts";
 import { shapeVector } from "#agent/serving/admission/shape-vector.ts";
 import type { FoundModel } from "#agent/serving/models/model-manifest.ts";
+import type { InputRules } from "#agent/serving/text/input-rules.ts";
 import { ServiceError } from "#platform/errors.ts";
 import { jsonBody } from "#platform/http/body/read-json-body.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
@@ -18,10 +19,10 @@ import { writeAnswer } from "./write-answer.ts";
 import { writeVectorBase64, writeVectorJson } from "./write-vector.ts";
 
 /** OpenAI's request; fields of it that mean nothing here (`user`) are ignored. */
-const EmbeddingsBody = (maxInputs: number) =>
+const EmbeddingsBody = (rules: InputRules) =>
   Type.Object(
     {
-      input: EmbeddingInputs(maxInputs),
+      input: EmbeddingInputs(rules),
       ...embeddingFields,
       encoding_format: Type.Optional(
         Type.Union([Type.Literal("float"), Type.Literal("base64"), Type.Null()], { description: "default: float" }),
@@ -71,7 +72,7 @@ function decoded(part: string): string {
 /** `POST /v1/embeddings`, `GET /v1/models` and `GET /v1/models/{id}` as OpenAI's clients expect them. */
 export function openAiRoutes(
   embedder: Embedder,
-  maxInputs: number,
+  rules: InputRules,
   models: () => readonly FoundModel[],
   findModel: (name: string) => FoundModel | null,
   startedAtS: () => number,
@@ -116,7 +117,7 @@ export function openAiRoutes(
         );
       },
       {
-        ...jsonBody(EmbeddingsBody(maxInputs)),
+        ...jsonBody(EmbeddingsBody(rules)),
         detail: describeRoute({
           summary: "Vectors of texts, in OpenAI's shape",
           tag: "embeddings",

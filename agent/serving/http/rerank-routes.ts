@@ -1,24 +1,25 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import type { Reranker, RerankResult } from "#agent/serving/admission/rerank-texts.ts";
+import { type InputRules, textSchema } from "#agent/serving/text/input-rules.ts";
 import { answerJson } from "#platform/http/answer-text.ts";
 import { jsonBody } from "#platform/http/body/read-json-body.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
 import { optional } from "#platform/http/optional-field.ts";
 import { embeddingErrors, embeddingHeaders, requestContext, truncationDirection } from "./embedding-requests.ts";
 
-const Text = Type.String({ minLength: 1 });
 const ModelName = optional(
   Type.String({ minLength: 1, maxLength: 128, description: "default: the first cross-encoder that is served" }),
 );
 
 /** text-embeddings-inference's request. */
-const RerankBody = (maxInputs: number) =>
-  Type.Object(
+const RerankBody = (rules: InputRules) => {
+  const Text = textSchema(rules);
+  return Type.Object(
     {
       model: ModelName,
       query: Text,
-      texts: Type.Array(Text, { minItems: 1, maxItems: maxInputs }),
+      texts: Type.Array(Text, { minItems: 1, maxItems: rules.maxInputs }),
       raw_scores: optional(Type.Boolean({ default: false, description: "the model's own outputs instead of 0 to 1" })),
       return_text: optional(Type.Boolean({ default: false })),
       truncate: optional(
@@ -34,20 +35,22 @@ const RerankBody = (maxInputs: number) =>
       },
     },
   );
+};
 
 const RerankAnswer = Type.Array(
   Type.Object({ index: Type.Integer(), score: Type.Number(), text: Type.Optional(Type.String()) }),
 );
 
 /** Cohere's and Jina's request; fields of theirs that mean nothing here are ignored. */
-const RerankDocumentsBody = (maxInputs: number) =>
-  Type.Object(
+const RerankDocumentsBody = (rules: InputRules) => {
+  const Text = textSchema(rules);
+  return Type.Object(
     {
       model: ModelName,
       query: Text,
       documents: Type.Array(Type.Union([Text, Type.Object({ text: Text })], { title: "a text, or {text}" }), {
         minItems: 1,
-        maxItems: maxInputs,
+        maxItems: rules.maxInputs,
       }),
       top_n: optional(Type.Integer({ minimum: 1, maximum: 1_000_000, description: "number of results; default: all" })),
       return_documents: optional(Type.Boolean({ default: false })),
@@ -61,6 +64,7 @@ const RerankDocumentsBody = (maxInputs: number) =>
       },
     },
   );
+};
 
 const RerankDocumentsAnswer = Type.Object({
   model: Type.String(),
@@ -85,7 +89,7 @@ const rerankErrors = {
 };
 
 /** `POST /rerank` and `POST /v1/rerank`. */
-export function rerankRoutes(reranker: Reranker, maxInputs: number) {
+export function rerankRoutes(reranker: Reranker, rules: InputRules) {
   return new Elysia()
     .post(
       "/rerank",
@@ -106,7 +110,7 @@ export function rerankRoutes(reranker: Reranker, maxInputs: number) {
         return answerJson(ranked, headersOf(result));
       },
       {
-        ...jsonBody(RerankBody(maxInputs)),
+        ...jsonBody(RerankBody(rules)),
         detail: describeRoute({
           summary: "Texts ranked by how well they answer a query, in the shape of text-embeddings-inference",
           tag: "rerank",
@@ -152,7 +156,7 @@ export function rerankRoutes(reranker: Reranker, maxInputs: number) {
         );
       },
       {
-        ...jsonBody(RerankDocumentsBody(maxInputs)),
+        ...jsonBody(RerankDocumentsBody(rules)),
         detail: describeRoute({
           summary: "Documents ranked by how well they answer a query, in Cohere's and Jina's shape",
           tag: "rerank",

@@ -2,6 +2,7 @@ import { type Static, Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import type { Embedder } from "#agent/serving/admission/embedder.ts";
 import { shapeVector } from "#agent/serving/admission/shape-vector.ts";
+import { type InputRules, textSchema } from "#agent/serving/text/input-rules.ts";
 import { ServiceError } from "#platform/errors.ts";
 import { jsonBody } from "#platform/http/body/read-json-body.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
@@ -23,15 +24,14 @@ import { writeVectorJson } from "./write-vector.ts";
 /** Maximum characters of all texts of a `/tokenize` request, far more than models read: the answer is some 60 times as long. */
 const maxCharacters = 100_000;
 
-const Text = Type.String({ minLength: 1 });
 const { model, truncate, prompt_name } = embeddingFields;
 const strict = { additionalProperties: false } as const;
 
-const TeiEmbedBody = (maxInputs: number) =>
+const TeiEmbedBody = (rules: InputRules) =>
   Type.Object(
     {
       ...embeddingFields,
-      inputs: EmbeddingInputs(maxInputs),
+      inputs: EmbeddingInputs(rules),
       normalize: optional(Type.Boolean({ default: true })),
       truncation_direction: truncationDirection,
     },
@@ -60,11 +60,12 @@ const TokenEntry = Type.Object({
   stop: Type.Union([Type.Integer(), Type.Null()]),
 });
 
-const SimilarityBody = (maxInputs: number) =>
-  Type.Object(
+const SimilarityBody = (rules: InputRules) => {
+  const Text = textSchema(rules);
+  return Type.Object(
     {
       inputs: Type.Object(
-        { source_sentence: Text, sentences: Type.Array(Text, { minItems: 1, maxItems: maxInputs - 1 }) },
+        { source_sentence: Text, sentences: Type.Array(Text, { minItems: 1, maxItems: rules.maxInputs - 1 }) },
         strict,
       ),
       model,
@@ -77,6 +78,7 @@ const SimilarityBody = (maxInputs: number) =>
       },
     },
   );
+};
 
 /** Errors of `/tokenize`, which answers in every role. */
 const { AGENT_STANDBY: _role, INVALID_REQUEST: _text, ...tokenizeErrors } = embeddingErrors;
@@ -97,8 +99,8 @@ function cosine(a: Float32Array, b: Float32Array): number {
 }
 
 /** `POST /embed`, `/tokenize` and `/similarity` in the shapes of text-embeddings-inference, whose clients work unchanged. */
-export function teiRoutes(embedder: Embedder, maxInputs: number) {
-  const schema = TeiEmbedBody(maxInputs);
+export function teiRoutes(embedder: Embedder, rules: InputRules) {
+  const schema = TeiEmbedBody(rules);
   const embed = async ({ body, request }: { readonly body: Static<typeof schema>; readonly request: Request }) => {
     const { inputs, normalize, dimensions } = body;
     const common = embeddingRequest(body, request);
@@ -142,7 +144,7 @@ export function teiRoutes(embedder: Embedder, maxInputs: number) {
         return writeTokens(inputs, tokenized);
       },
       {
-        ...jsonBody(TokenizeBody(maxInputs)),
+        ...jsonBody(TokenizeBody(rules.maxInputs)),
         detail: describeRoute({
           summary: "Tokens of texts",
           description: "All tokens of the model's tokenizer, not cut to the model's length.",
@@ -188,7 +190,7 @@ export function teiRoutes(embedder: Embedder, maxInputs: number) {
         return others.map((other) => cosine(source, other));
       },
       {
-        ...jsonBody(SimilarityBody(maxInputs)),
+        ...jsonBody(SimilarityBody(rules)),
         detail: describeRoute({
           summary: "Similarity of a sentence and others",
           tag: "embeddings",

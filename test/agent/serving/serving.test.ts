@@ -174,7 +174,14 @@ describe("POST /v1/embeddings", () => {
     { name: "no input", body: {}, status: 400, code: "invalid_request", param: "input" },
     { name: "an empty text", body: { input: "" }, status: 400, code: "invalid_request", param: "input" },
     { name: "an empty list", body: { input: [] }, status: 400, code: "invalid_request", param: "input" },
-    { name: "a mixture", body: { input: ["a", 1] }, status: 400, code: "invalid_request", param: "input" },
+    {
+      name: "one empty text of many",
+      body: { input: [...new Array(290).fill("a"), ""] },
+      status: 400,
+      code: "invalid_request",
+      param: "input.290",
+    },
+    { name: "a mixture", body: { input: ["a", 1] }, status: 400, code: "invalid_request", param: "input.1" },
     {
       name: "tokens beyond the vocabulary",
       body: { input: [99_999_999] },
@@ -208,14 +215,14 @@ describe("POST /v1/embeddings", () => {
       body: { input: [[101], []] },
       status: 400,
       code: "invalid_request",
-      param: "input",
+      param: "input.1",
     },
     {
       name: "a part of a token",
       body: { input: [101.5] },
       status: 400,
       code: "invalid_request",
-      param: "input",
+      param: "input.0",
     },
     {
       name: "too many dimensions",

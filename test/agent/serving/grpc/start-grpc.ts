@@ -44,7 +44,7 @@ export function startGrpc(options: Partial<GrpcServerOptions> = {}): Promise<Grp
     apiKeys,
     authenticator: createAuthenticator({ apiKeys, log }),
     insecure: false,
-    maxInputs: 2_048,
+    rules: { maxInputs: 2_048, emptyTexts: "refuse" },
     maxMessageBytes: 4 * 1024 * 1024,
     messageMemoryBytes: 16 * 1024 * 1024,
     maxConnections: 100,

@@ -9,7 +9,7 @@ import { teiRoutes } from "#agent/serving/http/tei-routes.ts";
 import { noteCaller } from "#platform/http/guard/request-caller.ts";
 import { sameVectors } from "../grpc/start-grpc.ts";
 
-const maxInputs = 10;
+const rules = { maxInputs: 10, emptyTexts: "refuse" } as const;
 
 /** The route builder's routes over an embedder that keeps what it was asked for. */
 function recording(build: (embedder: ReturnType<typeof sameVectors>) => AnyElysia) {
@@ -42,23 +42,23 @@ function recording(build: (embedder: ReturnType<typeof sameVectors>) => AnyElysi
   return { asked, post };
 }
 
-const native = () => recording((embedder) => nativeRoutes(embedder, maxInputs));
+const native = () => recording((embedder) => nativeRoutes(embedder, rules));
 const openAi = () =>
   recording((embedder) =>
     openAiRoutes(
       embedder,
-      maxInputs,
+      rules,
       () => [],
       () => null,
       () => 0,
     ),
   );
-const tei = () => recording((embedder) => teiRoutes(embedder, maxInputs));
+const tei = () => recording((embedder) => teiRoutes(embedder, rules));
 const rerank = () =>
   recording((embedder) =>
     rerankRoutes(
       createReranker(embedder, () => "first"),
-      maxInputs,
+      rules,
     ),
   );
 

@@ -76,11 +76,11 @@ describe("what clients of text-embeddings-inference send", () => {
       body: { inputs: "a", truncation_direction: "Left" },
       message: 'truncation_direction: expected one of "right", "Right", got "Left"',
     },
+    { name: "a mixture", body: { inputs: ["a", 1] }, message: /^inputs\.1: expected string, got 1$/ },
     {
-      name: "a mixture",
-      body: { inputs: ["a", 1] },
-      message:
-        /^inputs: expected a text, up to 20 texts, a list of token ids, or up to 20 such lists, .*got \["a",1\]$/,
+      name: "an object",
+      body: { inputs: { a: 1 } },
+      message: /^inputs: expected a text, up to 20 texts, a list of token ids, or up to 20 such lists, .*got {"a":1}$/,
     },
     { name: "no number", body: { inputs: "a", dimensions: "8" }, message: 'dimensions: expected integer, got "8"' },
     { name: "an unknown field", body: { input: "a", inputs: "a" }, message: "input: unknown field" },
