@@ -72,6 +72,7 @@ async function list(context: Context): Promise<number> {
     ]);
     const head = ["MODEL", "STATUS", "DIMENSION", "TOKENS", "WEIGHTS", "SIZE", "LICENCE", "NAME"];
     console.log(formatTable(head, rows));
+    for (const { id, notes } of models) for (const note of notes) console.log(cleanText(`${id}: ${note}`));
   }
   return 0;
 }

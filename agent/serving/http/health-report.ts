@@ -52,6 +52,7 @@ export async function modelEntry({ found, model, status, pinned, problem }: List
     aliases,
     pinned,
     problem,
+    notes: model?.notes() ?? found.notes,
     execution_provider: model?.engine()?.provider ?? null,
   };
 }

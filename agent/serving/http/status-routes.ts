@@ -27,6 +27,9 @@ const ModelEntry = Type.Object({
   pinned: Type.Boolean(),
   execution_provider: orNull(ExecutionProvider, "null while it is not loaded"),
   problem: orNull(Type.String(), "reason that its last load failed"),
+  notes: Type.Array(Type.String(), {
+    description: "why this file of it, what its files leave open, and what was found out when it was loaded",
+  }),
 });
 
 const Health = Type.Object({
@@ -130,6 +133,7 @@ export function statusRoutes(state: ServingState, metrics: Registry) {
                 aliases: ["sentence-transformers/all-MiniLM-L6-v2"],
                 pinned: true,
                 problem: null,
+                notes: ["model.onnx (int8): the only file"],
                 execution_provider: "cpu",
               },
             ],

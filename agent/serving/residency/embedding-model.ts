@@ -25,6 +25,7 @@ import type { Logger } from "#platform/log.ts";
 import { minuteMs } from "#platform/time.ts";
 import { estimateModelBytes } from "./estimate-model-bytes.ts";
 import { LoadedFiles } from "./loaded-files.ts";
+import { createTextCoupling } from "./text-coupling.ts";
 
 /** A model that is served: its tokenizer, its queue of texts, its processes. */
 export type EmbeddingModel = Awaited<ReturnType<typeof openEmbeddingModel>>;
@@ -160,6 +161,7 @@ export async function openEmbeddingModel(
   /** Speed of the first process, measured when it was loaded. */
   let speed: Awaited<ReturnType<typeof measureSpeed>>;
 
+  const coupling = createTextCoupling(found, reading, log);
   const startProcess = createFallbackStart(engine, async (asked, threads, signal) => {
     const environment = engineEnvironment(asked, config.tensorrt, process.env);
     const before = await files.read();
@@ -178,7 +180,7 @@ export async function openEmbeddingModel(
     });
     if (!files.isKnown(before)) await files.note(started, before);
     const { lastId } = await reading;
-    const probed = await probeModel(started, lastId, found);
+    const probed = await coupling.settle(await probeModel(started, lastId, found));
     speed ??= await measureSpeed(probed, lastId, manifest.maxTokens);
     const { tokens, computeMs } = speed ?? {};
     if (tokens !== undefined && computeMs !== undefined)
@@ -221,6 +223,8 @@ export async function openEmbeddingModel(
     version: () => ({ id: manifest.id, revision: `${manifest.revision}${files.suffix}` }),
     /** Reason why its vectors may be wrong; null: none known. */
     doubt: (): string | null => files.doubt,
+    /** Notes for people: those of its files, and what was found out when it was loaded. */
+    notes: (): readonly string[] => [...found.notes, ...coupling.notes()],
     /** Returns the file that has been written to, replaced or removed since it was loaded; null: none. */
     changedFile: (): Promise<string | null> => files.changed(),
     tokenizer,

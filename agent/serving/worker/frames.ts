@@ -14,7 +14,14 @@ import { EngineReport } from "../onnxruntime/execution-provider.ts";
  * | … | by kind: see the encoders |
  */
 export type Frame =
-  | { readonly kind: "ready"; readonly loadMs: number; readonly engine: EngineReport; readonly hashes?: FileHashes }
+  | {
+      readonly kind: "ready";
+      readonly loadMs: number;
+      readonly engine: EngineReport;
+      readonly hashes?: FileHashes;
+      /** Operators of the model through which one text of a batch changes another's vector. */
+      readonly couplingOperators?: readonly string[];
+    }
   | {
       readonly kind: "batch";
       readonly batch: number;
@@ -26,7 +33,11 @@ export type Frame =
   /** Sign of life and its answer, with a batch number of their own. */
   | { readonly kind: "ping" | "pong"; readonly batch: number };
 
-const ReadyReport = Type.Object({ engine: EngineReport, hashes: Type.Record(Type.String(), Type.String()) });
+const ReadyReport = Type.Object({
+  engine: EngineReport,
+  hashes: Type.Record(Type.String(), Type.String()),
+  couplingOperators: Type.Array(Type.String()),
+});
 
 const kinds = { ready: 1, batch: 2, vectors: 3, failure: 4, ping: 5, pong: 6 } as const;
 const headBytes = 9;
@@ -51,8 +62,11 @@ export function encodeFrame(message: Frame): Uint8Array {
   switch (message.kind) {
     case "ready": {
       // load time f64, then the report as JSON in UTF-8
-      const { engine, hashes = {} } = message;
-      const report = new TextEncoder().encode(JSON.stringify({ engine, hashes } satisfies Static<typeof ReadyReport>));
+      const { engine, hashes = {}, couplingOperators = [] } = message;
+      const content = { engine, hashes, couplingOperators: [...couplingOperators] } satisfies Static<
+        typeof ReadyReport
+      >;
+      const report = new TextEncoder().encode(JSON.stringify(content));
       const { bytes, view } = frame("ready", 0, 8 + report.byteLength);
       view.setFloat64(headBytes, message.loadMs, true);
       bytes.set(report, headBytes + 8);

@@ -216,6 +216,7 @@ export async function startModelProcess(model: FoundModel, options: ModelProcess
     loadMs,
     engine,
     hashes = {},
+    couplingOperators = [],
   } = await loaded.promise.finally(async () => {
     clearTimeout(timer);
     signal?.removeEventListener("abort", giveUp);
@@ -230,6 +231,8 @@ export async function startModelProcess(model: FoundModel, options: ModelProcess
     engine,
     /** Hashes of the given files, and of those that the ONNX file refers to. */
     hashes,
+    /** Operators of the model through which one text of a batch changes another's vector. */
+    couplingOperators,
     /** Resolves with the reason when the process is of no more use. */
     lost,
     /** Returns false while its answer is overdue or a signal has stopped it; unless it answers soon, it is replaced. */

@@ -1,16 +1,13 @@
 import { connect, type Socket } from "node:net";
-import {
-  type FileHashes,
-  hashModelFiles,
-  type ModelFileToCheck,
-} from "#agent/serving/models/files/hash-model-files.ts";
+import { couplingOperators } from "#agent/serving/models/files/batch-coupling.ts";
+import { hashModelFiles, type ModelFileToCheck } from "#agent/serving/models/files/hash-model-files.ts";
+import { readOperators } from "#agent/serving/models/files/onnx-operators.ts";
 import { readVerifiedFile } from "#agent/serving/models/read-verified-file.ts";
 import { describeError } from "#platform/errors.ts";
 import { checkTrustedTree } from "#platform/files/check-trusted-path.ts";
 import { decideProviders } from "../onnxruntime/decide-providers.ts";
 import { compareEngines, listEngines } from "../onnxruntime/engine-cache.ts";
 import type { WorkerEngine } from "../onnxruntime/engine-options.ts";
-import type { EngineReport } from "../onnxruntime/execution-provider.ts";
 import { preloadFromSources } from "../onnxruntime/load-binding.ts";
 import { findOperatorLibrary, type OperatorLibrary } from "../onnxruntime/operator-library.ts";
 import { encodeFrame, type Frame, FrameReader } from "./frames.ts";
@@ -49,9 +46,23 @@ async function load(options: ModelWorkerOptions, library: OperatorLibrary | null
   }
 }
 
+/**
+ * Lists the model's operators that couple the texts of a batch. None are in the models that the program carries; a file that can't be read here
+ * is left to the probe.
+ */
+function findCouplingOperators(modelPath: string): string[] {
+  if (modelPath.startsWith(insideExecutable)) return [];
+  try {
+    return couplingOperators(readOperators(modelPath));
+  } catch (error) {
+    process.stderr.write(`the operators of ${modelPath} can't be read: ${describeError(error)}\n`);
+    return [];
+  }
+}
+
 async function open(
   options: ModelWorkerOptions,
-): Promise<{ model: OnnxModel; engine: EngineReport; hashes: FileHashes }> {
+): Promise<Omit<Extract<Frame, { kind: "ready" }>, "kind" | "loadMs"> & { readonly model: OnnxModel }> {
   const { files, modelPath } = options;
   const hashes = files === null || files.length === 0 ? {} : hashModelFiles(files, modelPath);
   const { onnxruntimeDirectory, engineCacheDirectory, warmUp } = options.engine;
@@ -69,6 +80,7 @@ async function open(
   return {
     model,
     hashes,
+    couplingOperators: findCouplingOperators(modelPath),
     engine: {
       provider,
       refused,
@@ -125,10 +137,10 @@ export async function runModelWorker(options: ModelWorkerOptions): Promise<numbe
   socket.on("error", () => {});
 
   const reader = new FrameReader();
-  let work = open(options).then(({ model, engine, hashes }) => {
+  let work = open(options).then(({ model, ...report }) => {
     // The file's bytes are garbage now, and this process makes too little other garbage to collect them soon.
     Bun.gc(true);
-    socket.write(encodeFrame({ kind: "ready", loadMs: performance.now() - startedMs, engine, hashes }));
+    socket.write(encodeFrame({ kind: "ready", loadMs: performance.now() - startedMs, ...report }));
     return model;
   });
   /** Sends the error to the parent, which logs it. */

@@ -2,7 +2,7 @@ import { Message } from "./protobuf.ts";
 
 /** Writes ONNX files of given nodes and weights. Field numbers as in onnx.proto3. */
 
-const elementTypes = { float32: 1, int32: 6, int64: 7, float16: 10 } as const;
+const elementTypes = { float32: 1, int32: 6, int64: 7, bool: 9, float16: 10 } as const;
 export type ElementType = keyof typeof elementTypes;
 
 export interface Node {
@@ -12,6 +12,9 @@ export interface Node {
   /** Numbers with a fraction are written as floats, whole numbers and lists as integers unless `floats` is set. */
   readonly attributes?: Readonly<Record<string, number | readonly number[]>>;
   readonly floats?: Readonly<Record<string, number>>;
+  /** Graphs within the node, by attribute: the branches of an `If`. */
+  readonly graphs?: Readonly<Record<string, Pick<OnnxGraph, "outputs" | "nodes">>>;
+  readonly domain?: string;
 }
 
 export interface Weight {
@@ -34,6 +37,15 @@ export interface OnnxGraph {
   readonly outputs: readonly Tensor[];
   readonly nodes: readonly Node[];
   readonly weights: readonly Weight[];
+  /** Functions that nodes of the domain `local` call by their name. */
+  readonly functions?: readonly OnnxFunction[];
+}
+
+interface OnnxFunction {
+  readonly name: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly nodes: readonly Node[];
 }
 
 function rawBytes(type: ElementType, values: readonly number[]): Uint8Array {
@@ -46,6 +58,8 @@ function rawBytes(type: ElementType, values: readonly number[]): Uint8Array {
       return new Uint8Array(Int32Array.from(values).buffer);
     case "int64":
       return new Uint8Array(BigInt64Array.from(values, (value) => BigInt(value)).buffer);
+    case "bool":
+      return Uint8Array.from(values);
   }
 }
 
@@ -59,7 +73,7 @@ function weightMessage({ name, dims, type = "float32", values }: Weight): Messag
   return tensor.int(14, 1);
 }
 
-function nodeMessage({ op, inputs, outputs, attributes = {}, floats = {} }: Node): Message {
+function nodeMessage({ op, inputs, outputs, attributes = {}, floats = {}, graphs = {}, domain }: Node): Message {
   const node = new Message();
   for (const input of inputs) node.text(1, input);
   for (const output of outputs) node.text(2, output);
@@ -75,7 +89,15 @@ function nodeMessage({ op, inputs, outputs, attributes = {}, floats = {} }: Node
   }
   for (const [name, value] of Object.entries(floats))
     node.message(5, new Message().text(1, name).float(2, value).int(20, 1));
-  return node;
+  for (const [name, graph] of Object.entries(graphs))
+    node.message(
+      5,
+      new Message()
+        .text(1, name)
+        .message(6, graphMessage({ ...graph, inputs: [], weights: [] }))
+        .int(20, 5),
+    );
+  return domain === undefined ? node : node.text(7, domain);
 }
 
 function tensorMessage({ name, type, shape }: Tensor): Message {
@@ -88,12 +110,30 @@ function tensorMessage({ name, type, shape }: Tensor): Message {
   return new Message().text(1, name).message(2, new Message().message(1, tensor));
 }
 
-/** The bytes of an ONNX file. */
-export function onnxFile({ inputs, outputs, nodes, weights }: OnnxGraph): Uint8Array {
+function graphMessage({ inputs, outputs, nodes, weights }: OnnxGraph): Message {
   const graph = new Message().text(2, "test");
   for (const node of nodes) graph.message(1, nodeMessage(node));
   for (const weight of weights) graph.message(5, weightMessage(weight));
   for (const input of inputs) graph.message(11, tensorMessage(input));
   for (const output of outputs) graph.message(12, tensorMessage(output));
-  return new Message().int(1, 8).message(7, graph).message(8, new Message().text(1, "").int(2, 17)).encoded();
+  return graph;
+}
+
+const operatorSet = (domain: string, version: number) => new Message().text(1, domain).int(2, version);
+
+function functionMessage({ name, inputs, outputs, nodes }: OnnxFunction): Message {
+  const message = new Message().text(1, name);
+  for (const input of inputs) message.text(4, input);
+  for (const output of outputs) message.text(5, output);
+  for (const node of nodes) message.message(7, nodeMessage(node));
+  return message.message(9, operatorSet("", 17)).text(10, "local");
+}
+
+/** The bytes of an ONNX file. */
+export function onnxFile(model: OnnxGraph): Uint8Array {
+  const file = new Message().int(1, 8).message(7, graphMessage(model)).message(8, operatorSet("", 17));
+  const { functions = [] } = model;
+  if (functions.length > 0) file.message(8, operatorSet("local", 1));
+  for (const each of functions) file.message(25, functionMessage(each));
+  return file.encoded();
 }

@@ -39,6 +39,60 @@ export function lookUpModel(
   };
 }
 
+/** Nodes that quantise numbers by their extremes in the whole batch, as `quantize_dynamic` has it. */
+const quantise = (input: string, output: string): Node[] => [
+  { op: "DynamicQuantizeLinear", inputs: [input], outputs: ["small", "scale", "zero"] },
+  { op: "DequantizeLinear", inputs: ["small", "scale", "zero"], outputs: [output] },
+];
+
+/**
+ * A model in which the texts of a batch change each other's vectors: its operators stand in the graph, in a branch or in a function; `sum` has
+ * none of theirs and adds what all texts of the batch have in common.
+ */
+export function coupledModel(place: "graph" | "branch" | "function" | "sum", vocabulary = 30_522): OnnxGraph {
+  const dimension = 8;
+  const output: Tensor = { name: "last_hidden_state", type: "float32", shape: [...row, dimension] };
+  const look: Node = { op: "Gather", inputs: ["table", "input_ids"], outputs: ["looked"] };
+  // Tokens differ in direction, and a few are far larger than the others.
+  const values = Array.from({ length: vocabulary * dimension }, (_, i) => {
+    const token = Math.floor(i / dimension);
+    return Math.sin(i * 12.9898) * (token % 97 === 5 ? 40 : 1);
+  });
+  const called: Record<typeof place, Node[]> = {
+    graph: quantise("looked", output.name),
+    branch: [
+      {
+        op: "If",
+        inputs: ["yes"],
+        outputs: [output.name],
+        graphs: {
+          then_branch: { outputs: [{ ...output, name: "then" }], nodes: quantise("looked", "then") },
+          else_branch: {
+            outputs: [{ ...output, name: "else" }],
+            nodes: [{ op: "Identity", inputs: ["looked"], outputs: ["else"] }],
+          },
+        },
+      },
+    ],
+    function: [{ op: "Small", domain: "local", inputs: ["looked"], outputs: [output.name] }],
+    sum: [
+      { op: "ReduceMean", inputs: ["looked"], outputs: ["common"], attributes: { axes: [0, 1], keepdims: 1 } },
+      { op: "Add", inputs: ["looked", "common"], outputs: [output.name] },
+    ],
+  };
+  return {
+    inputs: [idsInput(), idsInput("attention_mask")],
+    outputs: [output],
+    nodes: [look, ...called[place]],
+    weights: [
+      { name: "table", dims: [vocabulary, dimension], values },
+      ...(place === "branch" ? [{ name: "yes", dims: [1], type: "bool" as const, values: [1] }] : []),
+    ],
+    functions:
+      place === "function" ? [{ name: "Small", inputs: ["in"], outputs: ["out"], nodes: quantise("in", "out") }] : [],
+  };
+}
+
 /**
  * A cross-encoder: the output for a label is the sum over the tokens that are not padding of `ids × idFactors[label]`, and of
  * `typeFactors[label]` for each token of the second text.

@@ -1,7 +1,10 @@
 import { createAvailableModels, modelPlaces } from "#agent/serving/models/available-models.ts";
 import type { OnnxChoice } from "#agent/serving/models/decide-onnx-file.ts";
+import { couplingOperators, explainBatchCoupling } from "#agent/serving/models/files/batch-coupling.ts";
+import { readOperators } from "#agent/serving/models/files/onnx-operators.ts";
 import type { FoundModel, ModelManifest } from "#agent/serving/models/model-manifest.ts";
 import { type CatalogModel, readCatalog } from "#agent/serving/models/pull/catalog.ts";
+import { describeError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 
 type SharedFields = Pick<
@@ -17,18 +20,33 @@ export interface ListedModel extends SharedFields {
   readonly revision: string;
   readonly bytes: number | null;
   readonly directory: string | null;
+  /** For people: why this ONNX file, what the model's files leave open, and what its operators mean for serving it. */
+  readonly notes: readonly string[];
+}
+
+/** Notes about a model's ONNX file: whether its texts are computed one by one. */
+function operatorNotes({ modelPath, origin }: FoundModel): string[] {
+  // The program's own models have none that couple texts, and lie inside the executable.
+  if (origin === "embedded") return [];
+  try {
+    const operators = couplingOperators(readOperators(modelPath));
+    return operators.length === 0 ? [] : [explainBatchCoupling({ kind: "operators", operators })];
+  } catch (error) {
+    return [`its ONNX file can't be read: ${describeError(error)}`];
+  }
 }
 
 function listed(model: SharedFields, own: Omit<ListedModel, keyof SharedFields>): ListedModel {
   const { id, name, aliases, kind, dimension, maxTokens, pooling, params, licence } = model;
-  const { status, repo, revision, bytes, directory } = own;
+  const { status, repo, revision, bytes, directory, notes } = own;
   return {
     ...{ id, name, aliases, status, kind, dimension, maxTokens, pooling, params, licence },
-    ...{ repo, revision, bytes, directory },
+    ...{ repo, revision, bytes, directory, notes },
   };
 }
 
-function installed({ manifest, origin }: FoundModel, pulledDirectory: string): ListedModel {
+function installed(found: FoundModel, pulledDirectory: string): ListedModel {
+  const { manifest, origin } = found;
   const { source, revision, files } = manifest;
   const sizes = Object.values(files).map(({ bytes }) => bytes);
   return listed(manifest, {
@@ -37,11 +55,12 @@ function installed({ manifest, origin }: FoundModel, pulledDirectory: string): L
     revision,
     bytes: sizes.length === 0 ? null : sizes.reduce((sum, bytes) => sum + bytes, 0),
     directory: origin === "embedded" ? null : origin,
+    notes: [...found.notes, ...operatorNotes(found)],
   });
 }
 
 function inCatalog(model: CatalogModel): ListedModel {
-  return listed(model, { status: "catalogue", ...model.source, bytes: null, directory: null });
+  return listed(model, { status: "catalogue", ...model.source, bytes: null, directory: null, notes: [] });
 }
 
 /** Lists the models on this machine. A directory that can't be read is logged. */

@@ -89,6 +89,7 @@ function setUp(
     engine: () => null,
     version: () => found.manifest,
     doubt: () => null,
+    notes: () => [],
     changedFile: async () => null,
     pids: () => [],
     memoryBytes: async () => null,

@@ -14,6 +14,7 @@ const running: ModelProcess = {
   loadMs: 1,
   answers: () => true,
   hashes: {},
+  couplingOperators: [],
   engine: {
     provider: "cpu",
     refused: [],

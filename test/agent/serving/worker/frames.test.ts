@@ -16,6 +16,7 @@ const frames: { name: string; frame: Frame }[] = [
         engines: { built: 1, reused: 2 },
       },
       hashes: { "model.onnx": "00ff" },
+      couplingOperators: ["DynamicQuantizeLinear"],
     },
   },
   {

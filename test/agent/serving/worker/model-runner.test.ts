@@ -55,6 +55,7 @@ function scriptedProcesses(script: Behaviour[]) {
       lost: lost.promise,
       answers: () => !mute && !signal.aborted,
       hashes: {},
+      couplingOperators: [],
       run(texts, _paddedTokens, suspect) {
         const { promise, resolve, reject } = Promise.withResolvers<BatchResult>();
         runs.push(

@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { selfCommand } from "#platform/process/self-command.ts";
 import { type HubFake, type HubFakeFile, startHub } from "../../../../fakes/hub.ts";
-import { lookUpModel } from "../../../../fakes/onnx/tiny-models.ts";
-import { writeModelDirectory } from "../write-model-directory.ts";
+import { coupledModel, lookUpModel } from "../../../../fakes/onnx/tiny-models.ts";
+import { bertConfig, writeModelDirectory } from "../write-model-directory.ts";
 import { tinyRepository } from "./tiny-repository.ts";
 
 let place: string;
@@ -46,6 +46,22 @@ test("list shows what the program carries and what can be pulled", async () => {
     repo: "BAAI/bge-m3",
     directory: null,
   });
+});
+
+test("list shows what was noted of a model: the file chosen, what is assumed, that its texts are computed one by one", async () => {
+  const directory = join(place, "noted");
+  const config = { "config.json": { ...bertConfig, hidden_size: 8 } };
+  await writeModelDirectory(join(directory, "coupled"), { "model.onnx": coupledModel("function"), ...config });
+  await writeModelDirectory(join(directory, "damaged"), { "model.onnx": "\u003b", ...config });
+  const file = join(place, "noted.yaml");
+  await writeFile(file, JSON.stringify({ serving: { modelDirectory: directory } }));
+  const { stdout } = await models(["list", "--config", file]);
+  expect(stdout).toContain("coupled: model.onnx (fp32): the only file\n");
+  expect(stdout).toContain("coupled: 1_Pooling/config.json is not there: the mean over the tokens is assumed\n");
+  expect(stdout).toMatch(/^coupled: numbers are quantised .* \(DynamicQuantizeLinear\).* computed by itself/m);
+  expect(stdout).toMatch(/^damaged: its ONNX file can't be read: .*wire type 3/m);
+  const { models: entries } = (await models(["list", "--json", "--config", file])).json();
+  expect(entries.find((entry: { id: string }) => entry.id === "coupled").notes).toHaveLength(3);
 });
 
 test("there is nothing to verify in a directory that is not there", async () => {
