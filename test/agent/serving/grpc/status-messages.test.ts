@@ -29,6 +29,7 @@ const entry: ModelEntry = {
   aliases: [],
   pinned: false,
   problem: null,
+  notes: ["model.onnx (fp32): the only file"],
   execution_provider: null,
 };
 
@@ -37,7 +38,7 @@ test("what is not known of a model is left out, and no traffic is 0", () => {
   expect(message).not.toHaveProperty("memory_mb");
   expect(message).not.toHaveProperty("latency_p95_ms");
   expect(message).not.toHaveProperty("exact_latency_p95_ms");
-  expect(message).toMatchObject({ throughput_qps: 0, exact_throughput_qps: 0 });
+  expect(message).toMatchObject({ throughput_qps: 0, exact_throughput_qps: 0, notes: entry.notes });
 });
 
 test("speeds are rounded up, so that a model in use never shows 0, and are there with decimals too", () => {
