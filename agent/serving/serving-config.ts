@@ -92,6 +92,16 @@ export const ServingConfig = Type.Object(
     paddedLengths: { ...modelSettings.paddedLengths, default: null },
     tokenIds: { ...modelSettings.tokenIds, default: "marked" },
     models: SettingsByModel,
+    aliases: Type.Record(
+      Type.String({ pattern: "^[^\\s]{1,128}$" }),
+      Type.String({ minLength: 1, maxLength: 128, description: "a model's id, directory or alias" }),
+      {
+        default: {},
+        maxProperties: 256,
+        additionalProperties: false,
+        description: "names of your own for models: {name: model}",
+      },
+    ),
     queueRequests: integer(1024, [1, 1_000_000], "maximum waiting requests; beyond it 429"),
     queueTexts: integer(4096, [1, 16_777_216], "maximum waiting texts; beyond it 429"),
     queueTokens: integer(262_144, [1, 1_073_741_824], "maximum waiting tokens; beyond it 429"),

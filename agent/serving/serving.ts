@@ -16,9 +16,11 @@ import { ResultCache } from "./admission/result-cache.ts";
 import { createTenantWeights } from "./admission/tenant.ts";
 import { createGpuMonitor, type GpuMonitor } from "./gpu/gpu-monitor.ts";
 import { type GrpcApi, openGrpc } from "./grpc/open-grpc.ts";
+import { azureRoutes } from "./http/azure-routes.ts";
 import { healthReport, modelEntry, type ServingState, withoutDetails } from "./http/health-report.ts";
 import { infoRoutes } from "./http/info-routes.ts";
 import { nativeRoutes } from "./http/native-routes.ts";
+import { ollamaRoutes } from "./http/ollama-routes.ts";
 import { openAiRoutes } from "./http/openai-routes.ts";
 import { rerankRoutes } from "./http/rerank-routes.ts";
 import { statusRoutes } from "./http/status-routes.ts";
@@ -67,7 +69,10 @@ export interface ServingOptions {
 /** A start waits no longer for a model that does not load. */
 const startWaitMs = 15_000;
 
-const errorStyleOf = (path: string) => (path.startsWith("/v1/") ? ("openai" as const) : ("plain" as const));
+/** Paths at which OpenAI's and Azure's clients expect errors in OpenAI's shape. */
+const openAiPaths = /^\/(v1|openai\/(deployments|v1))\//;
+
+const errorStyleOf = (path: string) => (openAiPaths.test(path) ? ("openai" as const) : ("plain" as const));
 
 /** The announcement of a stop, with the agent's role and readiness at that time. */
 interface AnnouncedStop {
@@ -272,6 +277,7 @@ export class Serving {
         modelPlaces(config.modelDirectory, pulledModels),
         (manifest) => onnxChoice(settingsOf(config, manifest)),
         log,
+        config.aliases,
       ),
       defaultModel: config.model,
       pinned: config.pinned,
@@ -342,7 +348,10 @@ export class Serving {
           () => models().map((model) => model.found),
           (name) => pool.find(name),
           () => startedAtS,
+          Object.keys(config.aliases),
         ),
+        azureRoutes(embedder, config),
+        ollamaRoutes(embedder, config, (name) => pool.find(name)),
         teiRoutes(embedder, config),
       ],
       routes: [

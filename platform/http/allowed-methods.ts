@@ -4,9 +4,10 @@ export interface RoutePattern {
   readonly path: string;
 }
 
+/** True for a path of a route, also with a slash at its end, which the router takes too. */
 export function matchesRoute(pattern: string, path: string): boolean {
   const wanted = pattern.split("/");
-  const given = path.split("/");
+  const given = (path.length > 1 ? path.replace(/\/$/, "") : path).split("/");
   for (const [index, segment] of wanted.entries()) {
     if (segment === "*") return true;
     const value = given[index];

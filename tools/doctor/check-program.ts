@@ -1,6 +1,7 @@
 import { accessSync, constants, mkdirSync, statfsSync } from "node:fs";
 import { findModel, onnxChoice } from "#agent/serving/models/find-model.ts";
 import { settingsOf } from "#agent/serving/models/model-settings.ts";
+import { modelOfOwnName } from "#agent/serving/models/own-names.ts";
 import { openEmbeddingModel } from "#agent/serving/residency/embedding-model.ts";
 import type { ServingConfig } from "#agent/serving/serving-config.ts";
 import { ForecastProcess } from "#forecast/lstm/worker/forecast-process.ts";
@@ -44,7 +45,7 @@ export function checkStateDirectory(path: string, freeBytesOf = freeBytesIn): Ch
 export async function checkEmbedding(config: ServingConfig, log: Logger): Promise<CheckResult> {
   const name = "embedding";
   try {
-    const found = await findModel(config.model, config.modelDirectory, (manifest) =>
+    const found = await findModel(modelOfOwnName(config.model, config.aliases), config.modelDirectory, (manifest) =>
       onnxChoice(settingsOf(config, manifest)),
     );
     const settings = settingsOf(config, found.manifest);

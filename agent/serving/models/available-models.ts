@@ -5,6 +5,7 @@ import { describeError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import { findModel, isModelDirectory, type OnnxChoices, readModelDirectory } from "./find-model.ts";
 import type { FoundModel } from "./model-manifest.ts";
+import { addOwnNames, modelsByName, namesOf, type ReadModel } from "./own-names.ts";
 
 /** Models that can be loaded, by all their names. */
 export type AvailableModels = ReturnType<typeof createAvailableModels>;
@@ -47,11 +48,20 @@ async function modelsIn(place: string) {
 /** Compares two readings; when they are equal the first object is kept, because a loaded model refers to it. */
 const isSame = (a: FoundModel, b: FoundModel) => JSON.stringify(a) === JSON.stringify(b);
 
-/** Returns an empty list of models until the first refresh. A directory that can't be read is logged once and left out. */
-export function createAvailableModels(places: readonly string[], choices: OnnxChoices, log: Logger) {
+/**
+ * Returns an empty list of models until the first refresh. A directory that can't be read is logged once and left out.
+ * @param ownNames models by names that the operator gives them
+ */
+export function createAvailableModels(
+  places: readonly string[],
+  choices: OnnxChoices,
+  log: Logger,
+  ownNames: Readonly<Record<string, string>> = {},
+) {
   let found: readonly FoundModel[] = [];
   let byName = new Map<string, FoundModel>();
   let problems = new Map<string, string>();
+  let nameProblems: ReadonlyMap<string, string> = new Map();
 
   const readAll = async () => {
     const readings: { name: string; model: FoundModel }[] = [];
@@ -75,26 +85,24 @@ export function createAvailableModels(places: readonly string[], choices: OnnxCh
     /** Reads the directories again: models pulled since are added, removed ones left out. */
     async refresh(): Promise<void> {
       const known = new Map(found.map((model) => [model.manifest.id, model]));
-      const models = new Map<string, { readonly name: string; readonly model: FoundModel }>();
-      for (const { name, model } of await readAll()) {
-        const { id } = model.manifest;
-        if (models.has(id)) continue;
-        const before = known.get(id);
-        models.set(id, { name, model: before !== undefined && isSame(before, model) ? before : model });
-      }
-      const all = [...models.values()];
+      const read = new Map<string, ReadModel>();
+      for (const each of await readAll()) if (!read.has(each.model.manifest.id)) read.set(each.model.manifest.id, each);
+      const named = addOwnNames([...read.values()], ownNames);
+      const all = named.models.map(({ name, model }) => {
+        const before = known.get(model.manifest.id);
+        return { name, model: before !== undefined && isSame(before, model) ? before : model };
+      });
       found = all.map(({ model }) => model);
-      byName = new Map();
-      // From the strongest names to the weakest, so that no model is hidden by another one's alias.
-      const names = [
-        ...all.map(({ model }) => [model.manifest.id, model] as const),
-        ...all.map(({ name, model }) => [name, model] as const),
-        ...all.flatMap(({ model }) => model.manifest.aliases.map((alias) => [alias, model] as const)),
-      ];
-      for (const [name, model] of names) {
-        const key = name.toLowerCase();
-        if (!byName.has(key)) byName.set(key, model);
+      const own = Object.keys(ownNames).flatMap((name) =>
+        found.filter(({ manifest }) => manifest.aliases.includes(name)).map((model) => [name, model] as const),
+      );
+      const [ids, others] = [namesOf(all).slice(0, all.length), namesOf(all).slice(all.length)];
+      byName = modelsByName([...ids, ...own, ...others]);
+      for (const [name, reason] of named.problems) {
+        if (nameProblems.get(name) !== reason) log.error({}, reason);
+        problems.set(name, reason);
       }
+      nameProblems = named.problems;
     },
     /** Finds a model by id, directory or alias, ignoring case. */
     find: (name: string): FoundModel | null => byName.get(name.toLowerCase()) ?? null,

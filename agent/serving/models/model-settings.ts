@@ -50,19 +50,24 @@ export function defaultThreads(): number {
 
 /** Returns the settings of one model: its own before those of all models. Names are compared ignoring case. */
 export function settingsOf(
-  config: ModelSettings & { readonly models: Static<typeof SettingsByModel> },
+  config: ModelSettings & {
+    readonly models: Static<typeof SettingsByModel>;
+    readonly aliases?: Readonly<Record<string, string>>;
+  },
   { id, aliases }: Pick<ModelManifest, "id" | "aliases">,
 ): ModelSettings & { readonly threads: number } {
-  const names = [...aliases, id].map((name) => name.toLowerCase());
+  const known = [...aliases, id].map((name) => name.toLowerCase());
+  const own = Object.entries(config.aliases ?? {}).filter(([, model]) => known.includes(model.toLowerCase()));
+  const names = [...own.map(([name]) => name.toLowerCase()), ...known];
   const settings = Object.fromEntries(
     Object.keys(modelSettings).map((key) => [key, config[key as keyof ModelSettings]]),
   ) as ModelSettings;
   // The id comes last: its settings override those of an alias.
-  const own = Object.entries(config.models)
-    .map(([name, given]) => ({ given, strength: names.indexOf(name.toLowerCase()) }))
+  const given = Object.entries(config.models)
+    .map(([name, own]) => ({ own, strength: names.indexOf(name.toLowerCase()) }))
     .filter(({ strength }) => strength >= 0)
     .sort((a, b) => a.strength - b.strength);
-  const merged: ModelSettings = Object.assign(settings, ...own.map(({ given }) => given));
+  const merged: ModelSettings = Object.assign(settings, ...given.map(({ own: each }) => each));
   const paddedLengths = merged.paddedLengths?.toSorted((a, b) => a - b) ?? null;
   return { ...merged, paddedLengths, threads: merged.threads ?? defaultThreads() };
 }

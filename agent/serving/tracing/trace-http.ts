@@ -1,3 +1,4 @@
+import { matchesRoute } from "#platform/http/allowed-methods.ts";
 import type { HttpApp } from "#platform/http/create-http-app.ts";
 import { requestPath } from "#platform/http/guard/request-target.ts";
 import type { FetchHandler } from "#platform/http/serve-http.ts";
@@ -9,21 +10,22 @@ import type { Tracing } from "./tracing.ts";
  * HTTP conventions. The response's `traceresponse` header names the span.
  */
 export function traceHttp(app: HttpApp, tracing: Tracing): FetchHandler {
-  const routes = new Set(app.routes.filter(({ method }) => method === "POST").map(({ path }) => path));
+  const routes = app.routes.filter(({ method }) => method === "POST").map(({ path }) => path);
   return {
     guardRequest: app.guardRequest,
     async fetch(request) {
       const { method, headers } = request;
       if (method !== "POST") return app.fetch(request);
       const path = requestPath(request);
+      const route = routes.find((pattern) => matchesRoute(pattern, path));
       const agent = headers.get("user-agent");
       const trace = tracing.begin({
-        name: routes.has(path) ? `${method} ${path}` : method,
+        name: route === undefined ? method : `${method} ${route}`,
         attributes: {
           "http.request.method": method,
           "url.path": path,
           "url.scheme": "http",
-          ...(routes.has(path) ? { "http.route": path } : {}),
+          ...(route === undefined ? {} : { "http.route": route }),
           ...(agent === null ? {} : { "user_agent.original": agent }),
         },
         header: (name) => headers.get(name) ?? undefined,

@@ -27,6 +27,12 @@ interface RequestGuardOptions {
   readonly log: Logger;
 }
 
+/** Authorization of a request. Azure's clients send their key as `api-key`. */
+function authorizationOf(headers: Headers): string | null {
+  const key = headers.get("api-key");
+  return headers.get("authorization") ?? (key === null ? null : `Bearer ${key}`);
+}
+
 const refuse = (error: ServiceError, headers: Readonly<Record<string, string>> = {}): GuardDecision => ({
   kind: "refuse",
   error,
@@ -72,7 +78,7 @@ export function createRequestGuard(options: RequestGuardOptions): RequestGuard {
       return { kind: "pass", request: new Request(`http://localhost${request.url}`, request) };
     }
     if (authenticator.keysRequired) {
-      const caller = authenticator.authenticate(request.headers.get("authorization"), address);
+      const caller = authenticator.authenticate(authorizationOf(request.headers), address);
       if (!(caller instanceof ServiceError)) {
         noteCaller(request, caller);
         return { kind: "pass", request };

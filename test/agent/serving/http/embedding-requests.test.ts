@@ -2,7 +2,9 @@ import { describe, expect, test } from "bun:test";
 import type { AnyElysia } from "elysia";
 import type { EmbedRequest, TokenizeRequest } from "#agent/serving/admission/embedder.ts";
 import { createReranker } from "#agent/serving/admission/rerank-texts.ts";
+import { azureRoutes } from "#agent/serving/http/azure-routes.ts";
 import { nativeRoutes } from "#agent/serving/http/native-routes.ts";
+import { ollamaRoutes } from "#agent/serving/http/ollama-routes.ts";
 import { openAiRoutes } from "#agent/serving/http/openai-routes.ts";
 import { rerankRoutes } from "#agent/serving/http/rerank-routes.ts";
 import { teiRoutes } from "#agent/serving/http/tei-routes.ts";
@@ -53,6 +55,8 @@ const openAi = () =>
       () => 0,
     ),
   );
+const azure = () => recording((embedder) => azureRoutes(embedder, rules));
+const ollama = () => recording((embedder) => ollamaRoutes(embedder, rules, () => null));
 const tei = () => recording((embedder) => teiRoutes(embedder, rules));
 const rerank = () =>
   recording((embedder) =>
@@ -80,6 +84,34 @@ describe("a request reaches the embedder as it was asked, with tenant, latency b
       path: "/v1/embeddings",
       body: { ...options, input: [[1, 2], [3]] },
       expected: { ...asOptions, inputs: [[1, 2], [3]], inputsField: "input" },
+    },
+    {
+      name: "Azure",
+      routes: azure,
+      path: "/openai/deployments/org%2Fm/embeddings?api-version=2024-10-21",
+      body: { ...options, model: "another", input: ["a"] },
+      expected: { ...asOptions, model: "org/m", inputs: ["a"], inputsField: "input" },
+    },
+    {
+      name: "Azure's v1 API",
+      routes: azure,
+      path: "/openai/v1/embeddings?api-version=preview",
+      body: { ...options, input: "a" },
+      expected: { ...asOptions, inputs: ["a"], inputsField: "input" },
+    },
+    {
+      name: "Ollama",
+      routes: ollama,
+      path: "/api/embed",
+      body: { model: "m:latest", input: "a", truncate: false, dimensions: 2, options: {}, keep_alive: "5m" },
+      expected: { model: "m", truncate: false, dimensions: 2, inputs: ["a"], inputsField: "input" },
+    },
+    {
+      name: "Ollama's former shape",
+      routes: ollama,
+      path: "/api/embeddings",
+      body: { model: "m", prompt: "a", options: {}, keep_alive: -1 },
+      expected: { model: "m", inputs: ["a"], inputsField: "prompt" },
     },
     {
       name: "TEI",

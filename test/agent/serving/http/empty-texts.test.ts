@@ -12,6 +12,19 @@ const routes: readonly {
 }[] = [
   { path: "/api/v1/embed", body: (inputs) => ({ inputs }), field: "inputs.1", second: (a) => a["embeddings"][1] },
   { path: "/v1/embeddings", body: (input) => ({ input }), field: "input.1", second: (a) => a["data"][1].embedding },
+  {
+    path: "/openai/deployments/all-MiniLM-L6-v2/embeddings",
+    body: (input) => ({ input }),
+    field: "input.1",
+    second: (a) => a["data"][1].embedding,
+  },
+  {
+    path: "/openai/v1/embeddings",
+    body: (input) => ({ input }),
+    field: "input.1",
+    second: (a) => a["data"][1].embedding,
+  },
+  { path: "/api/embed", body: (input) => ({ input }), field: "input.1", second: (a) => a["embeddings"][1] },
   { path: "/embed", body: (inputs) => ({ inputs }), field: "inputs.1", second: (a) => a[1] },
   { path: "/", body: (inputs) => ({ inputs }), field: "inputs.1", second: (a) => a[1] },
 ];

@@ -46,6 +46,8 @@ test("every route is there, with a summary, a tag, an answer's schema and exampl
   expect(operations.map(({ path }) => path).sort()).toEqual(
     [
       "/",
+      "/api/embed",
+      "/api/embeddings",
       "/api/v1/embed",
       "/embed",
       "/health",
@@ -53,6 +55,8 @@ test("every route is there, with a summary, a tag, an answer's schema and exampl
       "/livez",
       "/metrics",
       "/models",
+      "/openai/deployments/{name}/embeddings",
+      "/openai/v1/embeddings",
       "/readyz",
       "/rerank",
       "/similarity",
@@ -106,7 +110,7 @@ test("every request's example is answered, and the answer is what its schema say
     const label = `${method} ${path}`;
     const body = Object.values(operation.requestBody?.content ?? {})[0]?.schema.example;
     if (method === "post") expect([label, body]).toEqual([label, expect.anything()]);
-    const target = path.replace("{id}", "all-MiniLM-L6-v2");
+    const target = path.replace(/\{(id|name)\}/, "all-MiniLM-L6-v2");
     const answer = await fetch(server.serving.url + target, {
       method: method.toUpperCase(),
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),

@@ -22,9 +22,18 @@ test.each([
     models: { "org/Large": { batchTokens: 1 }, large: { batchTokens: 2, batchTexts: 3 } },
     expected: { batchTokens: 1, batchTexts: 3 },
   },
+  {
+    name: "the operator's name for it",
+    models: { mine: { batchTokens: 7 } },
+    expected: { batchTokens: 7, threads: 3 },
+  },
   { name: "another model's", models: { small: { batchTokens: 7 } }, expected: { batchTokens: 100 } },
 ])("settings of a model: $name", ({ models, expected }) => {
-  const config = parseConfig(ServingConfig, { batchTokens: 100, threads: 3, models }, "test");
+  const config = parseConfig(
+    ServingConfig,
+    { batchTokens: 100, threads: 3, models, aliases: { Mine: "LARGE", yours: "small" } },
+    "test",
+  );
   expect(settingsOf(config, manifest)).toMatchObject(expected);
 });
 

@@ -1,0 +1,116 @@
+import { type Static, Type } from "@sinclair/typebox";
+import { Elysia } from "elysia";
+import type { Embedder } from "#agent/serving/admission/embedder.ts";
+import { shapeVector } from "#agent/serving/admission/shape-vector.ts";
+import type { FoundModel } from "#agent/serving/models/model-manifest.ts";
+import { type InputRules, textSchema } from "#agent/serving/text/input-rules.ts";
+import { jsonBody } from "#platform/http/body/read-json-body.ts";
+import { describeRoute } from "#platform/http/describe-route.ts";
+import { embeddingErrors, embeddingFields, embeddingHeaders, embeddingRequest } from "./embedding-requests.ts";
+import { writeAnswer } from "./write-answer.ts";
+import { writeVectorJson } from "./write-vector.ts";
+
+const { model, truncate, dimensions } = embeddingFields;
+
+/** Ollama's request; fields of it that mean nothing here (`options`, `keep_alive`) are ignored. */
+const OllamaEmbedBody = (rules: InputRules) => {
+  const Text = textSchema(rules);
+  const { maxInputs } = rules;
+  return Type.Object(
+    {
+      model,
+      input: Type.Union([Text, Type.Array(Text, { minItems: 1, maxItems: maxInputs })], {
+        title: `a text, or 1 to ${maxInputs} texts`,
+      }),
+      truncate,
+      dimensions,
+    },
+    { additionalProperties: true, example: { model: "all-MiniLM-L6-v2", input: ["one robot", "two robots"] } },
+  );
+};
+
+const OllamaPromptBody = (rules: InputRules) =>
+  Type.Object(
+    { model, prompt: textSchema(rules) },
+    { additionalProperties: true, example: { model: "all-MiniLM-L6-v2", prompt: "one robot" } },
+  );
+
+const OllamaAnswer = Type.Object({
+  model: Type.String(),
+  embeddings: Type.Array(Type.Array(Type.Number())),
+  total_duration: Type.Integer({ description: "nanoseconds" }),
+  prompt_eval_count: Type.Integer({ description: "tokens" }),
+});
+
+const vector = [-0.2613, -0.4706, 0.7914, 0.2889];
+
+/** Creates a reader of model names. Ollama's clients may add the tag `latest`, which its models have where none is named. */
+function createNameReader(findModel: (name: string) => FoundModel | null) {
+  return (name: string | null | undefined): string | undefined => {
+    if (name === null || name === undefined) return undefined;
+    return findModel(name) === null ? name.replace(/:latest$/, "") : name;
+  };
+}
+
+/** `POST /api/embed` and `POST /api/embeddings` in Ollama's shape. */
+export function ollamaRoutes(embedder: Embedder, rules: InputRules, findModel: (name: string) => FoundModel | null) {
+  const schema = OllamaEmbedBody(rules);
+  const readName = createNameReader(findModel);
+  const embed = async ({ body, request }: { readonly body: Static<typeof schema>; readonly request: Request }) => {
+    const inputs = typeof body.input === "string" ? [body.input] : body.input;
+    const common = embeddingRequest({ ...body, model: readName(body.model) ?? null }, request);
+    const result = await embedder.embed({ ...common, inputs, inputsField: "input" });
+    const figures = { total_duration: Math.round(result.durationMs * 1e6), prompt_eval_count: result.tokens };
+    const shape = { normalize: true, dimensions: body.dimensions };
+    return writeAnswer(
+      `{"model":${JSON.stringify(body.model ?? result.model)},"embeddings":[`,
+      result.vectors,
+      (raw) => writeVectorJson(shapeVector(raw, shape)),
+      `],${JSON.stringify(figures).slice(1)}`,
+      result.truncatedInputs,
+    );
+  };
+  return new Elysia()
+    .post("/api/embed", embed, {
+      ...jsonBody(schema),
+      detail: describeRoute({
+        summary: "Vectors of texts, in Ollama's shape",
+        tag: "embeddings",
+        headers: embeddingHeaders,
+        answer: {
+          description: "One vector per text, of length 1, in order.",
+          schema: OllamaAnswer,
+          example: {
+            model: "all-MiniLM-L6-v2",
+            embeddings: [vector, [-0.2196, -0.1573, 0.8837, 0.3821]],
+            total_duration: 6_410_000,
+            prompt_eval_count: 8,
+          },
+        },
+        errors: embeddingErrors,
+      }),
+    })
+    .post(
+      "/api/embeddings",
+      async ({ body, request }) => {
+        const common = embeddingRequest({ model: readName(body.model) ?? null }, request);
+        const result = await embedder.embed({ ...common, inputs: [body.prompt], inputsField: "prompt" });
+        const write = (raw: Float32Array) => writeVectorJson(shapeVector(raw, { normalize: false }));
+        return writeAnswer('{"embedding":', result.vectors, write, "}", result.truncatedInputs);
+      },
+      {
+        ...jsonBody(OllamaPromptBody(rules)),
+        detail: describeRoute({
+          summary: "The vector of a text, in Ollama's former shape",
+          tag: "embeddings",
+          headers: embeddingHeaders,
+          answer: {
+            description: "The vector as the model makes it, not scaled to length 1, as Ollama answers here.",
+            schema: Type.Object({ embedding: Type.Array(Type.Number()) }),
+            example: { embedding: vector },
+          },
+          errors: embeddingErrors,
+        }),
+      },
+    );
+}
