@@ -2,7 +2,7 @@
 import { parseArgs } from "node:util";
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
-import { readTreeUsage } from "#tools/load/process-tree.ts";
+import { readTreeUsage } from "#tools/load/watch/process-tree.ts";
 import { median } from "./median.ts";
 import { hostBinary, startAgent } from "./start-agent.ts";
 

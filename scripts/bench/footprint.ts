@@ -3,7 +3,7 @@ import { statSync } from "node:fs";
 import { cpus } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { readTreeUsage } from "#tools/load/process-tree.ts";
+import { readTreeUsage } from "#tools/load/watch/process-tree.ts";
 import { eventually, startProgram, temporaryDirectory } from "../../test/e2e/program.ts";
 import { clients, startAskedAgent } from "./asked-agent.ts";
 import { median } from "./median.ts";

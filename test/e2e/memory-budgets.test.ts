@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
-import { readTreeUsage } from "#tools/load/process-tree.ts";
+import { readTreeUsage } from "#tools/load/watch/process-tree.ts";
 import { eventually, type Program, startProgram, temporaryDirectory } from "./program.ts";
 
 let directory: ReturnType<typeof temporaryDirectory>;

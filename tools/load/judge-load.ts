@@ -1,6 +1,6 @@
 import type { Bound, LoadTargets } from "./load-targets.ts";
 import type { LoadRun } from "./run-load.ts";
-import type { WatchedProcesses } from "./watch-processes.ts";
+import type { WatchedProcesses } from "./watch/watch-processes.ts";
 
 /** Tolerance of the rate: the last answer comes after the last request, so that a server that answers all of 50 requests/s is slightly below 50. */
 const rateTolerance = 0.01;

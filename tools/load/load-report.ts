@@ -2,7 +2,7 @@ import { formatTable } from "#platform/terminal/format-table.ts";
 import { judgeLoad } from "./judge-load.ts";
 import type { LoadTargets } from "./load-targets.ts";
 import type { LoadRun } from "./run-load.ts";
-import type { WatchedProcesses } from "./watch-processes.ts";
+import type { WatchedProcesses } from "./watch/watch-processes.ts";
 
 interface AboutLoad {
   readonly asked: Readonly<Record<string, string | number>>;

@@ -7,11 +7,11 @@ import { createLoadReport, type LoadReport } from "./load-report.ts";
 import type { LoadServer } from "./load-server.ts";
 import { createTextSource } from "./load-texts.ts";
 import { planLoad } from "./plan-load.ts";
-import { readMachineCpuS } from "./process-tree.ts";
+import { readMachineCpuS } from "./watch/process-tree.ts";
 import type { LoadOptions } from "./read-load-options.ts";
 import { createRotation } from "./rotate-servers.ts";
 import { runLoad } from "./run-load.ts";
-import { ProcessWatch } from "./watch-processes.ts";
+import { ProcessWatch } from "./watch/watch-processes.ts";
 
 /** Limit of requests in flight: more would exhaust this machine's ports before the server. */
 const maxInFlight = 1_000;

@@ -8,7 +8,7 @@ import { parseArgs } from "node:util";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { createTextTokenizer } from "#agent/serving/text/text-tokenizer.ts";
 import { createTextSource, type TextLength, textLengths } from "#tools/load/load-texts.ts";
-import { readMachineCpuS } from "#tools/load/process-tree.ts";
+import { readMachineCpuS } from "#tools/load/watch/process-tree.ts";
 import type { RawMix } from "./figures.ts";
 
 const { values } = parseArgs({

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { createTextSource, type TextLength } from "#tools/load/load-texts.ts";
-import { readTreeUsage } from "#tools/load/process-tree.ts";
+import { readTreeUsage } from "#tools/load/watch/process-tree.ts";
 import { startAgent as startBenchedAgent } from "../start-agent.ts";
 
 /** Two tenants, as every agent here is configured; the second floods. */

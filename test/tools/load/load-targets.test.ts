@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { judgeLoad } from "#tools/load/judge-load.ts";
 import { type LoadTargets, limitErrors, parseTargets } from "#tools/load/load-targets.ts";
-import type { WatchedProcesses } from "#tools/load/watch-processes.ts";
+import type { WatchedProcesses } from "#tools/load/watch/watch-processes.ts";
 
 const none: LoadTargets = { latencyMs: {}, flatMemory: false };
 

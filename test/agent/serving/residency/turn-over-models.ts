@@ -1,6 +1,6 @@
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { readTreeUsage, type TreeUsage } from "#tools/load/process-tree.ts";
+import { readTreeUsage, type TreeUsage } from "#tools/load/watch/process-tree.ts";
 import { eventually, startProgram, temporaryDirectory } from "../../../e2e/program.ts";
 import { modelDirectory } from "../models/model-directories.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { decideMemoryTrend } from "#tools/load/decide-memory-trend.ts";
-import { explainMemoryTrend } from "#tools/load/explain-memory-trend.ts";
+import { decideMemoryTrend } from "#tools/load/watch/decide-memory-trend.ts";
+import { explainMemoryTrend } from "#tools/load/watch/explain-memory-trend.ts";
 
 const mb = 1e6;
 /** A sample a second. */

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { readMachineCpuS, readTreeUsage } from "#tools/load/process-tree.ts";
-import { ProcessWatch } from "#tools/load/watch-processes.ts";
+import { readMachineCpuS, readTreeUsage } from "#tools/load/watch/process-tree.ts";
+import { ProcessWatch } from "#tools/load/watch/watch-processes.ts";
 
 test("a process, its children and their children", async () => {
   const busy = "while (process.cpuUsage().user + process.cpuUsage().system < 300_000);";
