@@ -19,6 +19,7 @@ const readers: readonly (readonly [string, readonly string[], Readonly<Record<st
   ["backtest", [], { trace: "t.csv", fleet: "fleet.yaml", policy: "FILE" }],
   ["power", ["backtest", "t.csv"], { config: "FILE" }],
   ["decide", ["replicas"], { input: "FILE" }],
+  ["load", [], { stages: "FILE" }],
 ];
 
 test.each(readers)("%s %p %p refuses a key that is given twice, with both lines", async (name, words, values) => {

@@ -1,5 +1,5 @@
 import { formatTable } from "#platform/terminal/format-table.ts";
-import { judgeLoad } from "./judge-load.ts";
+import { judgeLoad, judgeRequests } from "./judge-load.ts";
 import type { LoadTargets } from "./load-targets.ts";
 import type { LoadRun } from "./run-load.ts";
 import type { WatchedProcesses } from "./watch/watch-processes.ts";
@@ -7,6 +7,8 @@ import type { WatchedProcesses } from "./watch/watch-processes.ts";
 interface AboutLoad {
   readonly asked: Readonly<Record<string, string | number>>;
   readonly machine: string;
+  /** True: the phases are stages that were asked for, each judged by itself. */
+  readonly staged: boolean;
   /** True if a signal ended the run early. */
   readonly interrupted: boolean;
   readonly textsPerRequest: number;
@@ -37,6 +39,11 @@ export function createLoadReport(run: LoadRun, about: AboutLoad, targets: LoadTa
   const seconds = run.durationMs / 1_000;
   const achievedRps = seconds > 0 ? run.answered / seconds : 0;
   const serverCpuS = about.watched?.cpuS ?? 0;
+  const inStages = about.staged
+    ? run.phases.flatMap((phase, index) =>
+        judgeRequests(phase, targets).map((miss) => `stage ${phase.name ?? index + 1}: ${miss}`),
+      )
+    : [];
   return {
     ...run,
     ...about,
@@ -44,7 +51,7 @@ export function createLoadReport(run: LoadRun, about: AboutLoad, targets: LoadTa
     textsPerS: achievedRps * about.textsPerRequest,
     textsPerServerCpuS: serverCpuS > 0 ? (run.answered * about.textsPerRequest) / serverCpuS : null,
     errorRate: ended === 0 ? 0 : errors / ended,
-    missed: judgeLoad(run, achievedRps, about.watched, targets),
+    missed: [...inStages, ...judgeLoad(run, achievedRps, about.watched, targets)],
   };
 }
 
@@ -70,6 +77,24 @@ function serverRows({ watched, textsPerServerCpuS, durationMs }: LoadReport): st
   ];
 }
 
+const levelToText = (level: number) => level.toFixed(1).replace(/\.0$/, "");
+
+function phaseTable(report: LoadReport): string {
+  const rows = report.phases.map((phase, index) => [
+    phase.name ?? String(index + 1),
+    levelToText(phase.level) + (phase.toLevel === undefined ? "" : `..${levelToText(phase.toLevel)}`),
+    (phase.durationMs / 1_000).toFixed(1),
+    String(phase.answered),
+    String(phase.rejected),
+    String(phase.failed),
+    ms(phase.latencyMs.p50),
+    ms(phase.latencyMs.p95),
+  ]);
+  const unit = report.asked["clients"] === undefined ? "requests/s" : "clients";
+  const first = report.staged ? "stage" : "phase";
+  return formatTable([first, unit, "s", "answered", "429", "failed", "p50", "p95"], rows);
+}
+
 /** Formats a report as text; the last line is the verdict. */
 export function formatLoadReport(report: LoadReport): string {
   const { p50, p95, p99, max } = report.latencyMs;
@@ -93,19 +118,8 @@ export function formatLoadReport(report: LoadReport): string {
     ["client CPU", `${report.clientCpuS.toFixed(1)} s (${(report.clientCpuS / seconds).toFixed(2)} cores)`],
     ...serverRows(report),
   ];
-  const phases = report.phases.map((phase, index) => [
-    String(index + 1),
-    phase.level.toFixed(1).replace(/\.0$/, ""),
-    (phase.durationMs / 1_000).toFixed(1),
-    String(phase.answered),
-    String(phase.rejected),
-    String(phase.failed),
-    ms(phase.latencyMs.p50),
-    ms(phase.latencyMs.p95),
-  ]);
-  const unit = report.asked["clients"] === undefined ? "requests/s" : "clients";
-  const header = ["phase", unit, "s", "answered", "429", "failed", "p50", "p95"];
-  const table = phases.length > 1 ? `\n\n${formatTable(header, phases)}\n` : "";
+  const phases = phaseTable(report);
+  const table = report.phases.length > 1 || report.staged ? `\n\n${phases}\n` : "";
   const verdict = report.missed.length === 0 ? "passed" : `MISSED: ${report.missed.join("; ")}`;
   return `${formatTable(["load", ""], rows)}${table}\n${verdict}`;
 }

@@ -1,59 +1,50 @@
 import { cpus } from "node:os";
 import { UsageError } from "#platform/errors.ts";
 import { redactUrl } from "#platform/fetch/redact-url.ts";
-import { createHttpServerUnderLoad } from "./http-server-under-load.ts";
 import type { LoadCounts } from "./load-counts.ts";
 import { createLoadReport, type LoadReport } from "./load-report.ts";
-import type { LoadServer } from "./load-server.ts";
-import { createTextSource } from "./load-texts.ts";
-import { planLoad } from "./plan-load.ts";
-import { readMachineCpuS } from "./watch/process-tree.ts";
+import { openLoadSource } from "./load-source.ts";
+import { type LoadPhase, planLoad } from "./plan-load.ts";
 import type { LoadOptions } from "./read-load-options.ts";
-import { createRotation } from "./rotate-servers.ts";
 import { runLoad } from "./run-load.ts";
+import { readMachineCpuS } from "./watch/process-tree.ts";
 import { ProcessWatch } from "./watch/watch-processes.ts";
 
 /** Limit of requests in flight: more would exhaust this machine's ports before the server. */
-const maxInFlight = 1_000;
-/** Pause of a request between two rounds through all servers. */
-const retryWaitMs = 50;
+export const maxInFlight = 1_000;
 
-async function openServers(options: LoadOptions, apiKey: string | undefined): Promise<LoadServer[]> {
-  const { urls, protocol, model, timeoutMs } = options;
-  if (protocol !== "grpc") {
-    return urls.map((url) => createHttpServerUnderLoad({ url, protocol, model, apiKey, timeoutMs }));
-  }
-  // The library takes long to load: only when needed.
-  const { createGrpcServerUnderLoad } = await import("./grpc-server-under-load.ts");
-  return urls.map((url) => createGrpcServerUnderLoad({ url, model, apiKey, timeoutMs }));
-}
-
-function machineName(): string {
+/** Processor of this machine, for reports. */
+export function machineName(): string {
   const cores = cpus();
   return `${cores.length} x ${cores[0]?.model.trim() || process.arch}`;
 }
 
-function asked(options: LoadOptions): Record<string, string | number> {
+function asked(options: LoadOptions, stages: readonly LoadPhase[] | undefined): Record<string, string | number> {
+  const level = options.closed ? "clients" : "rate";
   return {
     url: options.urls.map(redactUrl).join(" "),
     protocol: options.protocol,
-    scenario: options.scenario,
+    ...(stages === undefined ? { scenario: options.scenario } : {}),
     texts: options.texts,
     ...(options.inputs > 1 ? { inputs: options.inputs } : {}),
     ...(options.repeatShare > 0 ? { "repeat share": options.repeatShare } : {}),
-    [options.closed ? "clients" : "rate"]: options.level,
-    seconds: options.durationMs / 1_000,
+    ...(options.arrivals === "constant" ? {} : { arrivals: options.arrivals }),
+    ...(stages === undefined
+      ? { [level]: options.level, seconds: options.durationMs / 1_000 }
+      : { stages: stages.length, seconds: stages.reduce((sum, { durationMs }) => sum + durationMs, 0) / 1_000 }),
   };
 }
 
 /**
  * Loads servers as the options say and judges them by their targets.
+ * @param stages loads one after the other, each judged; undefined: the options' scenario
  * @param stopped ends the run early
  * @param onProgress called about once a second
  * @throws UsageError when a process to watch does not exist.
  */
 export async function measureServers(
   options: LoadOptions,
+  stages: readonly LoadPhase[] | undefined,
   apiKey: string | undefined,
   stopped: Promise<void>,
   onProgress: (elapsedMs: number, counts: LoadCounts) => void,
@@ -62,29 +53,19 @@ export async function measureServers(
   const missing = watch?.start() ?? [];
   if (missing.length > 0) throw new UsageError(`--watch-pid: there is no process ${missing.join(", ")}`);
 
-  const servers = await openServers(options, apiKey);
-  const seed = options.seed ?? Math.floor(Math.random() * 2 ** 31);
-  const nextText = createTextSource({ length: options.texts, seed, repeatShare: options.repeatShare });
-  const retries: Record<string, number> = {};
+  const source = await openLoadSource(options, apiKey);
   const stop = new AbortController();
   void stopped.then(() => {
     stop.abort();
-    for (const server of servers) server.close();
+    source.close();
   });
   const cpuBefore = process.cpuUsage();
   const machineBefore = readMachineCpuS();
   const run = await runLoad({
     mode: options.closed ? "closed" : "open",
-    phases: planLoad(options.scenario, options.level, options.durationMs, options.closed),
-    send: createRotation({
-      servers,
-      nextTexts: () => Array.from({ length: options.inputs }, nextText),
-      retries: options.retries,
-      retryWaitMs,
-      onRetry(cause) {
-        retries[cause] = (retries[cause] ?? 0) + 1;
-      },
-    }),
+    arrivals: options.arrivals,
+    phases: stages ?? planLoad(options.scenario, options.level, options.durationMs, options.closed),
+    send: source.send,
     stop: stop.signal,
     maxInFlight,
     onProgress(elapsedMs, counts) {
@@ -95,13 +76,14 @@ export async function measureServers(
   const { user, system } = process.cpuUsage(cpuBefore);
   const machineAfter = readMachineCpuS();
   const watched = watch?.finish();
-  for (const server of servers) server.close();
+  source.close();
   const about = {
-    asked: asked(options),
+    asked: asked(options, stages),
     machine: machineName(),
+    staged: stages !== undefined,
     interrupted: stop.signal.aborted,
     textsPerRequest: options.inputs,
-    retries,
+    retries: source.retries,
     clientCpuS: (user + system) / 1e6,
     machineCpuS: machineBefore === undefined || machineAfter === undefined ? undefined : machineAfter - machineBefore,
     watched,

@@ -1,11 +1,14 @@
 export const scenarios = ["sustained", "burst", "stress"] as const;
 export type Scenario = (typeof scenarios)[number];
 
-/** Time span with constant load. */
+/** Time span with constant load, or with one that changes evenly. */
 export interface LoadPhase {
+  readonly name?: string;
   readonly durationMs: number;
   /** Requests per second (open loop) or clients (closed loop). */
   readonly level: number;
+  /** Requests per second at the end, which are reached evenly (open loop); absent: constant. */
+  readonly toLevel?: number;
 }
 
 /** Multiples of the level, each for a share of the duration. */

@@ -10,6 +10,7 @@ import { httpProtocols } from "./http-server-under-load.ts";
 import { defaultMaxErrorShare, limitErrors, parseTargets, targetsHelp } from "./load-targets.ts";
 import { textLengths } from "./load-texts.ts";
 import { scenarios } from "./plan-load.ts";
+import { defaultLimitS, modeOptions, readLoadModes } from "./read-load-modes.ts";
 
 const protocols = [...httpProtocols, "grpc"] as const;
 export type Protocol = (typeof protocols)[number];
@@ -33,6 +34,7 @@ export const loadOptions = {
   clients: { value: "N", help: "closed loop with N clients, each sending after its last answer" },
   duration: { value: "S", help: "seconds (default: 30)" },
   scenario: { value: "NAME", help: "sustained, burst (up to 4x) or stress (0.5x to 3x)" },
+  ...modeOptions,
   texts: { value: "LENGTH", help: "short (16 tokens), medium (64), long (256) or mixed (default: mixed)" },
   inputs: { value: "N", help: "texts in a request (default: 1)" },
   "repeat-share": { value: "SHARE", help: "share of texts sent before, for a cache, 0 to 1 (default: 0)" },
@@ -67,6 +69,7 @@ export function readLoadOptions(values: OptionValues) {
   const rate = optionalNumber(values, "rate", { min: 0.1, max: 100_000 });
   const clients = optionalNumber(values, "clients", { min: 1, max: 10_000, integer: true });
   if (rate !== undefined && clients !== undefined) throw new UsageError("expected --rate or --clients, not both");
+  const modes = readLoadModes(values);
   const watched = optionalString(values, "watch-pid");
   const protocol = optionalChoice(values, "protocol", protocols) ?? "openai";
   const targets = limitErrors(parseTargets(optionalString(values, "target") ?? ""));
@@ -74,13 +77,16 @@ export function readLoadOptions(values: OptionValues) {
     throw new UsageError("--target: memory=flat needs --watch-pid with the server's process id");
   }
   return {
+    ...modes,
     urls: list(optionalString(values, "url") ?? defaultUrls[protocol]).map(baseUrl),
     protocol,
     model: optionalString(values, "model") ?? defaultModel,
     closed: clients !== undefined,
     /** Requests per second, or clients when closed. */
     level: clients ?? rate ?? defaultRate,
-    durationMs: 1_000 * (optionalNumber(values, "duration", { min: 0.1, max: 604_800 }) ?? 30),
+    durationMs:
+      1_000 *
+      (optionalNumber(values, "duration", { min: 0.1, max: 604_800 }) ?? (modes.findLimit ? defaultLimitS : 30)),
     scenario: optionalChoice(values, "scenario", scenarios) ?? "sustained",
     texts: optionalChoice(values, "texts", textLengths) ?? "mixed",
     inputs: optionalNumber(values, "inputs", { min: 1, max: 2_048, integer: true }) ?? 1,

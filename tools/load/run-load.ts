@@ -1,8 +1,24 @@
+import { type ArrivalKind, arrivalTimes } from "./arrival-times.ts";
 import { type LoadCounts, LoadTally, type Outcome } from "./load-counts.ts";
 import type { LoadPhase } from "./plan-load.ts";
 
+/** Request that ended. */
+export interface EndedRequest {
+  /** Index of the phase in which it was due. */
+  readonly phase: number;
+  /** Due time, ms after the phase began. */
+  readonly dueMs: number;
+  readonly outcome: Outcome;
+  /** Time from the due time to the answer. */
+  readonly latencyMs: number;
+  /** Part of the latency that is this program's own: it was late to send. */
+  readonly lateMs: number;
+}
+
 interface RunLoadOptions {
   readonly mode: "open" | "closed";
+  /** Open loop: spacing of the requests (default: constant). */
+  readonly arrivals?: ArrivalKind;
   readonly phases: readonly LoadPhase[];
   /** Sends a request; resolves with its outcome, never rejects. */
   readonly send: (signal: AbortSignal) => Promise<Outcome>;
@@ -12,6 +28,8 @@ interface RunLoadOptions {
   readonly maxInFlight: number;
   /** Called about once a second. */
   readonly onProgress: (elapsedMs: number, counts: LoadCounts) => void;
+  /** Open loop: called for each request that ended, except those that a stop ended. */
+  readonly onRequest?: (request: EndedRequest) => void;
 }
 
 export interface LoadRun extends LoadCounts {
@@ -42,41 +60,54 @@ async function waitUntil(untilMs: number, stop: AbortSignal): Promise<void> {
  * request when it has its answer, and latency counts from sending.
  */
 export async function runLoad(options: RunLoadOptions): Promise<LoadRun> {
-  const { stop } = options;
+  const { stop, arrivals = "constant", onRequest } = options;
   const total = new LoadTally();
   const startedMs = performance.now();
   const timer = setInterval(() => options.onProgress(performance.now() - startedMs, total.counts()), 1_000);
 
-  const request = async (countedFromMs: number, phase: LoadTally) => {
+  const request = async (
+    countedFromMs: number,
+    phase: LoadTally,
+    about?: Pick<EndedRequest, "phase" | "dueMs" | "lateMs">,
+  ) => {
     const outcome = await options.send(stop);
     const latencyMs = performance.now() - countedFromMs;
+    const cut = stop.aborted && outcome !== "ok";
     for (const tally of [total, phase]) {
-      if (stop.aborted && outcome !== "ok") tally.recordUnanswered();
+      if (cut) tally.recordUnanswered();
       else tally.record(outcome, latencyMs);
     }
+    if (!cut && about !== undefined) onRequest?.({ ...about, outcome, latencyMs });
   };
 
   const inFlight = new Set<Promise<void>>();
   let latestSendMs = 0;
   let slotFreed = Promise.withResolvers<void>();
-  const openPhase = async (fromMs: number, { durationMs, level }: LoadPhase, tally: LoadTally) => {
-    const count = Math.round((level * durationMs) / 1_000);
-    for (let i = 0; i < count && !stop.aborted; i += 1) {
-      const dueMs = fromMs + (i * 1_000) / level;
+  let slotWaitEndedMs = 0;
+  const openPhase = async (index: number, fromMs: number, phase: LoadPhase, tally: LoadTally) => {
+    for (const atMs of arrivalTimes(phase, arrivals)) {
+      if (stop.aborted) return;
+      const dueMs = fromMs + atMs;
       await waitUntil(dueMs, stop);
-      while (inFlight.size >= options.maxInFlight) await slotFreed.promise;
+      // A wait for a slot is the server's doing; being late for another reason is this program's.
+      const lateMs = Math.max(0, performance.now() - Math.max(dueMs, slotWaitEndedMs));
+      while (inFlight.size >= options.maxInFlight) {
+        await slotFreed.promise;
+        slotWaitEndedMs = performance.now();
+      }
       if (stop.aborted) return;
       // A request sent slightly early counts from its sending: latency is never understated.
       const nowMs = performance.now();
       latestSendMs = Math.max(latestSendMs, nowMs - dueMs);
-      const sent: Promise<void> = request(Math.min(dueMs, nowMs), tally).finally(() => {
+      const about = { phase: index, dueMs: atMs, lateMs };
+      const sent: Promise<void> = request(Math.min(dueMs, nowMs), tally, about).finally(() => {
         inFlight.delete(sent);
         slotFreed.resolve();
         slotFreed = Promise.withResolvers();
       });
       inFlight.add(sent);
     }
-    await waitUntil(fromMs + durationMs, stop);
+    await waitUntil(fromMs + phase.durationMs, stop);
   };
   const closedPhase = async ({ durationMs, level }: LoadPhase, tally: LoadTally) => {
     const endMs = performance.now() + durationMs;
@@ -89,11 +120,11 @@ export async function runLoad(options: RunLoadOptions): Promise<LoadRun> {
   const phases: { readonly tally: LoadTally; readonly phase: LoadPhase }[] = [];
   try {
     let fromMs = startedMs;
-    for (const phase of options.phases) {
+    for (const [index, phase] of options.phases.entries()) {
       if (stop.aborted) break;
       const tally = new LoadTally();
       phases.push({ tally, phase });
-      if (options.mode === "open") await openPhase(fromMs, phase, tally);
+      if (options.mode === "open") await openPhase(index, fromMs, phase, tally);
       else await closedPhase(phase, tally);
       fromMs += phase.durationMs;
     }

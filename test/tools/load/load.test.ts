@@ -127,6 +127,33 @@ describe("the command", () => {
     expect(text).toMatch(/phase +requests\/s/);
     expect(text).toEndWith("passed\n");
   });
+  test("stages, each judged, as a table of 80 columns", async () => {
+    const url = `http://127.0.0.1:${server.port}`;
+    const stages = "calm 20/s 0.5s, 20..60/s 0.5s";
+    const child = load("--url", url, "--stages", stages, "--target", "errors=10%", "--arrivals", "poisson");
+    const text = await new Response(child.stdout).text();
+    expect(text).toMatch(/^stage +requests\/s .*\ncalm +20 +0\.5 .*\n2 +20\.\.60 +0\.5 /m);
+    expect(text).toMatch(/MISSED: stage calm: [\d.]+ % errors are over 10 %; stage 2: /);
+    expect(text.split("\n").filter((line) => line.length > 80 && !line.startsWith("MISSED"))).toEqual([]);
+    expect(await child.exited).toBe(1);
+  });
+  test("the highest rate: a server that always refuses half has none, one that answers all has more than was asked", async () => {
+    const url = `http://127.0.0.1:${server.port}`;
+    const some = ["--url", url, "--find-limit", "--max-rate", "40", "--rate", "40", "--json"];
+    const none = load(...some, "--target", "errors=10%", "--duration", "30");
+    const refused = JSON.parse(await new Response(none.stdout).text());
+    expect(await none.exited).toBe(1);
+    expect(refused.limit).toBeNull();
+    expect(refused.steps[0].verdict.targets.find((each: { target: string }) => each.target === "errors").kept).toBe(
+      false,
+    );
+    expect(refused.steps[0].errors["HTTP 429"]).toBeGreaterThan(10);
+
+    const all = load(...some, "--target", "errors=60%,p95=60s", "--duration", "120");
+    const kept = JSON.parse(await new Response(all.stdout).text());
+    expect(kept).toMatchObject({ end: "beyond", limit: { rate: 40 }, missed: [] });
+    expect(await all.exited).toBe(0);
+  });
   test("Ctrl-C ends with a report", async () => {
     const before = asked;
     const level = ["--clients", "1", "--duration", "600", "--target", "failures=0"];
@@ -138,6 +165,12 @@ describe("the command", () => {
   });
   test.each([
     [["--rate", "1", "--clients", "1"], "not both"],
+    [["--stages", "1/s 1s", "--rate", "1"], "expected --stages or --rate, not both"],
+    [["--find-limit", "--scenario", "burst"], "expected --find-limit or --scenario, not both"],
+    [["--max-rate", "50"], "--max-rate: expected it with --find-limit only"],
+    [["--arrivals", "even"], "--arrivals: expected one of constant, poisson"],
+    [["--clients", "1", "--arrivals", "poisson"], "not both"],
+    [["--stages", "10/s"], "--stages: expected stages like"],
     [["--texts", "huge"], "--texts"],
     [["--url", "nowhere"], "--url"],
     [["--rate", "0"], "--rate"],
