@@ -14,7 +14,7 @@ const splitAddresses = ["broker.url", "serving.tracing.otlpUrl", "models.url"];
 
 /** Checks what the schema of the configuration can't. Returns one line a mistake, path first. */
 function checkAgentConfig(config: AgentConfig): string[] {
-  const { forecast, power, broker, advertiseUrl } = config;
+  const { forecast, power, broker, advertiseUrl, serving } = config;
   const { lowQps, highQps, modes, fixedMode } = power.policy;
   return [
     ...userInfoMistakes(config, splitAddresses),
@@ -25,6 +25,9 @@ function checkAgentConfig(config: AgentConfig): string[] {
     ...checkForecastConfig(forecast).map((line) => `forecast.${line}`),
     ...(modes !== null && fixedMode !== null && !modes.includes(fixedMode)
       ? [`power.policy.fixedMode: expected one of power.policy.modes (${modes.join(", ")}), got "${fixedMode}"`]
+      : []),
+    ...(serving.cors.origins.includes("*") && serving.apiKeys.length === 0
+      ? ['serving.cors.origins: expected origins by name where there are no serving.apiKeys, got "*"']
       : []),
     ...(lowQps > highQps ? [`power.policy.lowQps: expected at most highQps (${highQps}), got ${lowQps}`] : []),
   ];

@@ -1,6 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { integer, number, orNull, Path } from "#platform/config-fields.ts";
 import { ApiKeyText, HostNames } from "#platform/http/guard/access-config.ts";
+import { CorsConfig } from "#platform/http/guard/cross-origin-access.ts";
 import { strict } from "#platform/schema-parts.ts";
 import { modelSettings, SettingsByModel } from "./models/model-settings.ts";
 import { engineConfig } from "./onnxruntime/engine-options.ts";
@@ -37,6 +38,7 @@ export const ServingConfig = Type.Object(
     ),
     insecure: Type.Boolean({ default: false, description: "listen beyond this machine without a key" }),
     allowedHosts: HostNames,
+    cors: CorsConfig,
     grpc: Type.Object(
       {
         enabled: Type.Boolean({ default: true, description: "serve gRPC" }),

@@ -338,6 +338,7 @@ export class Serving {
       },
       authenticator,
       hostNames: config.allowedHosts,
+      cors: config.cors,
       errorStyleOf,
       log,
       responseRoutes: [

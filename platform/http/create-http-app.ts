@@ -6,6 +6,7 @@ import { answerJson } from "./answer-text.ts";
 import { invalidValue } from "./body/read-json-body.ts";
 import { type ErrorStyle, errorResponse } from "./error-response.ts";
 import type { Authenticator } from "./guard/authenticate.ts";
+import { type CorsConfig, CrossOriginAccess } from "./guard/cross-origin-access.ts";
 import { createRequestGuard, type RequestGuard } from "./guard/guard-request.ts";
 import { callerOf } from "./guard/request-caller.ts";
 import { isOpenRoute } from "./open-route.ts";
@@ -17,6 +18,8 @@ interface HttpAppOptions {
   readonly authenticator: Authenticator;
   /** Further names of this server, besides its addresses and host name, that a Host header may have. */
   readonly hostNames?: readonly string[];
+  /** Web pages of other origins that may use the API. Default: none. */
+  readonly cors?: CorsConfig;
   /** Shape of errors under a path; `plain` by default. */
   readonly errorStyleOf?: (path: string) => ErrorStyle;
   readonly log: Logger;
@@ -28,6 +31,8 @@ interface HttpAppOptions {
 /** API that answers the requests that its guard has accepted. */
 export interface HttpApp {
   readonly guardRequest: RequestGuard;
+  /** Headers that every answer to a request gets. */
+  answerHeaders(request: Request): Readonly<Record<string, string>>;
   fetch(request: Request): Response | Promise<Response>;
   readonly routes: readonly RoutePattern[];
 }
@@ -108,11 +113,15 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   for (const routes of options.routes) app.use(routes);
   app.use(openApiPage(options.about, () => app, authenticator.keysRequired));
   for (const route of app.routes) if (isOpenRoute(route)) openRoutes.add(nameOf(route.method, route.path));
+  const crossOrigin = new CrossOriginAccess(options.cors ?? { origins: [], maxAgeS: 0 });
   return {
+    answerHeaders: (request) => crossOrigin.answerHeaders(request),
     guardRequest: createRequestGuard({
       authenticator,
       hostNames: options.hostNames ?? [],
       openRoutes: app.routes.filter(isOpenRoute).map(({ method, path }) => ({ method, path })),
+      routes: app.routes.map(({ method, path }) => ({ method, path })),
+      crossOrigin,
       log,
     }),
     fetch: (request) => app.fetch(request),

@@ -43,6 +43,8 @@ export interface HttpServer {
 export interface FetchHandler {
   /** Called before any of the body is read. */
   readonly guardRequest?: RequestGuard;
+  /** Headers that every answer to a request gets, refusals included. */
+  answerHeaders?(request: Request): Readonly<Record<string, string>>;
   fetch(request: Request): Response | Promise<Response>;
 }
 
@@ -94,6 +96,7 @@ export function serveHttp(app: FetchHandler, options: ServeHttpOptions): HttpSer
     try {
       const guarded = app.guardRequest?.(came, addressOf) ?? ({ kind: "pass", request: came } as const);
       if (guarded.kind === "refuse") response = await bodies.refuseUnread(came, guarded.error, guarded.headers);
+      else if (guarded.kind === "answer") ({ response } = guarded);
       else {
         request = guarded.request;
         response = await bodies.answer(request);
@@ -109,6 +112,7 @@ export function serveHttp(app: FetchHandler, options: ServeHttpOptions): HttpSer
       }
     }
     response.headers.set(requestIdHeader, requestId);
+    for (const [name, value] of Object.entries(app.answerHeaders?.(came) ?? {})) response.headers.set(name, value);
     // Makes the client open a new connection for its next request, to another server if this one stops.
     if (isLast || stopping || response.status === 408) response.headers.set("connection", "close");
     const durationMs = performance.now() - startedMs;

@@ -30,6 +30,16 @@ test.each<[string, object, string[]]>([
     ['power.policy.fixedMode: expected one of power.policy.modes (25W, 15W), got "MAXN"'],
   ],
   [
+    "all web pages where no key is needed",
+    { serving: { cors: { origins: ["https://a.example", "*"] } } },
+    ['serving.cors.origins: expected origins by name where there are no serving.apiKeys, got "*"'],
+  ],
+  [
+    "a page in place of its origin",
+    { serving: { cors: { origins: ["https://a.example/page"] } } },
+    ["serving.cors.origins.0: expected an origin such as https://app.example.com"],
+  ],
+  [
     "beside what the schema refuses",
     { forecast: { timeZone: "Mars/X" }, role: "boss" },
     ["role: expected one of", "forecast.timeZone: expected a time zone"],
@@ -48,6 +58,8 @@ test.each<[string, object, string[]]>([
 test.each([
   { forecast: { timeZone: "America/St_Johns", holidays: ["2028-02-29"] } },
   { power: { policy: { lowQps: 300, highQps: 300 } } },
+  { serving: { cors: { origins: ["*"] }, apiKeys: ["a-key-of-a-client"] } },
+  { serving: { cors: { origins: ["http://localhost:3000", "http://[::1]", "tauri://localhost"] } } },
 ])("no mistake: %p", (config) => {
   expect(parseAgentConfig(config, "a.yaml")).toMatchObject(config);
 });

@@ -13,6 +13,7 @@ export function traceHttp(app: HttpApp, tracing: Tracing): FetchHandler {
   const routes = app.routes.filter(({ method }) => method === "POST").map(({ path }) => path);
   return {
     guardRequest: app.guardRequest,
+    answerHeaders: app.answerHeaders,
     async fetch(request) {
       const { method, headers } = request;
       if (method !== "POST") return app.fetch(request);

@@ -1,16 +1,19 @@
 import { hostname } from "node:os";
 import { ServiceError } from "#platform/errors.ts";
-import { matchesRoute, type RoutePattern } from "#platform/http/allowed-methods.ts";
+import { allowedMethods, matchesRoute, type RoutePattern } from "#platform/http/allowed-methods.ts";
 import { createCountedLog, type Logger } from "#platform/log.ts";
 import { isAllowedHost } from "./allowed-host.ts";
 import type { Authenticator } from "./authenticate.ts";
 import { foreignOrigin } from "./cross-origin.ts";
+import type { CrossOriginAccess } from "./cross-origin-access.ts";
 import { noteCaller } from "./request-caller.ts";
 import { requestTarget } from "./request-target.ts";
 
 type GuardDecision =
   /** `request` is the one to answer: a new one where the URL had to be completed. */
   | { readonly kind: "pass"; readonly request: Request }
+  /** Answered already: a browser's question before a page's request. */
+  | { readonly kind: "answer"; readonly response: Response }
   | { readonly kind: "refuse"; readonly error: ServiceError; readonly headers: Readonly<Record<string, string>> };
 
 /**
@@ -24,6 +27,9 @@ interface RequestGuardOptions {
   readonly hostNames: readonly string[];
   /** Routes that are served without a key. */
   readonly openRoutes: readonly RoutePattern[];
+  /** All routes. */
+  readonly routes: readonly RoutePattern[];
+  readonly crossOrigin: CrossOriginAccess;
   readonly log: Logger;
 }
 
@@ -41,10 +47,10 @@ const refuse = (error: ServiceError, headers: Readonly<Record<string, string>> =
 
 /**
  * Creates a guard that requires, in this order, an unambiguous target (400), a valid key or an open route (401, 429), and without a key a host that
- * no web page can claim and no foreign origin (403). Browsers add no key by themselves, so a valid one proves intent.
+ * no web page can claim and no foreign origin that is not configured (403). Browsers add no key by themselves, so a valid one proves intent.
  */
 export function createRequestGuard(options: RequestGuardOptions): RequestGuard {
-  const { authenticator, openRoutes } = options;
+  const { authenticator, openRoutes, routes, crossOrigin } = options;
   const names = new Set([hostname(), ...options.hostNames].map((name) => name.toLowerCase()));
   const counted = createCountedLog(options.log, () => performance.now());
 
@@ -61,7 +67,7 @@ export function createRequestGuard(options: RequestGuardOptions): RequestGuard {
       return refuse(new ServiceError("FORBIDDEN", `host: expected ${expected}, got ${host.slice(0, 253)}`));
     }
     const origin = foreignOrigin(request);
-    if (origin === null) return null;
+    if (origin === null || crossOrigin.allows(request.headers)) return null;
     counted.note("a request came from a web page of another origin", { origin: origin.slice(0, 253) });
     return refuse(new ServiceError("FORBIDDEN", "origin: requests from other web pages need an API key"));
   };
@@ -78,6 +84,8 @@ export function createRequestGuard(options: RequestGuardOptions): RequestGuard {
       return { kind: "pass", request: new Request(`http://localhost${request.url}`, request) };
     }
     if (authenticator.keysRequired) {
+      const preflight = crossOrigin.preflight(request, () => allowedMethods(routes, path));
+      if (preflight !== null) return { kind: "answer", response: preflight };
       const caller = authenticator.authenticate(authorizationOf(request.headers), address);
       if (!(caller instanceof ServiceError)) {
         noteCaller(request, caller);
@@ -86,6 +94,9 @@ export function createRequestGuard(options: RequestGuardOptions): RequestGuard {
       if (!isOpen(request.method, path)) return refuse(caller, { "www-authenticate": "Bearer" });
       return { kind: "pass", request };
     }
-    return refuseForeign(request, target.host) ?? { kind: "pass", request };
+    const refusal = refuseForeign(request, target.host);
+    if (refusal !== null) return refusal;
+    const preflight = crossOrigin.preflight(request, () => allowedMethods(routes, path));
+    return preflight === null ? { kind: "pass", request } : { kind: "answer", response: preflight };
   };
 }

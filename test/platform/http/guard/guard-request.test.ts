@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { hostname } from "node:os";
 import pino from "pino";
 import { createAuthenticator } from "#platform/http/guard/authenticate.ts";
+import { CrossOriginAccess } from "#platform/http/guard/cross-origin-access.ts";
 import { createRequestGuard } from "#platform/http/guard/guard-request.ts";
 import { callerOf } from "#platform/http/guard/request-caller.ts";
 
@@ -15,11 +16,14 @@ function guardWith(apiKeys: readonly (string | { key: string; tenant: string })[
       { method: "GET", path: "/livez" },
       { method: "POST", path: "/open/:id" },
     ],
+    routes: [],
+    crossOrigin: new CrossOriginAccess({ origins: [], maxAgeS: 0 }),
     log,
   });
   const ask = (url: string, init: { method?: string; headers?: Record<string, string> } = {}) => {
     const request = new Request(url, init);
     const decision = guard(request, () => "192.0.2.7");
+    if (decision.kind === "answer") throw new Error("nothing here is a browser's question");
     if (decision.kind === "refuse") {
       return { code: decision.error.code, message: decision.error.message, headers: decision.headers };
     }
@@ -121,7 +125,7 @@ describe("without a Host header", () => {
     expect(decision.kind).toBe(kind as never);
     if (decision.kind === "pass") {
       expect([decision.request.url, decision.request.method]).toEqual([`http://localhost${path}`, method]);
-    } else {
+    } else if (decision.kind === "refuse") {
       expect([decision.error.code, decision.error.message]).toEqual([
         "INVALID_REQUEST",
         "host: expected a Host header, got nothing",
