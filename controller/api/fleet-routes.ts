@@ -6,7 +6,7 @@ import { version } from "#platform/version.ts";
 import { recentLatencyMs } from "../fleet/agent-state.ts";
 import { agentView, countAgents, minuteView } from "./agent-views.ts";
 import type { ApiParts } from "./api-parts.ts";
-import { AgentDetail, AgentList, AgentParams, about, ErrorBody, FleetView, Retired } from "./schemas.ts";
+import { AgentDetail, AgentList, AgentParams, about, ErrorBody, FleetView, Nothing } from "./schemas.ts";
 
 /** Max implausible minutes that an agent's view shows. */
 const maxShownSetAside = 10;
@@ -100,17 +100,17 @@ export function fleetRoutes(parts: ApiParts) {
     )
     .delete(
       "/api/v1/agents/:id",
-      async ({ params }) => {
+      async ({ params, set }) => {
         await parts.retirement.retire(params.id);
-        return { retired: params.id };
+        set.status = 204;
       },
       {
         params: AgentParams,
-        response: { 200: Retired, 400: ErrorBody, 404: ErrorBody, 409: ErrorBody },
+        response: { 204: Nothing, 400: ErrorBody, 404: ErrorBody, 409: ErrorBody, 503: ErrorBody },
         detail: about(
           "fleet",
           "Retire an agent",
-          "The agent, its documents and its retained messages are removed; its minutes are kept as long as others. An agent that is online can't be retired. One that comes back counts as new.",
+          "The agent, its documents and its retained messages are removed; its minutes are kept as long as others. An agent that is online can't be retired, and none while the broker is away. One that comes back counts as new.",
         ),
       },
     );

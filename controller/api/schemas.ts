@@ -161,7 +161,7 @@ export const OverrideBody = strictObject({
 
 export const OverrideResult = Type.Object({ override: OverrideView, desired: Desired });
 
-export const Retired = Type.Object({ retired: text("id of the agent") });
+export const Nothing = Type.Void({ description: "no content" });
 
 export const Health = Type.Object({
   status: Type.Union([Type.Literal("ok"), Type.Literal("degraded")], {

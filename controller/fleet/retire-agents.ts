@@ -45,13 +45,17 @@ export class Retirement {
     this.#parts = parts;
   }
 
-  /** @throws ServiceError NOT_FOUND for an unknown agent, CONFLICT while it is online or its machine is configured. */
+  /**
+   * Removes an agent for good: it is forgotten only once its retained messages are cleared, from which a broker would make it known again.
+   * @throws ServiceError NOT_FOUND for an unknown agent, CONFLICT while it is online or its machine is configured, BROKER_UNAVAILABLE.
+   */
   async retire(agentId: string): Promise<void> {
     const agent = this.#parts.fleet.get(agentId);
     if (agent === undefined) throw new ServiceError("NOT_FOUND", `no agent ${agentId} has been heard of`);
     if (this.#isOnline(agent)) throw new ServiceError("CONFLICT", `agent ${agentId} is online: stop it first`);
     if (this.#parts.isConfigured(agentId))
       throw new ServiceError("CONFLICT", `agent ${agentId} is configured in scaling.capacity: remove it there first`);
+    await this.#clearRetained(agentId);
     await this.#remove(agent, "retired-by-operator", "an operator retired it");
   }
 
@@ -63,8 +67,13 @@ export class Retirement {
     if (sinceMs === null || nowMs() - sinceMs < listenFirstMs) return [];
     const silent = this.#idle().filter(({ lastHeardMs }) => nowMs() - lastHeardMs > retireAfterMs);
     const reason = `not heard of for ${Math.round(retireAfterMs / dayMs)} days: retired`;
-    for (const agent of silent) await this.#remove(agent, "retired-silent", reason);
-    return silent.map(({ agentId }) => agentId);
+    const retired: string[] = [];
+    for (const agent of silent) {
+      if (!(await this.#tryToClear(agent.agentId))) break;
+      await this.#remove(agent, "retired-silent", reason);
+      retired.push(agent.agentId);
+    }
+    return retired;
   }
 
   /** Retires the agent that has been silent longest, is offline and has no minute on record; false when there is none. */
@@ -76,6 +85,8 @@ export class Retirement {
       if (await store.hasMinutes(agent.agentId)) continue;
       const reason = "offline and without a minute on record: replaced by another agent";
       await this.#remove(agent, "retired-for-another", reason);
+      // Not awaited: a message handler must not wait for a publish.
+      void this.#tryToClear(agent.agentId);
       return true;
     }
     return false;
@@ -104,8 +115,6 @@ export class Retirement {
     await store.removeAgent(agentId);
     await desired.forget(agentId);
     onRetired(agentId);
-    // Not awaited: a message handler must not wait for a publish.
-    void this.#clearRetained(agentId);
     log.info({ agentId, rule }, reason);
     await store.insertDecision({
       atMs: nowMs(),
@@ -118,16 +127,24 @@ export class Retirement {
     });
   }
 
-  /** Clears the agent's retained messages; if the broker is away, it delivers them again later as those of a new agent. */
+  /** Clears the agent's retained messages, from which the broker would make it known again. @throws ServiceError BROKER_UNAVAILABLE */
   async #clearRetained(agentId: string): Promise<void> {
-    const { fleetName, broker, log } = this.#parts;
-    for (const channel of retainedChannels) {
-      try {
-        await broker.publish(agentTopic(fleetName, agentId, channel), "", { retain: true });
-      } catch (error) {
-        const err = describeError(error);
-        log.warn({ agentId, channel, err }, "a retired agent's retained messages could not be removed");
-      }
+    const { fleetName, broker } = this.#parts;
+    for (const channel of retainedChannels)
+      await broker.publish(agentTopic(fleetName, agentId, channel), "", { retain: true });
+  }
+
+  /** Clears the agent's retained messages; false when the broker can't right now. */
+  async #tryToClear(agentId: string): Promise<boolean> {
+    try {
+      await this.#clearRetained(agentId);
+      return true;
+    } catch (error) {
+      this.#parts.log.warn(
+        { agentId, err: describeError(error) },
+        "a retired agent's retained messages could not be removed",
+      );
+      return false;
     }
   }
 }

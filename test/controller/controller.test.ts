@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { connectAsync } from "mqtt";
 import { readBrokerKey } from "#controller/broker/broker-key.ts";
 import { ControllerConfig } from "#controller/config.ts";
 import { Controller } from "#controller/controller.ts";
@@ -12,7 +13,8 @@ import { parseConfig } from "#platform/files/read-config.ts";
 import { createLogger } from "#platform/log.ts";
 import type { Desired, MinuteData } from "#protocol/messages.ts";
 import { MqttBroker } from "#protocol/mqtt-broker.ts";
-import { agentLogin, testKey } from "../fakes/broker-clients.ts";
+import { eventually } from "../e2e/program.ts";
+import { agentLogin, observerLogin, testKey } from "../fakes/broker-clients.ts";
 import { aBirth, aForecast, aMinute, aPresence, aReported } from "../fakes/builders.ts";
 import { createMosquitto } from "../fakes/mosquitto.ts";
 import { untilConnected } from "../protocol/broker-contract.ts";
@@ -149,6 +151,26 @@ describe("controller", () => {
     return { status: response.status, body: (text.startsWith("{") ? JSON.parse(text) : text) as any };
   };
 
+  /** Channels on which the broker keeps a message of this agent. */
+  const retainedOf = async (agentId: string) => {
+    const topics: string[] = [];
+    const all = Promise.withResolvers<void>();
+    const client = await connectAsync(
+      controller!.brokerUrl,
+      observerLogin("default", readBrokerKey(stateDir) ?? testKey),
+    );
+    client.on("message", (topic) => {
+      if (topic.endsWith("controller/state")) all.resolve();
+      else topics.push(topic);
+    });
+    // The broker takes subscriptions in order: the controller's word comes last.
+    await client.subscribeAsync(`thormesh/v1/default/agents/${agentId}/+`, { qos: 1 });
+    await client.subscribeAsync("thormesh/v1/default/controller/state", { qos: 1 });
+    await all.promise;
+    await client.endAsync();
+    return topics;
+  };
+
   beforeEach(() => {
     stateDir = mkdtempSync(join(tmpdir(), "thormesh-controller-"));
   });
@@ -230,6 +252,45 @@ describe("controller", () => {
     expect((await again.told("active")).version).toBe(version);
     const cost = (await ask("GET", "/api/v1/cost?window=1h")).body;
     expect(cost.requests).toBe(30_000);
+  });
+
+  test("a deleted agent is gone, also for a new run and at the broker, makes room, and may come back as new", async () => {
+    const settings = { ingest: { maxAgents: 1 } };
+    const ids = async () =>
+      (await ask("GET", "/api/v1/agents")).body.agents.map(({ agentId }: Record<string, string>) => agentId);
+    await begin(settings);
+    const a = await enter("a", "active");
+    await a.controllerSays("online");
+    await a.minute(10);
+    const refused = await ask("DELETE", "/api/v1/agents/a");
+    expect([refused.status, refused.body.error]).toEqual([409, "agent a is online: stop it first"]);
+    expect(await retainedOf("a")).not.toEqual([]);
+    await a.die();
+    await eventually(
+      async () => (await ask("GET", "/api/v1/agents/a")).body,
+      ({ status }) => status === "offline",
+    );
+    expect(await ask("DELETE", "/api/v1/agents/a")).toEqual({ status: 204, body: "" });
+    expect((await ask("DELETE", "/api/v1/agents/a")).status).toBe(404);
+    expect(await ids()).toEqual([]);
+    expect(await retainedOf("a")).toEqual([]);
+
+    await controller?.stop();
+    await begin(settings);
+    expect(await ids()).toEqual([]);
+    const b = await enter("b", "active");
+    await b.controllerSays("online");
+    await b.minute(10);
+    expect(await ids()).toEqual(["b"]);
+    await b.die();
+    await eventually(
+      async () => (await ask("GET", "/api/v1/agents/b")).body,
+      ({ status }) => status === "offline",
+    );
+    expect((await ask("DELETE", "/api/v1/agents/b")).status).toBe(204);
+    await enter("a", "standby");
+    await eventually(ids, (known) => known.length > 0);
+    expect((await ask("GET", "/api/v1/agents/a")).body).toMatchObject({ status: "online", recentMinutes: [] });
   });
 
   test("an override comes before the controller's decisions", async () => {

@@ -26,7 +26,8 @@ export function createRecordingBroker(): RecordingBroker {
     async stop() {},
     async publish(topic, payload, { retain }) {
       if (!broker.connected) throw new ServiceError("BROKER_UNAVAILABLE", "not connected");
-      published.push({ topic, message: JSON.parse(payload), retain });
+      // Nothing clears a retained message.
+      published.push({ topic, message: payload === "" ? {} : JSON.parse(payload), retain });
     },
     subscribe(filter, handler) {
       handlers.set(filter, handler);

@@ -5,6 +5,7 @@ import { Ingest } from "#controller/fleet/ingest.ts";
 import { createIngestCounts, type IngestCounts } from "#controller/fleet/ingest-counts.ts";
 import { Retirement } from "#controller/fleet/retire-agents.ts";
 import type { Store } from "#controller/store/store.ts";
+import { ServiceError } from "#platform/errors.ts";
 import { createLogger } from "#platform/log.ts";
 import { dayMs } from "#platform/time.ts";
 import { aMinute, aPresence } from "../../fakes/builders.ts";
@@ -134,6 +135,17 @@ describe("an operator", () => {
     expect(outcomes.at(-1)).toBe("presence stale");
     expect(ids()).toEqual([]);
     expect(await notes()).toEqual(["retired-by-operator"]);
+  });
+
+  test("keeps it while its retained messages can't be cleared: it would be back with them", async () => {
+    await appear("a", { status: "offline" });
+    broker.publish = async () => {
+      throw new ServiceError("BROKER_UNAVAILABLE", "no broker");
+    };
+    await expect(retirement.retire("a")).rejects.toMatchObject({ code: "BROKER_UNAVAILABLE" });
+    nowMs += 30 * dayMs + 1;
+    expect(await retirement.retireSilent()).toEqual([]);
+    expect([ids(), (await store.loadAgents()).length]).toEqual([["a"], 1]);
   });
 
   test.each([
