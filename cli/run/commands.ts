@@ -26,6 +26,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   version: async () => (await import("#cli/version.ts")).versionCommand,
   "tokenizer-probe": async () => (await import("#cli/workers/tokenizer-probe.ts")).tokenizerProbeCommand,
   "model-worker": async () => (await import("#cli/workers/model-worker.ts")).modelWorkerCommand,
+  "model-preparer": async () => (await import("#cli/workers/model-preparer.ts")).modelPreparerCommand,
   "forecast-worker": async () => (await import("#cli/workers/forecast-worker.ts")).forecastWorkerCommand,
   "forecast-trainer": async () => (await import("#cli/workers/forecast-trainer.ts")).forecastTrainerCommand,
   "fleet-planner": async () => (await import("#cli/workers/fleet-planner.ts")).fleetPlannerCommand,

@@ -10,7 +10,7 @@ import { type Command, optionalNumber, optionalString, requiredOption } from "#p
 export const modelWorkerCommand: Command = {
   summary: "run one model for the serving process that started this one",
   usage:
-    "--socket PATH --model FILE [--sha256 HASH] --dimension N --pooling HOW --threads N [--engine JSON] [--files JSON]",
+    "--socket PATH --model FILE [--sha256 HASH] --dimension N --pooling HOW --threads N [--engine JSON] [--files JSON] [--hashes JSON] [--prepare]",
   hidden: true,
   options: {
     socket: { value: "PATH", help: "Unix socket of the serving process" },
@@ -19,6 +19,8 @@ export const modelWorkerCommand: Command = {
     dimension: { value: "N", help: "length of the vectors" },
     pooling: { value: "HOW", help: "mean, cls, last-token or model" },
     files: { value: "JSON", help: "files to hash before they are used" },
+    hashes: { value: "JSON", help: "hashes of files that need not be hashed again" },
+    prepare: { help: "share the model's weights with its other processes" },
     engine: { value: "JSON", help: "settings of ONNX Runtime" },
     threads: { value: "N", help: "number of compute threads" },
   },
@@ -36,6 +38,12 @@ export const modelWorkerCommand: Command = {
       pooling: parseConfig(ModelManifest.properties.pooling, requiredOption(values, "pooling"), "--pooling"),
       threads,
       files: files === undefined ? null : parseConfig(Type.Array(ModelFileToCheck), JSON.parse(files), "--files"),
+      hashes: parseConfig(
+        Type.Record(Type.String(), Type.String()),
+        JSON.parse(optionalString(values, "hashes") ?? "{}"),
+        "--hashes",
+      ),
+      prepare: values["prepare"] === true,
       engine: parseConfig(WorkerEngine, JSON.parse(optionalString(values, "engine") ?? "{}"), "--engine"),
     });
     // Nothing is left to save, and ONNX Runtime's threads need no orderly shutdown.

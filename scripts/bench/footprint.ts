@@ -3,7 +3,7 @@ import { statSync } from "node:fs";
 import { cpus } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { readTreeUsage } from "#tools/load/watch/process-tree.ts";
+import { readTreePss } from "#tools/load/watch/process-tree.ts";
 import { eventually, startProgram, temporaryDirectory } from "../../test/e2e/program.ts";
 import { clients, startAskedAgent } from "./asked-agent.ts";
 import { median } from "./median.ts";
@@ -17,8 +17,17 @@ const loadMs = 10_000;
 const threads = 2;
 const text = "client 3 asks 141 why the conveyor in hall four stopped twice this morning";
 
-/** Resident memory of a process and all its descendants. */
-const residentMb = (pid: number) => (readTreeUsage(pid)?.rssBytes ?? 0) / 1e6;
+/** Time after which an agent that nobody has asked is measured. */
+const idleMs = 20_000;
+
+/** Memory of a process and all its descendants; what they share counts once. */
+const memoryMb = (pid: number) => readTreePss(pid).reduce((sum, { pssBytes }) => sum + pssBytes, 0) / 1e6;
+
+/** The same by process: `agent 75, model-worker 130`. */
+const memoryByProcess = (pid: number) =>
+  readTreePss(pid)
+    .map(({ command, pssBytes }) => `${command} ${Math.round(pssBytes / 1e6)}`)
+    .join(", ");
 
 async function measureStarts(): Promise<number> {
   const directory = temporaryDirectory();
@@ -50,11 +59,15 @@ const controller = startProgram(
 try {
   const readyMs = await measureStarts();
   const agent = await startAskedAgent(values.binary);
+  await Bun.sleep(idleMs);
+  const idleMb = memoryMb(agent.pid);
+  const idleProcesses = memoryByProcess(agent.pid);
   await agent.measure("http base64", "new", loadMs);
   const measured = await agent.measure("http base64", "new", loadMs);
-  const agentMb = residentMb(agent.pid);
+  const inUseMb = memoryMb(agent.pid);
+  const inUseProcesses = memoryByProcess(agent.pid);
   const controllerMb = await eventually(
-    async () => residentMb(controller.child.pid),
+    async () => memoryMb(controller.child.pid),
     (megabytes) => megabytes > 50,
   );
   await agent.stop();
@@ -63,7 +76,10 @@ try {
     machine: `${cpus()[0]?.model}, ${cpus().length} cores`,
     binaryMb: Math.round(statSync(values.binary).size / 1e6),
     readyMs: Math.round(readyMs),
-    agentMb: Math.round(agentMb),
+    idleMb: Math.round(idleMb),
+    idleProcesses,
+    inUseMb: Math.round(inUseMb),
+    inUseProcesses,
     controllerMb: Math.round(controllerMb),
     clients,
     requestsPerS: measured.callsPerS,

@@ -40,7 +40,7 @@ export function cacheDirectories(environment: Record<string, string | undefined>
 }
 
 /** Makes a directory into which no other user can put a library. */
-function makePrivateDirectory(path: string): void {
+export function makePrivateDirectory(path: string): void {
   mkdirSync(path, { recursive: true, mode: 0o700 });
   const { uid, mode } = lstatSync(path);
   if (uid !== userInfo().uid) throw new Error(`${path} belongs to another user`);

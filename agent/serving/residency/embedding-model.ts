@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { decideLanePlan } from "#agent/serving/batching/decide-lane-plan.ts";
 import { EmbeddingQueue, type SentBatch } from "#agent/serving/batching/embedding-queue.ts";
@@ -12,6 +11,8 @@ import { engineEnvironment, type WorkerEngine } from "#agent/serving/onnxruntime
 import { type EngineReport, explainEngine } from "#agent/serving/onnxruntime/execution-provider.ts";
 import { createFallbackStart } from "#agent/serving/onnxruntime/start-with-fallback.ts";
 import type { ComputeGate } from "#agent/serving/ports.ts";
+import { preparedPerSource } from "#agent/serving/prepared/decide-preparation.ts";
+import { prepareTimeoutMs, sourceBytesOf } from "#agent/serving/prepared/use-prepared.ts";
 import type { ServingConfig } from "#agent/serving/serving-config.ts";
 import { refuseSlowPatterns } from "#agent/serving/text/check-patterns.ts";
 import type { TokenIdsSetting } from "#agent/serving/text/decide-token-ids.ts";
@@ -25,6 +26,7 @@ import type { Logger } from "#platform/log.ts";
 import { minuteMs } from "#platform/time.ts";
 import { estimateModelBytes } from "./estimate-model-bytes.ts";
 import { LoadedFiles } from "./loaded-files.ts";
+import { memoryOf } from "./memory-of.ts";
 import { createTextCoupling } from "./text-coupling.ts";
 
 /** A model that is served: its tokenizer, its queue of texts, its processes. */
@@ -55,15 +57,6 @@ const loadTimeoutMs = minuteMs;
 const minHashBytesPerMs = 20_000;
 /** Time to load when TensorRT builds its engines, which takes minutes. */
 const engineBuildTimeoutMs = 30 * minuteMs;
-
-async function residentBytes(pid: number): Promise<number | null> {
-  try {
-    const kilobytes = /^VmRSS:\s+(\d+) kB/m.exec(await readFile(`/proc/${pid}/status`, "utf8"))?.[1];
-    return kilobytes === undefined ? null : Number(kilobytes) * 1024;
-  } catch {
-    return null; // no /proc here, or the process has just ended
-  }
-}
 
 const maxTokenizerBytes = 512 * 1024 * 1024;
 
@@ -155,17 +148,22 @@ export async function openEmbeddingModel(
   const logEngine = engineLog(log, manifest.id);
   const processBytes = estimateModelBytes(found);
   const hashMs = processBytes / minHashBytesPerMs;
-  const timeoutMs = (engine.onnxruntimeDirectory === null ? loadTimeoutMs : engineBuildTimeoutMs) + hashMs;
+  const prepareMs = prepareTimeoutMs(preparedPerSource * sourceBytesOf(found.modelPath));
+  const timeoutMs = (engine.onnxruntimeDirectory === null ? loadTimeoutMs : engineBuildTimeoutMs) + hashMs + prepareMs;
   const files = new LoadedFiles(found, observer.judge?.bind(observer), log);
   const opened = Promise.withResolvers<EmbeddingQueue>();
   /** Speed of the first process, measured when it was loaded. */
   let speed: Awaited<ReturnType<typeof measureSpeed>>;
 
   const coupling = createTextCoupling(found, reading, log);
+  /** Reason why its processes can't share their weights; null: they do, or none is known. */
+  let prepareProblem: string | null = null;
+
   const startProcess = createFallbackStart(engine, async (asked, threads, signal) => {
     const environment = engineEnvironment(asked, config.tensorrt, process.env);
     const before = await files.read();
-    const toHash = files.isKnown(before) ? [] : found.files;
+    const isKnown = files.isKnown(before);
+    const toHash = isKnown ? [] : found.files;
     const started = await startModelProcess(found, {
       threads,
       niceness: threads < config.threads ? narrowNiceness : undefined,
@@ -174,11 +172,18 @@ export async function openEmbeddingModel(
       engine: asked,
       environment,
       files: found.files.length === 0 ? undefined : toHash,
+      hashes: isKnown ? files.hashes : undefined,
+      prepare: prepareProblem === null,
       batchTimeoutMs: config.batchTimeoutMs,
       onHang: (reason) => observer.onHang?.(reason),
       onOutput: (line) => log.warn({ model: manifest.id }, line),
     });
-    if (!files.isKnown(before)) await files.note(started, before);
+    if (!isKnown) await files.note(started, before);
+    const { problem } = started.weights;
+    if (problem !== null && prepareProblem === null) {
+      prepareProblem = problem;
+      log.warn({ model: manifest.id, problem }, "each process of the model holds its own weights");
+    }
     const { lastId } = await reading;
     const probed = await coupling.settle(await probeModel(started, lastId, found));
     speed ??= await measureSpeed(probed, lastId, manifest.maxTokens);
@@ -233,11 +238,8 @@ export async function openEmbeddingModel(
     recent: createRecentTraffic(performance.now()),
     /** Engine of its process; null while there is none. */
     engine: (): EngineReport | null => runner.process?.engine ?? null,
-    /** Resident memory of the model's processes; null when it is unknown. */
-    async memoryBytes(): Promise<number | null> {
-      const bytes = (await Promise.all(pids().map(residentBytes))).filter((each) => each !== null);
-      return bytes.length === 0 ? null : bytes.reduce((sum, each) => sum + each, 0);
-    },
+    /** Memory of the model's processes; null when it is unknown. */
+    memoryBytes: (): Promise<number | null> => memoryOf(pids()),
     /** Ids of its processes. */
     pids,
     async stop(): Promise<void> {

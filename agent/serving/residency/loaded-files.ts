@@ -63,6 +63,11 @@ export class LoadedFiles {
     return `~${Bun.hash([...this.#states.values()].join("\n")).toString(36)}`;
   }
 
+  /** Hashes of the files when they were hashed. */
+  get hashes(): FileHashes {
+    return this.#hashes;
+  }
+
   read(): Promise<FileStates> {
     return readFileStates(this.#paths);
   }

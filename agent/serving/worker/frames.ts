@@ -1,6 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import type { FileHashes } from "#agent/serving/models/files/hash-model-files.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
+import { orNull } from "#platform/schema-parts.ts";
 import { EngineReport } from "../onnxruntime/execution-provider.ts";
 
 /**
@@ -21,6 +22,7 @@ export type Frame =
       readonly hashes?: FileHashes;
       /** Operators of the model through which one text of a batch changes another's vector. */
       readonly couplingOperators?: readonly string[];
+      readonly weights?: SharedWeights;
     }
   | {
       readonly kind: "batch";
@@ -33,10 +35,16 @@ export type Frame =
   /** Sign of life and its answer, with a batch number of their own. */
   | { readonly kind: "ping" | "pong"; readonly batch: number };
 
+/** Says whether all processes of a model map the same weights; the reason when they should and don't. */
+const SharedWeights = Type.Object({ shared: Type.Boolean(), problem: orNull(Type.String()) });
+export type SharedWeights = Static<typeof SharedWeights>;
+
+const ownWeights: SharedWeights = { shared: false, problem: null };
 const ReadyReport = Type.Object({
   engine: EngineReport,
   hashes: Type.Record(Type.String(), Type.String()),
   couplingOperators: Type.Array(Type.String()),
+  weights: SharedWeights,
 });
 
 const kinds = { ready: 1, batch: 2, vectors: 3, failure: 4, ping: 5, pong: 6 } as const;
@@ -62,10 +70,13 @@ export function encodeFrame(message: Frame): Uint8Array {
   switch (message.kind) {
     case "ready": {
       // load time f64, then the report as JSON in UTF-8
-      const { engine, hashes = {}, couplingOperators = [] } = message;
-      const content = { engine, hashes, couplingOperators: [...couplingOperators] } satisfies Static<
-        typeof ReadyReport
-      >;
+      const { engine, hashes = {}, couplingOperators = [], weights = ownWeights } = message;
+      const content: Static<typeof ReadyReport> = {
+        engine,
+        hashes,
+        couplingOperators: [...couplingOperators],
+        weights,
+      };
       const report = new TextEncoder().encode(JSON.stringify(content));
       const { bytes, view } = frame("ready", 0, 8 + report.byteLength);
       view.setFloat64(headBytes, message.loadMs, true);

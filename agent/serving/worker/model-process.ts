@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { createDrainRate } from "#agent/serving/batching/drain-rate.ts";
-import type { ModelFileToCheck } from "#agent/serving/models/files/hash-model-files.ts";
+import type { FileHashes, ModelFileToCheck } from "#agent/serving/models/files/hash-model-files.ts";
 import type { FoundModel } from "#agent/serving/models/model-manifest.ts";
 import { describeError } from "#platform/errors.ts";
 import { type OpenQuestion, startChildWorker } from "#platform/process/child-worker.ts";
@@ -93,6 +93,10 @@ export interface ModelProcessOptions {
   readonly engine?: WorkerEngine;
   /** Files that are hashed and compared before the model is loaded. Default: only the ONNX file is compared, where its hash is known. */
   readonly files?: readonly ModelFileToCheck[] | undefined;
+  /** Hashes of files that were hashed before and have not changed since. */
+  readonly hashes?: FileHashes | undefined;
+  /** Makes a form of the model whose weights its processes share, where there is none yet. Default: false. */
+  readonly prepare?: boolean;
   /** Receives each line that the child, or a library in it, writes to its standard error. Default: it goes to this process' own. */
   readonly onOutput?: (line: string) => void;
   /** Variables added to those that a worker inherits. */
@@ -119,6 +123,8 @@ function commandLine(
     ...["--dimension", String(manifest.dimension), "--pooling", manifest.pooling],
     ...["--threads", String(options.threads)],
     ...(options.files === undefined ? [] : ["--files", JSON.stringify(options.files)]),
+    ...(options.hashes === undefined ? [] : ["--hashes", JSON.stringify(options.hashes)]),
+    ...(options.prepare === true ? ["--prepare"] : []),
     ...(options.engine === undefined ? [] : ["--engine", JSON.stringify(options.engine)]),
   ];
 }
@@ -217,6 +223,7 @@ export async function startModelProcess(model: FoundModel, options: ModelProcess
     engine,
     hashes = {},
     couplingOperators = [],
+    weights = { shared: false, problem: null },
   } = await loaded.promise.finally(async () => {
     clearTimeout(timer);
     signal?.removeEventListener("abort", giveUp);
@@ -233,6 +240,8 @@ export async function startModelProcess(model: FoundModel, options: ModelProcess
     hashes,
     /** Operators of the model through which one text of a batch changes another's vector. */
     couplingOperators,
+    /** Says whether it maps the same weights as the model's other processes. */
+    weights,
     /** Resolves with the reason when the process is of no more use. */
     lost,
     /** Returns false while its answer is overdue or a signal has stopped it; unless it answers soon, it is replaced. */

@@ -2,6 +2,7 @@ import { type InferenceSession, Tensor } from "onnxruntime-node";
 import type { ModelManifest } from "#agent/serving/models/model-manifest.ts";
 import type { ProviderAttempt } from "../onnxruntime/decide-providers.ts";
 import { type OpenedSession, openSession } from "../onnxruntime/open-session.ts";
+import { sessionOptions } from "../onnxruntime/session-options.ts";
 import { decideModelIo, type InputName, type TensorDescription, type UsableModelIo } from "./decide-model-io.ts";
 import { explainModelIo } from "./explain-model-io.ts";
 import { poolTokens } from "./pool-tokens.ts";
@@ -73,24 +74,13 @@ function floatsOf(output: Tensor): Float32Array | null {
  * @throws Error when ONNX Runtime refuses the file or the file does not match the manifest.
  */
 export async function loadOnnxModel(source: Uint8Array | string, options: OnnxModelOptions): Promise<OnnxModel> {
-  const sessionOptions: InferenceSession.SessionOptions = {
-    // Without this, ONNX Runtime pins a thread to every core that it sees and fails inside a restricted CPU set.
-    intraOpNumThreads: options.threads,
-    interOpNumThreads: 1,
-    executionMode: "sequential",
-    graphOptimizationLevel: "all",
-    // Measured with batches of many shapes: without arena and pattern the process stays at about 260 MB instead of growing past
-    // 340 MB, at the same speed.
-    enableCpuMemArena: false,
-    enableMemPattern: false,
-    // Threads that spin for a moment between two operators answer a lone text in 3.6 ms instead of 4.6 and need no more CPU time; between
-    // batches they would take the cores from the other processes of a small device.
-    extra: {
-      session: { force_spinning_stop: "1", intra_op: { allow_spinning: "1", spin_duration_us: "50" } },
-    },
-  };
   const { dimension, pooling, providers = [{ providers: ["cpu"] }], onnxruntimeDirectory = null } = options;
-  const { session, provider, refused } = await openSession(source, providers, sessionOptions, onnxruntimeDirectory);
+  const { session, provider, refused } = await openSession(
+    source,
+    providers,
+    sessionOptions(options.threads),
+    onnxruntimeDirectory,
+  );
   const io = decideModelIo(describe(session.inputMetadata), describe(session.outputMetadata), {
     dimension,
     pooledOnly: pooling === "model",

@@ -1,8 +1,14 @@
 import { connect, type Socket } from "node:net";
+import { basename } from "node:path";
 import { couplingOperators } from "#agent/serving/models/files/batch-coupling.ts";
-import { hashModelFiles, type ModelFileToCheck } from "#agent/serving/models/files/hash-model-files.ts";
+import {
+  type FileHashes,
+  hashModelFiles,
+  type ModelFileToCheck,
+} from "#agent/serving/models/files/hash-model-files.ts";
 import { readOperators } from "#agent/serving/models/files/onnx-operators.ts";
 import { readVerifiedFile } from "#agent/serving/models/read-verified-file.ts";
+import { usePrepared } from "#agent/serving/prepared/use-prepared.ts";
 import { describeError } from "#platform/errors.ts";
 import { checkTrustedTree } from "#platform/files/check-trusted-path.ts";
 import { decideProviders } from "../onnxruntime/decide-providers.ts";
@@ -10,8 +16,9 @@ import { compareEngines, listEngines } from "../onnxruntime/engine-cache.ts";
 import type { WorkerEngine } from "../onnxruntime/engine-options.ts";
 import { preloadFromSources } from "../onnxruntime/load-binding.ts";
 import { findOperatorLibrary, type OperatorLibrary } from "../onnxruntime/operator-library.ts";
-import { encodeFrame, type Frame, FrameReader } from "./frames.ts";
+import { encodeFrame, type Frame, FrameReader, type SharedWeights } from "./frames.ts";
 import type { OnnxModel, OnnxModelOptions } from "./onnx-model.ts";
+import { trimMemory } from "./trim-memory.ts";
 
 export interface ModelWorkerOptions extends Pick<OnnxModelOptions, "dimension" | "pooling" | "threads"> {
   readonly socketPath: string;
@@ -21,20 +28,48 @@ export interface ModelWorkerOptions extends Pick<OnnxModelOptions, "dimension" |
   readonly engine: WorkerEngine;
   /** Files that are hashed, and compared where their hash is known, before the model is loaded; null: only the ONNX file is compared. */
   readonly files: readonly ModelFileToCheck[] | null;
+  /** Hashes of files that were hashed before and have not changed since. */
+  readonly hashes: FileHashes;
+  /** False: a model that is not prepared yet is loaded from its own file. */
+  readonly prepare: boolean;
 }
 
 /** Beginning of the paths of files that a compiled executable carries. */
 const insideExecutable = "/$bunfs/";
 
-async function load(options: ModelWorkerOptions, library: OperatorLibrary | null): Promise<OnnxModel> {
-  if (library !== null) preloadFromSources(library.directory);
-  // This loads ONNX Runtime's library: imported here, its errors reach the parent.
+/** Hashes the model's files as far as that is wanted. @throws Error naming a file that has another hash than it should */
+function hashFiles({ files, modelPath, sha256, hashes }: ModelWorkerOptions): FileHashes {
+  if (files !== null) return files.length === 0 ? hashes : hashModelFiles(files, modelPath);
+  if (sha256 === null) return {};
+  const name = basename(modelPath);
+  // A file inside the executable is checked when it is read.
+  if (modelPath.startsWith(insideExecutable)) return { [name]: sha256 };
+  return hashModelFiles([{ name, path: modelPath, sha256 }], modelPath);
+}
+
+/** Finds a form of the model whose weights all of its processes share. */
+async function prepare(options: ModelWorkerOptions, library: OperatorLibrary | null, hashes: FileHashes) {
+  const { modelPath, sha256, files, engine } = options;
+  const attempts = decideProviders(engine.providers, library?.files ?? []).attempts;
+  const isKnown = Object.keys(hashes).length > 0;
+  if (!isKnown) return null;
+  return await usePrepared({
+    modelPath,
+    carriedSha256: modelPath.startsWith(insideExecutable) ? sha256 : null,
+    files: files ?? [{ name: basename(modelPath), path: modelPath, sha256 }],
+    hashes,
+    providers: attempts[0]?.providers ?? [],
+    ownLibrary: library !== null,
+    make: options.prepare,
+  });
+}
+
+async function loadOwnFile(options: ModelWorkerOptions, library: OperatorLibrary | null): Promise<OnnxModel> {
   const { loadOnnxModel } = await import("./onnx-model.ts");
-  const { modelPath, sha256, files } = options;
-  const carried = modelPath.startsWith(insideExecutable);
-  const bytes = sha256 !== null && (carried || files === null) ? await readVerifiedFile(modelPath, sha256) : null;
+  const { modelPath, sha256 } = options;
   // Given the path, ONNX Runtime also finds weights in files beside it; it can't read files inside the executable.
-  const source = bytes === null || !carried ? modelPath : bytes;
+  const carried = sha256 !== null && modelPath.startsWith(insideExecutable);
+  const source = carried ? await readVerifiedFile(modelPath, sha256) : modelPath;
   try {
     return await loadOnnxModel(source, {
       ...options,
@@ -60,17 +95,36 @@ function findCouplingOperators(modelPath: string): string[] {
   }
 }
 
+async function load(
+  options: ModelWorkerOptions,
+  library: OperatorLibrary | null,
+  hashes: FileHashes,
+): Promise<{ model: OnnxModel; weights: SharedWeights }> {
+  if (library !== null) preloadFromSources(library.directory);
+  // This loads ONNX Runtime's library: imported here, its errors reach the parent.
+  const { loadOnnxModel } = await import("./onnx-model.ts");
+  const prepared = await prepare(options, library, hashes);
+  let problem = prepared?.problem ?? null;
+  if (prepared !== null && prepared.path !== null) {
+    try {
+      return { model: await loadOnnxModel(prepared.path, options), weights: { shared: true, problem } };
+    } catch (error) {
+      problem = `${prepared.path} can't be loaded: ${describeError(error)}`;
+    }
+  }
+  return { model: await loadOwnFile(options, library), weights: { shared: false, problem } };
+}
+
 async function open(
   options: ModelWorkerOptions,
 ): Promise<Omit<Extract<Frame, { kind: "ready" }>, "kind" | "loadMs"> & { readonly model: OnnxModel }> {
-  const { files, modelPath } = options;
-  const hashes = files === null || files.length === 0 ? {} : hashModelFiles(files, modelPath);
+  const hashes = hashFiles(options);
   const { onnxruntimeDirectory, engineCacheDirectory, warmUp } = options.engine;
   const library = onnxruntimeDirectory === null ? null : findOperatorLibrary(onnxruntimeDirectory);
   // Engines are code that the GPU runs, so no other user may write them.
   if (engineCacheDirectory !== null) checkTrustedTree(engineCacheDirectory, "serving.tensorrt.engineCacheDirectory");
   const before = engineCacheDirectory === null ? null : listEngines(engineCacheDirectory);
-  const model = await load(options, library);
+  const { model, weights } = await load(options, library, hashes);
   const { provider, refused } = model;
   if (provider !== "cpu") {
     for (const { texts, paddedTokens } of warmUp)
@@ -80,7 +134,8 @@ async function open(
   return {
     model,
     hashes,
-    couplingOperators: findCouplingOperators(modelPath),
+    couplingOperators: findCouplingOperators(options.modelPath),
+    weights,
     engine: {
       provider,
       refused,
@@ -140,6 +195,8 @@ export async function runModelWorker(options: ModelWorkerOptions): Promise<numbe
   let work = open(options).then(({ model, ...report }) => {
     // The file's bytes are garbage now, and this process makes too little other garbage to collect them soon.
     Bun.gc(true);
+    // What loading needed is free now, and this process makes too little garbage to collect it soon.
+    trimMemory();
     socket.write(encodeFrame({ kind: "ready", loadMs: performance.now() - startedMs, ...report }));
     return model;
   });

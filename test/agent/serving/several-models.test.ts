@@ -12,7 +12,7 @@ beforeAll(async () => {
   await rm(join(place, "damaged", "model.onnx"));
   await writeFile(join(place, "damaged", "model.onnx"), "not a model");
   // The default model and one more.
-  server = testServing({ modelDirectory: place, modelMemoryBytes: 600_000_000, oneThreadProcesses: 0 });
+  server = testServing({ modelDirectory: place, modelMemoryBytes: 400_000_000, oneThreadProcesses: 0 });
   await server.serving.start();
 });
 afterAll(async () => {

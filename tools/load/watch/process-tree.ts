@@ -49,6 +49,16 @@ export function readTreeUsage(root: number): TreeUsage | undefined {
   return processes === 0 ? undefined : { processes, cpuS: ticks / ticksPerS, rssBytes: rssKib * 1024 };
 }
 
+/** Memory of a process and all its descendants by command, bytes; a page that several processes map counts in parts. */
+export function readTreePss(root: number): { readonly command: string; readonly pssBytes: number }[] {
+  const rollup = read(`/proc/${root}/smaps_rollup`);
+  if (rollup === undefined) return [];
+  // Arguments are separated by zeros; the second one of this program's processes is their command.
+  const command = read(`/proc/${root}/cmdline`)?.split("\0")[1] ?? "";
+  const pssBytes = Number(/^Pss:\s+(\d+)/m.exec(rollup)?.[1] ?? 0) * 1024;
+  return [{ command, pssBytes }, ...childrenOf(root).flatMap(readTreePss)];
+}
+
 /** CPU seconds of all programs since the machine's start, without I/O wait; undefined without /proc. */
 export function readMachineCpuS(): number | undefined {
   const line = read("/proc/stat")?.split("\n")[0];

@@ -15,6 +15,7 @@ const running: ModelProcess = {
   answers: () => true,
   hashes: {},
   couplingOperators: [],
+  weights: { shared: false, problem: null },
   engine: {
     provider: "cpu",
     refused: [],

@@ -5,7 +5,7 @@ import { eventually, startProgram, temporaryDirectory } from "../../../e2e/progr
 import { modelDirectory } from "../models/model-directories.ts";
 
 /** Room for the model that stays and one more. */
-const budgetBytes = 600_000_000;
+const budgetBytes = 400_000_000;
 const keepAliveS = 3;
 
 export interface TurnOver {

@@ -17,6 +17,7 @@ const frames: { name: string; frame: Frame }[] = [
       },
       hashes: { "model.onnx": "00ff" },
       couplingOperators: ["DynamicQuantizeLinear"],
+      weights: { shared: false, problem: "46 MB are free" },
     },
   },
   {

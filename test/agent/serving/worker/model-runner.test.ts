@@ -56,6 +56,7 @@ function scriptedProcesses(script: Behaviour[]) {
       answers: () => !mute && !signal.aborted,
       hashes: {},
       couplingOperators: [],
+      weights: { shared: false, problem: null },
       run(texts, _paddedTokens, suspect) {
         const { promise, resolve, reject } = Promise.withResolvers<BatchResult>();
         runs.push(

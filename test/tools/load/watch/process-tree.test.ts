@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { readMachineCpuS, readTreeUsage } from "#tools/load/watch/process-tree.ts";
+import { readMachineCpuS, readTreePss, readTreeUsage } from "#tools/load/watch/process-tree.ts";
 import { ProcessWatch } from "#tools/load/watch/watch-processes.ts";
 
 test("a process, its children and their children", async () => {
@@ -24,6 +24,11 @@ test("a process, its children and their children", async () => {
     expect(usage?.processes).toBe(2);
     expect(usage?.cpuS).toBeGreaterThan(0.25);
     expect(usage?.rssBytes).toBeGreaterThan(20e6);
+    const memory = readTreePss(child.pid);
+    expect(memory.map(({ command }) => command)).toEqual(["-e", "600"]);
+    for (const { pssBytes } of memory) expect(pssBytes).toBeGreaterThan(50_000);
+    // A shared page counts in each process there, and in parts here.
+    expect(memory[0]?.pssBytes).toBeLessThan(usage?.rssBytes ?? 0);
     expect((readMachineCpuS() as number) - machine).toBeGreaterThan(0.25);
     const seen = watch.finish();
     expect(seen).toMatchObject({ pids: [child.pid], gone: [] });
@@ -34,5 +39,6 @@ test("a process, its children and their children", async () => {
     await child.exited;
   }
   expect(readTreeUsage(child.pid)).toBeUndefined();
+  expect(readTreePss(child.pid)).toEqual([]);
   expect(watch.finish().gone).toEqual([child.pid]);
 });
