@@ -23,10 +23,11 @@ async function embed(
 }
 const works = { exitCode: 0, dimension: 384 };
 
-/** The one directory of libraries below a cache directory. */
+/** The one directory of libraries below a cache directory, which has the prepared model beside it and nothing else. */
 function extracted(cache: string): string {
-  const names = readdirSync(cache);
+  const names = readdirSync(cache).filter((name) => name !== "prepared-models");
   expect(names).toHaveLength(1);
+  expect(readdirSync(join(cache, "prepared-models"))).toEqual([expect.stringMatching(/^[0-9a-f]{32}$/)]);
   expect(names[0]).toMatch(/^onnxruntime-[0-9a-f]{16}$/);
   return join(cache, names[0] as string);
 }
