@@ -170,7 +170,7 @@ test("a request is answered, recorded and counted", async () => {
   expect({ tokens: result.tokens, truncated: result.truncatedInputs }).toEqual({ tokens: 18, truncated: 1 });
   expect(sink.served[0]).toMatchObject({ model: "all-MiniLM-L6-v2", texts: 3, tokens: 18 });
   expect(sink.served[0]!.computeMs).toBeGreaterThan(0);
-  expect(await counted("ok")).toBe(1);
+  expect(await counted("success")).toBe(1);
   expect(embedder.inFlight()).toBe(0);
 });
 

@@ -113,7 +113,7 @@ test("a tenant's own repeated text is answered from the cache, and computed once
 const twins = [
   ["/api/v1/embed", (text: string) => ({ inputs: [text] })],
   ["/v1/embeddings", (text: string) => ({ model: mini, input: text })],
-  ["/v1/embeddings", (text: string) => ({ model: mini, input: [2023, 2003, text.length, 1037] })],
+  ["/v1/embeddings", (text: string) => ({ model: mini, input: [101, 2023, 2003, text.length + 1000, 1037, 102] })],
   ["/embed", (text: string) => ({ inputs: text })],
   ["/similarity", (text: string) => ({ inputs: { source_sentence: text, sentences: [`${text} again`] } })],
   ["/rerank", (text: string) => ({ query: text, texts: ["b", "c"] })],
