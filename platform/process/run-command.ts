@@ -1,3 +1,4 @@
+import { cleanText } from "../clean-text.ts";
 import { childEnvironment } from "./child-environment.ts";
 
 export interface CommandOutcome {
@@ -72,16 +73,22 @@ export async function runCommand(
   }
 }
 
+/** Limits of what is quoted from a tool that failed. */
+const maxQuotedLines = 5;
+const maxQuotedCharacters = 400;
+
 /** Returns the sentence about a command that did not do what it should. */
 export function outcomeToText(command: readonly string[], outcome: CommandOutcome, timeoutMs: number): string {
   const name = command.join(" ");
-  const lastLine = outcome.output.trim().split("\n").at(-1) ?? "";
+  // The first line that failed often says why, the last one only that it did.
+  const lines = outcome.output.split("\n").flatMap((line) => line.trim() || []);
+  const said = cleanText(lines.slice(-maxQuotedLines).join("; "), maxQuotedCharacters);
   switch (outcome.kind) {
     case "not-started":
-      return `${name} can't be run: ${lastLine}`;
+      return `${name} can't be run: ${said}`;
     case "timed-out":
       return `${name} did not end within ${timeoutMs} ms`;
     case "exited":
-      return `${name} exited with ${outcome.exitCode}${lastLine === "" ? "" : `: ${lastLine}`}`;
+      return `${name} exited with ${outcome.exitCode}${said === "" ? "" : `: ${said}`}`;
   }
 }

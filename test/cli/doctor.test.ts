@@ -54,11 +54,22 @@ describe("the board", () => {
     const [, modes, , sensors] = await checkBoard(jetson(silent), log);
     expect(modes).toMatchObject({
       status: "failed",
-      detail: expect.stringContaining("does not print the current mode"),
+      detail: expect.stringMatching(/does not print the current mode: .*nvpmodel -q exited with 1: .*NVPM ERROR/),
     });
     expect(sensors).toMatchObject({ status: "failed", advice: expect.stringContaining("sleep 600") });
     const [, noList] = await checkBoard(jetson({ ...silent, confPath: "/nowhere.conf" }), log);
-    expect(noList).toMatchObject({ status: "failed", detail: "no modes found in /nowhere.conf" });
+    expect(noList).toMatchObject({
+      status: "failed",
+      detail: "no modes found in /nowhere.conf: ENOENT: no such file or directory, open '/nowhere.conf'",
+    });
+  });
+
+  test("a tegrastats that is missing is said as the agent says it", async () => {
+    const [, , , sensors] = await checkBoard(jetson({ tegrastats: ["no-such-tegrastats"] }), log);
+    expect(sensors).toMatchObject({
+      status: "failed",
+      detail: expect.stringMatching(/^no reading within 5 s: .*no-such-tegrastats/),
+    });
   });
 
   test.each([
@@ -206,6 +217,10 @@ describe("the program", () => {
     expect(await checkEmbedding(config, log)).toMatchObject({
       status: "ok",
       detail: "all-MiniLM-L6-v2, 384 numbers a text, 1 threads",
+    });
+    expect(await checkEmbedding({ ...config, onnxruntimeDirectory: "/no/onnxruntime" }, log)).toMatchObject({
+      status: "failed",
+      detail: expect.stringMatching(/the configured one can't be used: .*there is no directory \/no\/onnxruntime/),
     });
     expect(await checkEmbedding({ ...config, model: "none-such" }, log)).toMatchObject({
       status: "failed",

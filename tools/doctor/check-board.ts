@@ -4,6 +4,7 @@ import { userInfo } from "node:os";
 import { createDevice } from "#agent/power/device/create-device.ts";
 import type { Device, PowerSample } from "#agent/power/device/device.ts";
 import type { PowerConfig } from "#agent/power/power-config.ts";
+import { createPowerFaults, type PowerFaultKind, type PowerFaults } from "#agent/power/power-faults.ts";
 import { systemClock } from "#platform/clock.ts";
 import type { Logger } from "#platform/log.ts";
 import { runCommand } from "#platform/process/run-command.ts";
@@ -11,20 +12,26 @@ import { type CheckResult, failed, note, ok } from "./check.ts";
 
 const firstSampleMs = 5_000;
 
-async function checkModes(device: Device, config: PowerConfig): Promise<CheckResult> {
+/** Reason that the agent's own code found, as it stands in its /health; "" without one. */
+function because(faults: PowerFaults, kind: PowerFaultKind): string {
+  const fault = faults.list().find((each) => each.fault === kind);
+  return fault === undefined ? "" : `: ${fault.reason}`;
+}
+
+async function checkModes(device: Device, config: PowerConfig, faults: PowerFaults): Promise<CheckResult> {
   const name = "power modes";
   const [modes, current] = [await device.control.modes(), await device.control.currentMode()];
   if (modes.length === 0) {
     return failed(
       name,
-      `no modes found in ${config.jetson.confPath}`,
+      `no modes found in ${config.jetson.confPath}${because(faults, "mode-list")}`,
       "set power.jetson.confPath to the file that nvpmodel reads",
     );
   }
   if (current === null) {
     return failed(
       name,
-      `"${config.jetson.nvpmodel.join(" ")} -q" does not print the current mode`,
+      `"${config.jetson.nvpmodel.join(" ")} -q" does not print the current mode${because(faults, "mode-query")}`,
       "run the command by hand and read its output",
     );
   }
@@ -105,7 +112,7 @@ async function checkRights(config: PowerConfig): Promise<CheckResult> {
   return await checkSudo(path, user, commandTimeoutMs);
 }
 
-async function checkSensors(device: Device, config: PowerConfig): Promise<CheckResult> {
+async function checkSensors(device: Device, config: PowerConfig, faults: PowerFaults): Promise<CheckResult> {
   const name = "sensors";
   const first = Promise.withResolvers<PowerSample | null>();
   await device.meter.start(first.resolve);
@@ -116,20 +123,22 @@ async function checkSensors(device: Device, config: PowerConfig): Promise<CheckR
   if (sample === null) {
     return failed(
       name,
-      `no reading within ${firstSampleMs / 1000} s`,
+      `no reading within ${firstSampleMs / 1000} s${because(faults, "sensors")}`,
       `run "${config.jetson.tegrastats.join(" ")}" by hand and read its output`,
     );
   }
   const { inputPowerMw, junctionTemperatureC } = sample;
   if (inputPowerMw === null) {
-    return note(name, "this board reports no power: energy is not counted");
+    return note(name, `this board reports no power: energy is not counted${because(faults, "power-reading")}`);
   }
   return ok(name, `${(inputPowerMw / 1000).toFixed(1)} W, ${junctionTemperatureC ?? "?"} °C`);
 }
 
 /** Checks the board and the agent's rights to it. */
 export async function checkBoard(config: PowerConfig, log: Logger): Promise<CheckResult[]> {
-  const device = await createDevice(config, systemClock, log);
+  // The agent's own device and faults: what it would report is what is said here.
+  const faults = createPowerFaults(log, systemClock.nowMs);
+  const device = await createDevice(config, systemClock, log, faults);
   const name = "board";
   if (device.kind === "none") {
     return [
@@ -145,6 +154,11 @@ export async function checkBoard(config: PowerConfig, log: Logger): Promise<Chec
     status: device.kind === "simulated" ? "note" : "ok",
     detail: [device.name, device.release].filter((part) => part !== null).join(", "),
   };
-  if (device.kind === "simulated") return [board, await checkModes(device, config)];
-  return [board, await checkModes(device, config), await checkRights(config), await checkSensors(device, config)];
+  if (device.kind === "simulated") return [board, await checkModes(device, config, faults)];
+  return [
+    board,
+    await checkModes(device, config, faults),
+    await checkRights(config),
+    await checkSensors(device, config, faults),
+  ];
 }

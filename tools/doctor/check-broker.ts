@@ -1,15 +1,17 @@
-import { connectAsync, type MqttClient } from "mqtt";
 import { createBrokerCredentials } from "#agent/broker-credentials.ts";
 import type { AgentConfig } from "#agent/config.ts";
-import { describeError } from "#platform/errors.ts";
 import { redactUrl } from "#platform/fetch/redact-url.ts";
 import { isLoopback } from "#platform/http/guard/listen-address.ts";
+import { createLogger } from "#platform/log.ts";
 import { doctorClientId } from "#protocol/broker-secret.ts";
+import { MqttBroker } from "#protocol/mqtt-broker.ts";
 import { agentProbeTopic } from "#protocol/topics.ts";
 import { type CheckResult, failed, note, ok } from "./check.ts";
 
 const connectMs = 8_000;
 const deliveryMs = 3_000;
+const pollMs = 20;
+const word = crypto.randomUUID();
 const name = "broker";
 
 export interface AskedAgent {
@@ -19,24 +21,24 @@ export interface AskedAgent {
 }
 
 /** Publishes a test message to itself. A broker may acknowledge messages that it drops, so only arrival proves that publishing works. */
-async function receivesOwnMessage(client: MqttClient, topic: string): Promise<boolean> {
-  const word = crypto.randomUUID();
-  const heard = Promise.withResolvers<boolean>();
-  client.on("message", (_topic, payload) => {
-    if (payload.toString() === word) heard.resolve(true);
+async function receivesOwnMessage(broker: MqttBroker, topic: string, heard: Promise<boolean>): Promise<boolean> {
+  const lost = Promise.withResolvers<boolean>();
+  broker.onConnection((connected) => {
+    if (!connected) lost.resolve(false);
   });
-  client.on("close", () => heard.resolve(false));
-  client.on("error", () => heard.resolve(false));
-  const timer = setTimeout(() => heard.resolve(false), deliveryMs);
-  try {
-    await client.subscribeAsync(topic, { qos: 1 });
-    client.publish(topic, word, { qos: 1 }, () => undefined);
-    return await heard.promise;
-  } catch {
-    return false;
-  } finally {
-    clearTimeout(timer);
-  }
+  const timer = setTimeout(() => lost.resolve(false), deliveryMs);
+  // Refused or not acknowledged: it may arrive all the same.
+  broker.publish(topic, word, { retain: false }).catch(() => undefined);
+  const arrived = await Promise.race([heard, lost.promise]);
+  clearTimeout(timer);
+  return arrived;
+}
+
+/** Waits until the agent's client is connected, or knows what keeps it from that. */
+async function connectOnce(broker: MqttBroker): Promise<void> {
+  const endMs = performance.now() + connectMs;
+  await broker.start();
+  while (!broker.connected && broker.problem === null && performance.now() < endMs) await Bun.sleep(pollMs);
 }
 
 function accessAdvice(url: string, agentId: string): string {
@@ -47,42 +49,56 @@ function accessAdvice(url: string, agentId: string): string {
     : elsewhere;
 }
 
-/** Checks that the broker accepts this agent and delivers its messages. */
-export async function checkBroker(broker: AgentConfig["broker"], agent: AskedAgent): Promise<CheckResult> {
+/** Failures of a network or of a broker that is not there just now; all others need a person. */
+const passes =
+  /ECONNREFUSED|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|timed? ?out|timeout|Failed to connect/i;
+
+function explainFailure(problem: string, url: string, { agentId }: AskedAgent, faults: readonly string[]): CheckResult {
+  const advice = accessAdvice(url, agentId);
+  const shown = redactUrl(url);
+  if (problem.endsWith(advice)) {
+    const reason = problem.slice(0, -advice.length).replace(/[:;\s]+$/, "");
+    return failed(name, [`${shown} rejects agent ${agentId} (${reason})`, ...faults].join("; "), advice);
+  }
+  const detail = [`no connection to ${shown}: ${problem}`, ...faults].join("; ");
+  const meanwhile = "the agent serves without it and keeps its records until there is one";
+  if (passes.test(problem))
+    return note(name, `${detail}; ${meanwhile}`, "start thormesh controller, or set broker.url");
+  return failed(
+    name,
+    `${detail}; ${meanwhile}`,
+    /certificate|self.signed|issuer|CERT/i.test(problem)
+      ? "if the broker's certificate is of your own authority, name its file in NODE_EXTRA_CA_CERTS, for the service too"
+      : "set broker.url to the address of the broker",
+  );
+}
+
+/** Checks with the agent's own client that the broker accepts this agent and delivers its messages. */
+export async function checkBroker(config: AgentConfig["broker"], agent: AskedAgent): Promise<CheckResult> {
   const { fleet, agentId } = agent;
-  const shown = redactUrl(broker.url);
+  const shown = redactUrl(config.url);
   const faults: string[] = [];
   const credentials = createBrokerCredentials({
     ...agent,
-    broker,
+    broker: config,
     counted: { note: (kind, details) => void faults.push(`${kind}: ${details["err"] ?? details["path"]}`) },
-  })();
-  let client: MqttClient;
+  });
+  const { url } = config;
+  const clientId = doctorClientId(fleet, agentId);
+  const broker = new MqttBroker(
+    { url, clientId, credentials, refusedAdvice: accessAdvice(url, agentId) },
+    createLogger("doctor", "silent"),
+  );
+  const topic = agentProbeTopic(fleet, agentId);
+  const heard = Promise.withResolvers<boolean>();
+  broker.subscribe(topic, ({ payload }) => {
+    if (new TextDecoder().decode(payload) === word) heard.resolve(true);
+  });
   try {
-    const clientId = doctorClientId(fleet, agentId);
-    const settings = {
-      clientId,
-      ...credentials,
-      protocolVersion: 4,
-      reconnectPeriod: 0,
-      connectTimeout: connectMs,
-    } as const;
-    client = await connectAsync(broker.url, settings, false);
-  } catch (error) {
-    const { code } = error as { code?: unknown };
-    if (code === 4 || code === 5) {
-      const detail = [`${shown} rejects agent ${agentId} (${describeError(error)})`, ...faults].join("; ");
-      return failed(name, detail, accessAdvice(broker.url, agentId));
-    }
-    return note(
-      name,
-      `${shown} does not answer: the agent serves without it and keeps its records until it does`,
-      "start thormesh controller, or set broker.url",
-    );
-  }
-  try {
-    const topic = agentProbeTopic(fleet, agentId);
-    if (await receivesOwnMessage(client, topic))
+    await connectOnce(broker);
+    if (!broker.connected)
+      return explainFailure(broker.problem ?? `no answer within ${connectMs / 1000} s (timeout)`, url, agent, faults);
+    if (await receivesOwnMessage(broker, topic, heard.promise))
       return ok(name, `${shown} accepts agent ${agentId}, and its messages arrive`);
     return failed(
       name,
@@ -90,6 +106,6 @@ export async function checkBroker(broker: AgentConfig["broker"], agent: AskedAge
       "grant it the topics under thormesh/v1/FLEET/agents/ID that docs/mqtt.md lists",
     );
   } finally {
-    await client.endAsync(true).catch(() => undefined);
+    await broker.stop().catch(() => undefined);
   }
 }

@@ -1,4 +1,5 @@
 import { accessSync, constants, mkdirSync, statfsSync } from "node:fs";
+import { providerCheck } from "#agent/serving/http/health-report.ts";
 import { findModel, onnxChoice } from "#agent/serving/models/find-model.ts";
 import { settingsOf } from "#agent/serving/models/model-settings.ts";
 import { modelOfOwnName } from "#agent/serving/models/own-names.ts";
@@ -54,7 +55,11 @@ export async function checkEmbedding(config: ServingConfig, log: Logger): Promis
     try {
       const { ids } = model.tokenizer.tokenize("how is this machine today");
       const { vector } = await model.queue.embed(ids, AbortSignal.timeout(embedMs));
-      return ok(name, `${found.manifest.id}, ${vector.length} numbers a text, ${settings.threads} threads`);
+      const detail = `${found.manifest.id}, ${vector.length} numbers a text, ${settings.threads} threads`;
+      // The same judgement as in the agent's /health.
+      const provider = providerCheck(model.engine(), config.executionProviders);
+      if (provider.status === "healthy") return ok(name, detail);
+      return failed(name, `${detail}; ${provider.detail}`, "docs/serving.md says which ONNX Runtime fits");
     } finally {
       await model.stop();
     }

@@ -58,7 +58,7 @@ export async function modelEntry({ found, model, status, pinned, problem }: List
 }
 
 /** Falling back to another provider is a defect where the operator asked for one by name. */
-function providerCheck(engine: EngineReport | null, wanted: EngineConfig["executionProviders"]) {
+export function providerCheck(engine: EngineReport | null, wanted: EngineConfig["executionProviders"]) {
   if (engine === null) return { status: "loading", detail: "the default model is being loaded" };
   const asWanted = engine.libraryProblem === null && (wanted === "auto" || wanted[0] === engine.provider);
   return { status: asWanted ? "healthy" : "degraded", detail: explainEngine(engine) };

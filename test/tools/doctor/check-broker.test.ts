@@ -1,7 +1,9 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createServer } from "node:tls";
 import pino from "pino";
 import { parseAgentConfig } from "#agent/check-config.ts";
 import { EmbeddedBroker } from "#controller/broker/embedded-broker.ts";
@@ -92,7 +94,40 @@ describe("a broker elsewhere", () => {
     } finally {
       await mosquitto.dispose();
     }
-    expect(await ask({ url: `mqtt://127.0.0.1:${await freePort()}` })).toMatchObject({ status: "note" });
+    expect(await ask({ url: `mqtt://127.0.0.1:${await freePort()}` })).toMatchObject({
+      status: "note",
+      detail: expect.stringContaining("ECONNREFUSED"),
+    });
+  });
+
+  test("whose certificate is of an authority of one's own has failed, for that reason", async () => {
+    const [key, cert] = [join(directory, "tls.key"), join(directory, "tls.crt")];
+    mkdirSync(directory, { recursive: true });
+    const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"];
+    const made = [
+      "openssl",
+      "req",
+      "-x509",
+      "-newkey",
+      "ec",
+      "-pkeyopt",
+      "ec_paramgen_curve:prime256v1",
+      "-nodes",
+      ...subject,
+    ];
+    expect(Bun.spawnSync([...made, "-keyout", key, "-out", cert]).exitCode).toBe(0);
+    const server = createServer({ key: readFileSync(key), cert: readFileSync(cert) });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    try {
+      const { port } = server.address() as AddressInfo;
+      expect(await ask({ url: `mqtts://127.0.0.1:${port}` })).toMatchObject({
+        status: "failed",
+        detail: expect.stringMatching(/no connection to mqtts:.*self.signed certificate/i),
+        advice: expect.stringContaining("NODE_EXTRA_CA_CERTS"),
+      });
+    } finally {
+      server.close();
+    }
   });
 
   test("that acknowledges what it does not deliver has failed", async () => {
