@@ -125,6 +125,7 @@ export function createAgentParts(given: {
       inFlight: () => serving.inFlight(),
       cpu: () => utilization.latest().cpu,
     }),
+    refusals: () => felt.refusals,
     realMs: () => performance.now(),
     speed: clock.speed,
     log,

@@ -10,6 +10,7 @@ import {
   type SeenWork,
   type SpeedEstimate,
 } from "./decide-capacity-estimate.ts";
+import { MixSpeed, maxMixes } from "./decide-speed-change.ts";
 import type { MeasuredCapacity } from "./scale-by-measured.ts";
 
 /** Capacity of a mode as it was known before service: by calibration, or as the board states it. */
@@ -27,6 +28,8 @@ const Kept = Type.Object({
   tokensPerText: Type.Number({ exclusiveMinimum: 0, maximum: bounds.tokens }),
   source: CapacityEstimate.properties.source,
   evidenceMs: Type.Number({ minimum: 0 }),
+  /** Absent from files of earlier versions. */
+  mixes: Type.Optional(Type.Array(MixSpeed, { maxItems: maxMixes })),
   atMs: TimeMs,
 });
 type Kept = Static<typeof Kept>;
@@ -84,7 +87,8 @@ export class CapacityEstimates {
       this.#kept.set(key, { ...kept, evidenceMs: estimate.evidenceMs });
     if (estimate === null || rule === "idle" || !(estimate.tokensPerS > 0)) return rule;
     this.#kept.delete(key);
-    this.#kept.set(key, { model, modeName, ...estimate, atMs: Math.round(this.#nowMs()) });
+    const { mixes = [], ...speed } = estimate;
+    this.#kept.set(key, { model, modeName, ...speed, mixes: [...mixes], atMs: Math.round(this.#nowMs()) });
     if (this.#kept.size > maxEstimates) this.#forget(this.#kept.keys().next().value as string);
     this.#changed = true;
     return rule;

@@ -17,6 +17,8 @@ export interface CapacityWatchParts {
   readonly modeName: () => string | null;
   /** Returns true when requests were refused for want of capacity since the last call, and others were in progress all the time. */
   readonly overloaded: () => boolean;
+  /** Requests refused for want of capacity so far. */
+  readonly refusals: () => number;
   /** A monotonic clock. */
   readonly realMs: () => number;
   /** Speed of the agent's clock, in whose time all rates are. */
@@ -30,6 +32,7 @@ const notableFactor = 1.5;
 interface Stretch {
   readonly atMs: number;
   readonly modeName: string | null;
+  readonly refusals: number;
   readonly done: ReadonlyMap<WatchedModel["queue"], Work>;
 }
 
@@ -49,8 +52,10 @@ export class CapacityWatch {
     const atMs = realMs();
     const watched = models();
     const overloaded = this.#parts.overloaded();
+    const refusals = this.#parts.refusals();
     const before = this.#last;
-    this.#last = { atMs, modeName, done: new Map(watched.map(({ queue }) => [queue, queue.measurements().work])) };
+    const done = new Map(watched.map(({ queue }) => [queue, queue.measurements().work]));
+    this.#last = { atMs, modeName, refusals, done };
     if (before === null || before.modeName !== modeName) return;
     for (const { id, queue } of watched) {
       const then = before.done.get(queue);
@@ -61,10 +66,13 @@ export class CapacityWatch {
       const known = estimates.of(id, modeName, warmUp)?.qps ?? 0;
       const rule = estimates.observe(id, modeName, warmUp, {
         ...work,
+        computeMs: work.computeMs * speed,
         busyMs: work.busyMs * speed,
         waitingMs: work.waitingMs * speed,
+        leftMs: work.leftMs * speed,
         boardMs: work.boardMs * speed,
         windowMs,
+        refused: refusals > before.refusals,
         // Who of several models was the cause is not known.
         overloaded: overloaded && watched.length === 1,
       });

@@ -2,6 +2,7 @@ import { usualCostPerToken } from "#agent/serving/batching/decide-batch.ts";
 import type { Work } from "#agent/serving/batching/work-record.ts";
 import { hourMs, minuteMs } from "#platform/time.ts";
 import type { CapacityEstimate } from "#protocol/messages.ts";
+import { decideSpeedChange, isOfSmallBatches, type MixSpeed, type SpeedChange } from "./decide-speed-change.ts";
 
 /** Speed that a device reaches with one model in one power mode. */
 export interface SpeedEstimate {
@@ -11,23 +12,27 @@ export interface SpeedEstimate {
   readonly source: CapacityEstimate["source"];
   /** Time of computation that the estimate rests on. */
   readonly evidenceMs: number;
+  /** Speeds of batches by their mix, by which a change is seen under partial load; absent: none was learnt. */
+  readonly mixes?: readonly MixSpeed[] | undefined;
 }
 
 /** What a model did in a stretch of time, which the board spent in one mode. */
 export interface SeenWork extends Work {
   readonly windowMs: number;
-  /** Requests were refused for want of capacity, and others were in progress all the time. */
+  /** Requests were refused for want of capacity. */
+  readonly refused?: boolean;
+  /** So they were, others were in progress all the time, and the processor was busy. */
   readonly overloaded: boolean;
 }
 
 export type CapacityRule =
-  /** Texts waited nearly all the time in which the model computed: what it did is its capacity. */
+  /** Texts waited nearly all the time in which the model computed, more than it can take at a time: what it did is its capacity. */
   | "saturated"
   /** Requests were refused although few texts waited for the model: the limit is elsewhere (tokenizing, the server), and what was served is the capacity. */
   | "overloaded"
   /** More was served than was thought possible. */
   | "exceeded"
-  /** No text waited: the speed of the batches is a hint. */
+  /** No text waited: the speed of the batches is a hint, and shows whether the device has become slower or faster. */
   | "served"
   /** Too little was computed to say anything. */
   | "idle";
@@ -48,6 +53,8 @@ const saturatedShare = 0.75;
 const changedFactor = 1.5;
 /** Minimum weight of one more stretch that agrees with the estimate; the first ones count by their length. */
 const minAgreeingWeight = 0.25;
+/** A measured capacity that differs by more than this factor is another device's: the clock of its processor, its cooling, its neighbours. */
+const otherDeviceFactor = 1.15;
 /** Computation under partial load after which an estimate has moved half of the way: a hint, and a capacity that was once measured. */
 const hintHalfMs = 20_000;
 const measuredHalfMs = 10 * minuteMs;
@@ -75,10 +82,15 @@ const mix = (from: number, to: number, weight: number) => from + (to - from) * w
 /** Mixes speeds by their ratio: half of the way from 1 to 100 is 10. */
 const mixSpeeds = (from: number, to: number, weight: number) => from * (to / from) ** weight;
 
+const isMeasured = ({ source }: Pick<SpeedEstimate, "source">) => source === "saturated" || source === "calibrated";
+
 /** Time for the work: a board that lets the first texts after a pause through at once has still to work them off. */
 const timeOf = ({ busyMs, boardMs }: Work) => Math.max(busyMs, boardMs);
 
-function bySaturation(previous: SpeedEstimate | null, work: Work): SpeedEstimate {
+/** Speeds by mix after a stretch, and the device's change as far as they show it. */
+type Change = Pick<SpeedChange, "factor" | "mixes">;
+
+function bySaturation(previous: SpeedEstimate | null, work: Work, { mixes }: Change): SpeedEstimate {
   const tokensPerS = (work.tokens * 1000) / timeOf(work);
   const fresh: SpeedEstimate = {
     tokensPerS,
@@ -86,24 +98,36 @@ function bySaturation(previous: SpeedEstimate | null, work: Work): SpeedEstimate
     source: "saturated",
     evidenceMs: work.busyMs,
   };
-  if (previous?.source !== "saturated") return fresh;
-  const hasChanged = (from: number, to: number) => Math.abs(Math.log(to / from)) > Math.log(changedFactor);
+  const hasChanged = (from: number, to: number, factor = changedFactor) =>
+    Math.abs(Math.log(to / from)) > Math.log(factor);
+  // Speeds of a device that has become another one since are learnt anew.
+  const isOther =
+    previous !== null && isMeasured(previous) && hasChanged(previous.tokensPerS, tokensPerS, otherDeviceFactor);
+  const known = isOther || mixes.length === 0 ? {} : { mixes };
+  if (previous?.source !== "saturated") return { ...fresh, ...known };
   if (hasChanged(previous.tokensPerS, tokensPerS) || hasChanged(previous.tokensPerText, fresh.tokensPerText))
-    return fresh;
+    return { ...fresh, ...known };
   const weight = Math.max(minAgreeingWeight, work.busyMs / (previous.evidenceMs + work.busyMs));
   return {
     ...fresh,
+    ...known,
     tokensPerS: mix(previous.tokensPerS, tokensPerS, weight),
     tokensPerText: mix(previous.tokensPerText, fresh.tokensPerText, weight),
     evidenceMs: previous.evidenceMs + work.busyMs,
   };
 }
 
+/** Multiplies an estimate by what the device has become faster or slower; what it rests on is of less use then. */
+function byChange(previous: SpeedEstimate, { factor, mixes }: Change): SpeedEstimate {
+  const evidenceMs = previous.evidenceMs * Math.min(factor, 1 / factor) ** 2;
+  return { ...previous, tokensPerS: previous.tokensPerS * factor, evidenceMs, mixes };
+}
+
 /** Corrects a hint towards the speed of batches; a measured capacity only upwards: a lone text computes slower than a full batch. */
-function byBatches(previous: SpeedEstimate | null, tokensPerS: number, busyMs: number): SpeedEstimate | null {
+function byBatches(previous: SpeedEstimate | null, tokensPerS: number, busyMs: number): SpeedEstimate {
   if (previous === null) return { tokensPerS, tokensPerText: 0, source: "served", evidenceMs: busyMs };
   const { source } = previous;
-  const measured = source === "saturated" || source === "calibrated";
+  const measured = isMeasured(previous);
   if (measured && tokensPerS <= previous.tokensPerS) return previous;
   const weight = 1 - 0.5 ** (busyMs / (measured ? measuredHalfMs : hintHalfMs));
   const moved = mixSpeeds(previous.tokensPerS, tokensPerS, weight);
@@ -116,32 +140,61 @@ function byBatches(previous: SpeedEstimate | null, tokensPerS: number, busyMs: n
   };
 }
 
+/** Corrects an estimate under partial load. */
+function byService(previous: SpeedEstimate | null, seen: SeenWork, tokensPerS: number, change: Change): SpeedEstimate {
+  const { texts, busyMs, boardMs } = seen;
+  const changed = previous === null ? null : byChange(previous, change);
+  const boardTokensPerS = ((texts * 1000) / boardMs) * (changed?.tokensPerText ?? 0);
+  if (changed !== null && isMeasured(changed) && boardMs > busyMs && boardTokensPerS < changed.tokensPerS) {
+    const weight = 1 - 0.5 ** (busyMs / hintHalfMs);
+    const factor = (boardTokensPerS / changed.tokensPerS) ** weight;
+    return byChange(changed, { factor, mixes: change.mixes });
+  }
+  const mixes = change.mixes.length > 0 ? { mixes: change.mixes } : {};
+  // Larger batches have told more of what the device can do.
+  if (changed !== null && !isMeasured(changed) && isOfSmallBatches(change.mixes)) return changed;
+  return { ...byBatches(changed, tokensPerS, busyMs), ...mixes };
+}
+
 function decideSpeed(previous: SpeedEstimate | null, seen: SeenWork): CapacityDecision {
-  const { texts, tokens, cost, busyMs, waitingMs, boardMs, windowMs, overloaded } = seen;
+  const { texts, tokens, cost, busyMs, waitingMs, leftMs, boardMs, windowMs, overloaded } = seen;
   const ms = timeOf(seen);
-  if (waitingMs >= Math.max(minSaturatedMs, saturatedShare * busyMs))
-    return { rule: "saturated", measuredTokensPerS: (tokens * 1000) / ms, estimate: bySaturation(previous, seen) };
+  const unchanged: Change = { factor: 1, mixes: previous?.mixes ?? [] };
+  // A board that holds texts back says nothing of the speed of batches.
+  const change = (boardMs === 0 && busyMs >= minServedMs && decideSpeedChange(unchanged.mixes, seen)) || unchanged;
+  const isFull = leftMs >= saturatedShare * busyMs || seen.refused === true || boardMs > 0;
+  // Texts wait for small batches at half the load, too: that lowers no capacity that was measured.
+  const tells = isFull || previous === null || !isMeasured(previous);
+  if (tells && waitingMs >= Math.max(minSaturatedMs, saturatedShare * busyMs))
+    return {
+      rule: "saturated",
+      measuredTokensPerS: (tokens * 1000) / ms,
+      estimate: bySaturation(previous, seen, change),
+    };
   // A batch that ends in this stretch may have begun before it.
   const servedTokensPerS = (tokens * 1000) / Math.max(windowMs, ms);
   if (overloaded && servedTokensPerS < (previous?.tokensPerS ?? Number.POSITIVE_INFINITY)) {
-    const estimate = bySaturation(previous, { ...seen, busyMs: windowMs, boardMs: 0 });
+    const estimate = bySaturation(previous, { ...seen, busyMs: windowMs, boardMs: 0 }, change);
     return { rule: "overloaded", measuredTokensPerS: servedTokensPerS, estimate };
   }
   if (previous !== null && servedTokensPerS > previous.tokensPerS) {
-    const { source } = previous;
-    const proven = source === "saturated" || source === "calibrated" ? source : "served";
-    const more = { tokensPerS: servedTokensPerS, tokensPerText: tokens / texts, source: proven } as const;
-    return { rule: "exceeded", measuredTokensPerS: servedTokensPerS, estimate: { ...previous, ...more } };
+    const source = isMeasured(previous) ? previous.source : "served";
+    const more = { tokensPerS: servedTokensPerS, tokensPerText: tokens / texts, source } as const;
+    return {
+      rule: "exceeded",
+      measuredTokensPerS: servedTokensPerS,
+      estimate: { ...previous, ...more, mixes: change.mixes },
+    };
   }
   if (busyMs < minServedMs) return { rule: "idle", measuredTokensPerS: null, estimate: previous };
   // A board that holds texts back does so by their number: small batches, with more overhead, tell no more of it.
   const tokensPerS = boardMs > busyMs ? (tokens * 1000) / boardMs : (cost * 1000) / (usualCostPerToken * ms);
-  return { rule: "served", measuredTokensPerS: tokensPerS, estimate: byBatches(previous, tokensPerS, busyMs) };
+  return { rule: "served", measuredTokensPerS: tokensPerS, estimate: byService(previous, seen, tokensPerS, change) };
 }
 
 /**
  * Corrects the estimate of a model's speed by what it did in a stretch of time. A saturated model shows its capacity, which counts at once;
- * under partial load the estimate follows slowly; while nothing is computed it only ages. Inside, speed is in tokens a second, which depends
+ * under partial load the estimate follows slowly, also downwards where batches take longer than those of the same mix did before; while nothing is computed it only ages. Inside, speed is in tokens a second, which depends
  * little on the mix of texts.
  * @param previous null: nothing is known
  */

@@ -15,6 +15,12 @@ export interface SentBatch extends BatchDecision {
   readonly waitsMs: readonly number[];
 }
 
+/** Batches that are sent at the same moment. */
+interface Sending {
+  /** Texts stay in the queue because nothing can take them. */
+  leavesTexts: boolean;
+}
+
 /** Properties of a request that are known before it is tokenised. */
 export interface RequestOutline {
   /** Default: the default tenant. */
@@ -234,9 +240,16 @@ export class EmbeddingQueue {
 
   readonly #sendAll = (): void => {
     this.#pumping = false;
-    const texts = this.#texts;
-    if (texts.waitingTexts === 0) return;
+    if (this.#texts.waitingTexts === 0) return;
     this.#dropLate();
+    const sending = { leavesTexts: false };
+    this.#send(sending);
+    sending.leavesTexts = this.#texts.waitingTexts > 0;
+  };
+
+  /** Sends batches as long as texts wait and a lane is free. */
+  #send(sending: Sending): void {
+    const texts = this.#texts;
     const gate = this.#gate?.holds?.() === false ? undefined : this.#gate;
     while (texts.waitingTexts > 0 && !this.#atGate) {
       // Lanes are for texts that may be computed: a board that lets little through needs no more of them.
@@ -262,9 +275,9 @@ export class EmbeddingQueue {
       if (batch === null || first === undefined) return;
       this.#passes = Math.max(0, this.#passes - batch.take.length);
       this.#fair.beginTurn(first.claim.turn);
-      void this.#runBatch(lane, batch, this.#take(batch, turns));
+      void this.#runBatch(lane, batch, this.#take(batch, turns), sending);
     }
-  };
+  }
 
   /** Drops requests that would be late in any case: computing them would make others late as well. */
   #dropLate(): void {
@@ -320,7 +333,12 @@ export class EmbeddingQueue {
     return entries;
   }
 
-  async #runBatch(lane: FreeLane, batch: BatchDecision, entries: readonly QueuedText[]): Promise<void> {
+  async #runBatch(
+    lane: FreeLane,
+    batch: BatchDecision,
+    entries: readonly QueuedText[],
+    sending: Sending,
+  ): Promise<void> {
     const sentMs = this.#nowMs();
     const usefulTokens = entries.reduce((sum, entry) => sum + entry.tokens, 0);
     const boardMs = this.#boardMs(entries.length);
@@ -349,7 +367,8 @@ export class EmbeddingQueue {
           waiter.resolve({ vector, computeMs: first ? computeMs : 0, waitMs }),
         );
       }
-      this.#noteWork(running, answered / entries.length, this.#speed.measure(running, result.computeMs, this.#nowMs()));
+      const busyMs = this.#speed.measure(running, result.computeMs, this.#nowMs());
+      this.#noteWork(running, answered / entries.length, busyMs, result.computeMs, sending);
     } catch (error) {
       for (const entry of entries)
         if (entry.texts.byKey.get(entry.key) === entry) this.#texts.finish(entry, (waiter) => waiter.reject(error));
@@ -360,10 +379,14 @@ export class EmbeddingQueue {
   }
 
   /** @param repeats answers by computed text: a text that several ask for at once is computed once, and is demand each time. */
-  #noteWork({ texts, paddedTokens, usefulTokens, boardMs }: RunningBatch, repeats: number, busyMs: number): void {
+  #noteWork(batch: RunningBatch, repeats: number, busyMs: number, computeMs: number, { leavesTexts }: Sending): void {
+    const { texts, paddedTokens, usefulTokens, boardMs } = batch;
+    const computedCost = batchCost(texts, paddedTokens);
     const waitingMs = this.#texts.waitingTexts > 0 ? busyMs : 0;
-    const cost = batchCost(texts, paddedTokens) * repeats;
-    const done = { texts: texts * repeats, tokens: usefulTokens * repeats, cost, busyMs, waitingMs, boardMs };
-    this.#work = addWork(this.#work, done);
+    this.#work = addWork(this.#work, {
+      ...{ texts: texts * repeats, tokens: usefulTokens * repeats, cost: computedCost * repeats },
+      ...{ batches: 1, computedCost, computeMs },
+      ...{ busyMs, waitingMs, leftMs: leavesTexts ? waitingMs : 0, boardMs },
+    });
   }
 }

@@ -1,5 +1,5 @@
-import { decideCapacityEstimate, type SpeedEstimate } from "#agent/capacity/decide-capacity-estimate.ts";
-import { usualCostPerToken } from "#agent/serving/batching/decide-batch.ts";
+import { decideCapacityEstimate, type SeenWork, type SpeedEstimate } from "#agent/capacity/decide-capacity-estimate.ts";
+import { batchCost } from "#agent/serving/batching/decide-batch.ts";
 import type { BacktestFleet } from "./backtest-fleet.ts";
 import { scaleCapacity } from "./capacity-error.ts";
 import type { MakeWork } from "./simulate-fleet.ts";
@@ -9,6 +9,27 @@ const minuteMs = 60_000;
 const provenMs = 60_000;
 /** A measurement that differs by less is not planned anew for. */
 const adoptFrom = 0.03;
+
+/** Length of all texts. */
+const tokensPerText = 32;
+/** Texts of a full batch; a device that is hardly used computes each by itself. */
+const fullBatch = 8;
+/** Fixed cost of a batch in tokens: a quarter more than agents assume, so that a small batch seems slower than a full one. */
+const trueOverheadTokens = 50;
+
+/** Returns what agents count in a minute of this use: the less they are used, the smaller their batches, and the longer they take for each text. */
+export function workOfMinute(texts: number, utilization: number, isSaturated: boolean): SeenWork {
+  const textsPerBatch = isSaturated ? fullBatch : 1 + (fullBatch - 1) * utilization ** 2;
+  const batches = texts / textsPerBatch;
+  const msPerText = (ofBatch: number) => trueOverheadTokens / ofBatch + tokensPerText;
+  const busyMs = Math.min(minuteMs, (minuteMs * utilization * msPerText(textsPerBatch)) / msPerText(fullBatch));
+  const cost = batches * batchCost(textsPerBatch, tokensPerText);
+  return {
+    ...{ texts, tokens: texts * tokensPerText, cost, batches, computedCost: cost, computeMs: busyMs },
+    ...{ busyMs, waitingMs: isSaturated ? busyMs : 0, leftMs: isSaturated ? busyMs : 0, boardMs: 0 },
+    ...{ windowMs: minuteMs, overloaded: false },
+  };
+}
 
 /**
  * Capacity as the agents of a replay measure it, by the agents' own decision: each make's speed in multiples of its profile's. It begins with
@@ -28,8 +49,8 @@ export class MeasuredCapacity {
     this.#profileTimes = profileTimes;
     this.#profiled = profiled;
     this.#estimates = profiled.devices.map(() => ({
-      tokensPerS: 1,
-      tokensPerText: 1,
+      tokensPerS: tokensPerText,
+      tokensPerText,
       source: "profile",
       evidenceMs: 0,
     }));
@@ -52,17 +73,16 @@ export class MeasuredCapacity {
   observe(work: readonly MakeWork[]): void {
     for (const [make, { servedQps, trueQps, profiledQps, isSaturated }] of work.entries()) {
       if (servedQps <= 0 || profiledQps <= 0) continue;
-      const busyMs = minuteMs * Math.min(1, servedQps / trueQps);
-      // One token is what the profile says is computed in a second.
-      const tokens = (60 * servedQps) / (profiledQps * this.#profileTimes);
-      const { estimate } = decideCapacityEstimate(this.#estimates[make] ?? null, {
-        ...{ texts: 60 * servedQps, tokens, cost: usualCostPerToken * tokens },
-        ...{ busyMs, waitingMs: isSaturated ? busyMs : 0, boardMs: 0, windowMs: minuteMs, overloaded: false },
-      });
+      // One text is what the profile says is computed in a second.
+      const texts = (60 * servedQps) / (profiledQps * this.#profileTimes);
+      const { estimate } = decideCapacityEstimate(
+        this.#estimates[make] ?? null,
+        workOfMinute(texts, Math.min(1, servedQps / trueQps), isSaturated),
+      );
       this.#estimates[make] = estimate;
       if ((estimate?.evidenceMs ?? 0) >= provenMs) this.#proven.add(make);
     }
-    this.adopt(this.#estimates.map((estimate) => estimate?.tokensPerS ?? 1));
+    this.adopt(this.#estimates.map((estimate) => (estimate?.tokensPerS ?? tokensPerText) / tokensPerText));
   }
 
   /** Takes these factors of the profile by make, if one of them differs noticeably. */

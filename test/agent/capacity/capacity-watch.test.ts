@@ -35,7 +35,18 @@ function fakeQueue(warmUpSpeed: number | null = null) {
     measurements: () => ({ work, warmUpSpeed }),
     compute(kind: "saturated" | "partial", texts: number, busyMs: number) {
       const waitingMs = kind === "saturated" ? busyMs : 0;
-      work = addWork(work, { texts, tokens: texts * 20, cost: texts * 24, busyMs, waitingMs, boardMs: 0 });
+      work = addWork(work, {
+        ...noWork,
+        texts,
+        tokens: texts * 20,
+        cost: texts * 24,
+        batches: texts / 8,
+        computedCost: texts * 24,
+        computeMs: busyMs,
+        busyMs,
+        waitingMs,
+        leftMs: waitingMs,
+      });
     },
   };
 }
@@ -52,6 +63,7 @@ function watching(options: { speed?: number; warmUpSpeed?: number } = {}) {
     models: () => [{ id: "m", queue }],
     modeName: () => modeName,
     overloaded: () => overloaded,
+    refusals: () => 0,
     realMs: () => realMs,
     speed,
     log: pino({ level: "info" }, { write: (line: string) => void logged.push(JSON.parse(line)) }),
@@ -126,7 +138,7 @@ test("a mode that was not measured is slower than stated by as much as the one t
     (_, modeName) => ({ qps: modeName === "MAXN" ? 400 : 200, source: "profile", calibratedAtMs: null }),
     () => nowMs,
   );
-  const saturated = { texts: 20, tokens: 400, cost: 480, busyMs: 2_000, waitingMs: 2_000, boardMs: 0 };
+  const saturated = { ...noWork, texts: 20, tokens: 400, cost: 480, busyMs: 2_000, waitingMs: 2_000, leftMs: 2_000 };
   estimates.observe("m", "70W", null, { ...saturated, windowMs: 2_000, overloaded: false });
   expect(estimates.of("m", "MAXN", 5_000)).toMatchObject({ qps: 20, source: "served", confidence: 0.3 });
   expect(estimates.measuredTokensPerS("m", "MAXN")).toBe(400);
@@ -195,6 +207,17 @@ describe("the next run", () => {
     expect(open().of("other", "MAXN", null)).toMatchObject({ source: "profile" });
   });
 
+  test("knows how fast batches were, and sees at once that they are slower", () => {
+    const { pass, watch, estimates } = watching();
+    pass(200);
+    for (let window = 0; window < 20; window += 1) pass(100, "partial", 1_000);
+    expect(watch.present()[0]?.qps).toBeCloseTo(100, 6);
+    estimates.save();
+    const again = watching();
+    for (let window = 0; window < 60; window += 1) again.pass(50, "partial", 1_000);
+    expect(again.watch.present()[0]?.qps).toBeWithin(50, 56);
+  });
+
   test("takes a later calibration instead", () => {
     const { pass, estimates } = watching();
     pass(34);
@@ -214,7 +237,7 @@ describe("the next run", () => {
 
   test("remembers 64 pairs of model and mode, the newest", () => {
     const estimates = open();
-    const saturated = { texts: 20, tokens: 400, cost: 480, busyMs: 2_000, waitingMs: 2_000, boardMs: 0 };
+    const saturated = { ...noWork, texts: 20, tokens: 400, cost: 480, busyMs: 2_000, waitingMs: 2_000, leftMs: 2_000 };
     for (let index = 0; index < 70; index += 1)
       estimates.observe(`m${index}`, null, null, {
         ...saturated,

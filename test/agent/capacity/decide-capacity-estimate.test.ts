@@ -10,6 +10,7 @@ import { noWork, type Work } from "#agent/serving/batching/work-record.ts";
 const tokensPerText = 20;
 /** Work of so many texts of 20 tokens in batches of eight, in this time. */
 const work = (texts: number, busyMs: number, boardMs = 0): Work => ({
+  ...noWork,
   texts,
   tokens: texts * tokensPerText,
   cost: texts * tokensPerText * 1.2,
@@ -19,7 +20,7 @@ const work = (texts: number, busyMs: number, boardMs = 0): Work => ({
 });
 const idle: SeenWork = { ...noWork, windowMs: 2_000, overloaded: false };
 /** Two seconds in which texts were waiting all the time, or never. */
-const saturated = (done: Work): SeenWork => ({ ...idle, ...done, waitingMs: done.busyMs });
+const saturated = (done: Work): SeenWork => ({ ...idle, ...done, waitingMs: done.busyMs, leftMs: done.busyMs });
 const partial = (done: Work, overloaded = false): SeenWork => ({ ...idle, ...done, overloaded });
 const estimate = (qps: number, source: SpeedEstimate["source"], evidenceMs = 0): SpeedEstimate => ({
   tokensPerS: qps * tokensPerText,
@@ -73,7 +74,7 @@ describe("a saturated model shows its capacity", () => {
   });
 
   test("in texts of the present length", () => {
-    const longer: Work = { texts: 20, tokens: 4_000, cost: 5_000, busyMs: 2_000, waitingMs: 0, boardMs: 0 };
+    const longer: Work = { ...noWork, texts: 20, tokens: 4_000, cost: 5_000, busyMs: 2_000 };
     const { estimate: after } = decideCapacityEstimate(estimate(100, "saturated"), saturated(longer));
     expect([after?.tokensPerS, after?.tokensPerText, qpsOf(after ?? null)]).toEqual([2_000, 200, 10]);
   });
@@ -82,6 +83,30 @@ describe("a saturated model shows its capacity", () => {
     const done = { ...saturated(work(20, 2_000)), waitingMs: 1_500 };
     expect(decideCapacityEstimate(null, done).rule).toBe("saturated");
     expect(decideCapacityEstimate(null, { ...done, waitingMs: 1_499 }).rule).toBe("served");
+  });
+
+  describe("in small batches, as texts wait for those at half the load, too", () => {
+    // Twenty texts of 20 tokens, each in a batch of its own, left no text behind.
+    const small: SeenWork = { ...saturated(work(20, 2_000)), leftMs: 0 };
+
+    test.each(["saturated", "calibrated"] as const)("lowers no capacity that is %s", (source) => {
+      const { rule, estimate: after } = decideCapacityEstimate(estimate(100, source, 60_000), small);
+      expect([rule, qpsOf(after)]).toEqual(["served", 100]);
+    });
+
+    test.each(["profile", "probe", "served"] as const)("is better than a %s", (source) => {
+      expect(decideCapacityEstimate(estimate(100, source), small).rule).toBe("saturated");
+    });
+
+    test.each([
+      { name: "requests were refused", more: { refused: true } },
+      { name: "the board held texts back", more: { boardMs: 1_000 } },
+      { name: "texts were left behind in three quarters of the time", more: { leftMs: 1_500 } },
+    ])("unless $name", ({ more }) => {
+      expect(decideCapacityEstimate(estimate(100, "saturated"), { ...small, ...more }).rule).toBe("saturated");
+      const less = { ...small, leftMs: 1_499 };
+      expect(decideCapacityEstimate(estimate(100, "saturated"), less).rule).toBe("served");
+    });
   });
 
   test("not in a moment", () => {
@@ -131,6 +156,56 @@ describe("more than was thought possible", () => {
     for (const done of [work(30, 3_000), work(30, 300, 3_000)])
       expect(decideCapacityEstimate(before, partial(done)).rule).toBe("served");
   });
+});
+
+describe("batches that take longer than those of the same mix did", () => {
+  const batches = (qps: number): SeenWork => ({
+    ...partial(work(8, 8_000 / qps)),
+    ...{ batches: 1, computedCost: 8 * tokensPerText * 1.2, computeMs: 8_000 / qps },
+  });
+  const after = (before: SpeedEstimate | null, qps: number, seconds: number) => {
+    let speed = before;
+    const stretch = batches(qps);
+    for (let doneMs = 0; doneMs < seconds * 1_000; doneMs += stretch.busyMs)
+      speed = decideCapacityEstimate(speed, stretch).estimate;
+    return speed as SpeedEstimate;
+  };
+  const learnt = after(estimate(100, "saturated", 60_000), 50, 20);
+
+  test("lower a measured capacity by as much, and are surer of less", () => {
+    expect(qpsOf(learnt)).toBeCloseTo(100, 6);
+    const slower = after(learnt, 25, 60);
+    expect(qpsOf(slower)).toBeWithin(50, 54);
+    expect(confidenceOf(slower)).toBeWithin(0.6, confidenceOf(learnt) - 0.01);
+    expect(qpsOf(after(slower, 50, 60))).toBeWithin(95, 100);
+  });
+
+  test("tell nothing new of a device that was full since and showed another capacity", () => {
+    const full = decideCapacityEstimate(learnt, { ...batches(25), waitingMs: 4_000, leftMs: 4_000, busyMs: 4_000 });
+    expect(full.estimate?.mixes ?? []).toEqual([]);
+    const agreeing = decideCapacityEstimate(learnt, {
+      ...batches(100),
+      texts: 48,
+      tokens: 960,
+      busyMs: 500,
+      waitingMs: 500,
+      leftMs: 500,
+    });
+    expect(agreeing.estimate?.mixes).not.toEqual([]);
+  });
+
+  test("lower no estimate while a board holds them back by their number", () => {
+    const held = { ...batches(25), boardMs: 80, busyMs: 400 };
+    expect(qpsOf(decideCapacityEstimate(learnt, held).estimate)).toBeCloseTo(100, 6);
+  });
+});
+
+test("a board that lets less through than was measured lowers the capacity under partial load, too", () => {
+  let speed: SpeedEstimate | null = estimate(100, "saturated", 60_000);
+  // Eight texts that a board of 50 a second takes 160 ms for.
+  for (let window = 0; window < 1_000; window += 1)
+    speed = decideCapacityEstimate(speed, partial(work(8, 120, 160))).estimate;
+  expect(qpsOf(speed)).toBeWithin(50, 52);
 });
 
 describe("batches under partial load", () => {

@@ -751,12 +751,13 @@ test("work is recorded, and the part of it during which more was waiting", async
   now = 30;
   runner.batches[0]?.answer(30);
   await runner.batchCount(2);
-  expect(queue.measurements().work).toMatchObject({ texts: 4, tokens: 16, busyMs: 30, waitingMs: 30, boardMs: 0 });
+  expect(queue.measurements().work).toMatchObject({ texts: 4, tokens: 16, busyMs: 30, waitingMs: 30, leftMs: 30 });
+  expect(queue.measurements().work).toMatchObject({ boardMs: 0, batches: 1, computedCost: 40 + 4 * 8, computeMs: 30 });
   now = 50;
   runner.batches[1]?.answer(20);
   await all;
   await Bun.sleep(0);
-  expect(queue.measurements().work).toMatchObject({ texts: 5, tokens: 20, busyMs: 50, waitingMs: 30 });
+  expect(queue.measurements().work).toMatchObject({ texts: 5, tokens: 20, busyMs: 50, waitingMs: 30, leftMs: 30 });
 });
 
 test("a text that several ask for at once is computed once, and counts as often as it is demand", async () => {

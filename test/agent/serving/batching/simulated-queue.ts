@@ -33,6 +33,8 @@ export interface SimulationOptions {
   readonly endMs: number;
   /** Speed of the model at a time. Default: 10 tokens a ms. */
   readonly costPerMs?: (nowMs: number) => number;
+  /** Fixed cost of a batch in tokens beside the one that agents assume. */
+  readonly moreOverhead?: number;
   readonly lanes?: number;
   readonly maxTokens?: number;
   readonly weights?: Readonly<Record<string, number>>;
@@ -101,7 +103,7 @@ export async function simulateQueue(options: SimulationOptions): Promise<Simulat
       busy += 1;
       const { promise, resolve } = Promise.withResolvers<Awaited<ReturnType<FreeLane["run"]>>>();
       const cost = batchCost(texts.length, paddedTokens);
-      const computeMs = (cost * laneCount) / costPerMs(now);
+      const computeMs = ((cost + (options.moreOverhead ?? 0)) * laneCount) / costPerMs(now);
       at(now + computeMs, () => {
         busy -= 1;
         for (const ids of texts)
