@@ -1,31 +1,17 @@
-"""Asks the agent at $AGENT_URL through Python's clients and fails on the first answer that is not as they expect it. Run by scripts/check-clients."""
+"""Python's clients of OpenAI, Azure OpenAI, LangChain and Hugging Face. Run by scripts/check-clients."""
 
 import base64
 import math
-import os
 import struct
 
 import openai
+from common import all_same, check, done, model, same, texts, url
 from huggingface_hub import InferenceClient
-from langchain_openai import OpenAIEmbeddings
+from langchain_openai import AzureOpenAIEmbeddings, OpenAIEmbeddings
 
-url = os.environ["AGENT_URL"]
-model = "all-MiniLM-L6-v2"
+aliases = ["text-embedding-ada-002", "text-embedding-3-small", "nomic-embed-text"]  # as in scripts/check-clients
 hello = [101, 7592, 102]  # [CLS] hello [SEP]
-texts = ["The gripper did not close.", "机器人 🤖", "7"]
 client = openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
-checks = 0
-
-
-def check(what, holds):
-    global checks
-    checks += 1
-    if not holds:
-        raise SystemExit(f"check-clients: {what}")
-
-
-def same(a, b):
-    return len(a) == len(b) and all(math.isclose(x, y, abs_tol=1e-6) for x, y in zip(a, b, strict=True))
 
 
 def embed(text_or_tokens, **more):
@@ -59,7 +45,7 @@ length = math.hypot(*plain[0][:64])
 check("dimensions", same(cut, [value / length for value in plain[0][:64]]))
 check("null for what has no value", len(embed("hello", extra_body={"encoding_format": None, "dimensions": None, "user": None}).data) == 1)
 check("as many as may come at once", len(embed(["hello"] * 2048).data) == 2048)
-check("the models", [entry.id for entry in client.models.list().data] == [model] and client.models.retrieve(model).id == model)
+check("the models", [entry.id for entry in client.models.list().data] == [model, *aliases] and client.models.retrieve(model).id == model)
 
 wrong = (("", ""), ([], ""), ([""], ".0"), ([[]], ".0"), (["a", ""], ".1"), (["a", 1], ".1"), ([1.5], ".0"), ([10**9], ""), ({"a": 1}, ""), (None, ""), (5, ""))
 for bad, item in wrong:
@@ -93,4 +79,22 @@ raw = InferenceClient(model=url).feature_extraction(texts[0], normalize=False).t
 check("not normalised", same([value / math.hypot(*raw) for value in raw], plain[0]))
 scores = InferenceClient().sentence_similarity(texts[0], other_sentences=texts, model=f"{url}/similarity")
 check("similarity", math.isclose(scores[0], 1, abs_tol=1e-5) and max(scores[1:]) < 0.9)
-print(f"check-clients: {checks} checks passed")
+
+# Azure's, whose model is a deployment in the path, and whose key is a header of its own.
+azure = openai.AzureOpenAI(azure_endpoint=url, api_key="none", api_version="2024-10-21", max_retries=0)
+all_same("Azure's", [entry.embedding for entry in azure.embeddings.create(model=model, input=texts).data], plain)
+v1 = openai.OpenAI(base_url=f"{url}/openai/v1/", api_key="none", max_retries=0)
+all_same("Azure's v1", [entry.embedding for entry in v1.embeddings.create(model=model, input=texts).data], plain)
+try:
+    azure.embeddings.create(model="gpt", input="a")
+    raise SystemExit("check-clients: expected NotFoundError for an unknown deployment")
+except openai.NotFoundError as error:
+    check("an unknown deployment", error.code == "model_not_found" and "gpt" in error.message)
+langchain = AzureOpenAIEmbeddings(
+    azure_endpoint=url, api_key="none", api_version="2024-10-21", model=model, check_embedding_ctx_length=False
+)
+all_same("LangChain's for Azure", langchain.embed_documents(texts), plain)
+# A name that its configuration knows: nothing but the address has to be told to clients with another model in them.
+named = openai.OpenAI(base_url=f"{url}/v1/", api_key="none").embeddings.create(model="text-embedding-3-small", input=texts)
+all_same("another model's name", [entry.embedding for entry in named.data], plain)
+done("OpenAI, Azure, LangChain, Hugging Face")
