@@ -4,6 +4,7 @@ import { cleanText } from "#platform/clean-text.ts";
 import { redactUrl } from "#platform/fetch/redact-url.ts";
 import type { Command } from "#platform/terminal/command.ts";
 import { formatTable } from "#platform/terminal/format-table.ts";
+import { minuteMs } from "#platform/time.ts";
 import { askController, controllerUrlOption } from "./run/ask-controller.ts";
 
 const figure = (value: number | null, digits: number, unit = "") =>
@@ -14,6 +15,13 @@ function roleOf({ status, role }: AgentView): string {
   return role.desired === null || role.desired === role.reported
     ? role.reported
     : `${role.reported} -> ${role.desired}`;
+}
+
+/** Controllers of earlier versions send no clockSkewMs. */
+function noteOf({ unavailableReason, override, clockSkewMs = 0 }: AgentView): string {
+  const minutes = Math.round(Math.abs(clockSkewMs) / minuteMs);
+  const clock = clockSkewMs === 0 ? [] : [`clock ${minutes} min ${clockSkewMs < 0 ? "behind" : "ahead"}`];
+  return [unavailableReason ?? (override === null ? [] : "override"), ...clock].flat().join("; ");
 }
 
 /** Shows the fleet in a few lines and its agents in a table. */
@@ -47,7 +55,7 @@ export function statusToText(fleet: FleetView, agents: readonly AgentView[]): st
     figure(agent.qps, 1),
     figure(agent.p95LatencyMs, 0, " ms"),
     figure(agent.watts, 0, " W"),
-    agent.unavailableReason ?? (agent.override === null ? "" : "override"),
+    noteOf(agent),
     redactUrl(agent.url ?? "-"),
   ]);
   const header = ["AGENT", "STATUS", "ROLE", "MODE", "QPS", "P95", "POWER", "NOTE", "URL"];

@@ -226,7 +226,10 @@ export class Controller {
         safetyRoutes(parts),
         costRoutes(parts),
         sloRoutes(parts),
-        operationsRoutes(() => controllerHealth({ broker, counts, store, housekeeping, damage }, nowMs()), registry),
+        operationsRoutes(
+          () => controllerHealth({ broker, counts, store, housekeeping, damage, agents: parts.fleet.agents }, nowMs()),
+          registry,
+        ),
       ],
     });
     const server = serveHttp(app, { host: api.host, port: api.port, log });

@@ -12,6 +12,7 @@ import {
   requestsOf,
   textsOf,
 } from "../fleet/agent-state.ts";
+import { clockSkewMs } from "../fleet/clock-skew.ts";
 import type { Override } from "../store/store.ts";
 import type { AgentView, MinuteView } from "./schemas.ts";
 
@@ -70,6 +71,7 @@ export function agentView(
     board: birth?.board.name ?? null,
     models: presence?.models ?? [],
     lastHeardMs: agent.lastHeardMs,
+    clockSkewMs: clockSkewMs(agent),
     capacityQps: birth?.board.powerModes[0]?.capacityQps ?? null,
     qps: online ? liveQpsOf(agent) : null,
     p50LatencyMs: recentLatencyMs([agent], 0.5),

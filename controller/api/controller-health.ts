@@ -1,6 +1,8 @@
 import { dayMs } from "#platform/time.ts";
 import { version } from "#platform/version.ts";
 import type { Broker } from "#protocol/broker.ts";
+import type { AgentState } from "../fleet/agent-state.ts";
+import { clockSkewMs } from "../fleet/clock-skew.ts";
 import type { IngestCounts } from "../fleet/ingest-counts.ts";
 import type { Housekeeping } from "../housekeeping.ts";
 import type { Store } from "../store/store.ts";
@@ -17,6 +19,7 @@ export function controllerHealth(
     readonly housekeeping: Pick<Housekeeping, "recentlyTrimmed">;
     /** Recent damage of the store's file; null: none. */
     readonly damage: (nowMs: number) => string | null;
+    readonly agents?: () => readonly AgentState[];
   },
   nowMs: number,
 ): Health {
@@ -25,6 +28,7 @@ export function controllerHealth(
   const unreadableRows = parts.store.unreadableRows().map(({ table, rows }) => ({ table, rows }));
   const trimmed = parts.housekeeping.recentlyTrimmed(nowMs);
   const damage = parts.damage(nowMs);
+  const wrongClocks = (parts.agents?.() ?? []).filter((agent) => clockSkewMs(agent) !== 0).length;
   const cantStore = "minutes can't be stored; they are not acknowledged, so agents will send them again";
   const full = `ingest.maxAgents: ${noRoom} message(s) were refused because no further agent fits`;
   const problems = [
@@ -33,6 +37,7 @@ export function controllerHealth(
     ...unreadableRows.map(({ table, rows }) => `${rows} row(s) of table ${table} can't be read and are skipped`),
     trimmed === 0 ? null : `retention.maxBytes: ${trimmed} minute(s) were removed early`,
     isRecent(lastNoRoomMs) ? full : null,
+    wrongClocks === 0 ? null : `${wrongClocks} agent(s) have a clock that differs by minutes from this controller's`,
     isRecent(lastConflictMs) ? `${conflicts} minute(s) arrived under the name of a different one` : null,
   ].filter((problem) => problem !== null);
   return {

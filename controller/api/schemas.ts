@@ -72,6 +72,7 @@ const agentView = {
   board: textOrNull("make of the board; null: unknown"),
   models: Type.Array(Type.String(), { description: "ids of the models that are loaded" }),
   lastHeardMs: number("arrival of the agent's last message"),
+  clockSkewMs: number("offset of the agent's clock where it is wrong by two minutes or more, else 0; negative: behind"),
   capacityQps: numberOrNull("texts a second of the most capable mode; null: unknown"),
   qps: numberOrNull("texts a second of the last minute; null: offline, or no minute yet"),
   p50LatencyMs: numberOrNull("median latency of the last minutes; null: no requests"),

@@ -3,6 +3,7 @@ import { demandOf, offeredTexts } from "#protocol/demand.ts";
 import { addLatencyCounts, emptyLatencyCounts, latencyQuantileMs } from "#protocol/latency-histogram.ts";
 import type { AgentRole, Birth, MinuteData, Presence, Reported } from "#protocol/messages.ts";
 import type { KeptBeat } from "./beats.ts";
+import type { ClockSample } from "./clock-skew.ts";
 
 /** The controller's knowledge of one agent. Values are never changed in place: every message makes a new state. */
 export interface AgentState {
@@ -22,6 +23,8 @@ export interface AgentState {
   readonly recent: readonly MinuteData[];
   /** The newest beats of the present boot, oldest first. */
   readonly beats: readonly KeptBeat[];
+  /** The agent's clock beside the controller's; absent before the first live minute. */
+  readonly clock?: { readonly last: ClockSample; readonly skewMs: number };
 }
 
 /** Cause for which an agent is to introduce itself again. */

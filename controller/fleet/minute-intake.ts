@@ -5,6 +5,7 @@ import type { MinuteData } from "#protocol/messages.ts";
 import type { MinuteStore, SetAsideStore } from "../store/store.ts";
 import { type AgentState, maxAheadMs, observeMinute, type RebirthCause } from "./agent-state.ts";
 import { aheadOfClock, implausibleMinute } from "./check-plausible.ts";
+import { clockSkewMs, explainSkew, observeClock, startByOwnClock } from "./clock-skew.ts";
 import type { Fleet } from "./fleet.ts";
 import { createHourBudget, type HourBudget } from "./hour-budget.ts";
 import type { IngestCounts } from "./ingest-counts.ts";
@@ -46,8 +47,11 @@ export class MinuteIntake {
   }
 
   /** @param bytes of the message. */
-  async take(data: MinuteData, bytes: number, before: AgentState): Promise<MinuteOutcome> {
-    const { counts } = this.#parts;
+  async take(data: MinuteData, bytes: number, known: AgentState): Promise<MinuteOutcome> {
+    const { counts, counted } = this.#parts;
+    const before = observeClock(known, data, this.#parts.nowMs());
+    if (clockSkewMs(before) !== 0 && clockSkewMs(known) === 0)
+      counted.note("an agent's clock is wrong", { agentId: data.agentId, reason: explainSkew([before]) ?? "" });
     try {
       const outcome = await this.#keep(data, bytes, before);
       counts.noteStored(null);
@@ -100,7 +104,9 @@ export class MinuteIntake {
       }
     }
     left.spend();
-    fleet.traffic.add(data.traffic.minuteStartMs, demandOf(data.traffic));
+    const { minuteStartMs } = data.traffic;
+    // A live minute is one of now, whatever the agent's clock says.
+    fleet.traffic.add(data.historical ? minuteStartMs : startByOwnClock(before, minuteStartMs), demandOf(data.traffic));
     const { state, rebirth } = observeMinute(before, data, nowMs);
     fleet.put(state);
     if (rebirth.length > 0) this.#parts.onRebirth(agentId, rebirth);
@@ -120,7 +126,13 @@ export class MinuteIntake {
       await store.pruneSetAside(Number.NEGATIVE_INFINITY, maxSetAside.inAll);
     }
     const isNext = bootId === before.bootId && seq === before.lastSeq + 1;
-    fleet.put({ ...before, lastHeardMs: nowMs, lastSeq: isNext ? seq : before.lastSeq });
+    const skewMs = clockSkewMs(before);
+    if (reason.startsWith(aheadOfClock) && skewMs > 0 && !data.historical) {
+      // Not on record, since its time is wrong, but its traffic is that of now.
+      const { state } = observeMinute(before, data, nowMs + skewMs);
+      fleet.put({ ...state, lastHeardMs: nowMs });
+      fleet.traffic.add(startByOwnClock(before, data.traffic.minuteStartMs), demandOf(data.traffic));
+    } else fleet.put({ ...before, lastHeardMs: nowMs, lastSeq: isNext ? seq : before.lastSeq });
     counts.note(agentId, "setAside", reason, nowMs);
     counted.note("an implausible minute was set aside and not counted", { agentId, bootId, seq, reason });
     return "set-aside";

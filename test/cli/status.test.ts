@@ -34,6 +34,7 @@ const agent: AgentView = {
   board: "Thor",
   models: ["mini"],
   lastHeardMs: 1,
+  clockSkewMs: 0,
   capacityQps: 350,
   qps: 12.34,
   p50LatencyMs: 8,

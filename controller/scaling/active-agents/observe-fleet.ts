@@ -1,4 +1,5 @@
 import { type AgentState, availabilityOf, ownRoleOf } from "#controller/fleet/agent-state.ts";
+import { explainSkew, newestMinuteMs } from "#controller/fleet/clock-skew.ts";
 import { liveQps } from "#controller/fleet/fleet.ts";
 import type { Machines } from "#controller/scaling/actuators/machines.ts";
 import { type AgentCapacity, observeCapacities } from "#controller/scaling/slo/observe-capacity.ts";
@@ -19,6 +20,8 @@ export interface ObservedFleet {
   readonly liveQps: number | null;
   /** Agents meant to serve whose newest minutes are not known, so that the live rate may be too low. */
   readonly missingData: readonly string[];
+  /** Sentence about online agents whose clocks are wrong; null: none. */
+  readonly wrongClocks: string | null;
   /** Newest minute that all online agents have reported: up to it the history is complete. */
   readonly lastWholeMinuteMs: number;
   /** Highest total of the agents' own forecasts; null when none has one. */
@@ -118,7 +121,6 @@ export function observeFleet(
   machines?: Pick<Machines, "unavailability">,
 ): ObservedFleet {
   const online = agents.filter((agent) => availabilityOf(agent, nowMs, limits.staleAfterMs).online);
-  const newestMinuteMs = (agent: AgentState) => agent.recent.at(-1)?.traffic.minuteStartMs ?? Number.NEGATIVE_INFINITY;
   const fresh = online.filter((agent) => newestMinuteMs(agent) >= nowMs - limits.maxDataAgeMs);
   const areOnline = new Set(online);
   const areFresh = new Set(fresh);
@@ -141,6 +143,7 @@ export function observeFleet(
     }),
     liveQps: liveQps(fresh, limits.liveWindowMinutes),
     missingData: missingData.map(({ agentId }) => agentId),
+    wrongClocks: explainSkew(online),
     lastWholeMinuteMs: wholeMs,
     agentForecastPeakQps: agentForecastPeak(fresh, limits.horizonMinutes),
   };

@@ -1,4 +1,5 @@
 import type { Prices } from "#controller/cost/price-minute.ts";
+import { newestMinuteMs } from "#controller/fleet/clock-skew.ts";
 import type { DesiredDocuments } from "#controller/fleet/desired-documents.ts";
 import type { Fleet } from "#controller/fleet/fleet.ts";
 import { ActWatch } from "#controller/scaling/active-agents/act-watch.ts";
@@ -177,7 +178,9 @@ export class DecisionLoop {
     const bounds = scaling?.acts
       ? boundsOf(scaling, intended(inputs).length, this.#planned !== null, slo.missed !== null)
       : config;
-    const decision = await this.#decide(inputs, observed, slo, scaling, bounds, frozen, atMs);
+    const decided = await this.#decide(inputs, observed, slo, scaling, bounds, frozen, atMs);
+    const { wrongClocks } = observed;
+    const decision = wrongClocks === null ? decided : { ...decided, reason: `${decided.reason} (${wrongClocks})` };
     if (scaling !== null) await this.#records.recordPreview(scaling, atMs);
     this.#latest = { atMs, decision };
     onDecision(decision);
@@ -284,9 +287,10 @@ export class DecisionLoop {
       warmUpLeftS: Math.max(0, (warmUpEndsMs - atMs) / 1000),
       frozen,
       serving: serving.map(({ agentId }) => {
-        const minute = fleet.get(agentId)?.recent.at(-1);
-        const isFresh = minute !== undefined && minute.traffic.minuteStartMs >= atMs - config.maxDataAgeMs;
-        return { agentId, minute: isFresh ? minute : null };
+        const agent = fleet.get(agentId);
+        const minute = agent?.recent.at(-1);
+        const isFresh = agent !== undefined && newestMinuteMs(agent) >= atMs - config.maxDataAgeMs;
+        return { agentId, minute: isFresh && minute !== undefined ? minute : null };
       }),
     });
   }

@@ -1,5 +1,6 @@
 import type { AgentState } from "#controller/fleet/agent-state.ts";
 import { beatsOf } from "#controller/fleet/beats.ts";
+import { newestMinuteMs } from "#controller/fleet/clock-skew.ts";
 import { minuteMs, secondMs } from "#platform/time.ts";
 import { demandTexts } from "#protocol/demand.ts";
 import { latencyQuantileMs } from "#protocol/latency-histogram.ts";
@@ -79,5 +80,6 @@ export function serviceWindows(agent: AgentState, nowMs: number, windowMs: numbe
   const minute = agent.recent.at(-1);
   if (minute === undefined) return [];
   const window = ofMinute(minute);
-  return nowMs - window.endMs <= maxMinuteAgeMs ? [window] : [];
+  const endMs = newestMinuteMs(agent) + minuteMs;
+  return nowMs - endMs <= maxMinuteAgeMs ? [{ ...window, endMs }] : [];
 }

@@ -1,9 +1,26 @@
 import { expect, test } from "bun:test";
 import { controllerHealth } from "#controller/api/controller-health.ts";
+import { unknownAgent } from "#controller/fleet/agent-state.ts";
 import { createIngestCounts } from "#controller/fleet/ingest-counts.ts";
 import { dayMs } from "#platform/time.ts";
 
 const broker = { connected: true };
+
+test("wrong clocks are counted, and nobody is named", () => {
+  const clock = { last: { atMs: 0, offsetMs: 1 }, skewMs: -1_200_000 };
+  const health = controllerHealth(
+    {
+      ...{ broker, counts: createIngestCounts(), damage: () => null, store: { unreadableRows: () => [] } },
+      housekeeping: { recentlyTrimmed: () => 0 },
+      agents: () => [{ ...unknownAgent("thor-1", 0), clock }, unknownAgent("thor-2", 0)],
+    },
+    0,
+  );
+  expect(health).toMatchObject({
+    status: "degraded",
+    problems: ["1 agent(s) have a clock that differs by minutes from this controller's"],
+  });
+});
 
 test("what is wrong is said for a day, what can't be stored or read for as long as it is so", () => {
   const counts = createIngestCounts();
