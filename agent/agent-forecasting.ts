@@ -35,10 +35,12 @@ export function createAgentForecasting(parts: AgentForecastingParts) {
   const { forecast } = config;
   const storedText = (name: string) => createStoredText(database, name, storage);
   const trainedModels = createTrainedModels(join(stateDir, "forecast-models"), storedText("forecast-models"));
+  const treeMemory = storedText("forecast-trees");
   const forecaster = createForecaster({
     config: forecast,
     log,
     memory: storedText("forecast-champion"),
+    treeMemory,
     trainedModelDir: () => trainedModels.activeDirectory(),
     onHang: (reason) => hung.record("forecast", reason),
   });
@@ -55,6 +57,7 @@ export function createAgentForecasting(parts: AgentForecastingParts) {
     recordedMinutes: () => record.recordedMinutes(),
     busy: parts.busy,
     onPromoted: () => forecaster.reload(),
+    onTrees: (text) => treeMemory.save(text),
     onHang: (reason) => hung.record("training", reason),
     nowMs,
     log,

@@ -5,7 +5,7 @@ import type { ForecastReport } from "#protocol/messages.ts";
 import { decideForecastModel } from "./blend/decide-forecast-model.ts";
 import { explainForecastModel } from "./blend/explain-forecast-model.ts";
 import { createScoreStore } from "./blend/score-store.ts";
-import { type BlendStep, TrafficBlend } from "./blend/traffic-blend.ts";
+import { type BlendOptions, type BlendStep, TrafficBlend } from "./blend/traffic-blend.ts";
 import { type Calendar, createCalendar } from "./data/calendar.ts";
 import { holdThroughHoles } from "./data/hold-through-holes.ts";
 import {
@@ -24,6 +24,7 @@ import { ForecastProcess } from "./lstm/worker/forecast-process.ts";
 import type { ForecastWorker } from "./lstm/worker/forecast-worker.ts";
 import { movingAverage } from "./simple/baselines.ts";
 import type { RateAt, RateHistory } from "./simple/rate-model.ts";
+import { KeptTrees } from "./trees/kept-trees.ts";
 
 /** Limit of the message schema. */
 const maxReasonLength = 512;
@@ -39,6 +40,8 @@ export interface ForecasterOptions {
   readonly onHang?: (reason: string) => void;
   /** Keeps the models' scores from one run to the next; without it each run starts without scores. */
   readonly memory?: TextMemory;
+  /** Keeps the trees from one run to the next, and brings those that the night's trainer fitted; without it each run fits its own. */
+  readonly treeMemory?: TextMemory;
 }
 
 /**
@@ -48,7 +51,7 @@ export interface ForecasterOptions {
  * @throws UsageError when the configured time zone is unknown.
  */
 export function createForecaster(options: ForecasterOptions): ReloadableForecaster {
-  const { config, log, memory, trainedModelDir, onHang } = options;
+  const { config, log, memory, treeMemory, trainedModelDir, onHang } = options;
   const calendar = createConfiguredCalendar(config);
   const worker =
     options.worker ??
@@ -58,7 +61,9 @@ export function createForecaster(options: ForecasterOptions): ReloadableForecast
       log,
       ...(onHang === undefined ? {} : { onHang }),
     });
-  return new BlendedForecaster(calendar, worker, memory === undefined ? null : createScoreStore(memory, log), log);
+  const store = memory === undefined ? null : createScoreStore(memory, log);
+  const trees = treeMemory === undefined ? null : new KeptTrees(treeMemory);
+  return new BlendedForecaster(calendar, worker, { store, trees }, log);
 }
 
 function createConfiguredCalendar({ timeZone, holidays }: ForecastConfig): Calendar {
@@ -87,16 +92,11 @@ class BlendedForecaster implements ReloadableForecaster {
   #learning: Promise<void> | null = null;
   #hasLearnt = false;
 
-  constructor(
-    calendar: Calendar,
-    worker: ForecastWorker,
-    store: ReturnType<typeof createScoreStore> | null,
-    log: Logger,
-  ) {
+  constructor(calendar: Calendar, worker: ForecastWorker, kept: Pick<BlendOptions, "store" | "trees">, log: Logger) {
     this.#calendar = calendar;
     this.#worker = worker;
     this.#log = log;
-    this.#blend = new TrafficBlend({ stepMs: minuteMs, steps: outputMinutes, starter: "lstm", store });
+    this.#blend = new TrafficBlend({ stepMs: minuteMs, steps: outputMinutes, starter: "lstm", ...kept });
   }
 
   async start() {

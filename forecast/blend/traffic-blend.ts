@@ -6,6 +6,7 @@ import { createQuantileRegression } from "#forecast/quantiles/quantile-regressio
 import type { RateAt, RateHistory } from "#forecast/simple/rate-model.ts";
 import { createPeakRidge, recentPeak } from "#forecast/simple/recent-peak-models.ts";
 import { createSimpleModels } from "#forecast/simple/simple-models.ts";
+import type { KeptTrees } from "#forecast/trees/kept-trees.ts";
 import { createPeakTrees } from "#forecast/trees/peak-trees.ts";
 import { dayMs, minuteMs } from "#platform/time.ts";
 import { type ChampionDecision, decideChampion, type ModelScore, minForecasts } from "./decide-champion.ts";
@@ -23,6 +24,8 @@ export interface BlendOptions {
   readonly starter: string;
   /** Keeps the scores from one run to the next; null: they end with this one. */
   readonly store?: ScoreStore | null;
+  /** Keeps the trees from one run to the next; null: each run fits its own. */
+  readonly trees?: KeptTrees | null;
   /** false: every model forecasts at all times, so that they can be compared. Default: those without a share rest. */
   readonly rests?: boolean;
 }
@@ -59,11 +62,11 @@ const headName = "lstm quantiles";
 const nearlyAlone = 0.9;
 
 /** Peak forecasters of their own: from the newest hour with long and with short memory, and from all statistics with the calendar. */
-const createRegressions = () => [
+const createRegressions = (trees: KeptTrees | null) => [
   createQuantileRegression({ name: "quantiles", inputs: "all", memoryMs: 14 * dayMs }),
   createQuantileRegression({ name: "hour quantiles", inputs: "core", memoryMs: 14 * dayMs }),
   createQuantileRegression({ name: "new quantiles", inputs: "core", memoryMs: 3 * dayMs }),
-  createPeakTrees("trees"),
+  createPeakTrees("trees", trees),
 ];
 
 /**
@@ -77,7 +80,7 @@ export class TrafficBlend {
   readonly #store: ScoreStore | null;
   readonly #models = createSimpleModels();
   readonly #peakModels = [recentPeak, createPeakRidge()];
-  readonly #regressions = createRegressions();
+  readonly #regressions: ReturnType<typeof createRegressions>;
   readonly #events = new RecurringEvents();
   readonly #rests: ModelRests | null;
   readonly #scores: ReturnType<typeof createForecastScores>;
@@ -88,12 +91,13 @@ export class TrafficBlend {
   #savedMs = Number.NEGATIVE_INFINITY;
   #champion: ChampionDecision | null = null;
 
-  constructor({ stepMs, steps, starter, store = null, rests = true }: BlendOptions) {
+  constructor({ stepMs, steps, starter, store = null, trees = null, rests = true }: BlendOptions) {
     this.#steps = steps;
     this.#stepMs = stepMs;
     this.#starter = starter;
     this.#store = store;
     this.#rests = rests ? new ModelRests() : null;
+    this.#regressions = createRegressions(trees);
     this.#restored = store === null;
     this.#scores = createForecastScores(stepMs, dayMs);
     this.#paths = new PathBlend(stepMs, steps);

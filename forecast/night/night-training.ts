@@ -33,6 +33,8 @@ export interface NightTrainingParts {
   readonly busy: () => boolean;
   /** Called after another model was put into service. */
   readonly onPromoted: () => Promise<void>;
+  /** Called with trees that were fitted to the record, as text. */
+  readonly onTrees: (text: string) => void;
   readonly nowMs: () => number;
   readonly log: Logger;
   /** Keeps the last outcome, so that a restart in the night starts no second training. */
@@ -273,6 +275,12 @@ export class NightTraining {
     switch (message.kind) {
       case "resumed":
         log.info({ epoch: message.epoch }, "training resumes from its checkpoint");
+        break;
+      case "trees":
+        this.#parts.onTrees(message.text);
+        break;
+      case "no-trees":
+        log.warn({ reason: message.reason }, "the trees were not fitted by the trainer: the forecaster fits its own");
         break;
       case "unsaved":
         log.warn({ reason: message.reason }, "training goes on without a checkpoint: it could not be resumed");

@@ -1,6 +1,7 @@
 import { constants, setPriority } from "node:os";
 import { basename } from "node:path";
-import { parseTrace } from "#forecast/data/parse-trace.ts";
+import { type Calendar, createCalendar } from "#forecast/data/calendar.ts";
+import { parseTrace, type Trace } from "#forecast/data/parse-trace.ts";
 import { findOrigins, splitByTime, strideFor } from "#forecast/data/sample-windows.ts";
 import { makeBatch, type RateSeries, ratesFrom } from "#forecast/data/training-samples.ts";
 import { outputMinutes } from "#forecast/data/window-features.ts";
@@ -16,6 +17,7 @@ import { describeError } from "#platform/errors.ts";
 import { readRegularText } from "#platform/files/read-regular-file.ts";
 import type { PairedErrors } from "./chance-of-luck.ts";
 import { decidePromotion } from "./decide-promotion.ts";
+import { fitTreesToTrace } from "./fit-trees.ts";
 import type { TrainerMessage, TrainerOrder, TrainerTask } from "./trainer-messages.ts";
 
 const maxEpochs = 40;
@@ -56,6 +58,28 @@ function errorsByStretch(
   return [...sums.values()];
 }
 
+/** Fits the trees, which take seconds, before the network, which takes an hour. */
+async function fitTrees(
+  trace: Trace,
+  calendar: Calendar,
+  send: (message: TrainerMessage) => void,
+  rest: () => Promise<void> | undefined,
+) {
+  try {
+    const task = fitTreesToTrace(trace, calendar);
+    let step = task.next();
+    while (step.done !== true) {
+      await rest();
+      // Orders to rest come in between.
+      await new Promise(setImmediate);
+      step = task.next();
+    }
+    if (step.value !== null) send({ kind: "trees", text: step.value });
+  } catch (error) {
+    send({ kind: "no-trees", reason: describeError(error) });
+  }
+}
+
 /** Trains a model, judges it beside the model in service on the newest 15 %, and writes it. */
 async function train(
   task: TrainerTask,
@@ -74,6 +98,7 @@ async function train(
     timeZone,
     holidays,
   };
+  await fitTrees(description.trace, createCalendar(timeZone, holidays), send, rest);
   const options = {
     shape: lstmShapes[task.units],
     epochs: maxEpochs,

@@ -20,6 +20,10 @@ export type TrainerOrder = { readonly kind: "rest" } | { readonly kind: "go-on" 
 
 /** Messages from a training process. After "done" and "failed" it ends. */
 export type TrainerMessage =
+  /** Trees fitted to the record, as they are kept. */
+  | { readonly kind: "trees"; readonly text: string }
+  /** They could not be fitted: the forecaster does it then. */
+  | { readonly kind: "no-trees"; readonly reason: string }
   | { readonly kind: "resumed"; readonly epoch: number }
   /** The checkpoint could not be saved: an interruption would lose this epoch. */
   | { readonly kind: "unsaved"; readonly reason: string }

@@ -8,6 +8,7 @@ import { dayMs } from "#platform/time.ts";
 import { binColumns } from "./bin-columns.ts";
 import { boostQuantile } from "./boost-quantile.ts";
 import { type Tree, treeValue } from "./grow-tree.ts";
+import type { KeptTrees, TreeFit } from "./kept-trees.ts";
 import { treeInputCount, writeTreeInputs } from "./tree-inputs.ts";
 
 /** More rows are thinned out evenly; the linear part makes do with a third of them. */
@@ -33,22 +34,18 @@ const seed = 1;
 const night = { from: 2, to: 5 };
 const newestRateColumn = 1;
 
-/** A linear forecast of each quantile, and the trees that correct it. */
-interface Fit {
-  readonly linear: PeakCoefficients;
-  readonly trees: readonly (readonly Tree[])[];
-  readonly endMs: number;
-  readonly steps: number;
-  readonly stepMs: number;
-}
-
 /**
  * Creates gradient-boosted trees that forecast the quantiles of the highest rate in the coming steps. A linear quantile regression on the same
  * inputs is what they start from: trees can't continue a trend, a line can't know that the job at 00:01 comes at no other time. Fitted once a day,
  * at night where the record is long enough.
+ * @param kept fits from earlier runs and from the night's trainer
  */
-export function createPeakTrees(name: string): QuantileRegression {
-  let fit: Fit | null = null;
+export function createPeakTrees(name: string, kept: KeptTrees | null = null): QuantileRegression {
+  let fit: TreeFit | null = null;
+  const adopt = () => {
+    const found = kept?.newest() ?? null;
+    if (found !== null && (fit === null || found.endMs >= fit.endMs)) fit = found;
+  };
 
   const isFresh = ({ qps, stepMs, endMs, calendar }: RateHistory, steps: number) => {
     if (fit === null || fit.steps !== steps || fit.stepMs !== stepMs) return false;
@@ -61,12 +58,16 @@ export function createPeakTrees(name: string): QuantileRegression {
   return {
     name,
     *learn(history, steps) {
+      adopt();
       if (isFresh(history, steps)) return;
       const before = fit !== null && fit.steps === steps ? fit.linear : null;
-      const found = yield* fitTrees(prepareHistory(history, steps), before);
-      if (found !== null) fit = { ...found, endMs: history.endMs, steps, stepMs: history.stepMs };
+      const found = yield* fitPeakTrees(history, steps, before);
+      if (found === null) return;
+      fit = found;
+      kept?.save(found);
     },
     forecast(history, steps) {
+      adopt();
       if (fit === null || fit.steps !== steps || fit.stepMs !== history.stepMs) return null;
       const origin = history.qps.length;
       if (origin < windowSteps) return null;
@@ -80,7 +81,21 @@ export function createPeakTrees(name: string): QuantileRegression {
   };
 }
 
-function applyFit({ linear, trees }: Fit, inputs: Float64Array, level: number): PeakQuantiles {
+/**
+ * Fits the trees to a record, in slices of a few milliseconds.
+ * @param before coefficients of an earlier fit to start from
+ * @returns null where the record is too short or has no traffic
+ */
+export function* fitPeakTrees(
+  history: RateHistory,
+  steps: number,
+  before: PeakCoefficients | null,
+): Generator<void, TreeFit | null, void> {
+  const found = yield* fitTrees(prepareHistory(history, steps), before);
+  return found === null ? null : { ...found, endMs: history.endMs, steps, stepMs: history.stepMs };
+}
+
+function applyFit({ linear, trees }: TreeFit, inputs: Float64Array, level: number): PeakQuantiles {
   return inOrder(
     linear.map((coefficients, which) =>
       (trees[which] as readonly Tree[]).reduce(
@@ -94,7 +109,7 @@ function applyFit({ linear, trees }: Fit, inputs: Float64Array, level: number): 
 function* fitTrees(
   prepared: PreparedHistory,
   before: PeakCoefficients | null,
-): Generator<void, Pick<Fit, "linear" | "trees"> | null, void> {
+): Generator<void, Pick<TreeFit, "linear" | "trees"> | null, void> {
   const rows = yield* collectRows(prepared);
   if (rows === null) return null;
   const { inputs, targets, levels, columns } = rows;

@@ -12,6 +12,7 @@ import { StoredAccuracy } from "#forecast/accuracy/live-accuracy.ts";
 import { createScoreStore } from "#forecast/blend/score-store.ts";
 import type { MinuteRate } from "#forecast/forecaster.ts";
 import { createTrainedModels } from "#forecast/night/trained-models.ts";
+import { KeptTrees } from "#forecast/trees/kept-trees.ts";
 import { createStorageWatch } from "#platform/files/storage-watch.ts";
 import { createLogger } from "#platform/log.ts";
 import { minuteMs } from "#platform/time.ts";
@@ -43,7 +44,14 @@ const damage: readonly SQLQueryBindings[] = [
 
 const log = createLogger("test", "silent");
 const startMs = 1_000_000 * minuteMs;
-const documents = ["desired", "forecast-champion", "forecast-models", "forecast-training", "power-corrections"];
+const documents = [
+  "desired",
+  "forecast-champion",
+  "forecast-models",
+  "forecast-training",
+  "forecast-trees",
+  "power-corrections",
+];
 
 function filledState(): Database {
   const database = new Database(":memory:", { strict: true });
@@ -75,6 +83,7 @@ async function live(database: Database): Promise<MinuteData[]> {
   const memory = (name: string) => createStoredText(database, name, storage);
   const desired = createDesiredDocument(database, () => nowMs, log, storage);
   createScoreStore(memory("forecast-champion"), log).load(nowMs);
+  new KeptTrees(memory("forecast-trees")).newest();
   const directory = createTrainedModels("/nowhere/models", memory("forecast-models")).activeDirectory();
   if (directory !== null) expect(directory).toMatch(/^\/nowhere\/models\/\d+$/);
   const figures = createBoardFigures({

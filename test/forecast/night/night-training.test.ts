@@ -19,6 +19,7 @@ import type { TrainerTask } from "#forecast/night/trainer-messages.ts";
 import { registerTrainingMetrics } from "#forecast/night/training-metrics.ts";
 import { countWindows, renderTrace } from "#forecast/night/training-record.ts";
 import { trainingRoutes } from "#forecast/night/training-routes.ts";
+import { treesFromText } from "#forecast/trees/kept-trees.ts";
 import { minuteMs } from "#platform/time.ts";
 
 const startMs = Date.UTC(2026, 0, 5);
@@ -50,7 +51,7 @@ async function create(change: Partial<NightTrainingParts> = {}) {
   const place = await mkdtemp(join(root, "night-"));
   const memory = createMemory();
   const models = createTrainedModels(join(place, "models"), memory);
-  const moment = { busy: false, nowMs, reloads: 0 };
+  const moment = { busy: false, nowMs, reloads: 0, trees: [] as string[] };
   const training = new NightTraining({
     config: {
       enabled: true,
@@ -70,6 +71,7 @@ async function create(change: Partial<NightTrainingParts> = {}) {
     history: () => history,
     recordedMinutes: () => minutes,
     busy: () => moment.busy,
+    onTrees: (text) => void moment.trees.push(text),
     onPromoted: async () => {
       moment.reloads += 1;
     },
@@ -140,6 +142,28 @@ describe("a night's training", () => {
     await training.rollBack();
     expect(models.activeDirectory()).toBe(activeModel);
     expect(moment.reloads).toBe(3);
+  });
+
+  test("begins with the trees, where there is record enough for them", async () => {
+    const long = Array.from({ length: 3 * 1440 }, (_, minute) => ({
+      minuteStartMs: nowMs + (minute - 3 * 1440) * minuteMs,
+      qps: 10 + 8 * Math.sin((2 * Math.PI * minute) / 40),
+    }));
+    const { training, moment } = await create({ history: () => long, recordedMinutes: () => long.length });
+    await training.evaluate();
+    await until(() => moment.trees.length > 0 || training.status().state === "waiting");
+    expect(treesFromText(moment.trees[0] ?? "")).toMatchObject({ endMs: nowMs, steps: 15, stepMs: minuteMs });
+  });
+
+  test("goes on without trees", async () => {
+    const done = { kind: "done", decision: notBetter, durationS: 1, verdict: "" };
+    const lines: string[] = [];
+    const log = pino({ level: "warn" }, { write: (line: string) => void lines.push(JSON.parse(line).reason) });
+    const { training, moment } = await create({ ...fake([{ kind: "no-trees", reason: "too cold" }, done]), log });
+    await training.evaluate();
+    await until(() => training.status().state === "waiting");
+    expect(training.status().last?.kind).toBe("kept");
+    expect([lines, moment.trees]).toEqual([["too cold"], []]);
   });
 
   test("one that does not win is thrown away, and the one in service stays", async () => {

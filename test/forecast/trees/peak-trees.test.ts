@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import { createCalendar } from "#forecast/data/calendar.ts";
 import { seededRandom } from "#forecast/lstm/seeded-random.ts";
-import { createPeakTrees } from "#forecast/trees/peak-trees.ts";
+import { KeptTrees, treesToText } from "#forecast/trees/kept-trees.ts";
+import { createPeakTrees, fitPeakTrees } from "#forecast/trees/peak-trees.ts";
 import { dayMs } from "#platform/time.ts";
 
 const calendar = createCalendar("UTC", []);
@@ -17,8 +18,8 @@ const traffic = Array.from(
   (_, step) => (90 + 20 * random()) * (step % perDay >= 72 && step % perDay < 74 ? 2 : 1),
 );
 
-function learnt(qps: readonly number[]) {
-  const trees = createPeakTrees("trees");
+function learnt(qps: readonly number[], kept: KeptTrees | null = null) {
+  const trees = createPeakTrees("trees", kept);
   for (const _ of trees.learn(historyOf(qps), steps)) {
     // to the end
   }
@@ -68,4 +69,34 @@ test("learns in slices, after a day again, at night after half a day", () => {
   expect(slices(8 * perDay + 13)).toBeGreaterThan(0); // 02:10
   expect(slices(9 * perDay)).toBe(0);
   expect(slices(9 * perDay + 12)).toBeGreaterThan(0); // 02:00
+});
+
+test("the next run forecasts by the trees of the one before, and takes over those of the trainer", () => {
+  let text: string | null = null;
+  const memory = {
+    load: () => text,
+    save: (written: string) => {
+      text = written;
+    },
+  };
+  const before = learnt(traffic.slice(0, 8 * perDay), new KeptTrees(memory));
+  const now = historyOf(traffic.slice(0, 8 * perDay + 5));
+  const next = createPeakTrees("trees", new KeptTrees(memory));
+  expect([...next.learn(now, steps)]).toEqual([]);
+  const own = before.forecast(now, steps)!;
+  expect(next.forecast(now, steps)).toEqual(own);
+  const fitOf = (qps: readonly number[]) => {
+    const task = fitPeakTrees(historyOf(qps), steps, null);
+    for (;;) {
+      const { done, value } = task.next();
+      if (done) return value!;
+    }
+  };
+  const doubled = traffic.map((rate, step) => (step % perDay === 30 ? 3 * rate : rate));
+  memory.save(treesToText(fitOf(doubled.slice(0, 8 * perDay + 2))));
+  const taken = next.forecast(now, steps);
+  expect(taken).not.toEqual(own);
+  // An older fit is no news.
+  memory.save(treesToText(fitOf(traffic.slice(0, 7 * perDay))));
+  expect(next.forecast(now, steps)).toEqual(taken);
 });
