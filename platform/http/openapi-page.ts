@@ -2,6 +2,7 @@ import { toOpenAPISchema } from "@elysiajs/openapi/openapi";
 import { type AnyElysia, Elysia } from "elysia";
 import stylePath from "swagger-ui-dist/swagger-ui.css" with { type: "file" };
 import bundlePath from "swagger-ui-dist/swagger-ui-bundle.js" with { type: "file" };
+import { answerText } from "./answer-text.ts";
 import { openRoute } from "./open-route.ts";
 import { asOpenApi30 } from "./openapi-schema.ts";
 
@@ -52,7 +53,7 @@ export function openApiPage(about: ApiDescription, app: () => AnyElysia, withKey
       "/openapi/json",
       () => {
         document ??= buildDocument();
-        return answer(document, "application/json");
+        return answerText(document, { "content-type": "application/json" });
       },
       hidden,
     )

@@ -1,4 +1,5 @@
 import { ServiceError } from "#platform/errors.ts";
+import { minuteMs } from "#platform/time.ts";
 
 /** Limit of the memory of answers that are being sent: a client that reads slowly, or not at all, keeps its answer in memory. */
 export interface PendingAnswers {
@@ -11,17 +12,35 @@ export interface PendingAnswers {
   usedBytes(): number;
   /** Number of answers that were cut off because their client had stopped reading. */
   cutOff(): number;
+  /** Cuts off answers of which nothing was read for a minute. */
+  sweep(): void;
 }
 
 interface Answer {
   readonly bytes: number;
   lastTakenMs: number;
+  /** Closes the connection. */
+  close?: () => void;
   cut(): void;
 }
 
 /** Time without reading after which an answer is cut off when others need its memory. */
 const stalledMs = 2_000;
+/** Time without reading after which it is cut off in any case: as long as a client has to send a request. */
+const abandonedMs = minuteMs;
+const sweepPeriodMs = 5_000;
 const retryAfterS = 2;
+
+const answersOf = new WeakMap<Response, Answer>();
+
+/**
+ * Has the connection closed when the answer is cut off: its end alone would wait, like the rest, for a client that does not read.
+ * @param response one that was made by {@link PendingAnswers.stream}; others are never cut off
+ */
+export function closeWhenCutOff(response: Response, close: () => void): void {
+  const answer = answersOf.get(response);
+  if (answer !== undefined) answer.close = close;
+}
 
 /** @param nowMs monotonic clock */
 export function createPendingAnswers(maxBytes: number, nowMs: () => number = () => performance.now()): PendingAnswers {
@@ -30,14 +49,26 @@ export function createPendingAnswers(maxBytes: number, nowMs: () => number = () 
   let used = 0;
   let cutOff = 0;
 
+  const cut = (answer: Answer) => {
+    cutOff += 1;
+    answer.cut();
+    answer.close?.();
+  };
+  const sweep = () => {
+    for (const answer of pending) if (nowMs() - answer.lastTakenMs >= abandonedMs) cut(answer);
+    if (pending.size > 0) return;
+    clearInterval(timer);
+    timer = undefined;
+  };
+  let timer: ReturnType<typeof setInterval> | undefined;
+
   const freeMemory = (bytes: number): boolean => {
     const stalled = [...pending]
       .filter(({ lastTakenMs }) => nowMs() - lastTakenMs >= stalledMs)
       .sort((a, b) => a.lastTakenMs - b.lastTakenMs);
     for (const answer of stalled) {
       if (used + bytes <= maxBytes) break;
-      cutOff += 1;
-      answer.cut();
+      cut(answer);
     }
     // An answer larger than the limit is sent when it is the only one.
     return used + bytes <= maxBytes || pending.size === 0;
@@ -71,6 +102,7 @@ export function createPendingAnswers(maxBytes: number, nowMs: () => number = () 
       };
       pending.add(answer);
       used += bytes;
+      timer ??= setInterval(sweep, sweepPeriodMs).unref();
       const body = new ReadableStream<Uint8Array>({
         start(controller) {
           fail = (reason) => controller.error(reason);
@@ -85,10 +117,13 @@ export function createPendingAnswers(maxBytes: number, nowMs: () => number = () 
         },
         cancel: forget,
       });
-      return new Response(body, { headers: { ...headers } });
+      const response = new Response(body, { headers: { ...headers } });
+      answersOf.set(response, answer);
+      return response;
     },
     usedBytes: () => used,
     cutOff: () => cutOff,
+    sweep,
   };
 }
 

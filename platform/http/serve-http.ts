@@ -7,11 +7,15 @@ import { type ErrorStyle, errorResponse } from "./error-response.ts";
 import type { RequestGuard } from "./guard/guard-request.ts";
 import { requestPath } from "./guard/request-target.ts";
 import { createRequestLog } from "./log-requests.ts";
+import { closeWhenCutOff } from "./pending-answers.ts";
 import { requestFailures } from "./request-failure.ts";
 import { requestIdHeader, requestIdOf } from "./request-id.ts";
 
 /** Default size limit of a body: 2,000 texts of 1,000 characters. */
 const defaultMaxBodyBytes = 2 * 1024 * 1024;
+
+/** Shortest time without traffic that the server knows. */
+const cutOffS = 1;
 
 interface ServeHttpOptions {
   readonly host: string;
@@ -111,6 +115,7 @@ export function serveHttp(app: FetchHandler, options: ServeHttpOptions): HttpSer
         response = refuse(request, error);
       }
     }
+    closeWhenCutOff(response, () => server.timeout(came, cutOffS));
     response.headers.set(requestIdHeader, requestId);
     for (const [name, value] of Object.entries(app.answerHeaders?.(came) ?? {})) response.headers.set(name, value);
     // Makes the client open a new connection for its next request, to another server if this one stops.

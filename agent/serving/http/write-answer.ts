@@ -1,13 +1,14 @@
 import { type PendingAnswers, pendingAnswers } from "#platform/http/pending-answers.ts";
 
-/** Vectors written at once: about 1 ms for 384 values each. Larger answers are written as their client reads them. */
-const vectorsPerPiece = 64;
+/** Numbers written at once: some 70 kB of JSON, 0.3 ms. Larger answers are written as their client reads them, whatever the length of a vector. */
+const valuesPerPiece = 16 * 384;
 
 function* writePieces(
   head: string,
   vectors: readonly Float32Array[],
   write: (vector: Float32Array, index: number) => string,
   tail: string,
+  vectorsPerPiece: number,
 ): Generator<string> {
   for (let start = 0; start < vectors.length; start += vectorsPerPiece) {
     const written = vectors.slice(start, start + vectorsPerPiece).map((vector, place) => write(vector, start + place));
@@ -32,7 +33,8 @@ export function writeAnswer(
   const headers: Record<string, string> = { "content-type": "application/json" };
   // Besides the field in `usage`, for clients that hide fields that they don't know.
   if (truncatedInputs > 0) headers["x-truncated-inputs"] = String(truncatedInputs);
-  const pieces = writePieces(head, vectors, write, tail);
+  const vectorsPerPiece = Math.max(1, Math.floor(valuesPerPiece / (vectors[0]?.length ?? 1)));
+  const pieces = writePieces(head, vectors, write, tail, vectorsPerPiece);
   if (vectors.length <= vectorsPerPiece) return new Response([...pieces].join("") || head + tail, { headers });
   // The first piece is written before the status is sent, so that a failure there is an error and not half an answer.
   const first = pieces.next().value as string;
