@@ -43,6 +43,7 @@ export const agentCommand: Command = {
     const path = optionalString(values, "config");
     const listen = optionalString(values, "listen");
     const file = path === undefined ? {} : await readOwnConfigFile(path);
+    const accepted = acceptedApiKeysFromEnvironment(process.env, Object(Object(file).serving).apiKeys);
     const input = mergeConfig(overDefaults({ serving: { tracing: tracingFromEnvironment(process.env) } }, file), {
       id: optionalString(values, "id"),
       fleet: optionalString(values, "fleet"),
@@ -56,7 +57,7 @@ export const agentCommand: Command = {
       serving: {
         ...(listen === undefined ? {} : parseListen(listen)),
         grpc: grpcConfig(optionalString(values, "grpc")),
-        apiKeys: acceptedApiKeysFromEnvironment(process.env),
+        apiKeys: accepted.apiKeys,
         insecure: values["insecure"] === true ? true : undefined,
       },
     });
@@ -64,6 +65,7 @@ export const agentCommand: Command = {
     closeNewFiles();
     const log = createLogger("agent", config.logLevel);
     closeStateDirectory(config.stateDir ?? defaultStateDir("agent", process.env), log);
+    if (accepted.warning !== null) log.warn(accepted.warning);
     warnOfOpenSecret("--broker", optionalString(values, "broker"), log);
     const agent = new Agent(config);
     const stopped = untilStopped((stop) => {

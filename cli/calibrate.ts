@@ -66,10 +66,12 @@ export const calibrateCommand: Command = {
   },
   async run(values) {
     const path = optionalString(values, "config");
-    const input = mergeConfig(path === undefined ? {} : await readOwnConfigFile(path), {
+    const file = path === undefined ? {} : await readOwnConfigFile(path);
+    const { apiKeys } = acceptedApiKeysFromEnvironment(process.env, Object(Object(file).serving).apiKeys);
+    const input = mergeConfig(file, {
       stateDir: optionalString(values, "state-dir"),
       power: { board: optionalString(values, "board") },
-      serving: { model: optionalString(values, "model"), apiKeys: acceptedApiKeysFromEnvironment(process.env) },
+      serving: { model: optionalString(values, "model"), apiKeys },
     });
     const config = parseAgentConfig(input, path ?? "the command line");
     const texts = optionalChoice(values, "texts", textLengths) ?? "mixed";

@@ -49,6 +49,7 @@ export const controllerCommand: Command = {
     const file = path === undefined ? {} : await readOwnConfigFile(path);
     const brokerUrl = optionalString(values, "broker-url");
     const isElsewhere = brokerUrl !== undefined || hasBrokerElsewhere(file);
+    const accepted = acceptedApiKeysFromEnvironment(process.env, Object(Object(file).api).apiKeys);
     const input = mergeConfig(file, {
       fleet: optionalString(values, "fleet"),
       logLevel: optionalString(values, "log-level"),
@@ -56,7 +57,7 @@ export const controllerCommand: Command = {
       insecure: values["insecure"] === true ? true : undefined,
       api: {
         ...(listen === undefined ? {} : parseListen(listen)),
-        apiKeys: acceptedApiKeysFromEnvironment(process.env),
+        apiKeys: accepted.apiKeys,
       },
       broker: {
         port: optionalNumber(values, "broker-port", { min: 0, max: 65_535, integer: true }),
@@ -67,6 +68,7 @@ export const controllerCommand: Command = {
     });
     const config = parseControllerConfig(input, path ?? "the command line");
     const log = createLogger("controller", config.logLevel);
+    if (accepted.warning !== null) log.warn(accepted.warning);
     warnOfOpenSecret("--broker-url", brokerUrl, log);
     closeNewFiles();
     closeStateDirectory(config.stateDir ?? defaultStateDir("controller", process.env), log);

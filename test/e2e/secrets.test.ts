@@ -358,6 +358,7 @@ test("keys and passwords come from files that only their owner reads, or from th
   };
   expect(await attempt({ CREDENTIALS_DIRECTORY: credentials })).toEqual([401, 200]);
   expect(await attempt({ THORMESH_API_KEY_FILE: file })).toEqual([401, 200]);
+  expect(await attempt({ THORMESH_SERVER_API_KEY_FILE: file, THORMESH_API_KEY: "a-client-key" })).toEqual([401, 200]);
   await Bun.$`chmod 644 ${file}`.quiet();
   const refused = startProgram(["controller"], directory.path, { THORMESH_API_KEY_FILE: file });
   await refused.untilLogged("expected a file that only its owner can read");

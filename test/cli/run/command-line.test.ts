@@ -35,13 +35,46 @@ test.each([
 });
 
 test.each(["short", "has a blank inside", `${"x".repeat(257)}`, "good-key-1, bad"])(
-  "a server refuses THORMESH_API_KEY=%p",
+  "a server refuses the key %p",
   (text) => {
-    expect(() => acceptedApiKeysFromEnvironment({ THORMESH_API_KEY: text })).toThrow(
-      /^THORMESH_API_KEY: expected 8 to 256 .* \(not shown\)$/,
-    );
+    for (const name of ["THORMESH_API_KEY", "THORMESH_SERVER_API_KEY"])
+      expect(() => acceptedApiKeysFromEnvironment({ [name]: text }, undefined)).toThrow(
+        new RegExp(`^${name}: expected 8 to 256 .* \\(not shown\\)$`),
+      );
   },
 );
+
+test.each([
+  { $: "nothing", environment: {}, file: undefined, apiKeys: undefined, warning: null },
+  { $: "the file's keys alone", environment: {}, file: ["file-key"], apiKeys: undefined, warning: null },
+  {
+    $: "the server's own variable replaces the file's",
+    environment: { THORMESH_SERVER_API_KEY: "server-1, server-2", THORMESH_API_KEY: "client-key" },
+    file: ["file-key"],
+    apiKeys: ["server-1", "server-2"],
+    warning: null,
+  },
+  {
+    $: "the client's never replaces the file's",
+    environment: { THORMESH_API_KEY: "client-key" },
+    file: ["file-key"],
+    apiKeys: undefined,
+    warning: /THORMESH_API_KEY is not used.*THORMESH_SERVER_API_KEY replaces them/,
+  },
+  {
+    $: "the client's alone still counts, with a warning",
+    environment: { THORMESH_API_KEY: "client-key", THORMESH_SERVER_API_KEY: "" },
+    file: [],
+    apiKeys: ["client-key"],
+    warning: /deprecated and ends with version 1.0: name it THORMESH_SERVER_API_KEY/,
+  },
+])("keys that a server accepts: $$", ({ environment, file, apiKeys, warning }) => {
+  const accepted = acceptedApiKeysFromEnvironment(environment, file);
+  expect(accepted.apiKeys ?? null).toEqual(apiKeys === undefined ? null : [...apiKeys]);
+  if (warning === null) expect(accepted.warning).toBeNull();
+  else expect(accepted.warning).toMatch(warning);
+  expect(accepted.warning ?? "").not.toContain("client-key");
+});
 
 describe("mergeConfig", () => {
   test("what is given on the command line comes first, key by key", () => {
