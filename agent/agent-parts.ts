@@ -5,7 +5,6 @@ import { forecastRoutes } from "#forecast/forecast-routes.ts";
 import { trainingRoutes } from "#forecast/night/training-routes.ts";
 import type { Clock } from "#platform/clock.ts";
 import { describeError } from "#platform/errors.ts";
-import { redactUrl } from "#platform/fetch/redact-url.ts";
 import { recentDamage } from "#platform/files/open-database.ts";
 import { createStorageWatch, type StorageWatch } from "#platform/files/storage-watch.ts";
 import { createCountedLog, type Logger } from "#platform/log.ts";
@@ -21,6 +20,7 @@ import { createAgentForecasting } from "./agent-forecasting.ts";
 import { registerAgentMetrics } from "./agent-metrics.ts";
 import { type AgentStatus, statusRoutes } from "./agent-status.ts";
 import { createBrokerCredentials } from "./broker-credentials.ts";
+import { brokerHealth, brokerStatus } from "./broker-status.ts";
 import { CapacityEstimates } from "./capacity/capacity-estimates.ts";
 import { CapacityWatch } from "./capacity/capacity-watch.ts";
 import { createOverloadCheck } from "./capacity/overload-check.ts";
@@ -165,7 +165,7 @@ export function createAgentParts(given: {
     nowMs: Math.round(nowMs()),
     startedAtMs: Math.round(startedAtMs),
     role: membership.decision,
-    broker: { url: redactUrl(config.broker.url), connected: broker.connected, problem: broker.problem },
+    broker: brokerStatus(config.broker.url, broker),
     controllerOnline: membership.controllerOnline,
     peers: membership.servingPeers(),
     liveQps: record.liveQps(nowMs()),
@@ -212,6 +212,7 @@ export function createAgentParts(given: {
     },
     extraChecks: () => ({
       power: power.health(),
+      broker: brokerHealth(broker),
       processes: describeHungProcesses(hung),
       storage: withDamage(storage.check(), recentDamage(statePath, nowMs())),
     }),
@@ -238,6 +239,8 @@ export function createAgentParts(given: {
         counted: createCountedLog(log, Date.now),
       }),
       refusedAdvice: `its controller's "thormesh controller secret ${agentId}" prints its broker password`,
+      takenOverAdvice: `two agents use the id ${agentId}: give one of them another`,
+      echoTopic: agentTopic(fleet, agentId, "presence"),
       keepAliveS: config.broker.keepAliveS,
       will: { topic: agentTopic(fleet, agentId, "presence"), payload: encodeMessage(Presence, self.will()) },
     },

@@ -11,6 +11,7 @@ import {
   PowerModeProfile,
   Utilization,
 } from "#protocol/messages.ts";
+import type { BrokerStatus } from "./broker-status.ts";
 import type { ExplainedRole } from "./mesh/membership.ts";
 import type { PowerStatus } from "./power/power.ts";
 import type { ServingPeer } from "./serving/ports.ts";
@@ -23,7 +24,7 @@ export interface AgentStatus {
   readonly nowMs: number;
   readonly startedAtMs: number;
   readonly role: ExplainedRole;
-  readonly broker: { readonly url: string; readonly connected: boolean; readonly problem: string | null };
+  readonly broker: BrokerStatus;
   readonly controllerOnline: boolean;
   readonly peers: readonly ServingPeer[];
   readonly liveQps: number | null;
@@ -100,7 +101,15 @@ const Status = Type.Unsafe<AgentStatus>(
         { ...open, description: "the role in force and the rule that gave it" },
       ),
       broker: Type.Object(
-        { url: Type.String(), connected: Type.Boolean(), problem: orNull(Type.String(), "null: none known") },
+        {
+          url: Type.String(),
+          connected: Type.Boolean(),
+          protocol: orNull(Type.String(), "version of MQTT: 5 or 3.1.1; null: not connected"),
+          problem: orNull(Type.String(), "what ends or disturbs the connection; null: nothing known"),
+          refused: Type.Array(Type.Object({ action: Type.String(), topic: Type.String(), reason: Type.String() }), {
+            description: "what the broker does not let this agent publish or subscribe to, as far as it says",
+          }),
+        },
         { description: "the connection to the fleet's broker" },
       ),
       controllerOnline: Type.Boolean({ description: "a controller acts for the fleet" }),

@@ -13,6 +13,8 @@ export type MessageHandler = (message: BrokerMessage) => Promise<void> | void;
 export interface PublishOptions {
   readonly retain: boolean;
   readonly qos?: 0 | 1;
+  /** true: it fails when the broker says that nobody is subscribed to the topic. */
+  readonly needsReader?: boolean;
 }
 
 /** Port to an MQTT broker, as agents and controller use it. */
@@ -24,11 +26,14 @@ export interface Broker {
   readonly connected: boolean;
   /**
    * Sends; resolves when the broker has acknowledged, at `qos` 0 when it is written to the connection. Rejects with BROKER_UNAVAILABLE when it
-   * can't right now: nothing is queued. Default: QoS 1.
+   * can't right now, with FORBIDDEN when the broker does not allow it, with PAYLOAD_TOO_LARGE when it is more than the broker takes: nothing is
+   * queued. Default: QoS 1.
    */
   publish(topic: string, payload: string, options: PublishOptions): Promise<void>;
   /** Subscribes at QoS 1, now and after every reconnect. One handler per filter. */
   subscribe(filter: string, handler: MessageHandler): void;
+  /** Ends a subscription; messages that are under way may still arrive at other handlers. */
+  unsubscribe(filter: string): void;
   /** Calls `listener` on every change, and once with the present state. */
   onConnection(listener: (connected: boolean) => void): void;
 }

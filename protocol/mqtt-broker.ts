@@ -1,8 +1,22 @@
-import { connect, type IClientOptions, type MqttClient } from "mqtt";
 import { describeError, ServiceError } from "#platform/errors.ts";
 import { redactUrl } from "#platform/fetch/redact-url.ts";
 import type { Logger } from "#platform/log.ts";
+import { hourMs, secondMs } from "#platform/time.ts";
 import type { Broker, BrokerMessage, LastWill, MessageHandler, PublishOptions } from "./broker.ts";
+import { type BrokerRefusal, createBrokerRefusals, refusalToText } from "./mqtt/broker-refusals.ts";
+import { decideMqttVersion, type MqttVersion, mqttVersionToText } from "./mqtt/decide-mqtt-version.ts";
+import { createEchoWatch, type EchoWatch } from "./mqtt/echo-watch.ts";
+import { explainConnectionEnd } from "./mqtt/explain-connection-end.ts";
+import {
+  type BrokerAllowance,
+  type ConnectionEnd,
+  MqttConnection,
+  publishPacketBytes,
+} from "./mqtt/mqtt-connection.ts";
+import { reasonCode } from "./mqtt/mqtt-reasons.ts";
+import { createPublishSlots } from "./mqtt/publish-slots.ts";
+import { createReconnectPace, reconnectDelayMs } from "./mqtt/reconnect-pace.ts";
+import { createSizeSuspicion, largestOf, type SentPacket } from "./mqtt/size-suspicion.ts";
 import { matchesFilter } from "./topics.ts";
 
 export interface BrokerCredentials {
@@ -20,124 +34,128 @@ export interface MqttBrokerOptions {
   readonly credentials?: () => BrokerCredentials;
   /** Advice for the log when the broker does not admit this client. */
   readonly refusedAdvice?: string;
+  /** Advice when another client takes this one's place. */
+  readonly takenOverAdvice?: string;
   /** false: the broker keeps messages for this client id while it is disconnected. Default true. */
   readonly cleanSession?: boolean;
   /** After this long without a sign of life the broker publishes the will. Default 15 s. */
   readonly keepAliveS?: number;
+  /**
+   * Topic of this client's own that it is subscribed to: what it publishes there comes back, or the session is renewed.
+   * @see createEchoWatch
+   */
+  readonly echoTopic?: string;
+  readonly echoWaitMs?: number;
 }
 
 const acknowledgementTimeoutMs = 10_000;
-const minReconnectDelayMs = 500;
-const maxReconnectDelayMs = 30_000;
+/** Time for which a broker of MQTT 5 keeps a session. */
+const sessionKeptS = (14 * 24 * hourMs) / secondMs;
 
-/**
- * Delay before the next attempt to connect: doubling from 0.5 s to 30 s, spread over ±50 % so that a fleet does not come back in one instant.
- * @param failedAttempts attempts that failed in a row; 0 right after a connection.
- * @param random 0..1
- */
-export function reconnectDelayMs(failedAttempts: number, random: number): number {
-  const exponential = Math.min(maxReconnectDelayMs, minReconnectDelayMs * 2 ** Math.min(failedAttempts, 10));
-  return exponential * (0.5 + random);
-}
-
-/** The {@link Broker} port over mqtt.js, speaking MQTT 3.1.1, which every broker understands. */
+/** The {@link Broker} port over mqtt.js: MQTT 5 where the broker speaks it, else 3.1.1. */
 export class MqttBroker implements Broker {
   readonly #options: MqttBrokerOptions;
   readonly #log: Logger;
   readonly #shownUrl: string;
   readonly #handlers = new Map<string, MessageHandler>();
   readonly #listeners: ((connected: boolean) => void)[] = [];
-  /** Rejecters of publishes that wait for their acknowledgement. */
-  readonly #unacknowledged = new Set<(error: ServiceError) => void>();
-  #client: MqttClient | undefined;
+  readonly #refusals = createBrokerRefusals();
+  readonly #pace = createReconnectPace(() => performance.now());
+  readonly #slots = createPublishSlots();
+  readonly #tooLarge = createSizeSuspicion(() => performance.now());
+  /** Publishes that wait for their acknowledgement. */
+  readonly #unacknowledged = new Map<(error: ServiceError) => void, SentPacket>();
+  readonly #echo: EchoWatch;
+  #connection: MqttConnection | undefined;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #isStarted = false;
   #isReady = false;
-  #failedAttempts = 0;
+  #allowance: BrokerAllowance | undefined;
+  #version: MqttVersion = 5;
+  #version5RefusedAtMs: number | null = null;
   #lastFailure = "";
+  /** Trouble that a connection does not end: another client of this id, or subscriptions that are not served. */
+  #lasting: { readonly kind: "taken-over" | "unheard"; readonly reason: string } | null = null;
+  #renewNext = false;
 
   constructor(options: MqttBrokerOptions, log: Logger) {
     this.#options = options;
     this.#log = log;
     this.#shownUrl = redactUrl(options.url);
+    this.#echo = createEchoWatch((waitedMs, mayRenew) => this.#onSilence(waitedMs, mayRenew), options.echoWaitMs);
   }
 
   get connected(): boolean {
     return this.#isReady;
   }
 
-  /** Reason why it is not connected, if known; null while it is. */
+  /** What is wrong with the connection, if anything is known. While it is connected: what has ended it again and again until now. */
   get problem(): string | null {
-    return this.#isReady || this.#lastFailure === "" ? null : this.#lastFailure;
+    if (this.#lasting?.kind === "taken-over" && this.#pace.lasted()) this.#lasting = null;
+    if (!this.#isReady && this.#lastFailure !== "") return this.#lastFailure;
+    return this.#lasting?.reason ?? null;
+  }
+
+  /** Version of MQTT that is spoken with the broker; null while it is not connected. */
+  get protocol(): "5" | "3.1.1" | null {
+    return this.#isReady ? mqttVersionToText(this.#version) : null;
+  }
+
+  /** What the broker does not let this client publish or subscribe to, as far as it says. */
+  get refused(): readonly BrokerRefusal[] {
+    return this.#refusals.list();
   }
 
   async start(): Promise<void> {
-    if (this.#client !== undefined) throw new Error("the broker connection was started twice. This is a bug.");
-    const { url, clientId, will, credentials, refusedAdvice, cleanSession, keepAliveS } = this.#options;
-    const settings: IClientOptions = {
-      clientId,
-      clean: cleanSession ?? true,
-      keepalive: keepAliveS ?? 15,
-      protocolVersion: 4,
-      reconnectPeriod: reconnectDelayMs(0, Math.random()),
-      reconnectOnConnackError: true,
-      resubscribe: false,
-      queueQoSZero: false,
-      connectTimeout: 10_000,
-      ...credentials?.(),
-    };
-    if (will !== undefined) settings.will = { ...will, payload: Buffer.from(will.payload), qos: 1, retain: true };
-    const client = connect(url, settings);
-    this.#client = client;
-    client.on("connect", () => void this.#onConnect(client));
-    client.on("close", () => this.#onClose(client));
-    client.on("reconnect", () => {
-      if (credentials === undefined) return;
-      Object.assign(client.options, { username: undefined, password: undefined }, credentials());
-    });
-    client.on("error", (error) => {
-      const { code } = error as { code?: unknown };
-      this.#lastFailure = describeError(error) || String(code ?? "unknown");
-      // 4 and 5: bad user name or password, not authorised.
-      if ((code === 4 || code === 5) && refusedAdvice !== undefined) this.#lastFailure += `: ${refusedAdvice}`;
-    });
-    client.handleMessage = (packet, acknowledge) => {
-      const { topic, payload, retain } = packet;
-      const bytes = typeof payload === "string" ? Buffer.from(payload) : payload;
-      this.#deliver({ topic, payload: bytes, retained: retain }).then(
-        () => acknowledge(),
-        (error) => {
-          // Not acknowledged: a broker that keeps the session delivers it again on the next connection.
-          this.#log.error({ topic, err: describeError(error) }, "a message could not be handled; reconnecting");
-          client.stream.destroy();
-          acknowledge(error as Error);
-        },
-      );
-    };
+    if (this.#isStarted) throw new Error("the broker connection was started twice. This is a bug.");
+    this.#isStarted = true;
+    this.#connect();
   }
 
   async stop(): Promise<void> {
-    const stopping = this.#client;
-    this.#client = undefined;
+    this.#isStarted = false;
+    clearTimeout(this.#retry);
+    this.#echo.stop();
+    const stopping = this.#connection;
+    this.#connection = undefined;
     if (stopping === undefined) return;
     this.#rejectUnacknowledged("the broker connection is being closed");
-    await stopping.endAsync(!this.#isReady);
+    await stopping.close();
     this.#setReady(false);
   }
 
-  publish(topic: string, payload: string, { retain, qos = 1 }: PublishOptions): Promise<void> {
-    const client = this.#client;
-    const unavailable = (reason: string, cause?: Error) =>
-      new ServiceError("BROKER_UNAVAILABLE", reason, cause === undefined ? {} : { cause });
-    if (client === undefined || !this.#isReady)
+  publish(topic: string, payload: string, options: PublishOptions): Promise<void> {
+    const connection = this.#connection;
+    if (connection === undefined || !this.#isReady)
       return Promise.reject(unavailable(`not connected to the broker ${this.#shownUrl}`));
+    const bytes = publishPacketBytes(topic, payload);
+    const { retain } = options;
+    const qos = Math.min(options.qos ?? 1, this.#allowance?.maxQos ?? 1) as 0 | 1;
+    const objection = this.#objection(bytes, retain);
+    if (objection !== null) return Promise.reject(this.#refuse(topic, objection.code, objection.reason));
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const timer = setTimeout(
       () => reject(unavailable(`no acknowledgement within ${acknowledgementTimeoutMs / 1000} s`)),
       acknowledgementTimeoutMs,
     );
-    this.#unacknowledged.add(reject);
-    client.publish(topic, payload, { qos, retain }, (error) => {
-      if (error) reject(unavailable("publishing failed", error));
-      else resolve();
+    this.#unacknowledged.set(reject, { topic, bytes });
+    const isEcho = topic === this.#options.echoTopic && this.#isServed(topic);
+    const send = async () => {
+      // Before it is sent: it may come back before it is acknowledged.
+      if (isEcho) this.#echo.expect(payload);
+      if (qos === 1) await this.#slots.take();
+      if (this.#connection !== connection) throw unavailable(`the connection to the broker ${this.#shownUrl} was lost`);
+      const { code, words } = await connection
+        .publish(topic, payload, { qos, retain })
+        .finally(() => qos === 1 && this.#slots.release());
+      if ((code & reasonCode.failureBit) !== 0) throw this.#refuse(topic, "FORBIDDEN", words);
+      if (code === reasonCode.noMatchingSubscribers && options.needsReader === true)
+        throw unavailable(`nobody is subscribed to ${topic}`);
+      if (qos === 1) this.#granted(topic, bytes);
+    };
+    send().then(resolve, (error) => {
+      if (isEcho) this.#echo.stop();
+      reject(error instanceof ServiceError ? error : unavailable("publishing failed", error as Error));
     });
     return promise.finally(() => {
       clearTimeout(timer);
@@ -148,7 +166,19 @@ export class MqttBroker implements Broker {
   subscribe(filter: string, handler: MessageHandler): void {
     if (this.#handlers.has(filter)) throw new Error(`${filter} has a handler already. This is a bug.`);
     this.#handlers.set(filter, handler);
-    if (this.#isReady) this.#client?.subscribe(filter, { qos: 1 });
+    if (this.#isReady && this.#connection !== undefined)
+      this.#subscribe(this.#connection, [filter]).catch((error) =>
+        this.#log.debug(
+          { filter, err: describeError(error) },
+          "subscribing failed; the next connection subscribes anew",
+        ),
+      );
+  }
+
+  unsubscribe(filter: string): void {
+    if (!this.#handlers.delete(filter)) return;
+    this.#refusals.granted("subscribe", filter);
+    if (this.#isReady) this.#connection?.unsubscribe(filter);
   }
 
   onConnection(listener: (connected: boolean) => void): void {
@@ -156,45 +186,89 @@ export class MqttBroker implements Broker {
     listener(this.#isReady);
   }
 
-  #setReady(isReady: boolean): void {
-    if (this.#isReady === isReady) return;
-    this.#isReady = isReady;
-    for (const listener of this.#listeners) listener(isReady);
+  /** Ends the session and begins a new one, without what the broker held for the old one. */
+  renew(reason: string): void {
+    if (this.#connection === undefined) return;
+    this.#renewNext = true;
+    this.#connection.cutOff(reason);
   }
 
-  #rejectUnacknowledged(reason: string): void {
-    for (const reject of this.#unacknowledged) reject(new ServiceError("BROKER_UNAVAILABLE", reason));
-    this.#unacknowledged.clear();
+  #connect(): void {
+    const { url, clientId, will, credentials, cleanSession = true, keepAliveS = 15 } = this.#options;
+    const version = this.#version;
+    const connection: MqttConnection = new MqttConnection(
+      {
+        ...{ url, clientId, version, keepAliveS },
+        cleanStart: cleanSession || this.#renewNext,
+        sessionKeptS: cleanSession ? 0 : sessionKeptS,
+        ...(will === undefined ? {} : { will }),
+        ...credentials?.(),
+      },
+      {
+        onAdmitted: (allowance) => void this.#onAdmitted(connection, allowance),
+        onMessage: (message) => this.#deliver(message),
+        onEnd: (end) => this.#onEnd(connection, end),
+      },
+    );
+    this.#connection = connection;
   }
 
-  async #onConnect(client: MqttClient): Promise<void> {
+  async #onAdmitted(connection: MqttConnection, allowance: BrokerAllowance): Promise<void> {
+    this.#renewNext = false;
+    this.#allowance = allowance;
+    this.#slots.open(allowance.maxUnacknowledged);
+    this.#pace.connected();
     try {
-      if (this.#handlers.size > 0) {
-        const granted = await client.subscribeAsync([...this.#handlers.keys()], { qos: 1 });
-        const refused = granted.filter((grant) => grant.qos > 2).map((grant) => grant.topic);
-        if (refused.length > 0)
-          this.#log.error({ refused }, "the broker refuses subscriptions; check its access rules");
-      }
+      if (this.#handlers.size > 0) await this.#subscribe(connection, [...this.#handlers.keys()]);
     } catch (error) {
       // The connection ended while subscribing; the next one subscribes anew.
       this.#log.debug({ err: describeError(error) }, "subscribing failed");
+      connection.cutOff("the broker did not answer a subscription");
       return;
     }
-    this.#failedAttempts = 0;
-    client.options.reconnectPeriod = reconnectDelayMs(0, Math.random());
-    this.#log.info({ broker: this.#shownUrl }, "connected to the broker");
+    if (this.#connection !== connection) return;
+    this.#log.info({ broker: this.#shownUrl, mqtt: mqttVersionToText(this.#version) }, "connected to the broker");
     this.#setReady(true);
   }
 
-  #onClose(client: MqttClient): void {
+  async #subscribe(connection: MqttConnection, filters: readonly string[]): Promise<void> {
+    const refused = await connection.subscribe(filters);
+    for (const topic of filters) {
+      const reason = refused.get(topic);
+      if (reason === undefined) this.#refusals.granted("subscribe", topic);
+      else this.#noteRefusal({ action: "subscribe", topic, reason });
+    }
+  }
+
+  #onEnd(connection: MqttConnection, end: ConnectionEnd): void {
+    const isCurrent = this.#connection === connection;
+    if (!isCurrent) return;
+    this.#connection = undefined;
     const wasReady = this.#isReady;
+    const sent = largestOf([...this.#unacknowledged.values()]);
+    const { forMs, likelyTakenOver } = this.#pace.ended(end.code === null && !end.isOwn);
+    this.#tooLarge.ended(end.attempt === "connected" && end.code === null && !end.isOwn ? sent : null);
+    this.#lastFailure = explainConnectionEnd({ ...this.#options, end, sent, forMs, likelyTakenOver });
+    if (end.takenOver || likelyTakenOver) this.#lasting = { kind: "taken-over", reason: this.#lastFailure };
+    this.#echo.stop();
     this.#setReady(false);
     this.#rejectUnacknowledged(`the connection to the broker ${this.#shownUrl} was lost`);
-    this.#failedAttempts += 1;
-    const delayMs = reconnectDelayMs(this.#failedAttempts, Math.random());
-    client.options.reconnectPeriod = delayMs;
-    if (client.disconnecting) return;
-    const attempt = this.#failedAttempts;
+    this.#slots.open(0);
+    const tried = this.#version;
+    const next = decideMqttVersion({
+      ...{ tried, attempt: end.attempt, refusedAtMs: this.#version5RefusedAtMs },
+      nowMs: performance.now(),
+    });
+    this.#version = next.version;
+    this.#version5RefusedAtMs = next.refusedAtMs;
+    if (!this.#isStarted) return;
+    const attempt = this.#pace.attempts;
+    const delayMs = next.atOnce ? 0 : reconnectDelayMs(attempt, Math.random());
+    this.#retry = setTimeout(() => this.#connect(), delayMs);
+    if (next.atOnce) {
+      this.#log.info({ broker: this.#shownUrl }, "the broker does not speak MQTT 5: trying MQTT 3.1.1");
+      return;
+    }
     // Each lost connection, then the 1st, 2nd, 4th, 8th … failed attempt: enough to notice, not a flood.
     if (wasReady || (attempt & (attempt - 1)) === 0) {
       this.#log.warn(
@@ -204,7 +278,67 @@ export class MqttBroker implements Broker {
     }
   }
 
+  /** Reason why a packet can't be sent on this connection; null: it can. */
+  #objection(bytes: number, retain: boolean): { code: "PAYLOAD_TOO_LARGE" | "FORBIDDEN"; reason: string } | null {
+    const { maxPacketBytes = null, retains = true } = this.#allowance ?? {};
+    if (maxPacketBytes !== null && bytes > maxPacketBytes)
+      return { code: "PAYLOAD_TOO_LARGE", reason: `${bytes} bytes, and the broker takes at most ${maxPacketBytes}` };
+    const suspicion = this.#tooLarge.of(bytes);
+    if (suspicion !== null) return { code: "PAYLOAD_TOO_LARGE", reason: suspicion };
+    return retain && !retains ? { code: "FORBIDDEN", reason: "the broker retains no messages" } : null;
+  }
+
+  #refuse(topic: string, code: "PAYLOAD_TOO_LARGE" | "FORBIDDEN", reason: string): ServiceError {
+    const refusal = { action: "publish", topic, reason } as const;
+    this.#noteRefusal(refusal);
+    return new ServiceError(code, refusalToText(refusal));
+  }
+
+  #noteRefusal(refusal: BrokerRefusal): void {
+    if (this.#refusals.add(refusal))
+      this.#log.error(
+        { ...refusal, broker: this.#shownUrl },
+        `${refusalToText(refusal)}; check its access rules and limits`,
+      );
+  }
+
+  #granted(topic: string, bytes: number): void {
+    this.#refusals.granted("publish", topic);
+    this.#tooLarge.taken(bytes);
+  }
+
+  /** True when a subscription to this topic is in force. */
+  #isServed(topic: string): boolean {
+    const refused = new Set(this.#refusals.list().flatMap((each) => (each.action === "subscribe" ? [each.topic] : [])));
+    return [...this.#handlers.keys()].some((filter) => !refused.has(filter) && matchesFilter(filter, topic));
+  }
+
+  #onSilence(waitedMs: number, mayRenew: boolean): void {
+    const { echoTopic } = this.#options;
+    const reason = `what this client publishes on ${echoTopic} has not come back within ${Math.round(waitedMs / secondMs)} s: its subscriptions are not served`;
+    this.#lasting = { kind: "unheard", reason };
+    this.#log.warn({ broker: this.#shownUrl, renews: mayRenew }, reason);
+    if (mayRenew) this.renew(reason);
+  }
+
+  #setReady(isReady: boolean): void {
+    if (this.#isReady === isReady) return;
+    this.#isReady = isReady;
+    for (const listener of this.#listeners) listener(isReady);
+  }
+
+  #rejectUnacknowledged(reason: string): void {
+    for (const reject of this.#unacknowledged.keys()) reject(unavailable(reason));
+    this.#unacknowledged.clear();
+  }
+
   async #deliver(message: BrokerMessage): Promise<void> {
+    if (message.topic === this.#options.echoTopic && this.#echo.heard(new TextDecoder().decode(message.payload)))
+      this.#lasting = null;
     for (const [filter, handler] of this.#handlers) if (matchesFilter(filter, message.topic)) await handler(message);
   }
+}
+
+function unavailable(reason: string, cause?: Error): ServiceError {
+  return new ServiceError("BROKER_UNAVAILABLE", reason, cause === undefined ? {} : { cause });
 }

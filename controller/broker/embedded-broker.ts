@@ -163,6 +163,7 @@ export class EmbeddedBroker {
         if (this.#handlers.has(filter)) throw new Error(`${filter} has a handler already. This is a bug.`);
         this.#handlers.set(filter, handler);
       },
+      unsubscribe: (filter) => void this.#handlers.delete(filter),
       onConnection: (listener) => {
         this.#listeners.push(listener);
         listener(this.#connected);

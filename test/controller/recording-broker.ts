@@ -32,6 +32,9 @@ export function createRecordingBroker(): RecordingBroker {
     subscribe(filter, handler) {
       handlers.set(filter, handler);
     },
+    unsubscribe(filter) {
+      handlers.delete(filter);
+    },
     onConnection(listener) {
       listener(broker.connected);
     },

@@ -37,6 +37,9 @@ export function createRecordingBroker(): RecordingBroker {
     subscribe(filter, handler) {
       handlers.set(filter, handler);
     },
+    unsubscribe(filter) {
+      handlers.delete(filter);
+    },
     onConnection(listener) {
       listeners.push(listener);
       listener(connected);

@@ -45,14 +45,18 @@ export interface MosquittoAccess {
 
 /**
  * A real Mosquitto on a free loopback port.
+ * @param settings further lines of its configuration
  * @param access an ACL for everybody, or users and their ACL; else everybody may do everything
  */
-export async function createMosquitto(access?: string | MosquittoAccess): Promise<Mosquitto> {
+export async function createMosquitto(
+  access?: string | MosquittoAccess,
+  settings: readonly string[] = [],
+): Promise<Mosquitto> {
   const port = await freePort();
   const directory = mkdtempSync(join(tmpdir(), "thormesh-mosquitto-"));
   const configPath = join(directory, "mosquitto.conf");
   const users = typeof access === "object" ? access.users : {};
-  const lines = [`listener ${port} 127.0.0.1`, "max_packet_size 1000000"];
+  const lines = [`listener ${port} 127.0.0.1`, "max_packet_size 1000000", ...settings];
   lines.push(`allow_anonymous ${typeof access === "object" ? "false" : "true"}`);
   // It drops root and then reads these files as another user.
   chmodSync(directory, 0o755);

@@ -11,7 +11,7 @@ import {
   ModelTraffic,
   Presence,
 } from "#protocol/messages.ts";
-import { reconnectDelayMs } from "#protocol/mqtt-broker.ts";
+import { reconnectDelayMs } from "#protocol/mqtt/reconnect-pace.ts";
 import { agentChannels, agentTopic, matchesFilter, parseAgentTopic } from "#protocol/topics.ts";
 import { aBirth, aDesired, aMinute, aPresence } from "../fakes/builders.ts";
 
