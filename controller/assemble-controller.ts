@@ -79,7 +79,7 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
   registerAccuracyMetrics(registry, "thormesh_fleet_forecast", accuracyOf);
 
   const { policyFile } = config.scaling;
-  const policy = policyFile === null ? null : new LivePolicy(policyFile, clock, log);
+  const policy = policyFile === null ? null : new LivePolicy(policyFile, clock, log, store);
   const times = config.scaling.capacity;
   const machines = new Machines({ providers, times, staleAfterMs, fleet, desired, store, nowMs, log });
   const decide = (isUrgent = false) =>

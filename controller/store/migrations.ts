@@ -89,4 +89,9 @@ export const controllerMigrations: readonly Migration[] = [
      latency_counts TEXT NOT NULL,   -- JSON array, as in MinuteData
      PRIMARY KEY (span_ms, start_ms, region, model)
    ) STRICT, WITHOUT ROWID;`,
+  // What a part of the controller keeps across a restart.
+  `CREATE TABLE kept (
+     name TEXT PRIMARY KEY,
+     document TEXT NOT NULL
+   ) STRICT;`,
 ];

@@ -5,6 +5,7 @@ import { Birth, Desired, Presence, Reported } from "#protocol/messages.ts";
 import { columnValue, createRowQuarantine, type RowQuarantine, toColumn } from "./row-quarantine.ts";
 import { OverrideRow } from "./row-schemas.ts";
 import { createDecisionTable } from "./sqlite-decisions.ts";
+import { createKeptTable } from "./sqlite-kept.ts";
 import { createMinuteTable } from "./sqlite-minutes.ts";
 import { createSafetyTables } from "./sqlite-safety.ts";
 import { createSetAsideTable } from "./sqlite-set-aside.ts";
@@ -72,6 +73,7 @@ export function createSqliteStore(
     ...createSetAsideTable(database, quarantine),
     ...createDecisionTable(database, quarantine),
     ...createSafetyTables(database, quarantine),
+    ...createKeptTable(database, quarantine),
     unreadableRows: () => quarantine.report(),
     async saveAgent({ agentId, presence, birth, reported, lastHeardMs }) {
       saveAgent.run({

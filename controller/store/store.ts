@@ -1,3 +1,4 @@
+import type { Static, TSchema } from "@sinclair/typebox";
 import type { ReadonlyStatic } from "#platform/readonly-static.ts";
 import type { Birth, Desired, MinuteData, Presence, Reported } from "#protocol/messages.ts";
 import type { DecisionOutcome, DecisionRecord, NewDecision } from "./decision-record.ts";
@@ -152,6 +153,13 @@ export interface SafetyStore {
   lease(): Promise<Lease | null>;
 }
 
+/** Documents that a part of the controller keeps across a restart, by name. */
+export interface KeptStore {
+  saveKept(name: string, document: unknown): Promise<void>;
+  /** Loads a document; null when there is none, or it does not match the schema. */
+  loadKept<T extends TSchema>(name: string, schema: T): Promise<Static<T> | null>;
+}
+
 export interface Store
   extends AgentStore,
     DesiredStore,
@@ -159,7 +167,8 @@ export interface Store
     ServiceStore,
     SetAsideStore,
     DecisionStore,
-    SafetyStore {
+    SafetyStore,
+    KeptStore {
   /** Rows that can't be read and are skipped, by table. */
   unreadableRows(): readonly UnreadableRows[];
   close(): Promise<void>;

@@ -29,7 +29,7 @@ import type { SloConfig } from "#controller/scaling/slo/slo-config.ts";
 import { SloGuard } from "#controller/scaling/slo/slo-guard.ts";
 import type { ObservedSlo } from "#controller/scaling/slo/slo-watch.ts";
 import { nothingDone } from "#controller/store/decision-record.ts";
-import type { DecisionStore } from "#controller/store/store.ts";
+import type { DecisionStore, KeptStore } from "#controller/store/store.ts";
 import type { Forecaster } from "#forecast/forecaster.ts";
 import { medianPeakQps } from "#forecast/median-peak.ts";
 import { describeError } from "#platform/errors.ts";
@@ -52,7 +52,7 @@ export interface DecisionLoopParts {
   readonly prices: Prices;
   readonly fleet: Fleet;
   readonly desired: DesiredDocuments;
-  readonly store: DecisionStore;
+  readonly store: DecisionStore & KeptStore;
   readonly forecaster: Forecaster;
   /** Required for `policy: fleet-plan`. */
   readonly planner?: FleetPlanner;
@@ -109,7 +109,7 @@ export class DecisionLoop {
     this.#watch = new ActWatch(config);
     const { targetUtilization, plan } = config;
     this.#sloGuard = new SloGuard({
-      ...{ config: parts.slo, targetUtilization, setsModes: plan.setPowerModes, fleet, desired },
+      ...{ config: parts.slo, targetUtilization, setsModes: plan.setPowerModes, fleet, desired, store },
       policy: enabled ? parts.policy : undefined,
     });
     const roles = createDocumentCapacity({ fleet, desired, modeHoldMs: config.plan.modeHoldMs, nowMs });
@@ -157,7 +157,10 @@ export class DecisionLoop {
   async #round(isUrgent: boolean): Promise<void> {
     const { config, fleet, nowMs, machines, onDecision } = this.#parts;
     this.#healClock(nowMs());
-    if (!this.#hasRecovered) await this.#outcomes.recover();
+    if (!this.#hasRecovered) {
+      await this.#outcomes.recover();
+      await this.#sloGuard.recover(nowMs());
+    }
     this.#hasRecovered = true;
     await this.#outcomes.look();
     await endOverrides(this.#upkeep);
@@ -196,6 +199,7 @@ export class DecisionLoop {
     const id = await this.#records.record(decision, shown, outcome, atMs);
     if (id !== null) this.#outcomes.follow(id, outcome, atMs);
     this.#sloGuard.note(decision, outcome, slo, atMs);
+    await this.#sloGuard.keep();
     if ((decision.plan !== undefined || slo.missed !== null) && config.enabled) await renewModes(this.#upkeep);
     if (!isUrgent) await remindLaggards(this.#upkeep);
     if (frozen === null && config.enabled) await machines?.reconcile();

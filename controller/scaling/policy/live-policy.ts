@@ -1,4 +1,5 @@
 import type { Explained } from "#controller/scaling/active-agents/scaling-inputs.ts";
+import type { KeptStore } from "#controller/store/store.ts";
 import type { MinuteRate } from "#forecast/forecaster.ts";
 import type { Clock } from "#platform/clock.ts";
 import { describeError } from "#platform/errors.ts";
@@ -9,6 +10,7 @@ import { secondMs } from "#platform/time.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
 import { decideScaling } from "./decide-scaling.ts";
 import { explainScaling } from "./explain-scaling.ts";
+import { KeptPolicy } from "./kept-policy.ts";
 import { openPolicyFile, type PolicyFile } from "./policy-file.ts";
 import { createPolicyMemory } from "./policy-memory.ts";
 import { ForecastQuantiles, quantileFor } from "./prediction/forecast-quantiles.ts";
@@ -27,6 +29,7 @@ export type FleetLook = Pick<
 
 export type PolicyStatus = ReturnType<LivePolicy["status"]>;
 
+const keptAs = "scaling-policy";
 const reloadMs = 5000;
 /** Polls in a row that may be missed before an answer is too old. */
 const maxMissedPolls = 3;
@@ -36,6 +39,7 @@ export class LivePolicy {
   readonly #path: string;
   readonly #clock: Clock;
   readonly #log: Logger;
+  readonly #store: KeptStore | null;
   readonly #poller = createTriggerPoller(process.env);
   readonly #memory = createPolicyMemory();
   #file: PolicyFile | null = null;
@@ -47,7 +51,9 @@ export class LivePolicy {
   #masked: { readonly of: ScalingPolicy; readonly policy: ScalingPolicy } | null = null;
   #latest: Explained<ScalingDecision> | null = null;
 
-  constructor(path: string, clock: Clock, log: Logger) {
+  /** @param store keeps the policy before, and that one was taken back, across a restart */
+  constructor(path: string, clock: Clock, log: Logger, store: KeptStore | null = null) {
+    this.#store = store;
     this.#path = path;
     this.#clock = clock;
     this.#log = log;
@@ -59,7 +65,10 @@ export class LivePolicy {
    */
   async start(): Promise<void> {
     const clock = this.#clock;
-    this.#file = await openPolicyFile(this.#path, () => clock.nowMs(), this.#log);
+    this.#file = await openPolicyFile(this.#path, () => clock.nowMs(), this.#log, {
+      kept: (await this.#store?.loadKept(keptAs, KeptPolicy)) ?? null,
+      save: (kept) => void this.#keep(kept),
+    });
     await this.#poll();
     const report = (error: unknown) =>
       this.#log.error({ err: describeError(error) }, "watching the scaling policy failed");
@@ -111,6 +120,14 @@ export class LivePolicy {
     const { policy, loadedAtMs, problem } = this.#opened();
     const { name, mode } = policy;
     return { path: this.#path, name, mode, loadedAtMs, problem, readings: this.#readings, latest: this.#latest };
+  }
+
+  async #keep(kept: KeptPolicy): Promise<void> {
+    try {
+      await this.#store?.saveKept(keptAs, kept);
+    } catch (error) {
+      this.#log.warn({ err: describeError(error) }, "the scaling policy can't be kept for a restart");
+    }
   }
 
   #opened(): PolicyFile {

@@ -9,6 +9,7 @@ import type {
 import type { DecisionOutcome } from "#controller/store/decision-record.ts";
 import { decideReturn, noHoldOff, type ReturnDecision, type WatchedChange, watchedForMs } from "./decide-return.ts";
 import { explainReturn } from "./explain-return.ts";
+import { fromKept, type KeptChanges, toKept } from "./kept-changes.ts";
 import type { ObservedSlo } from "./slo-watch.ts";
 
 /** Holds what users feel against the changes of the last minutes that left the fleet with less. */
@@ -16,6 +17,7 @@ export class ChangeWatch {
   readonly #fleet: Pick<Fleet, "get">;
   #changes: readonly WatchedChange[] = [];
   #holdOff = noHoldOff;
+  #keptIsOld = false;
 
   constructor(fleet: Pick<Fleet, "get">) {
     this.#fleet = fleet;
@@ -24,6 +26,20 @@ export class ChangeWatch {
   /** Time until which nothing is taken away. */
   get heldUntilMs(): number {
     return this.#holdOff.untilMs;
+  }
+
+  /** Takes up what an earlier run of the controller watched. */
+  recover(kept: KeptChanges, nowMs: number): void {
+    const { changes, holdOff } = fromKept(kept, nowMs);
+    this.#changes = [...changes, ...this.#changes];
+    this.#holdOff = holdOff;
+  }
+
+  /** Returns what is to be kept across a restart; null when nothing has changed since the last call. */
+  toKeep(): KeptChanges | null {
+    if (!this.#keptIsOld) return null;
+    this.#keptIsOld = false;
+    return toKept(this.#changes, this.#holdOff);
   }
 
   /** Notes what a decision took away, once it was done; what operators want is not held against it. */
@@ -48,11 +64,13 @@ export class ChangeWatch {
     if (decision === null) return null;
     this.#holdOff = decision.holdOff;
     this.#changes = [];
+    this.#keptIsOld = true;
     return decision;
   }
 
   #add(change: WatchedChange): void {
     const { atMs } = change;
+    this.#keptIsOld = true;
     this.#changes = [...this.#changes.filter((each) => Math.abs(atMs - each.atMs) <= watchedForMs), change];
   }
 

@@ -35,7 +35,7 @@ export interface ReturnDecision {
 /** Time after a change in which what users feel is held against it. */
 export const watchedForMs = 10 * minuteMs;
 const shortestHoldOffMs = 10 * minuteMs;
-const longestHoldOffMs = 4 * hourMs;
+export const longestHoldOffMs = 4 * hourMs;
 /** Time without a return after which the next hold-off is a short one again. */
 const forgottenAfterMs = dayMs;
 

@@ -7,8 +7,10 @@ import type {
 } from "#controller/scaling/active-agents/scaling-inputs.ts";
 import type { LivePolicy } from "#controller/scaling/policy/live-policy.ts";
 import type { DecisionOutcome } from "#controller/store/decision-record.ts";
+import type { KeptStore } from "#controller/store/store.ts";
 import { ChangeWatch, toReturnDecision } from "./change-watch.ts";
 import { type HeldModesParts, heldModes, withHeldModes } from "./hold-modes.ts";
+import { KeptChanges } from "./kept-changes.ts";
 import type { SloConfig } from "./slo-config.ts";
 import { type ObservedSlo, SloWatch } from "./slo-watch.ts";
 
@@ -19,7 +21,11 @@ export interface SloGuardParts extends HeldModesParts {
   readonly setsModes: boolean;
   /** A policy whose file can be taken back; absent: none is in force. */
   readonly policy: Partial<Pick<LivePolicy, "loadedAtMs" | "takeBack">> | undefined;
+  /** Keeps what is watched across a restart. */
+  readonly store: KeptStore;
 }
+
+const keptAs = "slo-changes";
 
 /** Keeps the loop's decisions to what users are promised: it observes what they feel, and takes back what cost them that. */
 export class SloGuard {
@@ -32,6 +38,18 @@ export class SloGuard {
     this.#parts = parts;
     this.#watch = new SloWatch(parts.config, parts.targetUtilization);
     this.#changes = new ChangeWatch(parts.fleet);
+  }
+
+  /** Takes up what an earlier run watched and held off. */
+  async recover(nowMs: number): Promise<void> {
+    const kept = await this.#parts.store.loadKept(keptAs, KeptChanges);
+    if (kept !== null) this.#changes.recover(kept, nowMs);
+  }
+
+  /** Keeps what has changed for the next run. */
+  async keep(): Promise<void> {
+    const document = this.#changes.toKeep();
+    if (document !== null) await this.#parts.store.saveKept(keptAs, document);
   }
 
   /** Observes what users felt, once a round; a policy that is another one than in the round before is watched from now on. */

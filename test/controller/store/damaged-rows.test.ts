@@ -90,6 +90,7 @@ async function fill(database: Database, rows: number): Promise<void> {
       inputs: { row },
       outcome: { activated: [agentId], stoodBy: [], skipped: [] },
     });
+    await store.saveKept(`part-${row}`, { row });
     database.run(`INSERT INTO service VALUES (300000, ?, ?, 'mini', 5, 0, 0, 0, 0, 0, ?)`, [
       nowMs,
       `hall-${row}`,
@@ -203,8 +204,8 @@ test("with every column of every table damaged in every way the controller start
     expect(health.status).toBe("degraded");
     const unreadable = health.unreadableRows.map(({ table }: { table: string }) => table);
     expect(unreadable.toSorted()).toEqual(
-      ["agent", "decision", "desired", "forecast_made", "minute", "override", "service", "set_aside"].filter((table) =>
-        unreadable.includes(table),
+      ["agent", "decision", "desired", "forecast_made", "kept", "minute", "override", "service", "set_aside"].filter(
+        (table) => unreadable.includes(table),
       ),
     );
     for (const table of ["agent", "desired", "minute", "override", "decision", "service"])

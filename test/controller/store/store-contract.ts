@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { Type } from "@sinclair/typebox";
 import type { NewDecision } from "#controller/store/decision-record.ts";
 import type { MinuteRecord, Store } from "#controller/store/store.ts";
 import type { ModelTraffic } from "#protocol/messages.ts";
@@ -42,6 +43,18 @@ export function describeStore(name: string, open: () => Promise<{ store: Store; 
       };
       await store.saveAgent(later);
       expect(await store.loadAgents()).toEqual([later]);
+    });
+
+    test("a kept document: the last under its name, if it is what is expected", async () => {
+      const Wanted = Type.Object({ count: Type.Integer() });
+      expect(await store.loadKept("part", Wanted)).toBeNull();
+      await store.saveKept("part", { count: 1 });
+      await store.saveKept("part", { count: 2 });
+      await store.saveKept("other", { count: "many" });
+      expect(await store.loadKept("part", Wanted)).toEqual({ count: 2 });
+      expect(store.unreadableRows()).toEqual([]);
+      expect(await store.loadKept("other", Wanted)).toBeNull();
+      expect(store.unreadableRows()).toMatchObject([{ table: "kept", rows: 1 }]);
     });
 
     test("desired documents and overrides: the last of each agent", async () => {

@@ -5,6 +5,7 @@ import { explainScaling } from "#controller/scaling/policy/explain-scaling.ts";
 import type { FleetLook } from "#controller/scaling/policy/live-policy.ts";
 import { parseScalingPolicy } from "#controller/scaling/policy/parse-scaling-policy.ts";
 import { ScalingObservation } from "#controller/scaling/policy/scaling-observation.ts";
+import { KeptChanges } from "#controller/scaling/slo/kept-changes.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
 import type { CapacityEstimate } from "#protocol/messages.ts";
 import { aBeat } from "../../../fakes/builders.ts";
@@ -204,6 +205,8 @@ describe("what was lost is taken back", () => {
     expect(decision).toMatchObject({ kind: "scale-out", rule: "returned", outcome: { activated: [gone] } });
     expect(decision?.reason).toContain("since agents were put on standby");
     expect(decision?.inputs["returned"]).toMatchObject({ kinds: ["scale-in"], burnBefore: 0, holdOffMs: 600_000 });
+    const kept = await fixture.store.loadKept("slo-changes", KeptChanges);
+    expect(kept).toEqual({ changes: [], holdOff: { untilMs: fixture.nowMs + 600_000, lengthMs: 600_000 } });
     fixture.obey(gone);
     const rules: (string | undefined)[] = [];
     for (let minute = 0; minute < 9; minute += 1) {
@@ -213,6 +216,35 @@ describe("what was lost is taken back", () => {
     expect(rules).toContain("held-off");
     expect(fixture.desired.documents.get(gone)?.role).toBe("active");
     for (let minute = 0; minute < 15; minute += 1) await calm({ a: 5, b: 5 });
+    expect((await fixture.kinds()).filter((kind) => kind === "scale-in peak")).toHaveLength(2);
+  });
+
+  test.each([
+    { name: "the hold-off", restartAfter: "the return" },
+    { name: "what is watched", restartAfter: "the change" },
+  ])("a restart in between forgets $name not", async ({ restartAfter }) => {
+    fixture = new TwoBoards();
+    fixture.join("b", "active");
+    const config = { minReplicas: 1, tolerance: 0, stabilizationMs: 60_000 };
+    await fixture.begin(config);
+    fixture.forecastQps = 20;
+    fixture.report({ a: 10, b: 10 });
+    await fixture.loop.run();
+    for (let minute = 0; minute < 3 && left().length === 0; minute += 1) await calm({ a: 10, b: 10 });
+    const [gone = ""] = (await fixture.newest())?.outcome.stoodBy ?? [];
+    if (restartAfter === "the change") await fixture.begin(config);
+    fixture.nowMs += 20_000;
+    fixture.beats(gone === "a" ? "b" : "a", 15, 5);
+    await fixture.loop.run(true);
+    expect(await fixture.newest()).toMatchObject({ rule: "returned", inputs: { returned: { kinds: ["scale-in"] } } });
+    const heldUntilMs = fixture.nowMs + 600_000;
+    fixture.obey(gone);
+    if (restartAfter === "the return") await fixture.begin(config);
+    for (let minute = 0; minute < 9; minute += 1) await calm({ a: 5, b: 5 });
+    expect(fixture.nowMs).toBeLessThan(heldUntilMs);
+    expect((await fixture.newest())?.rule).toBe("held-off");
+    expect(fixture.desired.documents.get(gone)?.role).toBe("active");
+    for (let minute = 0; minute < 4; minute += 1) await calm({ a: 5, b: 5 });
     expect((await fixture.kinds()).filter((kind) => kind === "scale-in peak")).toHaveLength(2);
   });
 

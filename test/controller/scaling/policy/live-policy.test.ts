@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { unlinkSync } from "node:fs";
 import { join } from "node:path";
+import type { KeptPolicy } from "#controller/scaling/policy/kept-policy.ts";
 import { type FleetLook, LivePolicy } from "#controller/scaling/policy/live-policy.ts";
 import { openPolicyFile } from "#controller/scaling/policy/policy-file.ts";
 import { createTriggerPoller } from "#controller/scaling/policy/triggers/trigger-poller.ts";
@@ -9,6 +10,7 @@ import { createLogger } from "#platform/log.ts";
 import { temporaryDirectory } from "../../../e2e/program.ts";
 import { aMinute } from "../../../fakes/builders.ts";
 import { type MetricServer, prometheusVector, startMetricServer } from "../../../fakes/metric-server.ts";
+import { createMemoryStore } from "../../memory-store.ts";
 
 const log = createLogger("test", "silent");
 const startMs = Date.parse("2026-01-14T11:00:00Z");
@@ -82,6 +84,91 @@ describe("the file", () => {
     await Bun.write(path, "{minReplicas: 6}");
     await file.reload();
     expect(seen()).toBe("6 since 3000: null");
+  });
+
+  describe("after a restart", () => {
+    let kept: KeptPolicy | null;
+    const open = () =>
+      openPolicyFile(path, () => nowMs, log, {
+        kept,
+        save: (now) => {
+          kept = now;
+        },
+      });
+    const replicas = async () => (await open()).policy.minReplicas;
+    /** Three agents, then five, which is taken back when so asked. */
+    const change = async (isTakenBack: boolean) => {
+      kept = null;
+      await Bun.write(path, "{minReplicas: 3}");
+      const file = await open();
+      await Bun.write(path, "{minReplicas: 5}");
+      await file.reload();
+      if (isTakenBack) expect(file.takeBack("users wait")).toBe(true);
+    };
+
+    test("one that was taken back stays so until the file changes", async () => {
+      await change(true);
+      const file = await open();
+      expect([file.policy.minReplicas, file.problem]).toEqual([3, "taken back until the file changes: users wait"]);
+      await file.reload();
+      expect([file.policy.minReplicas, file.problem]).toEqual([3, "taken back until the file changes: users wait"]);
+      expect(file.takeBack("users wait still")).toBe(false);
+      await Bun.write(path, "{minReplicas: 6}");
+      await file.reload();
+      expect([file.policy.minReplicas, file.problem]).toEqual([6, null]);
+      expect(file.takeBack("users wait")).toBe(true);
+      expect(file.policy.minReplicas).toBe(3);
+    });
+
+    test("one that was changed meanwhile is in force, and the one before is known", async () => {
+      await change(true);
+      await Bun.write(path, "{minReplicas: 7}");
+      const file = await open();
+      expect([file.policy.minReplicas, file.problem]).toEqual([7, null]);
+      expect(file.takeBack("users wait")).toBe(true);
+      expect(file.policy.minReplicas).toBe(3);
+    });
+
+    test("a new one can still be taken back", async () => {
+      await change(false);
+      const file = await open();
+      expect([file.policy.minReplicas, file.problem]).toEqual([5, null]);
+      expect(file.takeBack("users wait")).toBe(true);
+      expect(file.policy.minReplicas).toBe(3);
+      expect(await replicas()).toBe(3);
+    });
+
+    test("another file has no past", async () => {
+      await change(true);
+      kept = { ...(kept as unknown as KeptPolicy), path: "/elsewhere" };
+      expect(await replicas()).toBe(5);
+    });
+
+    test.each(["{", '{"minReplicas":-1}'])(
+      "a policy before that can't be read, %s, is not gone back to",
+      async (before) => {
+        await change(true);
+        kept = { ...(kept as unknown as KeptPolicy), before };
+        const file = await open();
+        expect([file.policy.minReplicas, file.problem, file.takeBack("users wait")]).toEqual([5, null, false]);
+      },
+    );
+
+    test("the store is where it is kept", async () => {
+      const store = createMemoryStore();
+      const start = async () => {
+        live = new LivePolicy(path, clock, log, store);
+        await live.start();
+        return live;
+      };
+      await Bun.write(path, "{minReplicas: 3, mode: act}");
+      await (await start()).stop();
+      await Bun.write(path, "{minReplicas: 5, mode: act}");
+      const second = await start();
+      expect(second.takeBack("users wait")).toBe(true);
+      await second.stop();
+      expect((await start()).status().problem).toBe("taken back until the file changes: users wait");
+    });
   });
 
   test("is taken up when it changes; while it is wrong or gone the old one goes on", async () => {
