@@ -1,7 +1,8 @@
-import { collectDefaultMetrics, type Registry } from "prom-client";
+import type { Registry } from "prom-client";
 import { medianPeakQps } from "#forecast/median-peak.ts";
 import { registerGauge, registerGauges, registerTotal, registerTotals } from "#platform/fetch/scraped-metrics.ts";
 import type { StorageStatus } from "#platform/files/storage-watch.ts";
+import { registerProcessMetrics } from "#platform/process/process-metrics.ts";
 import type { CapacityEstimate, ForecastReport, Utilization } from "#protocol/messages.ts";
 
 export interface AgentFigures {
@@ -18,7 +19,7 @@ export interface AgentFigures {
 
 /** Registers the process's metrics and those of the agent as a member of its fleet; serving and power register theirs. */
 export function registerAgentMetrics(metrics: Registry, figures: AgentFigures): void {
-  collectDefaultMetrics({ register: metrics });
+  registerProcessMetrics(metrics, "agent");
   registerGauge(metrics, "thormesh_broker_connected", "1 while connected to the MQTT broker", () =>
     figures.brokerConnected() ? 1 : 0,
   );

@@ -1,5 +1,6 @@
-import { Counter, collectDefaultMetrics, Gauge, type Registry } from "prom-client";
+import { Counter, Gauge, type Registry } from "prom-client";
 import { registerGauge, registerGauges } from "#platform/fetch/scraped-metrics.ts";
+import { registerProcessMetrics } from "#platform/process/process-metrics.ts";
 import type { MinuteData } from "#protocol/messages.ts";
 import { type Prices, priceMinute } from "./cost/price-minute.ts";
 import type { IngestOutcome } from "./fleet/ingest.ts";
@@ -16,7 +17,7 @@ export interface MeasuredFleet {
 }
 
 export function createControllerMetrics(registry: Registry, fleet: MeasuredFleet) {
-  collectDefaultMetrics({ register: registry });
+  registerProcessMetrics(registry, "controller");
   const registers = [registry];
   const counter = <L extends string>(name: string, help: string, labelNames: readonly L[]) =>
     new Counter({ name, help, labelNames, registers });

@@ -24,7 +24,7 @@ const gauges: readonly (readonly [suffix: string, figure: Figure, help: string, 
   ["rise_hits", "hits", "Rises that were forecast before they began", 1],
   ["rise_misses", "misses", "Rises that were not forecast before they began", 1],
   ["false_alarms", "falseAlarms", "Rises that were forecast and did not come", 1],
-  ["rise_lead_minutes", "medianLeadMinutes", "Median time from the first warning to the rise", 1],
+  ["rise_lead_seconds", "medianLeadMinutes", "Median time from the first warning to the rise", 60],
 ];
 
 /**

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { version } from "#platform/version.ts";
+import { lintMetrics, withSamples } from "../agent/serving/lint-metrics.ts";
 import { type MetricFamily, parseMetrics } from "../agent/serving/parse-metrics.ts";
 import { type Program, startProgram, temporaryDirectory } from "./program.ts";
 
@@ -99,6 +101,59 @@ describe("a running agent's metrics", () => {
     const repeated = 4;
     expect(metricValue("akidb_tokens_processed_total", { model })).toBe(text + repeated);
     expect(metricValue("akidb_padding_waste_ratio")).toBeCloseTo(padding / (text + padding), 9);
+  });
+});
+
+describe("names that Prometheus takes without remark", () => {
+  let controller: Program;
+  const texts = new Map<string, string>();
+
+  beforeAll(async () => {
+    const options = ["--listen", "127.0.0.1:0", "--broker-port", "0", "--state-dir", `${directory.path}/controller`];
+    controller = startProgram(["controller", ...options], directory.path);
+    const started = JSON.parse(await controller.untilLogged("controller started")) as { url: string };
+    for (const [program, address] of [
+      ["agent", url],
+      ["controller", started.url],
+    ] as const)
+      texts.set(program, await (await fetch(`${address}/metrics`)).text());
+  });
+  afterAll(() => controller.stop());
+
+  describe.each(["agent", "controller"])("%s", (program) => {
+    test("all metrics, with and without samples, by this project's own rules", () => {
+      const read = parseMetrics(texts.get(program) ?? "");
+      expect(read.size).toBeGreaterThan(20);
+      expect(lintMetrics(read)).toEqual([]);
+    });
+
+    test.if(Bun.which("promtool") !== null)("by promtool's", () => {
+      const text = texts.get(program) ?? "";
+      const stdin = new TextEncoder().encode(withSamples(text, parseMetrics(text)));
+      const checked = Bun.spawnSync(["promtool", "check", "metrics"], { stdin });
+      expect([checked.stderr.toString(), checked.stdout.toString(), checked.exitCode]).toEqual(["", "", 0]);
+    });
+
+    test("which build it is, and nothing of a runtime that is not there", () => {
+      const read = parseMetrics(texts.get(program) ?? "");
+      const info = read.get("thormesh_build_info")?.samples;
+      expect(info).toMatchObject([{ labels: { version, program, target: `linux-${process.arch}` }, value: 1 }]);
+      expect([...read.keys()].filter((name) => /^(nodejs|go|python|jvm)_/.test(name))).toEqual([]);
+      for (const name of ["start_time_seconds", "resident_memory_bytes", "open_fds", "max_fds", "cpu_seconds_total"])
+        expect(read.get(`process_${name}`)?.samples[0]?.value).toBeGreaterThan(0);
+    });
+  });
+
+  test.each([
+    ["x_total", "gauge"],
+    ["x", "counter"],
+    ["x_minutes", "gauge"],
+    ["x_milliseconds", "gauge"],
+    ["x_ms", "gauge"],
+    ["xY", "gauge"],
+    ["x_count", "gauge"],
+  ])("the rules refuse %s as a %s", (name, type) => {
+    expect(lintMetrics(new Map([[name, { type, help: "h", samples: [] }]]))).toHaveLength(1);
   });
 });
 

@@ -363,7 +363,7 @@ describe("live accuracy", () => {
     expect(text).toContain('thormesh_forecast_wape_ratio{window="24h"} 0.1\n');
     expect(text).not.toContain('thormesh_forecast_wape_ratio{window="7d"}');
     expect(text).toContain('thormesh_forecast_rise_hits{window="24h"} 1\n');
-    expect(text).toContain('thormesh_forecast_rise_lead_minutes{window="24h"} 10\n');
+    expect(text).toContain('thormesh_forecast_rise_lead_seconds{window="24h"} 600\n');
     const routes = accuracyRoutes("agent", figures);
     const ask = (query: string) => routes.handle(new Request(`http://127.0.0.1/api/v1/forecast/accuracy${query}`));
     expect(await (await ask("")).json()).toMatchObject({ windowMs: accuracyWindows["24h"], hits: 1 });
