@@ -104,6 +104,8 @@ const askingOthers: readonly (readonly string[])[] = [
   ["forecast", "train", "--out", "/nowhere/at-all", "--query", "up", "--prometheus"],
   ["models", "pull", "acme/tiny", "--dir", "/nowhere/at-all", "--url"],
   ["load", "--rate", "1", "--duration", "1", "--url"],
+  ["verify"],
+  ["verify", "--json"],
 ];
 test.each(askingOthers.map((args) => [args.join(" "), args] as const))(
   "%s: what a server answers is told harmlessly",

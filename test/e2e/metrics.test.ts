@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { version } from "#platform/version.ts";
+import { type MetricFamily, parseMetrics } from "#tools/verify/parse-metrics.ts";
 import { lintMetrics, withSamples } from "../agent/serving/lint-metrics.ts";
-import { type MetricFamily, parseMetrics } from "../agent/serving/parse-metrics.ts";
 import { type Program, startProgram, temporaryDirectory } from "./program.ts";
 
 const directory = temporaryDirectory();

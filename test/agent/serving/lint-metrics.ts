@@ -1,4 +1,4 @@
-import type { MetricFamily } from "./parse-metrics.ts";
+import type { MetricFamily } from "#tools/verify/parse-metrics.ts";
 
 /** Units that Prometheus asks to be given in their base unit. */
 const otherUnits = /_(minutes|hours|days|weeks|kelvins|fahrenheit|inches|yards|miles|bits|calories|pounds|ounces)(_|$)/;

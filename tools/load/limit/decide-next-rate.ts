@@ -39,7 +39,8 @@ export function bracketOf<T extends Pick<JudgedRate, "rate" | "kind">>(
 
 /**
  * Chooses the next rate: doubles (or halves) until the limit is between two rates, then takes their geometric mean until they are close. The first
- * miss and the one that ends the search are measured a second time: a moment in which the machine did something else must not pass for the limit.
+ * miss and the one that ends the search are measured a second time, and the next higher one where that shows that it was none: a moment in which the
+ * machine did something else must not pass for the limit.
  */
 export function decideNextRate(judged: readonly JudgedRate[], bounds: SearchBounds): NextRate {
   const { startRate, minRate, maxRate, precision } = bounds;
@@ -51,7 +52,8 @@ export function decideNextRate(judged: readonly JudgedRate[], bounds: SearchBoun
   }
   const isNarrow = kept !== null ? missed.rate / kept <= precision : missed.rate <= minRate;
   const isFirst = judged.every((each) => each === missed || each.kind === "kept");
-  if (missed.times === 1 && (isFirst || isNarrow)) return { kind: "measure", rate: missed.rate };
+  const wasWrong = judged.some(({ kind, rate, times }) => kind === "kept" && rate === kept && times > 1);
+  if (missed.times === 1 && (isFirst || isNarrow || wasWrong)) return { kind: "measure", rate: missed.rate };
   if (kept === null) {
     if (missed.rate <= minRate) return { kind: "end", rule: "none", kept, missed: missed.rate };
     return { kind: "measure", rate: Math.max(minRate, missed.rate / 2) };

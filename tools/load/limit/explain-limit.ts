@@ -33,7 +33,7 @@ export function explainLimit(report: Omit<LimitReport, "explanation">): string[]
   const { limit, end, brokenBy, missedRate, generator, maxRate } = report;
   const sentences: string[] = [];
   if (limit !== null) {
-    const more = end === "beyond" || end === "late" ? "at least " : "";
+    const more = end !== "found" ? "at least " : "";
     const tokens = Math.round(limit.tokensPerS).toLocaleString("en");
     const texts = report.textsPerRequest > 1 ? `${figure(limit.textsPerS)} texts/s, ` : "";
     sentences.push(`Limit: ${more}${figure(limit.rate)} requests/s (${texts}about ${tokens} tokens/s).`);

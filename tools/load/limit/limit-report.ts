@@ -1,4 +1,5 @@
 import { formatTable } from "#platform/terminal/format-table.ts";
+import { wrapText } from "#platform/terminal/wrap-text.ts";
 import type { LoadTargets } from "../load-targets.ts";
 import { bracketOf } from "./decide-next-rate.ts";
 import { explainLimit, explainMiss, rateToText, verdictToText } from "./explain-limit.ts";
@@ -121,19 +122,6 @@ export function createLimitReport(search: LimitSearch, about: AboutLimit, target
   return { ...report, explanation: explainLimit(report) };
 }
 
-/** Breaks a text into lines of at most 80 characters, the further ones indented. */
-function wrapped(text: string): string {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(" ")) {
-    if (line !== "" && line.length + 1 + word.length > 80) {
-      lines.push(line);
-      line = `  ${word}`;
-    } else line += line === "" ? word : ` ${word}`;
-  }
-  return [...lines, line].join("\n");
-}
-
 const ms = (value: number | null) => (value === null ? "-" : value.toFixed(1));
 
 /** Formats a report as text of 80 columns; the last line is the verdict. */
@@ -168,7 +156,7 @@ export function formatLimitReport(report: LimitReport): string {
     "",
     formatTable(header, rows),
     "",
-    ...report.explanation.map(wrapped),
-    wrapped(verdict),
+    ...report.explanation.map((sentence) => wrapText(sentence)),
+    wrapText(verdict),
   ].join("\n");
 }

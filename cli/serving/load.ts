@@ -7,8 +7,8 @@ import { formatLoadReport } from "#tools/load/load-report.ts";
 import { measureServers } from "#tools/load/measure-servers.ts";
 import { loadOptions, readLoadOptions } from "#tools/load/read-load-options.ts";
 import { readStages } from "#tools/load/read-stages.ts";
-import { apiKeysFromEnvironment } from "./run/api-keys-from-environment.ts";
-import { untilStopped } from "./run/until-stopped.ts";
+import { apiKeysFromEnvironment } from "../run/api-keys-from-environment.ts";
+import { untilStopped } from "../run/until-stopped.ts";
 
 const clearLine = "\r\x1b[K";
 

@@ -1,5 +1,7 @@
+/** Metric of Prometheus' text format, with all its series. */
 export interface MetricFamily {
   readonly type: string;
+  /** Empty without one. */
   readonly help: string;
   readonly samples: {
     readonly name: string;
@@ -13,6 +15,7 @@ const suffixes: Readonly<Record<string, readonly string[]>> = {
   summary: ["", "_sum", "_count"],
   counter: [""],
   gauge: [""],
+  untyped: [""],
 };
 const sampleLine = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)(?: \d+)?$/;
 const labelPair = /([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\["\\n])*)"(?:,|$)/y;
@@ -29,8 +32,8 @@ function readLabels(text: string): Record<string, string> {
 }
 
 /**
- * Reads Prometheus' text format as strictly as a scraper may: every sample belongs to a family that was announced before it with HELP
- * and TYPE, no series comes twice, a histogram's buckets rise and end with +Inf, which is its count.
+ * Reads Prometheus' text format as strictly as a scraper may: every sample belongs to a family that was announced before it with
+ * TYPE, and HELP before that if it has one, no series comes twice, a histogram's buckets rise and end with +Inf, which is its count.
  * @throws Error naming the line that is wrong.
  */
 export function parseMetrics(text: string): Map<string, MetricFamily> {
@@ -44,8 +47,8 @@ export function parseMetrics(text: string): Map<string, MetricFamily> {
     const [, keyword, name = "", rest = ""] = /^# (HELP|TYPE) (\S+) (.*)$/.exec(line) ?? [];
     if (keyword === "HELP") help = { name, text: rest };
     else if (keyword === "TYPE") {
-      if (help?.name !== name || families.has(name) || !(rest in suffixes)) throw new Error(`unexpected: ${line}`);
-      current = { name, family: { type: rest, help: help.text, samples: [] } };
+      if (families.has(name) || !Object.hasOwn(suffixes, rest)) throw new Error(`unexpected: ${line}`);
+      current = { name, family: { type: rest, help: help?.name === name ? help.text : "", samples: [] } };
       families.set(name, current.family);
     } else {
       const [, sample = "", labelText = "", number = ""] = sampleLine.exec(line) ?? [];
