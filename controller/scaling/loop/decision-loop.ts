@@ -5,6 +5,7 @@ import type { Fleet } from "#controller/fleet/fleet.ts";
 import { ActWatch } from "#controller/scaling/active-agents/act-watch.ts";
 import { decideActiveAgents } from "#controller/scaling/active-agents/decide-active-agents.ts";
 import { explainActiveAgents } from "#controller/scaling/active-agents/explain-active-agents.ts";
+import { FleetForecast } from "#controller/scaling/active-agents/fleet-forecast.ts";
 import {
   type ObservationLimits,
   type ObservedFleet,
@@ -13,7 +14,6 @@ import {
 import type {
   ActiveAgentsDecision,
   Explained,
-  PeakAt,
   ScalingInputs,
 } from "#controller/scaling/active-agents/scaling-inputs.ts";
 import { createDocumentCapacity } from "#controller/scaling/actuators/document-capacity.ts";
@@ -31,18 +31,17 @@ import type { ObservedSlo } from "#controller/scaling/slo/slo-watch.ts";
 import { nothingDone } from "#controller/store/decision-record.ts";
 import type { DecisionStore, KeptStore } from "#controller/store/store.ts";
 import type { Forecaster } from "#forecast/forecaster.ts";
-import { medianPeakQps } from "#forecast/median-peak.ts";
-import { describeError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
-import { minuteMs } from "#platform/time.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
 import { actOnDecision, type DecisionActsParts } from "./act-on-decision.ts";
 import { ActOutcomes } from "./act-outcomes.ts";
 import { createChangeBudget } from "./change-budget.ts";
+import { chooseDecision, holdFrozen, withPolicyReason } from "./choose-decision.ts";
 import { DecisionRecords } from "./decision-records.ts";
 import { type DocumentUpkeepParts, endDraining, endOverrides, remindLaggards, renewModes } from "./document-upkeep.ts";
 import type { ScalingConfig } from "./scaling-config.ts";
 import { shownInputs } from "./shown-inputs.ts";
+import { WatchedTime } from "./watched-time.ts";
 
 export interface DecisionLoopParts {
   readonly config: ScalingConfig;
@@ -67,9 +66,6 @@ export interface DecisionLoopParts {
   readonly onDecision: (decision: ActiveAgentsDecision) => void;
 }
 
-/** A gap of this many intervals between two rounds is a jump of the clock, or a time in which the process stood still. */
-const jumpIntervals = 3;
-
 const intended = ({ candidates }: Pick<ScalingInputs, "candidates">) => candidates.filter(({ active }) => active);
 
 /** The loop from what is known of the fleet to what its agents are told. The warm-up begins when it is created. */
@@ -82,13 +78,9 @@ export class DecisionLoop {
   readonly #outcomes: ActOutcomes;
   readonly #records: DecisionRecords;
   readonly #upkeep: DocumentUpkeepParts;
-  #startedMs: number;
-  /** Time since which peaks have been recorded without a gap. */
-  #observedSinceMs: number;
-  #recentPeaks: PeakAt[] = [];
+  readonly #time: WatchedTime;
+  readonly #forecast: FleetForecast;
   #latest: { readonly atMs: number; readonly decision: Explained<ActiveAgentsDecision> } | null = null;
-  #latestForecast: ForecastReport | null = null;
-  #forecastOf: { readonly lastMinuteMs: number; readonly peakQps: number | null } | null = null;
   #queue: Promise<void> = Promise.resolve();
   #waiting: Promise<void> | null = null;
   /** True while the round to come was asked for by users' trouble alone. */
@@ -104,8 +96,15 @@ export class DecisionLoop {
       config.policy === "fleet-plan" && planner !== undefined
         ? new PlannedAgents({ config, prices, fleet, desired, planner, nowMs })
         : null;
-    this.#startedMs = nowMs();
-    this.#observedSinceMs = this.#startedMs;
+    this.#time = new WatchedTime(config, limits.staleAfterMs, nowMs(), log);
+    this.#forecast = new FleetForecast({
+      ...{ forecaster: parts.forecaster, horizonMinutes: config.horizonMinutes, nowMs, log },
+      history: (lastMinuteMs) => fleet.traffic.history(lastMinuteMs),
+      onForecast: (history, forecast) => {
+        this.#planned?.observe(history, forecast);
+        parts.policy?.observe(history, forecast);
+      },
+    });
     this.#watch = new ActWatch(config);
     const { targetUtilization, plan } = config;
     this.#sloGuard = new SloGuard({
@@ -151,12 +150,13 @@ export class DecisionLoop {
   }
 
   latestForecast(): ForecastReport | null {
-    return this.#latestForecast;
+    return this.#forecast.latest();
   }
 
   async #round(isUrgent: boolean): Promise<void> {
     const { config, fleet, nowMs, machines, onDecision } = this.#parts;
-    this.#healClock(nowMs());
+    fleet.healClock(nowMs());
+    this.#time.heal(nowMs(), this.#latest?.atMs ?? null);
     if (!this.#hasRecovered) {
       await this.#outcomes.recover();
       await this.#sloGuard.recover(nowMs());
@@ -166,11 +166,7 @@ export class DecisionLoop {
     await endOverrides(this.#upkeep);
     await endDraining(this.#upkeep);
     const before = this.#observe();
-    const forecastPeakQps =
-      isUrgent && this.#forecastOf?.lastMinuteMs === before.lastWholeMinuteMs
-        ? this.#forecastOf.peakQps
-        : await this.#forecastPeak(before.lastWholeMinuteMs);
-    this.#forecastOf = { lastMinuteMs: before.lastWholeMinuteMs, peakQps: forecastPeakQps };
+    const forecastPeakQps = await this.#forecast.peakQps(before.lastWholeMinuteMs, isUrgent);
     // Forecasting takes a while: decide on the fleet as it is now.
     const observed = this.#observe();
     const atMs = nowMs();
@@ -188,12 +184,12 @@ export class DecisionLoop {
     this.#latest = { atMs, decision };
     onDecision(decision);
     const { peakQps } = decision.figures;
-    if (peakQps !== null) this.#recentPeaks.push({ atMs, peakQps });
+    if (peakQps !== null) this.#time.addPeak({ atMs, peakQps });
     const outcome =
       decision.kind === "hold"
         ? nothingDone
         : await actOnDecision(decision, this.#observe().candidates, bounds.maxReplicas === 0, this.#acts);
-    const forecastModel = this.#latestForecast?.model ?? null;
+    const forecastModel = this.#forecast.latest()?.model ?? null;
     const { agentForecastPeakQps } = observed;
     const shown = shownInputs(decision, inputs, { forecastModel, agentForecastPeakQps }, scaling, config);
     const id = await this.#records.record(decision, shown, outcome, atMs);
@@ -203,25 +199,6 @@ export class DecisionLoop {
     if ((decision.plan !== undefined || slo.missed !== null) && config.enabled) await renewModes(this.#upkeep);
     if (!isUrgent) await remindLaggards(this.#upkeep);
     if (frozen === null && config.enabled) await machines?.reconcile();
-  }
-
-  /**
-   * Corrects what rests on the clock after it has jumped, or this process stood still: neither may stretch the warm-up nor count as watched
-   * minutes. The fleet then has to be heard of again: the first agents to report must not make the others count as gone.
-   */
-  #healClock(now: number): void {
-    const { config, limits, fleet, log } = this.#parts;
-    fleet.healClock(now);
-    this.#startedMs = Math.min(this.#startedMs, now);
-    const sinceLastMs = this.#latest === null ? 0 : now - this.#latest.atMs;
-    const wentBack = sinceLastMs < 0;
-    const maxGapMs = jumpIntervals * config.intervalMs;
-    if (wentBack || sinceLastMs > maxGapMs) this.#observedSinceMs = now;
-    if (wentBack || sinceLastMs > Math.max(maxGapMs, limits.staleAfterMs)) {
-      this.#startedMs = now;
-      const jumpS = Math.round(sinceLastMs / 1000);
-      log.warn({ jumpS }, "the clock jumped, or this controller stood still: it listens to the fleet again first");
-    }
   }
 
   #observe(): ObservedFleet {
@@ -242,35 +219,13 @@ export class DecisionLoop {
     );
   }
 
-  /** Forecasts the fleet's rate; returns its highest value within the horizon, or null without a usable forecast. */
-  async #forecastPeak(lastMinuteMs: number): Promise<number | null> {
-    const { config, fleet, forecaster, policy, nowMs, log } = this.#parts;
-    const history = fleet.traffic.history(lastMinuteMs);
-    if (!history.some(({ qps }) => qps !== null)) return null;
-    try {
-      const forecast = await forecaster.forecast(history, nowMs());
-      this.#latestForecast = forecast;
-      this.#planned?.observe(history, forecast);
-      policy?.observe(history, forecast);
-      const steps = Math.max(1, Math.round((config.horizonMinutes * minuteMs) / forecast.stepMs));
-      const peak = medianPeakQps(forecast, steps);
-      return Number.isFinite(peak) ? peak : null;
-    } catch (error) {
-      log.error({ err: describeError(error) }, "the fleet's forecast failed");
-      this.#latestForecast = null;
-      return null;
-    }
-  }
-
   #inputs(observed: ObservedFleet, forecastPeakQps: number | null, slo: ObservedSlo, atMs: number): ScalingInputs {
     const { config } = this.#parts;
-    const sinceMs = atMs - config.stabilizationMs;
-    this.#recentPeaks = this.#recentPeaks.filter((peak) => peak.atMs >= sinceMs && peak.atMs <= atMs);
     const { liveQps, missingData, candidates } = observed;
     return {
-      ...{ liveQps, forecastPeakQps, missingData, observedSinceMs: this.#observedSinceMs },
-      warmUpEndsMs: this.#startedMs + config.warmUpMs,
-      recentPeaks: this.#recentPeaks,
+      ...{ liveQps, forecastPeakQps, missingData, observedSinceMs: this.#time.observedSinceMs },
+      warmUpEndsMs: this.#time.warmUpEndsMs,
+      recentPeaks: this.#time.recentPeaks(atMs),
       candidates: this.#planned === null ? candidates : ownDevices(config.cloud, candidates),
       ...this.#sloGuard.inputs(slo, atMs),
     };
@@ -316,26 +271,9 @@ export class DecisionLoop {
     const planned =
       frozen === null ? ((await this.#planned?.decide(inputs, plain, bounds, observed.candidates)) ?? null) : null;
     const { missed } = slo;
-    const explained = {
-      ...plain,
-      reason: explainActiveAgents(plain, { inputs, policy, nowMs: atMs, limitsOf, missed }),
-    };
-    // A plan that changes nothing is not "the cheapest way" while users are not given what they are promised.
-    const isAnswer = missed === null || planned?.kind !== "hold";
-    const { plan, cloud } = planned ?? {};
-    const chosen =
-      planned !== null && isAnswer
-        ? planned
-        : { ...explained, ...(plan === undefined ? {} : { plan }), ...(cloud === undefined ? {} : { cloud }) };
-    const decision = frozen === null ? this.#sloGuard.guard(chosen, slo, inputs, maxReplicas, atMs) : chosen;
-    if (frozen !== null) {
-      const wanted = decision.kind === "hold" ? "" : `; would otherwise: ${decision.reason}`;
-      const reason = `frozen by an operator: ${frozen}${wanted}`;
-      return { kind: "hold", rule: "frozen", figures: decision.figures, reason };
-    }
-    // The policy says how many, the rest of the sentence which ones.
-    return scaling?.acts
-      ? { ...decision, reason: `policy ${scaling.policy}: ${scaling.reason}. So: ${decision.reason}` }
-      : decision;
+    const reason = explainActiveAgents(plain, { inputs, policy, nowMs: atMs, limitsOf, missed });
+    const chosen = chooseDecision({ ...plain, reason }, planned, missed);
+    if (frozen !== null) return holdFrozen(chosen, frozen);
+    return withPolicyReason(this.#sloGuard.guard(chosen, slo, inputs, maxReplicas, atMs), scaling);
   }
 }
