@@ -1,7 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { integer } from "#platform/config-fields.ts";
 
-/** What users are promised. */
+/** Service that users are promised. */
 export const SloConfig = Type.Object(
   {
     p95Ms: integer(1000, [1, 600_000], "95th percentile of latency, ms, that users are promised"),

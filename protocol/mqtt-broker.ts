@@ -89,7 +89,7 @@ export class MqttBroker implements Broker {
     return this.#isReady;
   }
 
-  /** What is wrong with the connection, if anything is known. While it is connected: what has ended it again and again until now. */
+  /** Fault of the connection, if one is known. While it is connected: what has ended it again and again until now. */
   get problem(): string | null {
     if (this.#lasting?.kind === "taken-over" && this.#pace.lasted()) this.#lasting = null;
     if (!this.#isReady && this.#lastFailure !== "") return this.#lastFailure;
@@ -101,7 +101,7 @@ export class MqttBroker implements Broker {
     return this.#isReady ? mqttVersionToText(this.#version) : null;
   }
 
-  /** What the broker does not let this client publish or subscribe to, as far as it says. */
+  /** Topics that the broker does not let this client publish or subscribe to, as far as it says. */
   get refused(): readonly BrokerRefusal[] {
     return this.#refusals.list();
   }

@@ -167,6 +167,16 @@ describe("architecture", () => {
     expect(tracked.filter((path) => /(^|\/)(utils?|helpers?|common|manager|misc)(\.ts|\/)/.test(path))).toEqual([]);
   });
 
+  test("a docblock begins with a verb or a noun", () => {
+    const interrogative = /\/\*\*[\s*]*(What|Whether|Who|Whom|Whose|How|Where|When|Why|Which)\b.*/g;
+    const found = tracked
+      .filter((path) => path.endsWith(".ts"))
+      .flatMap((path) => [...read(path).matchAll(interrogative)].map(([text]) => `${path}: ${text}`));
+    expect(found).toEqual([]);
+    expect("/**\n   * Whether it is so. */").toMatch(interrogative);
+    expect("/** Whereabouts of it. */").not.toMatch(interrogative);
+  });
+
   test("no file names a machine's own paths or a package registry", () => {
     const words = [
       ["/wo", "rk/"].join(""),

@@ -16,7 +16,7 @@ export interface SpeedEstimate {
   readonly mixes?: readonly MixSpeed[] | undefined;
 }
 
-/** What a model did in a stretch of time, which the board spent in one mode. */
+/** Work of a model in a stretch of time, which the board spent in one mode. */
 export interface SeenWork extends Work {
   readonly windowMs: number;
   /** Requests were refused for want of capacity. */

@@ -96,7 +96,7 @@ export interface MinuteStore {
   usedBytes(): number;
 }
 
-/** What users were given in a stretch of time, of one region and model. */
+/** Service that users were given in a stretch of time, of one region and model. */
 export type ServiceSums = ReadonlyStatic<typeof ServiceRow>;
 
 export interface ServiceStore {

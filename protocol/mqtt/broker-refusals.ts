@@ -2,7 +2,7 @@
 export interface BrokerRefusal {
   readonly action: "publish" | "subscribe";
   readonly topic: string;
-  /** Why, in words. */
+  /** Reason, in words. */
   readonly reason: string;
 }
 

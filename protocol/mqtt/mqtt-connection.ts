@@ -18,7 +18,7 @@ export interface MqttConnectionOptions {
   readonly sessionKeptS: number;
 }
 
-/** What the broker allows on this connection, by its CONNACK; 3.1.1 says nothing of it. */
+/** Permissions of the broker on this connection, by its CONNACK; 3.1.1 says nothing of it. */
 export interface BrokerAllowance {
   readonly maxPacketBytes: number | null;
   /** Max publishes at QoS 1 that wait for their acknowledgement. */

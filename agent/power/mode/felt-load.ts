@@ -6,7 +6,7 @@ const strict = { additionalProperties: false } as const;
 const Count = Type.Integer({ minimum: 0, default: 0 });
 const timeOrNull = (description: string) => Type.Union([Type.Number(), Type.Null()], { default: null, description });
 
-/** What users felt of late, and what followed from it so far. */
+/** Service that users felt of late, and what followed from it so far. */
 export const FeltLoad = Type.Object(
   {
     requests: { ...Count, description: "answered in the last seconds" },

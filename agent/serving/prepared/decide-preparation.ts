@@ -9,7 +9,7 @@ export interface PreparationInputs {
   readonly ownLibrary: boolean;
 }
 
-/** Why a model is prepared or not: on a GPU its weights are in the GPU's memory, and an operator's library may pack them as it likes. */
+/** Reason a model is prepared or not: on a GPU its weights are in the GPU's memory, and an operator's library may pack them as it likes. */
 export type PreparationRule = "prepare" | "gpu" | "own-library" | "small" | "large" | "disk";
 
 export interface PreparationDecision {

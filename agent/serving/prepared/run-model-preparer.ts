@@ -7,7 +7,7 @@ import { sessionOptions } from "#agent/serving/onnxruntime/session-options.ts";
 import { describeError } from "#platform/errors.ts";
 import { preparedNames, storePrepared } from "./prepared-models.ts";
 
-/** What a preparing process is told on its command line. */
+/** Orders of a preparing process, on its command line. */
 export const PreparationTask = Type.Object({
   modelPath: Type.String(),
   /** Hash of a file inside the executable, which ONNX Runtime can't read; null: a file that it reads by its path. */

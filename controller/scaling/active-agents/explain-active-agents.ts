@@ -11,7 +11,7 @@ export interface DecidedWith {
   readonly nowMs: number;
   /** Name of what sets minimum and maximum, e.g. "policy factory"; null: the configuration. */
   readonly limitsOf: string | null;
-  /** What users were not given, in half a sentence; null: they got what they are promised, or it is not known. */
+  /** Promise that was not kept to users, in half a sentence; null: they got what they are promised, or it is not known. */
   readonly missed?: string | null;
 }
 

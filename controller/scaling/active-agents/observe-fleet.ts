@@ -15,7 +15,7 @@ const wakeWithinMs = 5 * minuteMs;
 
 export interface ObservedFleet {
   readonly candidates: readonly AgentCandidate[];
-  /** What each agent carries, by id. */
+  /** Capacities of the agents, by id. */
   readonly capacities: ReadonlyMap<string, AgentCapacity>;
   readonly liveQps: number | null;
   /** Agents meant to serve whose newest minutes are not known, so that the live rate may be too low. */

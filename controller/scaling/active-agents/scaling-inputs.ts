@@ -38,7 +38,7 @@ const Slo = strictObject({
   starting: Type.Array(Type.String(), { default: [], description: "agents told to serve that do not yet" }),
 });
 
-/** What users felt in the last seconds, as decisions rest on it. */
+/** Service that users felt in the last seconds, as decisions rest on it. */
 export type SloInput = ReadonlyStatic<typeof Slo>;
 
 /** The fleet as `decideActiveAgents` sees it. */
@@ -132,7 +132,7 @@ export interface ScaleOutCause {
 
 /** Figures of a return to what was before. */
 export interface ReturnFigures {
-  /** What is taken back. */
+  /** Changes that are taken back. */
   readonly kinds: readonly string[];
   /** Rate at which the error budget is used, and before the change; 1: as fast as is allowed. */
   readonly burn: number;

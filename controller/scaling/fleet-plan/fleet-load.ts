@@ -3,7 +3,7 @@ import { type Dispatch, dispatchLoad, type LoadBlocks, loadBlocksOf } from "./di
 import type { PlanClass, PlanMode, PlanProblem } from "./plan-problem.ts";
 import { off, type UnitSchedule } from "./unit-schedule.ts";
 
-/** What the units of a plan can carry, step by step, and what the load costs so; units are added and taken away. */
+/** Load that the units of a plan can carry, step by step, and its cost; units are added and taken away. */
 export class FleetLoad {
   readonly blocks: LoadBlocks;
   readonly #problem: PlanProblem;

@@ -45,7 +45,7 @@ import { WatchedTime } from "./watched-time.ts";
 
 export interface DecisionLoopParts {
   readonly config: ScalingConfig;
-  /** What users are promised. */
+  /** Service that users are promised. */
   readonly slo: SloConfig;
   readonly limits: Pick<ObservationLimits, "staleAfterMs">;
   readonly prices: Prices;

@@ -1,7 +1,7 @@
 import { minuteMs, secondMs } from "#platform/time.ts";
 import type { SloMiss } from "./find-misses.ts";
 
-/** What users of one agent felt in the newest seconds. Rates are per second. */
+/** Service that users of one agent felt in the newest seconds. Rates are per second. */
 export interface AgentService {
   readonly agentId: string;
   /** Length of the stretch that the figures are of. */

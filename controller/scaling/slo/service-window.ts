@@ -6,7 +6,7 @@ import { demandTexts } from "#protocol/demand.ts";
 import { latencyQuantileMs } from "#protocol/latency-histogram.ts";
 import type { AgentRole, Beat, MinuteData, RefusedRequests } from "#protocol/messages.ts";
 
-/** What users of one model felt at one agent in one stretch of time. */
+/** Service that users of one model felt at one agent in one stretch of time. */
 export interface ModelService {
   readonly model: string;
   /** Requests that were answered. */

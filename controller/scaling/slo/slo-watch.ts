@@ -9,9 +9,9 @@ import type { SloConfig } from "./slo-config.ts";
 
 export interface ObservedSlo {
   readonly response: SloResponse;
-  /** What decisions rest on; absent while no agent has told what its users felt. */
+  /** Figures that decisions rest on; absent while no agent has told what its users felt. */
   readonly input: SloInput | undefined;
-  /** What users were not given, in half a sentence; null: they got what they are promised. */
+  /** Promise that was not kept to users, in half a sentence; null: they got what they are promised. */
   readonly missed: string | null;
   /** Rate at which the error budget is used. */
   readonly burn: number;

@@ -79,7 +79,7 @@ describe("an agent's serving", () => {
   });
 });
 
-/** What a faulty server changes in an answer. */
+/** Changes that a faulty server makes in an answer. */
 type Fault = (path: string, sent: Answer, answer: Answer) => unknown;
 
 /** Verifies the real server behind one that changes its answers. */

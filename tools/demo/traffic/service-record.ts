@@ -2,10 +2,10 @@ import { minuteMs } from "#platform/time.ts";
 import { LatencyQuantiles } from "./latency-quantiles.ts";
 import type { SendResult } from "./send-embedding.ts";
 
-/** What users are promised: the defaults of the controller's `slo`. */
+/** Service that users are promised: the defaults of the controller's `slo`. */
 export const promised = { p95Ms: 1000, availability: 0.999 } as const;
 
-/** What users got in a stretch of time. */
+/** Service that users got in a stretch of time. */
 export interface Service {
   readonly requests: number;
   /** Requests without a vector in the end. */

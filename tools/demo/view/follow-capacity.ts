@@ -2,7 +2,7 @@ import type { AgentStatus } from "#agent/agent-status.ts";
 import type { CapacityEstimate } from "#protocol/messages.ts";
 import { getJson } from "#tools/demo/fleet/http-json.ts";
 
-/** What an agent measured of its own capacity in the mode it is in. */
+/** Capacity that an agent measured of itself, in the mode it is in. */
 export type MeasuredCapacity = Pick<CapacityEstimate, "modeName" | "qps" | "confidence">;
 
 /** Confidence from which agents themselves decide by a measurement. */

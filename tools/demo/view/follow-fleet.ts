@@ -104,7 +104,7 @@ export class FleetFollower {
     return this.#agents;
   }
 
-  /** What each agent measured last, in the mode that it was in. */
+  /** Capacity that each agent measured last, in the mode that it was in. */
   get capacities(): readonly CapacityFound[] {
     return [...this.#found.values()];
   }

@@ -69,7 +69,7 @@ export interface ReportInput {
   readonly agents: number;
   readonly traffic: TrafficCounts;
   readonly acts: readonly Act[];
-  /** What the agents measured of themselves at the end, beside their profiles; texts a second of the fleet's clock. */
+  /** Capacities that the agents measured of themselves at the end, beside their profiles; texts a second of the fleet's clock. */
   readonly capacities: readonly CapacityFound[];
   readonly decisions: readonly DecisionSummary[];
   readonly modeSwitches: readonly PowerModeSwitch[];

@@ -9,7 +9,7 @@ interface TrieNode {
   readonly children: ReadonlyMap<string, TrieNode>;
 }
 
-/** What the library has read of the vocabulary. */
+/** Vocabulary as the library has read it. */
 export interface LibraryModel {
   readonly tokens_to_ids: Map<string, number>;
   readonly vocab: readonly string[];

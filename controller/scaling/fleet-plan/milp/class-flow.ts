@@ -2,7 +2,7 @@ import { type ClassGraph, enterSteps, servicePlaces } from "#controller/scaling/
 import { countUnits, type PlanClass, type PlanMode } from "#controller/scaling/fleet-plan/plan-problem.ts";
 import type { MilpBuilder, Term } from "./milp-builder.ts";
 
-/** What the units of one class do in one step and mode. */
+/** Variables for the units of one class in one step and mode. */
 export interface StepFlow {
   /** Terms of the rate that they can carry. */
   readonly carried: readonly Term[];

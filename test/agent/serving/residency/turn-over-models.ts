@@ -13,7 +13,7 @@ export interface TurnOver {
   readonly before: TreeUsage;
   /** After each load, with two models in memory. */
   readonly afterLoad: readonly TreeUsage[];
-  /** When the last one's keep-alive time was over. */
+  /** Time at which the last one's keep-alive was over. */
   readonly after: TreeUsage;
   /** From asking for a model that is not there to its first vector: another one evicted, its process ended, the new one loaded. */
   readonly loadMs: readonly number[];
