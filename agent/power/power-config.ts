@@ -88,6 +88,12 @@ export const JetsonConfig = Type.Object(
     }),
     tegrastats: command("tegrastats", "command that reads power and temperature"),
     nvidiaSmi: command("nvidia-smi", "command that reads the GPU's load where tegrastats does not"),
+    hwmonPath: path(
+      "/sys/class/hwmon",
+      "directory of the power chips (INA3221 and its kin), read where there is no tegrastats",
+    ),
+    thermalPath: path("/sys/class/thermal", "directory of the temperatures that are read with them"),
+    memoryPath: path("/proc/meminfo", "file of the memory that is read with them"),
     confPath: path("/etc/nvpmodel.conf", "file with the board's modes"),
     modelPath: path("/proc/device-tree/model", "file with the board's name"),
     releasePath: path("/etc/nv_tegra_release", "file with the release of the board's system software"),

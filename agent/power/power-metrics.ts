@@ -29,12 +29,39 @@ function joulesBy(
   ]);
 }
 
+/** Registers each figure of the board's sensors under the board's own names. */
+function registerSensors(metrics: Registry, reading: () => PowerSample | null): void {
+  registerGauges(metrics, "thormesh_power_rail_watts", "Power of each rail, by the board's own names", ["rail"], () =>
+    Object.entries(reading()?.details?.railsMw ?? {}).map(([rail, milliwatts]) => [{ rail }, milliwatts / 1000]),
+  );
+  registerGauges(
+    metrics,
+    "thormesh_temperature_celsius",
+    "Temperature of each of the board's sensors",
+    ["sensor"],
+    () => Object.entries(reading()?.details?.temperaturesC ?? {}).map(([sensor, celsius]) => [{ sensor }, celsius]),
+  );
+  registerGauges(metrics, "thormesh_board_cpu_load_ratio", "Load of each core that is on, 0 to 1", ["core"], () =>
+    (reading()?.details?.cpuLoads ?? []).flatMap((load, core) =>
+      load === null ? [] : [[{ core: String(core) }, load] as const],
+    ),
+  );
+  registerGauges(metrics, "thormesh_board_memory_bytes", "The board's memory, used and in all", ["kind"], () => {
+    const { ramUsedMb = null, ramTotalMb = null } = reading() ?? {};
+    const figures = [["used", ramUsedMb] as const, ["size", ramTotalMb] as const];
+    return figures.flatMap(([kind, mebibytes]) =>
+      mebibytes === null ? [] : [[{ kind }, mebibytes * 2 ** 20] as const],
+    );
+  });
+}
+
 export function registerPowerMetrics(metrics: Registry, figures: PowerFigures): void {
   const watts = () => figures.freshReading()?.inputPowerMw ?? null;
   registerGauge(metrics, "thormesh_power_watts", "Input power of the board", () => {
     const milliwatts = watts();
     return milliwatts === null ? null : milliwatts / 1000;
   });
+  registerSensors(metrics, () => figures.freshReading());
   registerGauge(
     metrics,
     "thormesh_junction_temperature_celsius",

@@ -1,7 +1,7 @@
 import { accessSync, constants, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { userInfo } from "node:os";
-import { createDevice } from "#agent/power/device/create-device.ts";
+import { createDevice, noModes } from "#agent/power/device/create-device.ts";
 import type { Device, PowerSample } from "#agent/power/device/device.ts";
 import type { PowerConfig } from "#agent/power/power-config.ts";
 import { createPowerFaults, type PowerFaultKind, type PowerFaults } from "#agent/power/power-faults.ts";
@@ -154,6 +154,10 @@ export async function checkBoard(config: PowerConfig, log: Logger): Promise<Chec
     status: device.kind === "simulated" ? "note" : "ok",
     detail: [device.name, device.release].filter((part) => part !== null).join(", "),
   };
+  if (device.control === noModes) {
+    const without = `nvpmodel was not found: power is measured, and the mode stays as it is`;
+    return [board, note("power modes", without), await checkSensors(device, config, faults)];
+  }
   if (device.kind === "simulated") return [board, await checkModes(device, config, faults)];
   return [
     board,

@@ -7,7 +7,9 @@ import type { Logger } from "#platform/log.ts";
 import { withAllowedModes } from "./allowed-modes.ts";
 import type { Device, PowerControl } from "./device.ts";
 import { createJetsonControl } from "./jetson-control.ts";
+import { readRails } from "./read-sysfs.ts";
 import { createSimulatedDevice } from "./simulated-device.ts";
+import { SysfsMeter } from "./sysfs-meter.ts";
 import { TegrastatsMeter } from "./tegrastats-meter.ts";
 
 /** Major JetPack version by that of its Linux for Tegra release. */
@@ -25,17 +27,20 @@ export function parseRelease(text: string): string | null {
   return `L4T ${major}.${revision}${jetPack === undefined ? "" : ` (JetPack ${jetPack})`}`;
 }
 
+/** Control of a machine without nvpmodel. */
+export const noModes: PowerControl = {
+  modes: async () => [],
+  currentMode: async () => null,
+  setMode: async () => ({ kind: "failed", reason: "this machine has no power modes" }),
+};
+
 /** Machine without power readings and modes: everything else works. */
 function createPlainDevice(): Device {
   return {
     kind: "none",
     name: "no Jetson",
     release: null,
-    control: {
-      modes: async () => [],
-      currentMode: async () => null,
-      setMode: async () => ({ kind: "failed", reason: "this machine has no power modes" }),
-    },
+    control: noModes,
     meter: { start: async () => {}, stop: async () => {} },
     gate: openGate,
   };
@@ -46,7 +51,7 @@ const readIfThere = (path: string) => readFile(path, "utf8").catch(() => "");
 const maxNameLength = 128;
 
 /**
- * Opens the board that is configured; `auto` is a Jetson where nvpmodel is found, else a machine without power modes.
+ * Opens the board that is configured; `auto` is a Jetson where nvpmodel is found or the kernel has power rails, else a machine without power.
  */
 export async function createDevice(
   config: PowerConfig,
@@ -54,14 +59,19 @@ export async function createDevice(
   log: Logger,
   faults: PowerFaults = createPowerFaults(log, clock.nowMs),
 ): Promise<Device> {
-  const isJetson =
-    config.board === "jetson" || (config.board === "auto" && Bun.which(config.jetson.nvpmodel[0] ?? "") !== null);
+  const { jetson } = config;
+  const isThere = (command: readonly string[]) => Bun.which(command[0] ?? "") !== null;
+  const setsModes = config.board === "jetson" || (config.board === "auto" && isThere(jetson.nvpmodel));
+  // Tegrastats comes first: it has more. In a container there may be neither tool, but the kernel's files are.
+  const readsFiles = config.board !== "none" && !isThere(jetson.tegrastats) && (await readRails(jetson)).size > 0;
   const limited = (control: PowerControl) => withAllowedModes(control, config.policy, faults);
   if (config.board === "simulated") {
     const device = createSimulatedDevice(config.simulated, clock);
     return { ...device, control: limited(device.control) };
   }
-  if (!isJetson) {
+  if (readsFiles)
+    log.info({ hwmonPath: jetson.hwmonPath }, "tegrastats is not found: power is read from the kernel's files");
+  if (!setsModes && !readsFiles) {
     log.info("no Jetson here (nvpmodel is not found): power is neither measured nor set");
     return createPlainDevice();
   }
@@ -69,8 +79,8 @@ export async function createDevice(
     kind: "jetson",
     name: (await readIfThere(config.jetson.modelPath)).replaceAll("\0", "").trim().slice(0, maxNameLength) || "Jetson",
     release: parseRelease(await readIfThere(config.jetson.releasePath)),
-    control: limited(createJetsonControl(config.jetson, faults)),
-    meter: new TegrastatsMeter(config.jetson, clock, faults),
+    control: setsModes ? limited(createJetsonControl(jetson, faults)) : noModes,
+    meter: readsFiles ? new SysfsMeter(jetson, clock, faults) : new TegrastatsMeter(jetson, clock, faults),
     gate: openGate,
   };
 }

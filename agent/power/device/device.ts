@@ -16,6 +16,14 @@ export interface PowerControl {
   setMode(modeId: number): Promise<SetModeResult>;
 }
 
+/** Every figure of the sensors, by the board's own names. */
+export interface SensorDetails {
+  readonly railsMw: Readonly<Record<string, number>>;
+  readonly temperaturesC: Readonly<Record<string, number>>;
+  /** Load of each core, 0 to 1; null: it is off. */
+  readonly cpuLoads: readonly (number | null)[];
+}
+
 /** One reading of the board's sensors; null for figures that this board does not have. */
 export interface PowerSample {
   readonly atMs: number;
@@ -26,6 +34,8 @@ export interface PowerSample {
   readonly ramUsedMb: number | null;
   readonly ramTotalMb: number | null;
   readonly junctionTemperatureC: number | null;
+  /** Absent from sources that have only the figures above. */
+  readonly details?: SensorDetails;
 }
 
 export interface PowerMeter {

@@ -1,26 +1,21 @@
-import type { PowerSample } from "./device.ts";
+import type { PowerSample, SensorDetails } from "./device.ts";
+import { totalPowerMw } from "./total-power.ts";
 
 /** Figures of one line of tegrastats; null where it lacks them. */
 export interface TegrastatsLine extends Omit<PowerSample, "atMs" | "gpuMemoryUsedMb"> {
   /** Number of power rails in the line; fewer than usual in a line that was cut. */
   readonly rails: number;
+  readonly details: SensorDetails;
 }
 
-/** Rails of the board's total input, the best first. */
-const totalRails = ["VIN", "VDD_IN", "POM_5V_IN"] as const;
-
-/** Rails that another rail of the same board feeds: where that one is read, their power is in it already (AGX Orin). */
-const fedBy: readonly (readonly [feeding: string, fed: RegExp])[] = [["VIN_SYS_5V0", /^VDDQ_|_(3V3|1V8)(AO)?(_|$)/]];
-
-function powerMw(rails: ReadonlyMap<string, number>): number | null {
-  for (const name of totalRails) {
-    const total = rails.get(name);
-    if (total !== undefined) return Math.max(0, total);
-  }
-  if (rails.size === 0) return null;
-  const isCounted = (name: string) => !fedBy.some(([feeding, fed]) => rails.has(feeding) && fed.test(name));
-  const sum = [...rails].reduce((total, [name, milliwatts]) => total + (isCounted(name) ? milliwatts : 0), 0);
-  return Math.max(0, sum);
+/** Load of each core, as in `CPU [12%@972,off]`; null: it is off. */
+function cpuLoads(line: string): (number | null)[] {
+  const cores = /(?:^|\s)CPU \[([^\]]*)\]/.exec(line)?.[1] ?? "";
+  return cores.split(",").flatMap((core) => {
+    const percent = /^(\d+)%/.exec(core.trim())?.[1];
+    if (percent !== undefined) return Math.min(1, Number(percent) / 100);
+    return core.trim() === "off" ? [null] : [];
+  });
 }
 
 /**
@@ -51,12 +46,17 @@ export function parseTegrastats(line: string): TegrastatsLine | null {
   const readings = [...temperatures.values()].filter((celsius) => celsius > -100);
   const hottest = readings.length === 0 ? null : Math.max(...readings);
   return {
-    inputPowerMw: powerMw(rails),
+    inputPowerMw: totalPowerMw(rails),
     rails: rails.size,
     gpuUtilization: gpu === undefined ? null : Math.min(1, Number(gpu) / 100),
     ramUsedMb: Number(ram[1]),
     ramTotalMb: Number(ram[2]),
     junctionTemperatureC: temperatures.get("tj") ?? hottest,
+    details: {
+      railsMw: Object.fromEntries(rails),
+      temperaturesC: Object.fromEntries([...temperatures].filter(([, celsius]) => celsius > -100)),
+      cpuLoads: cpuLoads(line),
+    },
   };
 }
 

@@ -56,6 +56,28 @@ const unguided = {
   felt: null,
 } as const;
 
+test("every rail, sensor and core, and the memory, in the metrics", async () => {
+  const metrics = new Registry();
+  const nowMs = Date.now();
+  const fake = createRecordingBoard([]);
+  const opened = open({}, { metrics, openDevice: async () => fake.device });
+  await opened.start();
+  const details = { railsMw: { VDD_GPU: 1962, VIN: 19_780 }, temperaturesC: { tj: 38.875 }, cpuLoads: [0.5, null, 0] };
+  fake.read(nowMs, 19.78, { ramUsedMb: 2, ramTotalMb: 8, details });
+  const text = await metrics.metrics();
+  for (const line of [
+    'thormesh_power_rail_watts{rail="VDD_GPU"} 1.962',
+    'thormesh_power_rail_watts{rail="VIN"} 19.78',
+    'thormesh_temperature_celsius{sensor="tj"} 38.875',
+    'thormesh_board_cpu_load_ratio{core="0"} 0.5',
+    'thormesh_board_cpu_load_ratio{core="2"} 0',
+    'thormesh_board_memory_bytes{kind="used"} 2097152',
+    'thormesh_board_memory_bytes{kind="size"} 8388608',
+  ])
+    expect(text).toContain(`${line}\n`);
+  expect(text).not.toContain('core="1"');
+});
+
 test("readings that stopped long ago say nothing of now: no watts, no heat to cap the mode by", async () => {
   board = createFakeBoard();
   // One reading and then silence: a second one might come after the clock was put forward.

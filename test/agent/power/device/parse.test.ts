@@ -93,6 +93,21 @@ describe("parseTegrastats", () => {
     expect(parseTegrastats(line)).toMatchObject(expected);
   });
 
+  test("every rail, sensor and core under the board's own name", () => {
+    expect(parseTegrastats(thorLine)?.details).toEqual({
+      railsMw: { VDD_GPU: 1962, VDD_CPU_SOC_MSS: 5887, VIN_SYS_5V0: 5635, VIN: 19_780 },
+      temperaturesC: { cpu: 37.343, tj: 38.875, soc012: 37.468, gpu: 38.875, soc345: 37.406 },
+      cpuLoads: [0, 0, 0, 0, 0, 0, 0.01, 0, 0, 0, 0, 0.08, 0, 0],
+    });
+    const old = "RAM 1/2MB CPU [12%@1300,off,7%] PMIC@100C cv0@-256C AO@40.5C VDD_IN -392mW/1mW";
+    expect(parseTegrastats(old)?.details).toEqual({
+      railsMw: { VDD_IN: -392 },
+      temperaturesC: { ao: 40.5 },
+      cpuLoads: [0.12, null, 0.07],
+    });
+    expect(parseTegrastats("RAM 1/2MB")?.details).toEqual({ railsMw: {}, temperaturesC: {}, cpuLoads: [] });
+  });
+
   test.each(["", "tegrastats: permission denied", "34x4MB) CPU [0%@972", "RAM 10"])("%p is no reading", (line) => {
     expect(parseTegrastats(line)).toBeNull();
   });
