@@ -241,7 +241,8 @@ export class NightTraining {
       this.#finish("stopped", stopReason);
     } else {
       // The checkpoint may be what made it fail. A trainer killed from outside resumes from it the next night.
-      if (verdict !== null || loss.cause !== "signal") await rm(this.#checkpointPath, { force: true });
+      if (verdict !== null || (loss.cause !== "signal" && loss.cause !== "memory"))
+        await rm(this.#checkpointPath, { force: true });
       this.#finish("failed", verdict?.reason ?? `the training process ${loss.reason}`);
     }
   }

@@ -1,9 +1,12 @@
+import { writeFileSync } from "node:fs";
 import { setPriority } from "node:os";
 import { type AnswerWatch, createAnswerWatch, tickFor } from "./answer-watch.ts";
 import { childEnvironment } from "./child-environment.ts";
 import { endProcess } from "./end-process.ts";
 import { followOutput } from "./follow-output.ts";
 import { isProcessStopped } from "./is-process-stopped.ts";
+import { explainMemoryKill, type MemoryKills, memoryKills } from "./memory-kills.ts";
+import { residentBytes } from "./resident-bytes.ts";
 
 /** A question that the process has not answered yet. */
 export interface OpenQuestion {
@@ -13,8 +16,11 @@ export interface OpenQuestion {
 }
 
 export interface WorkerLoss {
-  /** `exit`: it ended by itself. `signal`: a signal from outside ended it. `hang`: killed without an answer. `dropped`: given up by its owner. */
-  readonly cause: "exit" | "signal" | "hang" | "dropped";
+  /**
+   * `exit`: it ended by itself. `signal`: a signal from outside ended it. `memory`: the kernel killed it, as there was no memory left. `hang`:
+   * killed without an answer. `dropped`: given up by its owner.
+   */
+  readonly cause: "exit" | "signal" | "memory" | "hang" | "dropped";
   /** A predicate: the process "ended with 3". */
   readonly reason: string;
 }
@@ -25,6 +31,10 @@ export interface ChildWorkerOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** As in nice(1): how far the process yields the processor to others. Default: 0. */
   readonly niceness?: number | undefined;
+  /** Memory that it needs, to be told when it is killed for want of memory. */
+  readonly neededBytes?: number | undefined;
+  /** Default: what the kernel counts. */
+  readonly memoryKills?: MemoryKills;
   /** Receives each line of the standard output. Default: it is discarded. */
   readonly onLine?: (line: string) => void;
   /** Receives each line of the standard error. Default: it goes to this process' own. */
@@ -52,6 +62,10 @@ export interface ChildWorkerOptions {
 }
 
 const stopGraceMs = 2_000;
+/** The kernel closes the connections of a process that it kills before it has freed its memory, which takes a while. */
+const disconnectedMs = 1_000;
+/** Counts like this many thousandths of the limit beside its own memory. */
+const victimScore = 300;
 
 /** A child process of this program that answers questions; killed when it does not. */
 export class ChildWorker<Question extends OpenQuestion = OpenQuestion> {
@@ -65,6 +79,11 @@ export class ChildWorker<Question extends OpenQuestion = OpenQuestion> {
   #nextId = 1;
   #stoppedMs = 0;
   #loss: WorkerLoss | null = null;
+  readonly #memoryKills: MemoryKills;
+  /** Kills for want of memory when the process was looked at the last two times: its end may be noticed after the last one. */
+  #kills: readonly [number | null, number | null];
+  /** Its memory when it was last looked at. */
+  #hadBytes: number | null = null;
   #ended: Promise<void> = Promise.resolve();
 
   /** @param allRead resolves when the whole standard output of an ended process was read */
@@ -78,6 +97,8 @@ export class ChildWorker<Question extends OpenQuestion = OpenQuestion> {
     const { maxStoppedMs = 3 * tickMs, clockMs = () => performance.now() } = options;
     this.#child = child;
     this.#options = options;
+    this.#memoryKills = options.memoryKills ?? memoryKills;
+    this.#kills = [this.#memoryKills.count(), this.#memoryKills.count()];
     this.pid = child.pid;
     this.watch = createAnswerWatch({
       tickMs,
@@ -86,6 +107,8 @@ export class ChildWorker<Question extends OpenQuestion = OpenQuestion> {
       onTick: () => {
         this.#stoppedMs = isProcessStopped(child.pid) ? this.#stoppedMs + tickMs : 0;
         if (this.#stoppedMs >= maxStoppedMs) this.hang("was stopped by a signal and not resumed");
+        this.#kills = [this.#kills[1], this.#memoryKills.count()];
+        this.#hadBytes = residentBytes(child.pid) ?? this.#hadBytes;
       },
       onIdle: (idleMs) => onIdle?.(idleMs),
     });
@@ -93,6 +116,7 @@ export class ChildWorker<Question extends OpenQuestion = OpenQuestion> {
       await options.readToEnd?.();
       const { signalCode } = child;
       if (signalCode === null) this.#lose({ cause: "exit", reason: `ended with ${code}` }, 0);
+      else if (signalCode === "SIGKILL" && this.#lackedMemory()) this.#loseForMemory();
       else this.#lose({ cause: "signal", reason: `was ended by ${signalCode}` }, 0);
     });
   }
@@ -152,6 +176,11 @@ export class ChildWorker<Question extends OpenQuestion = OpenQuestion> {
     this.#lose({ cause: "dropped", reason }, graceMs);
   }
 
+  /** Ends a process whose connection has closed. It gets a moment to end by itself, because how it ends tells why. */
+  disconnected(graceMs: number): void {
+    setTimeout(() => this.drop("closed its connection", graceMs), disconnectedMs).unref();
+  }
+
   /** Kills a process that does not answer. */
   hang(why: string): void {
     if (this.#loss !== null) return;
@@ -164,6 +193,22 @@ export class ChildWorker<Question extends OpenQuestion = OpenQuestion> {
   async stop(graceMs = stopGraceMs): Promise<void> {
     this.drop("was stopped", graceMs);
     await this.#ended;
+  }
+
+  /** Returns true when the kernel has killed for want of memory since the process was last looked at. */
+  #lackedMemory(): boolean {
+    const [before] = this.#kills;
+    const now = this.#memoryKills.count();
+    return now !== null && before !== null && now > before;
+  }
+
+  #loseForMemory(): void {
+    const { neededBytes = null } = this.#options;
+    const limitBytes = this.#memoryKills.limitBytes();
+    this.#lose(
+      { cause: "memory", reason: explainMemoryKill({ neededBytes, hadBytes: this.#hadBytes, limitBytes }) },
+      0,
+    );
   }
 
   #lose(loss: WorkerLoss, graceMs: number): void {
@@ -197,8 +242,18 @@ export function startChildWorker<Question extends OpenQuestion>(options: ChildWo
     onLine !== undefined && stdout instanceof ReadableStream ? followOutput(stdout, onLine) : Promise.resolve();
   const worker = new ChildWorker<Question>(child, read, options);
   if (niceness !== undefined) yieldProcessor(child.pid, niceness);
+  preferAsVictim(child.pid);
   if (onErrorLine !== undefined && stderr instanceof ReadableStream) void followOutput(stderr, onErrorLine);
   return worker;
+}
+
+/** Has the kernel kill a child sooner than this process, which starts it again and tells why it was lost, when memory runs out. */
+function preferAsVictim(pid: number): void {
+  try {
+    writeFileSync(`/proc/${pid}/oom_score_adj`, String(victimScore));
+  } catch {
+    // It has ended already, or there is no /proc.
+  }
 }
 
 /** Lowers the priority of a process that has just been started: the threads that it makes from now on have the same. */

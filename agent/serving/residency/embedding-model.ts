@@ -167,6 +167,7 @@ export async function openEmbeddingModel(
     const started = await startModelProcess(found, {
       threads,
       niceness: threads < config.threads ? narrowNiceness : undefined,
+      neededBytes: processBytes,
       timeoutMs,
       signal,
       engine: asked,

@@ -40,8 +40,10 @@ async function judgePattern(pattern: string): Promise<string> {
   });
   worker.watch.begin(maxStartCpuMs);
   const timer = setTimeout(() => worker.drop("took too long"), maxMs);
-  await worker.lost;
+  const { cause, reason } = await worker.lost;
   clearTimeout(timer);
+  if (verdict === "slow" && (cause === "memory" || cause === "signal"))
+    throw new Error(`the process that tries the tokenizer's expressions ${reason}`);
   return verdict;
 }
 

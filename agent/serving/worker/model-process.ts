@@ -107,6 +107,8 @@ export interface ModelProcessOptions {
   readonly onHang?: (reason: string) => void;
   /** As in nice(1): how far the process yields the processor to others. Default: 0. */
   readonly niceness?: number | undefined;
+  /** Memory that the process needs, to be told when it is killed for want of memory. */
+  readonly neededBytes?: number | undefined;
   /** Started instead of this program's own worker, with the same options after it; for tests. */
   readonly command?: readonly string[];
 }
@@ -162,6 +164,7 @@ export async function startModelProcess(model: FoundModel, options: ModelProcess
     // ONNX Runtime 1.30 on Linux otherwise keeps an identifier in the user's cache and reports its use to its maker's servers.
     environment: { ORT_DISABLE_TELEMETRY: process.env["ORT_DISABLE_TELEMETRY"] ?? "1", ...options.environment },
     niceness: options.niceness,
+    neededBytes: options.neededBytes,
     onErrorLine: options.onOutput,
     onHang: options.onHang,
     minDeadlineMs: batchTimeoutMs,
@@ -207,8 +210,7 @@ export async function startModelProcess(model: FoundModel, options: ModelProcess
     accepted.on("error", () => {}); // "close" follows
     return accepted.on("close", () => {
       closed.resolve();
-      // After the reason of a process that has ended already.
-      setImmediate(() => worker.drop("closed its connection", endGraceMs));
+      worker.disconnected(endGraceMs);
     });
   });
 

@@ -1,11 +1,14 @@
 import type { FoundModel } from "#agent/serving/models/model-manifest.ts";
-import type { ModelProcess } from "./model-process.ts";
+import { type ModelProcess, ModelProcessLostError } from "./model-process.ts";
+
+/** Words of ONNX Runtime and its libraries when an allocation fails. */
+const lackOfMemory = /bad_?alloc|failed to allocate|out of memory|cannot allocate/i;
 
 /**
  * Has a model that was just loaded compute the tokenizer's highest token: a tokenizer of another model, a manifest with another dimension and
  * damaged weights are found at once, not with the first text that needs them.
  * @param lastId highest id of the tokenizer
- * @throws Error naming what doesn't fit, after stopping the process.
+ * @throws Error naming what doesn't fit, after stopping the process; ModelProcessLostError when it ended before it answered.
  */
 export async function probeModel(
   process: ModelProcess,
@@ -17,6 +20,9 @@ export async function probeModel(
     if (vectors[0]?.every(Number.isFinite) === true) return process;
   } catch (cause) {
     await process.stop();
+    // A process that was lost says nothing about the model's files.
+    if (cause instanceof ModelProcessLostError) throw cause;
+    if (lackOfMemory.test(String(cause))) throw new Error(`there is no memory to compute with ${modelPath}`, { cause });
     throw new Error(`${modelPath} can't compute token ${lastId}, which ${tokenizerPath} has: are they of one model?`, {
       cause,
     });

@@ -28,6 +28,55 @@ const answering = `
   });
   process.send("ready");`;
 
+/** Memory of which the kernel kills as often as the test says. */
+const killing = { kills: 0, count: () => killing.kills, limitBytes: () => 550_000_000 };
+
+describe("a process that is killed", () => {
+  const fresh = (options: Partial<ChildWorkerOptions> = {}) =>
+    start(answering, { memoryKills: killing, minDeadlineMs: 600_000, ...options });
+
+  test("while the kernel kills for want of memory: the reason names what it needs and the limit", async () => {
+    const { worker, ask } = await fresh({ neededBytes: 620_000_000 });
+    const answer = ask("nothing");
+    killing.kills += 1;
+    process.kill(worker.pid, "SIGKILL");
+    const reason = expect.stringMatching(
+      /^was killed for want of memory \(it needs some 620 MB; .*the limit of all processes together is 550 MB\)$/,
+    );
+    expect(await worker.lost).toEqual({ cause: "memory", reason });
+    await expect(answer).rejects.toThrow("was killed for want of memory");
+  });
+
+  test.each([
+    { name: "by somebody", signal: "SIGKILL", kills: 0 },
+    { name: "otherwise, while the kernel kills another one", signal: "SIGTERM", kills: 1 },
+  ] as const)("$name: the reason is the signal", async ({ signal, kills }) => {
+    const { worker } = await fresh();
+    killing.kills += kills;
+    process.kill(worker.pid, signal);
+    expect(await worker.lost).toEqual({ cause: "signal", reason: `was ended by ${signal}` });
+  });
+
+  test("by somebody, long after the kernel has killed another one", async () => {
+    let looks = 0;
+    const count = () => {
+      looks += 1;
+      return looks <= 2 ? 0 : 1;
+    };
+    const counted = { ...killing, count };
+    const { worker } = await start(answering, { memoryKills: counted, minDeadlineMs: 200 });
+    while (looks < 5) await Bun.sleep(5);
+    process.kill(worker.pid, "SIGKILL");
+    expect((await worker.lost).cause).toBe("signal");
+  });
+
+  test.if(existsSync("/proc/self/oom_score_adj"))("the kernel takes it sooner than this process", async () => {
+    const { worker } = await fresh();
+    const score = (pid: number | "self") => Number(readFileSync(`/proc/${pid}/oom_score_adj`, "utf8"));
+    expect(score(worker.pid)).toBeGreaterThan(score("self"));
+  });
+});
+
 /** Starts a worker and records what it reports. */
 async function start(code: string, options: Partial<ChildWorkerOptions> = {}) {
   const hangs: string[] = [];
