@@ -33,7 +33,7 @@ function readTimes(values: OptionValues): SweepTimes {
 function modesToText(modes: readonly MeasuredMode[]): string {
   const show = (value: number | null, digits = 1) => (value === null ? "-" : value.toFixed(digits));
   return formatTable(
-    ["MODE", "QPS", "P95 MS", "W BUSY", "W IDLE", "MAX °C"],
+    ["MODE", "QPS", "P95 MS", "W BUSY", "W IDLE", "MAX °C", "NOTE"],
     modes.map((mode) => [
       mode.name,
       show(mode.capacityQps),
@@ -41,6 +41,7 @@ function modesToText(modes: readonly MeasuredMode[]): string {
       show(mode.busyWatts),
       show(mode.idleWatts),
       show(mode.maxTemperatureC, 0),
+      mode.doubt === undefined ? "" : "doubtful",
     ]),
   );
 }

@@ -156,9 +156,10 @@ export async function calibrateBoard(
     times,
     targetP95Ms,
     signal: stopping.signal,
+    before: { measured: sweep.done, order: wanted },
     onEvent: progress.take,
     async keep(measured) {
-      sweep = { ...sweep, done: [...sweep.done, measured] };
+      sweep = { ...sweep, done: [...sweep.done.filter(({ id }) => id !== measured.id), measured] };
       await writeWhole(sweepPath, sweep);
     },
   });

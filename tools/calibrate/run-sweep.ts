@@ -27,6 +27,7 @@ interface SweepRequest {
   readonly times: SweepTimes;
   readonly targetP95Ms: number;
   readonly signal: AbortSignal;
+  readonly before: { readonly measured: readonly MeasuredMode[]; readonly order: readonly PowerModeProfile[] };
   readonly keep: (measured: MeasuredMode) => Promise<void>;
   readonly onEvent: (event: SweepEvent) => void;
 }
@@ -121,7 +122,7 @@ export async function runSweep(request: SweepRequest): Promise<SweepOutcome> {
         },
         nowMs: systemClock.nowMs,
       },
-      { times, targetP95Ms: request.targetP95Ms, keep: request.keep, onEvent: request.onEvent },
+      { times, targetP95Ms: request.targetP95Ms, keep: request.keep, onEvent: request.onEvent, before: request.before },
     );
   } catch (error) {
     failure = signal.aborted ? "interrupted" : describeError(error);

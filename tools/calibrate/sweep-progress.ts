@@ -21,6 +21,10 @@ function eventToText(event: SweepEvent): string {
       const watts = (value: number | null) => (value === null ? "?" : value.toFixed(1));
       return `${name}: ${capacityQps.toFixed(1)} qps, ${watts(busyWatts)} W busy, ${watts(idleWatts)} W idle (${event.reason})`;
     }
+    case "doubtful":
+      return event.isMeasuredAgain
+        ? `${event.mode}: measured again, since something else may have used the machine: ${event.reason}`
+        : `${event.mode}: DOUBTFUL, and marked so: ${event.reason}. Stop other programs and run it again: thormesh calibrate --modes ${event.mode}`;
     case "skipped":
       return `${event.mode}: skipped: ${event.reason}`;
     default:
@@ -46,7 +50,7 @@ export function createSweepProgress(
       const text = eventToText(event);
       if (event.kind === "mode") beganMs = nowMs();
       if (event.kind === "measured" || event.kind === "skipped") {
-        finished += 1;
+        finished = Math.min(modes, finished + 1);
         // After the first measured mode its time is the estimate.
         if (event.kind === "measured") ownModeMs = nowMs() - beganMs;
       }
@@ -58,7 +62,8 @@ export function createSweepProgress(
       const filled = Math.round((done / modes) * barWidth);
       const bar = "#".repeat(filled).padEnd(barWidth, "-");
       // Results stay on the screen; progress is overwritten.
-      const last = event.kind === "measured" || event.kind === "skipped" ? `\r\x1b[K${text}\n` : "\r\x1b[K";
+      const stays = event.kind === "measured" || event.kind === "skipped" || event.kind === "doubtful";
+      const last = stays ? `\r\x1b[K${text}\n` : "\r\x1b[K";
       output.write(
         `${last}[${bar}] ${event.kind === "mode" || event.kind === "step" ? `${text}; ` : ""}about ${left} left`,
       );

@@ -28,5 +28,12 @@ export async function checkProfile(stateDir: string, model: string): Promise<Che
   }
   const day = new Date(found.finishedAtMs).toISOString().slice(0, 10);
   const modes = found.modes.map((mode) => `${mode.name} ${mode.capacityQps.toFixed(0)} qps`).join(", ");
+  const doubtful = found.modes.flatMap((mode) => mode.doubt ?? []);
+  if (doubtful.length > 0)
+    return note(
+      name,
+      `${found.model}, ${day}: in doubt: ${doubtful.join("; ")}`,
+      `stop other programs, and ${advice} (--modes measures some alone)`,
+    );
   return ok(name, `${found.model}, ${found.texts} texts, ${day}: ${modes}`);
 }

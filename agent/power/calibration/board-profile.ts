@@ -19,6 +19,8 @@ export const MeasuredMode = Type.Object(
     idleWatts: orNull(Amount),
     maxTemperatureC: orNull(Type.Number()),
     measuredAtMs: Type.Integer({ minimum: 0 }),
+    /** Reason why the figures can't be true, also when measured again; absent: none known. */
+    doubt: Type.Optional(Type.String({ maxLength: 512 })),
   },
   strict,
 );
@@ -85,10 +87,15 @@ export function applyCalibration(
   calibration: Calibration | null,
 ): readonly PowerModeProfile[] {
   if (calibration === null) return modes;
-  const measured = modes.map((mode): PowerModeProfile => {
-    const found = calibration.modes.find(({ id, name }) => id === mode.id && name === mode.name);
+  const figuresOf = (mode: PowerModeProfile) =>
+    calibration.modes.find(({ id, name }) => id === mode.id && name === mode.name);
+  const measured = modes.map((mode, index): PowerModeProfile => {
+    const found = figuresOf(mode);
     if (found === undefined) return mode;
-    const { capacityQps, busyWatts, idleWatts } = found;
+    const { busyWatts, idleWatts, doubt } = found;
+    // A doubtful mode carries at least what the less capable ones do.
+    const lower = doubt === undefined ? [] : modes.slice(index + 1).map((each) => figuresOf(each)?.capacityQps ?? 0);
+    const capacityQps = Math.max(found.capacityQps, ...lower);
     return {
       id: mode.id,
       name: mode.name,

@@ -1,7 +1,9 @@
 import type { PowerControl } from "#agent/power/device/device.ts";
 import type { PowerModeProfile } from "#protocol/messages.ts";
 import type { MeasuredMode } from "./board-profile.ts";
+import { decideDoubts } from "./decide-doubts.ts";
 import { decideNextRate, type RateTrial } from "./decide-next-rate.ts";
+import { explainDoubt } from "./explain-doubt.ts";
 import { explainNextRate } from "./explain-next-rate.ts";
 
 export interface LoadResult {
@@ -51,6 +53,7 @@ export type SweepEvent =
       readonly missed: "p95" | "errors" | "rate" | null;
     }
   | { readonly kind: "measured"; readonly mode: MeasuredMode; readonly reason: string }
+  | { readonly kind: "doubtful"; readonly mode: string; readonly reason: string; readonly isMeasuredAgain: boolean }
   | { readonly kind: "skipped"; readonly mode: string; readonly reason: string };
 
 /** One request in a thousand may fail for other reasons than load. */
@@ -131,8 +134,10 @@ async function measureMode(
 
 /**
  * Measures modes one after the other: sets each, lets it settle, takes its idle watts, warms up, and searches the highest rate that is
- * served in time. A mode that can't be set is skipped with its reason. The caller restores the old mode.
- * @param options.keep stores each measured mode, so that an interrupted sweep can resume
+ * served in time. A mode that can't be set is skipped with its reason. Modes whose figures contradict physics are measured once more, and are
+ * marked when they still do. The caller restores the old mode.
+ * @param options.keep stores each measured mode, in place of what it stored of the same, so that an interrupted sweep can resume
+ * @param options.before modes that were measured before, with those to measure in the order of capability
  */
 export async function sweepModes(
   modes: readonly PowerModeProfile[],
@@ -142,13 +147,36 @@ export async function sweepModes(
     readonly targetP95Ms: number;
     readonly keep: (measured: MeasuredMode) => Promise<void>;
     readonly onEvent: (event: SweepEvent) => void;
+    readonly before?: { readonly measured: readonly MeasuredMode[]; readonly order: readonly PowerModeProfile[] };
   },
 ): Promise<void> {
-  const { times, targetP95Ms, keep, onEvent } = options;
+  const { times, targetP95Ms, onEvent, before = { measured: [], order: modes } } = options;
+  const measured = new Map(before.measured.map((mode) => [mode.id, mode]));
+  const keep = async (mode: MeasuredMode) => {
+    measured.set(mode.id, mode);
+    await options.keep(mode);
+  };
+  const doubts = () => decideDoubts(before.order.flatMap(({ id }) => measured.get(id) ?? []));
   for (const [index, mode] of modes.entries()) {
     onEvent({ kind: "mode", mode: mode.name, number: index + 1, of: modes.length });
     const set = await effects.control.setMode(mode.id);
     if (set.kind === "set") await keep(await measureMode(mode, effects, times, targetP95Ms, onEvent));
     else onEvent({ kind: "skipped", mode: mode.name, reason: set.reason });
+  }
+  for (const doubt of doubts()) {
+    const { mode } = doubt;
+    onEvent({ kind: "doubtful", mode: mode.name, reason: explainDoubt(doubt), isMeasuredAgain: true });
+    const profile = before.order.find(({ id }) => id === mode.id);
+    const set = profile === undefined ? null : await effects.control.setMode(mode.id);
+    if (profile === undefined || set?.kind !== "set") continue;
+    const { doubt: _, ...again } = await measureMode(profile, effects, times, targetP95Ms, onEvent);
+    // What disturbs makes a mode slower, never faster.
+    const isBetter = doubt.rule !== "slower-than-lower" || again.capacityQps >= mode.capacityQps;
+    if (isBetter) await keep(again);
+  }
+  for (const doubt of doubts()) {
+    const reason = explainDoubt(doubt);
+    await keep({ ...doubt.mode, doubt: reason });
+    onEvent({ kind: "doubtful", mode: doubt.mode.name, reason, isMeasuredAgain: false });
   }
 }

@@ -252,6 +252,70 @@ describe("sweep", () => {
     expect(kept[0]).toMatchObject({ capacityQps: 0, p95Ms: null, busyWatts: null, idleWatts: 10 });
   });
 
+  describe("figures that contradict physics", () => {
+    const modes = [bare(0, "MAXN"), bare(1, "25W"), bare(2, "10W")];
+    /** Board on which something else computes during the first `times` measurements of 25W. */
+    const disturbed = (times: number) => {
+      const board = recordingBoard({ 0: 300, 1: 200, 2: 100 });
+      let measurements = 0;
+      let mode = -1;
+      const slow = { p95Ms: 9000, answeredQps: 0, failedShare: 0 };
+      const isSlow = () => mode === 1 && measurements <= times;
+      const effects: SweepEffects = {
+        ...board.effects,
+        control: {
+          async setMode(id) {
+            mode = id;
+            if (id === 1) measurements += 1;
+            return await board.effects.control.setMode(id);
+          },
+        },
+        load: async (...given) => (isSlow() ? slow : await board.effects.load(...given)),
+        press: async (...given) => (isSlow() ? slow : await board.effects.press(...given)),
+      };
+      return { ...board, effects };
+    };
+
+    test("are measured again, and right then", async () => {
+      const board = disturbed(1);
+      const { kept, events } = await sweep(modes, board);
+      expect(board.done.filter((each) => each.startsWith("set"))).toEqual(["set 0", "set 1", "set 2", "set 1"]);
+      expect(kept.map(({ name }) => name)).toEqual(["MAXN", "25W", "10W", "25W"]);
+      expect(kept[1]?.capacityQps).toBe(0);
+      expect(kept[3]?.capacityQps).toBeWithin(180, 201);
+      expect(kept[3]).not.toHaveProperty("doubt");
+      const told = events.filter(({ kind }) => kind === "doubtful");
+      expect(told).toMatchObject([
+        {
+          mode: "25W",
+          isMeasuredAgain: true,
+          reason: expect.stringMatching(/^25W carried 0.0 qps, less than the .* of 10W/),
+        },
+      ]);
+    });
+
+    test("are marked and told when they still do", async () => {
+      const { kept, events } = await sweep(modes, disturbed(2));
+      expect(kept.at(-1)).toMatchObject({
+        ...{ name: "25W", capacityQps: 0 },
+        doubt: expect.stringContaining("25W carried 0.0 qps, less than the"),
+      });
+      expect(kept.filter(({ name, doubt }) => name !== "25W" && doubt !== undefined)).toEqual([]);
+      expect(events.at(-1)).toMatchObject({ kind: "doubtful", mode: "25W", isMeasuredAgain: false });
+    });
+
+    test("also beside modes that an interrupted sweep had measured", async () => {
+      const [, , tenWatts] = (await sweep(modes, disturbed(0))).kept as [MeasuredMode, MeasuredMode, MeasuredMode];
+      const kept: MeasuredMode[] = [];
+      await sweepModes([bare(1, "25W")], disturbed(1).effects, {
+        ...{ times, targetP95Ms: 50, onEvent: () => undefined },
+        keep: async (measured) => void kept.push(measured),
+        before: { measured: [tenWatts], order: modes },
+      });
+      expect(kept.map(({ capacityQps }) => capacityQps > 0)).toEqual([false, true]);
+    });
+  });
+
   test("what is interrupted ends the sweep; what was measured until then is kept", async () => {
     const board = recordingBoard({ 0: 300, 1: 100 });
     const kept: MeasuredMode[] = [];
