@@ -1,6 +1,6 @@
 import type { ModelLease } from "#agent/serving/residency/model-pool.ts";
 import type { NamedTokens } from "#agent/serving/text/text-tokenizer.ts";
-import { createTurns, finishInTurns } from "#agent/serving/text/tokenize-inputs.ts";
+import { createTurns, finishInTurns, namingInput } from "#agent/serving/text/tokenize-inputs.ts";
 import { ServiceError } from "#platform/errors.ts";
 import { createGarbageCollection } from "#platform/process/collect-garbage.ts";
 import { defaultTenant } from "#protocol/messages.ts";
@@ -74,10 +74,14 @@ export function createTokenNaming(
   const name = async ({ model }: ModelLease, request: TokenizeRequest, signal: AbortSignal): Promise<NamedTokens[]> => {
     const turns = createTurns();
     const texts: NamedTokens[] = [];
-    for (const input of request.inputs) {
+    for (const [i, input] of request.inputs.entries()) {
       garbage.note(input.length * garbageBytesPerCharacter);
       if (signal.aborted) throw signal.reason;
-      texts.push(await finishInTurns(stopAt(model.tokenizer.nameInSteps(input, request), signal), turns));
+      const naming = finishInTurns(stopAt(model.tokenizer.nameInSteps(input, request), signal), turns);
+      const named = await naming.catch((error) => {
+        throw namingInput(error, "inputs", i);
+      });
+      texts.push(named);
       if (turns.over()) await turns.next();
     }
     return texts;

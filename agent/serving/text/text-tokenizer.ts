@@ -1,10 +1,10 @@
 import { asSecondText } from "#agent/serving/worker/token-types.ts";
 import { decidePairLengths } from "./decide-pair-lengths.ts";
 import { decideTokenIds, type IdMarks, type TokenIdsDecision, type TokenIdsSetting } from "./decide-token-ids.ts";
-import { finishSteps, type ReadText, SliceEncoder, type Steps } from "./encode-in-slices.ts";
-import { createTokenizer } from "./parts/create-tokenizer.ts";
-import { createWordShortener } from "./shorten-words.ts";
-import { tokenTemplate } from "./token-template.ts";
+import { stripEnds } from "./parts/strip-ends.ts";
+import { type ReadText, TextReader } from "./read-text.ts";
+import { finishSteps, type Steps } from "./steps.ts";
+import { tokenTemplates } from "./token-template.ts";
 
 export interface TokenizedText {
   readonly ids: Uint32Array;
@@ -50,38 +50,37 @@ export interface TokenizerOptions {
   readonly tokenIds?: TokenIdsSetting | undefined;
 }
 
+/** Names of tokens, and the highest ids with and without the added ones. */
+function namesOf({ model, added }: TextReader) {
+  const names: string[] = [];
+  let lastId = 0;
+  const addedIds = new Map(added.map((token) => [token.id, token]));
+  for (const [name, id] of model.idOf) {
+    names[id] = name;
+    if (!addedIds.has(id)) lastId = Math.max(lastId, id);
+  }
+  for (const { id, content } of added) names[id] = content;
+  return { names, addedIds, lastId };
+}
+
 /**
  * @param definition the parsed tokenizer.json. Its own padding and truncation are ignored in favour of `maxTokens`.
  * @throws Error when the tokenizer is of a kind that is not supported.
  */
 export function createTextTokenizer(definition: object, options: TokenizerOptions): TextTokenizer {
   const { maxTokens, lowercase = false, tokenIds = "marked" } = options;
-  const tokenizer = createTokenizer(definition);
-  const { post_processor: template, model } = definition as {
-    post_processor?: unknown;
-    model?: { unk_token?: string };
-  };
-  const single = tokenTemplate(tokenizer, template, 1);
-  const pair = tokenTemplate(tokenizer, template, 2);
-  const added = tokenizer.get_added_tokens_decoder();
-  let highestId = 0;
-  let lastId = 0;
-  for (const id of tokenizer.get_vocab(true).values()) {
-    highestId = Math.max(highestId, id);
-    if (!added.has(id)) lastId = Math.max(lastId, id);
-  }
-  const encoder = new SliceEncoder(tokenizer, {
-    unknownToken: model?.unk_token ?? "",
-    lowercase,
-    shortenWords: createWordShortener(definition),
-  });
+  const reader = new TextReader(definition);
+  const { single, pair } = tokenTemplates((definition as { post_processor?: unknown }).post_processor);
+  const { names, addedIds, lastId } = namesOf(reader);
+  const lowered = (text: string) => (lowercase ? text.toLowerCase() : text);
+  const readStripped = (text: string, most: number) => reader.read(lowered(stripEnds(text)), most);
   const maxOwnTokens = Math.max(1, maxTokens - single.before.length - single.after.length);
   const maxPairTokens = Math.max(2, maxTokens - pair.before.length - pair.between.length - pair.after.length);
 
-  const idMarks = { highestId, before: single.before, after: single.after, maxTokens };
+  const idMarks = { highestId: names.length - 1, before: single.before, after: single.after, maxTokens };
 
   function* tokenizeInSteps(text: string): Steps<TokenizedText> {
-    const { ids, whole } = yield* encoder.read(text, maxOwnTokens);
+    const { ids, whole } = yield* readStripped(text, maxOwnTokens);
     const kept = ids.length > maxOwnTokens ? ids.slice(0, maxOwnTokens) : ids;
     const all = Uint32Array.from([...single.before, ...kept, ...single.after]);
     // A model without special tokens needs at least one token.
@@ -91,10 +90,10 @@ export function createTextTokenizer(definition: object, options: TokenizerOption
   function* tokenizePairInSteps(first: string, second: string, query: LastQuery = {}): Steps<TokenizedText> {
     let a = query.last?.text === first ? query.last.read : undefined;
     if (a === undefined) {
-      a = yield* encoder.read(first, maxPairTokens);
+      a = yield* readStripped(first, maxPairTokens);
       query.last = { text: first, read: a };
     }
-    const b = yield* encoder.read(second, maxPairTokens);
+    const b = yield* readStripped(second, maxPairTokens);
     const lengths = decidePairLengths(a.ids.length, b.ids.length, maxPairTokens);
     const kept = b.ids.slice(0, lengths.second);
     const ids = [
@@ -112,7 +111,7 @@ export function createTextTokenizer(definition: object, options: TokenizerOption
     tokenizePair: (first, second, query) => finishSteps(tokenizePairInSteps(first, second, query)),
     tokenizePairInSteps,
     *nameInSteps(text, { addSpecialTokens }) {
-      const ids = yield* encoder.readAll(text);
+      const { ids } = yield* reader.read(lowered(text), Number.POSITIVE_INFINITY);
       const before = addSpecialTokens ? single.before : [];
       const after = addSpecialTokens ? single.after : [];
       const all = new Uint32Array(before.length + ids.length + after.length);
@@ -121,8 +120,8 @@ export function createTextTokenizer(definition: object, options: TokenizerOption
       all.set(after, before.length + ids.length);
       return { ids: all, before: before.length, after: after.length };
     },
-    tokenName: (id) => tokenizer.id_to_token(id) ?? "",
-    isSpecial: (id) => added.get(id)?.special === true,
+    tokenName: (id) => names[id] ?? "",
+    isSpecial: (id) => addedIds.get(id)?.special === true,
     idMarks,
     acceptTokenIds: (ids) => decideTokenIds(ids, idMarks, tokenIds),
   };

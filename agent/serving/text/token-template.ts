@@ -1,5 +1,5 @@
-import type { Tokenizer } from "@huggingface/tokenizers";
 import { asSecondText } from "#agent/serving/worker/token-types.ts";
+import { Part } from "./parts/part.ts";
 
 /** Special tokens around one text or two, as the tokenizer's post-processor sets them, each marked with its type (token-types.ts). */
 export interface TokenTemplate {
@@ -10,39 +10,114 @@ export interface TokenTemplate {
   readonly secondType: 0 | 1;
 }
 
-/** Placeholders for a whole text in the template, which are in no vocabulary. */
-const firstText = "\u0000first";
-const secondText = "\u0000second";
+export interface TokenTemplates {
+  readonly single: TokenTemplate;
+  readonly pair: TokenTemplate;
+}
 
-/** RoBERTa has only one token type, although the library gives its post-processor two. */
-function hasOneType(definition: unknown): boolean {
-  return JSON.stringify(definition ?? null).includes('"RobertaProcessing"');
+const none: TokenTemplate = { before: [], between: [], after: [], secondType: 0 };
+const without: TokenTemplates = { single: none, pair: none };
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
+
+function takeToken(part: Part, name: string): number {
+  const token = part.take(name);
+  const id = Array.isArray(token) ? token[1] : undefined;
+  if (!Number.isInteger(id)) throw part.refuse(name, "a token with its id", token);
+  return id as number;
+}
+
+function bert(part: Part): TokenTemplates {
+  const cls = takeToken(part, "cls");
+  const sep = takeToken(part, "sep");
+  const single = { ...none, before: [cls], after: [sep] };
+  return { single, pair: { before: [cls], between: [sep], after: [asSecondText(sep)], secondType: 1 } };
+}
+
+/** Has only one token type. */
+function roberta(part: Part): TokenTemplates {
+  const cls = takeToken(part, "cls");
+  const sep = takeToken(part, "sep");
+  part.take("trim_offsets");
+  part.take("add_prefix_space"); // only of places in the text
+  const single = { ...none, before: [cls], after: [sep] };
+  return { single, pair: { ...single, between: [sep, sep] } };
+}
+
+/** Reads one list of a template: special tokens and the texts A and B. */
+function readTemplate(part: Part, name: string, idsOf: ReadonlyMap<string, readonly number[]>): TokenTemplate | null {
+  const list = part.take(name);
+  if (!Array.isArray(list)) throw part.refuse(name, "a list", list);
+  const found: number[][] = [[]];
+  const texts: string[] = [];
+  let secondType: 0 | 1 = 0;
+  for (const [i, item] of list.entries()) {
+    const { SpecialToken: token, Sequence: text } = isObject(item) ? item : {};
+    if (isObject(text)) {
+      texts.push(String(text["id"]));
+      found.push([]);
+      if (text["id"] === "B") secondType = text["type_id"] === 1 ? 1 : 0;
+      else if (text["type_id"] !== 0) throw part.refuse(`${name}.${i}.Sequence.type_id`, "0", text["type_id"]);
+      continue;
+    }
+    const ids = isObject(token) ? idsOf.get(String(token["id"])) : undefined;
+    if (ids === undefined || !isObject(token))
+      throw part.refuse(`${name}.${i}`, "a text or one of special_tokens", item);
+    for (const id of ids) found.at(-1)?.push(token["type_id"] === 1 ? asSecondText(id) : id);
+  }
+  if (name === "pair" && texts.join() === "A") return null;
+  if (texts.join() !== (name === "pair" ? "A,B" : "A"))
+    throw part.refuse(name, name === "pair" ? "the texts A and B in this order" : "the text A once", list);
+  const [before = [], middle = [], after = []] = found;
+  return name === "pair" ? { before, between: middle, after, secondType } : { ...none, before, after: middle };
+}
+
+function template(part: Part): TokenTemplates {
+  const tokens = part.take("special_tokens");
+  const idsOf = new Map<string, readonly number[]>();
+  for (const [name, token] of Object.entries(isObject(tokens) ? tokens : {}))
+    if (isObject(token) && Array.isArray(token["ids"])) idsOf.set(name, token["ids"]);
+  const single = readTemplate(part, "single", idsOf) as TokenTemplate;
+  // Without a template for pairs, the one for a single text is put around both.
+  return { single, pair: readTemplate(part, "pair", idsOf) ?? single };
+}
+
+function sequence(part: Part): TokenTemplates {
+  const found = part
+    .parts("processors")
+    .map(readProcessor)
+    .filter((each) => each !== without);
+  if (found.length > 1) throw part.refuse("processors", "at most one that adds tokens", found.length);
+  return found[0] ?? without;
+}
+
+function readProcessor(part: Part): TokenTemplates {
+  const read = (): TokenTemplates => {
+    switch (part.type) {
+      case "BertProcessing":
+        return bert(part);
+      case "RobertaProcessing":
+        return roberta(part);
+      case "TemplateProcessing":
+        return template(part);
+      case "ByteLevel":
+        for (const name of ["add_prefix_space", "trim_offsets", "use_regex"]) part.take(name);
+        return without;
+      case "Sequence":
+        return sequence(part);
+      default:
+        throw part.unknownType();
+    }
+  };
+  const templates = read();
+  part.refuseOthers();
+  return templates;
 }
 
 /**
- * Reads a tokenizer's template by running its post-processor on placeholders.
- * @throws Error when it puts the second text before the first, or adds a token that is not in the vocabulary.
+ * Reads the tokens that a tokenizer's post-processor sets around one text and around two.
+ * @throws Error for a post-processor of another type, with options that are not obeyed, or that puts the second text before the first.
  */
-export function tokenTemplate(tokenizer: Tokenizer, definition: unknown, texts: 1 | 2): TokenTemplate {
-  const processed = tokenizer.post_processor?.([firstText], texts === 2 ? [secondText] : null);
-  const { tokens, token_type_ids: types } = processed ?? { tokens: [firstText] };
-  const first = tokens.indexOf(firstText);
-  const second = texts === 2 ? tokens.indexOf(secondText) : first;
-  // Without a template for pairs, the one for a single text is put around both.
-  if (second < 0) return tokenTemplate(tokenizer, definition, 1);
-  if (first < 0 || second < first) throw new Error("its post-processor changes the order of the texts");
-  const oneType = hasOneType(definition);
-  const isSecondType = (index: number) => !oneType && types?.[index] === 1;
-  const marked = (from: number, to: number) =>
-    tokens.slice(from, to).map((name, i) => {
-      const id = tokenizer.token_to_id(name);
-      if (id === undefined) throw new Error(`its post-processor adds ${name}, which its vocabulary doesn't have`);
-      return isSecondType(from + i) ? asSecondText(id) : id;
-    });
-  return {
-    before: marked(0, first),
-    between: marked(first + 1, second),
-    after: marked(second + 1, tokens.length),
-    secondType: isSecondType(second) ? 1 : 0,
-  };
+export function tokenTemplates(postProcessor: unknown): TokenTemplates {
+  return postProcessor ? readProcessor(new Part(postProcessor, "post_processor")) : without;
 }

@@ -2,8 +2,9 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { EmbeddingModel } from "#agent/serving/residency/embedding-model.ts";
 import { ServiceError } from "#platform/errors.ts";
 import type { TokenIdsDecision } from "./decide-token-ids.ts";
-import type { Steps } from "./encode-in-slices.ts";
 import { explainTokenIds } from "./explain-token-ids.ts";
+import { LongWord } from "./parts/split.ts";
+import type { Steps } from "./steps.ts";
 import { isPair, type TextInput } from "./text-input.ts";
 import type { LastQuery, TextTokenizer, TokenizedText } from "./text-tokenizer.ts";
 
@@ -54,10 +55,25 @@ export async function finishInTurns<T>(steps: Steps<T>, turns: ReturnType<typeof
   }
 }
 
+async function readInput(
+  tokenizer: TextTokenizer,
+  input: TextInput,
+  { query, turns }: { readonly query: LastQuery; readonly turns: ReturnType<typeof createTurns> },
+): Promise<TokenizedText | TokenIdsDecision> {
+  const begun = read(tokenizer, input, query);
+  return "next" in begun ? await finishInTurns(begun, turns) : begun;
+}
+
+/** Names the input of which an error tells; errors that are not about a text stay as they are. */
+export function namingInput(error: unknown, field: string, index: number): unknown {
+  if (!(error instanceof LongWord)) return error;
+  return new ServiceError("INVALID_REQUEST", `${field}.${index}: ${error.message}`, { details: { param: field } });
+}
+
 /**
  * Tokenises inputs, in order.
  * @param field name of the inputs in the request, for error messages
- * @throws ServiceError for token ids that are not, or may not be, the model's.
+ * @throws ServiceError for token ids that are not, or may not be, the model's, and for a word that its expressions can't read.
  */
 export async function tokenizeInputs(
   model: Pick<EmbeddingModel, "tokenizer" | "found">,
@@ -68,8 +84,9 @@ export async function tokenizeInputs(
   const turns = createTurns();
   const query: LastQuery = {};
   for (const { index, input } of inputs) {
-    const begun = read(model.tokenizer, input, query);
-    const text: TokenizedText | TokenIdsDecision = "next" in begun ? await finishInTurns(begun, turns) : begun;
+    const text = await readInput(model.tokenizer, input, { query, turns }).catch((error) => {
+      throw namingInput(error, field, index);
+    });
     if ("kind" in text && text.kind === "refused") {
       const why = explainTokenIds(text.rule, model.found.manifest.id, model.tokenizer.idMarks);
       throw new ServiceError("INVALID_REQUEST", `${field}.${index}: ${why}`, { details: { param: field } });

@@ -71,6 +71,7 @@ const knownPatterns: ReadonlySet<string> = new Set([
   `${endings}|${words}|\\p{N}{1,3}|${rest}`,
   `${endings}|${words}|\\p{N}|${rest}`,
   "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
+  "<\\|startoftext\\|>|<\\|endoftext\\|>|'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+",
   " {2,}",
   "\\s+",
 ]);

@@ -1,10 +1,10 @@
 import { writeSync } from "node:fs";
 import { ReplaceNormalizer, SplitPreTokenizer } from "@huggingface/tokenizers";
-import { maxSliceCharacters } from "#agent/serving/text/slice-text.ts";
+import { maxHeld } from "#agent/serving/text/parts/split.ts";
 import { provokingTexts } from "#agent/serving/text/tokenizer-patterns.ts";
 
-/** Length of a slice of a text after Unicode's normal forms made it longer. */
-const textCharacters = 2 * maxSliceCharacters;
+/** About the length of a text's part that an expression of an unknown model sees at once. */
+const textCharacters = maxHeld;
 /** Maximum CPU time on one text (a busy machine does not make a pattern slow). */
 const maxCpuMs = 200;
 const tries = 3;

@@ -1,9 +1,27 @@
 import { accent, chinese, control, mark, space, unnormalised } from "./character-classes.ts";
 import { createCharsmap } from "./charsmap.ts";
 import type { Part } from "./part.ts";
-import { compilePattern } from "./patterns.ts";
+import { createReplace } from "./replace.ts";
 
-export type Normalize = (text: string) => string;
+/**
+ * Normalises a text, or one part of it after another.
+ * @param ends true for the text's last part
+ */
+export type NormalizeNext = (text: string, ends: boolean) => string;
+
+/** A normaliser of tokenizer.json. */
+export interface Normalizer {
+  /** Starts a text. */
+  start(): NormalizeNext;
+}
+
+/** Normalises a whole text. */
+export const normalizeAll = (normalizer: Normalizer, text: string): string => normalizer.start()(text, true);
+
+type Normalize = (text: string) => string;
+
+/** Makes a normaliser of a function for which a text's parts are independent of each other. */
+const ofParts = (normalize: Normalize): Normalizer => ({ start: () => normalize });
 
 type Form = "NFC" | "NFD" | "NFKC" | "NFKD";
 
@@ -36,7 +54,7 @@ const everyChinese = new RegExp(chinese, "gv");
 const everyAccent = new RegExp(accent, "gv");
 const everyMark = new RegExp(mark, "gv");
 
-function bert(part: Part): Normalize {
+function bert(part: Part): Normalizer {
   const lowers = part.boolean("lowercase", true);
   const strips = part.optionalBoolean("strip_accents") ?? lowers;
   const steps: Normalize[] = [];
@@ -44,65 +62,91 @@ function bert(part: Part): Normalize {
   if (part.boolean("handle_chinese_chars", true)) steps.push((text) => text.replace(everyChinese, " $& "));
   if (strips) steps.push((text) => normalizeForm(text, "NFD").replace(everyAccent, ""));
   if (lowers) steps.push(lowercase);
-  return (text) => steps.reduce((result, step) => step(result), text);
+  return ofParts((text) => steps.reduce((result, step) => step(result), text));
 }
 
-function strip(part: Part): Normalize {
-  const left = part.boolean("strip_left", true) ? `^${space}+` : "";
-  const right = part.boolean("strip_right", true) ? `(?<!${space})${space}+$` : "";
-  const ends = [left, right].filter((end) => end !== "").join("|");
-  const pattern = new RegExp(ends, "gv");
-  return ends === "" ? (text) => text : (text) => text.replace(pattern, "");
+const leadingSpace = new RegExp(`^${space}+`, "v");
+const trailingSpace = new RegExp(`(?<!${space})${space}+$`, "v");
+
+function strip(part: Part): Normalizer {
+  const left = part.boolean("strip_left", true);
+  const right = part.boolean("strip_right", true);
+  return {
+    start() {
+      let begun = !left;
+      let held = "";
+      return (text, ends) => {
+        let rest = held + text;
+        held = "";
+        if (!begun) rest = rest.replace(leadingSpace, "");
+        begun ||= rest !== "";
+        if (!right) return rest;
+        const stripped = rest.replace(trailingSpace, "");
+        if (!ends) held = rest.slice(stripped.length);
+        return stripped;
+      };
+    },
+  };
 }
 
-function replace(part: Part): Normalize {
-  const content = part.text("content");
-  const pattern = compilePattern(part);
-  return (text) => text.replace(pattern, () => content);
-}
-
-function prepend(part: Part): Normalize {
+function prepend(part: Part): Normalizer {
   const prefix = part.text("prepend");
-  return (text) => (text === "" ? "" : prefix + text);
+  return {
+    start() {
+      let begun = false;
+      return (text) => {
+        if (begun || text === "") return text;
+        begun = true;
+        return prefix + text;
+      };
+    },
+  };
+}
+
+function sequence(steps: readonly Normalizer[]): Normalizer {
+  return {
+    start() {
+      const begun = steps.map((step) => step.start());
+      return (text, ends) => begun.reduce((result, next) => next(result, ends), text);
+    },
+  };
 }
 
 /**
  * Creates a normaliser of tokenizer.json.
  * @throws Error for one of another type or with options that are not obeyed.
  */
-export function createNormalizer(part: Part): Normalize {
-  const create = (): Normalize => {
+export function createNormalizer(part: Part): Normalizer {
+  const create = (): Normalizer => {
     switch (part.type) {
       case "BertNormalizer":
         return bert(part);
       case "Lowercase":
-        return lowercase;
+        return ofParts(lowercase);
       case "NFC":
       case "NFD":
       case "NFKC":
       case "NFKD": {
         const form = part.type;
-        return (text) => normalizeForm(text, form);
+        return ofParts((text) => normalizeForm(text, form));
       }
       case "Strip":
         return strip(part);
       case "StripAccents":
-        return (text) => text.replace(everyMark, "");
+        return ofParts((text) => text.replace(everyMark, ""));
       case "Replace":
-        return replace(part);
+        return createReplace(part);
       case "Precompiled":
-        return createCharsmap(part.text("precompiled_charsmap", ""));
+        return ofParts(createCharsmap(part.text("precompiled_charsmap", "")));
       case "Prepend":
         return prepend(part);
-      case "Sequence": {
-        const steps = part.parts("normalizers").map(createNormalizer);
-        return (text) => steps.reduce((result, step) => step(result), text);
-      }
+      case "Sequence":
+        return sequence(part.parts("normalizers").map(createNormalizer));
       default:
         throw part.unknownType();
     }
   };
-  const normalize = create();
+  const normalizer = create();
   part.refuseOthers();
-  return normalize;
+  return normalizer;
 }

@@ -48,9 +48,11 @@ export class Part {
     return found;
   }
 
-  wholeNumber(name: string): number {
+  wholeNumber(name: string, otherwise?: number): number {
     const isWhole = (value: unknown): value is number => Number.isInteger(value) && (value as number) > 0;
-    return this.#taken(name, "a whole number above 0", isWhole);
+    const value = this.take(name) ?? otherwise;
+    if (!isWhole(value)) throw this.#refuse(`.${name}`, "a whole number above 0", value);
+    return value;
   }
 
   parts(name: string): Part[] {

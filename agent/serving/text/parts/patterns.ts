@@ -1,6 +1,5 @@
 import { SplitPreTokenizer } from "@huggingface/tokenizers";
 import { unassigned } from "./character-classes.ts";
-import type { Part } from "./part.ts";
 
 /** Compiles a regular expression of the reference's dialect. */
 export function compileRegex(regex: string): RegExp {
@@ -15,15 +14,6 @@ export function compileRegex(regex: string): RegExp {
 }
 
 export const escapeRegex = (text: string): string => text.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
-
-/** Takes a part's `pattern`: a text, or a regular expression. */
-export function compilePattern(part: Part): RegExp {
-  const pattern = part.take("pattern") as { String?: unknown; Regex?: unknown } | undefined;
-  if (typeof pattern?.String === "string" && pattern.String !== "")
-    return new RegExp(escapeRegex(pattern.String), "gu");
-  if (typeof pattern?.Regex === "string") return compileRegex(pattern.Regex);
-  throw part.refuse("pattern", "a text or a regular expression", pattern);
-}
 
 const hasUnassigned = new RegExp(unassigned, "v");
 const everyUnassigned = new RegExp(unassigned, "gv");

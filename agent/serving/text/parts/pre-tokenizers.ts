@@ -1,74 +1,8 @@
+import { isKnownPattern } from "#agent/serving/text/tokenizer-patterns.ts";
 import { punctuation, space } from "./character-classes.ts";
 import type { Part } from "./part.ts";
-import { compilePattern, compileRegex, escapeRegex, maskUnassigned } from "./patterns.ts";
-
-/**
- * Splits a text into pieces, which become tokens each by itself.
- * @param first true for the text's beginning
- */
-export type PreTokenize = (text: string, first: boolean) => string[];
-
-const behaviors = ["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"] as const;
-type Behavior = (typeof behaviors)[number];
-
-interface Span {
-  readonly start: number;
-  end: number;
-  readonly matches: boolean;
-}
-
-/**
- * Divides a text into what the pattern matches and what is between.
- * @param text as the pattern sees it
- */
-function spansOf(text: string, pattern: RegExp, invert: boolean): Span[] {
-  const spans: Span[] = [];
-  let from = 0;
-  const add = (end: number, matches: boolean) => {
-    if (end > from) spans.push({ start: from, end, matches: matches !== invert });
-    from = end;
-  };
-  for (const { index, 0: match } of text.matchAll(pattern)) {
-    add(index, false);
-    add(index + match.length, true);
-  }
-  add(text.length, false);
-  return spans;
-}
-
-function merge(
-  spans: readonly Span[],
-  behavior: Behavior,
-): readonly { readonly start: number; readonly end: number }[] {
-  if (behavior === "Removed") return spans.filter(({ matches }) => !matches);
-  if (behavior === "Isolated") return spans;
-  const merged: { start: number; end: number }[] = [];
-  const ordered = behavior === "MergedWithNext" ? spans.toReversed() : spans;
-  let before: boolean | undefined = behavior === "Contiguous" ? undefined : false;
-  for (const { start, end, matches } of ordered) {
-    const last = merged.at(-1);
-    const joins = behavior === "Contiguous" ? matches === before : matches && before === false;
-    if (last !== undefined && joins) {
-      last.start = Math.min(last.start, start);
-      last.end = Math.max(last.end, end);
-    } else merged.push({ start, end });
-    before = matches;
-  }
-  return behavior === "MergedWithNext" ? merged.reverse() : merged;
-}
-
-/** Splits at characters of a class. */
-function splittingAt(characters: RegExp, behavior: Behavior): PreTokenize {
-  return (text) => merge(spansOf(text, characters, false), behavior).map(({ start, end }) => text.slice(start, end));
-}
-
-/** Splits at what a regular expression matches. */
-function splitting(pattern: RegExp, behavior: Behavior, invert = false): PreTokenize {
-  return (text) => {
-    const spans = spansOf(maskUnassigned(text), pattern, invert);
-    return merge(spans, behavior).map(({ start, end }) => text.slice(start, end));
-  };
-}
+import { compileRegex, escapeRegex } from "./patterns.ts";
+import { behaviors, type PushPart, type Stage, splittingAtCharacters, splittingAtWords } from "./split.ts";
 
 /** Names of the 256 bytes: printable characters of Latin-1 are themselves. */
 const byteNames = (() => {
@@ -79,38 +13,88 @@ const byteNames = (() => {
   });
 })();
 
-const words = compileRegex("'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+");
+const sameAsBytes = /^[!-~]*$/;
 
-function byteLevel(part: Part): PreTokenize {
-  const addsSpace = part.boolean("add_prefix_space", true);
-  const split = part.boolean("use_regex", true) ? splitting(words, "Isolated") : (text: string) => [text];
-  part.take("trim_offsets"); // only of places in the text
-  return (text, first) =>
-    split(addsSpace && !text.startsWith(" ") ? ` ${text}` : text, first).map((piece) => {
-      let named = "";
-      for (const byte of Buffer.from(piece)) named += byteNames[byte];
-      return named;
-    });
+function nameBytes(text: string): string {
+  if (sameAsBytes.test(text)) return text;
+  let named = "";
+  for (const byte of Buffer.from(text)) named += byteNames[byte];
+  return named;
 }
 
-function metaspace(part: Part): PreTokenize {
+/** Runs one stage after another. */
+const chain =
+  (stages: readonly Stage[]): Stage =>
+  (next) =>
+    stages.reduceRight((following, stage) => stage(following), next);
+
+/** Changes each part by itself. */
+const changing =
+  (change: (text: string, starts: boolean, first: boolean) => string): Stage =>
+  (next) =>
+  (text, starts, ends, first) =>
+    next(change(text, starts, first), starts, ends, first);
+
+const gpt2Words = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+
+function byteLevel(part: Part): Stage {
+  const stages: Stage[] = [];
+  if (part.boolean("add_prefix_space", true))
+    stages.push(changing((text, starts) => (starts && !text.startsWith(" ") ? ` ${text}` : text)));
+  if (part.boolean("use_regex", true)) stages.push(splittingAtWords(compileRegex(gpt2Words), "Isolated", false, true));
+  stages.push(changing(nameBytes));
+  part.take("trim_offsets"); // only of places in the text
+  return chain(stages);
+}
+
+function metaspace(part: Part): Stage {
   const mark = part.text("replacement", "▁");
   const legacyPrefix = part.boolean("add_prefix_space", true);
   const scheme = part.oneOf("prepend_scheme", ["always", "first", "never"], legacyPrefix ? "always" : "never");
   part.take("str_rep"); // of older files, the same as `replacement`
-  const isSplit = part.boolean("split", true);
-  const beforeMark = splittingAt(new RegExp(escapeRegex(mark), "gu"), "MergedWithNext");
-  return (text, first) => {
+  const marking = changing((text, starts, first) => {
     const marked = text.replaceAll(" ", mark);
-    const prepends = (scheme === "always" || (scheme === "first" && first)) && !marked.startsWith(mark);
-    const whole = prepends ? mark + marked : marked;
-    return isSplit ? beforeMark(whole, first) : [whole];
+    const prepends = starts && (scheme === "always" || (scheme === "first" && first)) && !marked.startsWith(mark);
+    return prepends ? mark + marked : marked;
+  });
+  if (!part.boolean("split", true)) return marking;
+  return chain([marking, splittingAtCharacters(new RegExp(escapeRegex(mark), "gu"), "MergedWithNext")]);
+}
+
+/** Splits into pieces of so many characters. */
+function fixedLength(length: number): Stage {
+  const pattern = new RegExp(`[\\s\\S]{${length}}`, "gu");
+  return (next) => {
+    let held = "";
+    let isFirst = false;
+    return (text, starts, ends, first) => {
+      if (starts) {
+        held = "";
+        isFirst = first;
+      }
+      held += text;
+      for (const piece of held.match(pattern) ?? []) {
+        next(piece, true, true, isFirst);
+        isFirst = false;
+        held = held.slice(piece.length);
+      }
+      if (ends && held !== "") next(held, true, true, isFirst);
+    };
   };
 }
 
-function sequence(steps: readonly PreTokenize[]): PreTokenize {
-  return (text, first) =>
-    steps.reduce((pieces, step) => pieces.flatMap((piece, i) => step(piece, first && i === 0)), [text]);
+function split(part: Part): Stage {
+  const pattern = part.take("pattern") as { String?: unknown; Regex?: unknown } | undefined;
+  const behavior = part.oneOf("behavior", behaviors, "Isolated");
+  const invert = part.boolean("invert", false);
+  if (typeof pattern?.String === "string" && pattern.String !== "") {
+    const every = new RegExp(escapeRegex(pattern.String), "gu");
+    return [...pattern.String].length === 1
+      ? splittingAtCharacters(every, behavior, invert)
+      : splittingAtWords(every, behavior, invert, false);
+  }
+  if (typeof pattern?.Regex !== "string") throw part.refuse("pattern", "a text or a regular expression", pattern);
+  return splittingAtWords(compileRegex(pattern.Regex), behavior, invert, isKnownPattern(pattern.Regex));
 }
 
 const spaces = new RegExp(space, "gv");
@@ -124,38 +108,45 @@ const wordsOrOthers =
  * Creates a pre-tokenizer of tokenizer.json.
  * @throws Error for one of another type or with options that are not obeyed.
  */
-export function createPreTokenizer(part: Part): PreTokenize {
-  const create = (): PreTokenize => {
+export function createPreTokenizer(part: Part): Stage {
+  const create = (): Stage => {
     switch (part.type) {
       case "BertPreTokenizer":
-        return (text) => text.match(bertPieces) ?? [];
+        return splittingAtCharacters(bertPieces, "Removed", true);
       case "Whitespace":
-        return splitting(wordsOrOthers, "Removed", true);
+        return splittingAtCharacters(wordsOrOthers, "Removed", true, true);
       case "WhitespaceSplit":
-        return splittingAt(spaces, "Removed");
+        return splittingAtCharacters(spaces, "Removed");
       case "Punctuation":
-        return splittingAt(punctuationMarks, part.oneOf("behavior", behaviors, "Isolated"));
+        return splittingAtCharacters(punctuationMarks, part.oneOf("behavior", behaviors, "Isolated"));
       case "Digits":
-        return splittingAt(/\p{N}/gu, part.boolean("individual_digits", false) ? "Isolated" : "Contiguous");
+        return splittingAtCharacters(/\p{N}/gu, part.boolean("individual_digits", false) ? "Isolated" : "Contiguous");
       case "Split":
-        return splitting(
-          compilePattern(part),
-          part.oneOf("behavior", behaviors, "Isolated"),
-          part.boolean("invert", false),
-        );
+        return split(part);
       case "ByteLevel":
         return byteLevel(part);
       case "Metaspace":
         return metaspace(part);
       case "FixedLength":
-        return splittingAt(new RegExp(`[\\s\\S]{1,${part.wholeNumber("length")}}`, "gu"), "Isolated");
+        return fixedLength(part.wholeNumber("length"));
       case "Sequence":
-        return sequence(part.parts("pretokenizers").map(createPreTokenizer));
+        return chain(part.parts("pretokenizers").map(createPreTokenizer));
       default:
         throw part.unknownType();
     }
   };
-  const preTokenize = create();
+  const stage = create();
   part.refuseOthers();
-  return preTokenize;
+  return stage;
+}
+
+/** Splits a whole text into pieces. */
+export function splitAll(stage: Stage, text: string): string[] {
+  const pieces: string[] = [];
+  const push: PushPart = (piece, starts) => {
+    if (starts) pieces.push(piece);
+    else pieces.push(`${pieces.pop() ?? ""}${piece}`);
+  };
+  if (text !== "") stage(push)(text, true, true, true);
+  return pieces;
 }

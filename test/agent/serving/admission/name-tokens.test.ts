@@ -3,7 +3,7 @@ import type { TokenizeRequest } from "#agent/serving/admission/embedder.ts";
 import type { Leases } from "#agent/serving/admission/lease-model.ts";
 import { createTokenNaming } from "#agent/serving/admission/name-tokens.ts";
 import type { ModelLease } from "#agent/serving/residency/model-pool.ts";
-import type { Steps } from "#agent/serving/text/encode-in-slices.ts";
+import type { Steps } from "#agent/serving/text/steps.ts";
 import type { NamedTokens } from "#agent/serving/text/text-tokenizer.ts";
 import { ServiceError } from "#platform/errors.ts";
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { createNormalizer } from "#agent/serving/text/parts/normalizers.ts";
+import { createNormalizer, normalizeAll } from "#agent/serving/text/parts/normalizers.ts";
 import { Part } from "#agent/serving/text/parts/part.ts";
-import { createPreTokenizer } from "#agent/serving/text/parts/pre-tokenizers.ts";
+import { createPreTokenizer, splitAll } from "#agent/serving/text/parts/pre-tokenizers.ts";
 import { createTextTokenizer } from "#agent/serving/text/text-tokenizer.ts";
 
 interface Fixture {
@@ -26,9 +26,12 @@ const blockSize = 0x1000;
 const hashLength = 6;
 
 function applying(stage: Fixture["parts"][number]["stage"], definition: object): (text: string) => string {
-  if (stage === "normalizer") return createNormalizer(new Part(definition, stage));
-  const preTokenize = createPreTokenizer(new Part(definition, stage));
-  return (text) => preTokenize(text, true).join("\u0001");
+  if (stage === "normalizer") {
+    const normalizer = createNormalizer(new Part(definition, stage));
+    return (text) => normalizeAll(normalizer, text);
+  }
+  const preTokenizer = createPreTokenizer(new Part(definition, stage));
+  return (text) => splitAll(preTokenizer, text).join("\u0001");
 }
 
 function hashOf(block: number, apply: (text: string) => string, template: string): string {

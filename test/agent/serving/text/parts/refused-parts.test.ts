@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { createTokenizer } from "#agent/serving/text/parts/create-tokenizer.ts";
+import { createTextTokenizer } from "#agent/serving/text/text-tokenizer.ts";
 
 const wordLevel = { type: "WordLevel", vocab: { "[UNK]": 0, a: 1 }, unk_token: "[UNK]" };
 const bpe = { type: "BPE", vocab: { a: 0, b: 1 }, merges: [] };
@@ -74,10 +74,12 @@ describe("a tokenizer.json that can't be obeyed is refused with the part and the
       says: "added_tokens.0.single_word",
     },
   ])("$name", ({ parts, says }) => {
-    expect(() => createTokenizer(definition(parts))).toThrow(says);
+    expect(() => createTextTokenizer(definition(parts), { maxTokens: 16 })).toThrow(says);
   });
 
   test("options without a value are none", () => {
-    expect(() => createTokenizer(definition({ model: { ...bpe, dropout: null, fuse_unk: false } }))).not.toThrow();
+    expect(() =>
+      createTextTokenizer(definition({ model: { ...bpe, dropout: null, fuse_unk: false } }), { maxTokens: 16 }),
+    ).not.toThrow();
   });
 });

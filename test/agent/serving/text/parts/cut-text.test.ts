@@ -1,42 +1,42 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { Tokenizer } from "@huggingface/tokenizers";
-import { finishSteps } from "#agent/serving/text/encode-in-slices.ts";
-import { maxSliceCharacters, sliceEnd } from "#agent/serving/text/slice-text.ts";
+import { partEnd } from "#agent/serving/text/parts/cut-text.ts";
+import { finishSteps } from "#agent/serving/text/steps.ts";
 import { createTextTokenizer } from "#agent/serving/text/text-tokenizer.ts";
 
-const most = 64;
-
-function slicesOf(text: string): string[] {
-  const slices: string[] = [];
+function partsOf(text: string): string[] {
+  const parts: string[] = [];
   for (let from = 0; from < text.length; ) {
-    const { end } = sliceEnd(text, from, most);
-    slices.push(text.slice(from, end));
+    const end = partEnd(text, from);
+    parts.push(text.slice(from, end));
     from = end;
   }
-  return slices;
+  return parts;
 }
 
-const seventy = "x".repeat(70);
 test.each([
-  { name: "nothing", text: "", slices: 0 },
-  { name: "a short text", text: "word ".repeat(12), slices: 1 },
-  { name: "words", text: "word ".repeat(100), slices: 8 },
-  { name: "long words", text: `${seventy} `.repeat(3), slices: 3 },
-  { name: "a word without end", text: "x".repeat(3 * maxSliceCharacters), slices: 3 },
-  { name: "lines", text: `${seventy}\n`.repeat(4), slices: 4 },
-])("$name", ({ text, slices }) => {
-  const found = slicesOf(text);
+  { name: "nothing", text: "", parts: 0 },
+  { name: "a short text", text: "word ".repeat(400), parts: 1 },
+  { name: "words", text: "word ".repeat(1_000), parts: 4 },
+  { name: "a word without end", text: "x".repeat(10_240), parts: 9 },
+  { name: "marks", text: "\u0301".repeat(10_240), parts: 5 },
+  { name: "Korean in parts", text: "\u1112\u1161\u11ab".repeat(3_000), parts: 8 },
+  { name: "lines", text: "\r\n".repeat(5_000), parts: 9 },
+])("$name", ({ text, parts }) => {
+  const found = partsOf(text);
   expect(found.join("")).toBe(text);
-  expect(found.length).toBeGreaterThanOrEqual(slices);
-  expect(found.length).toBeLessThanOrEqual(slices + 1);
-  for (const slice of found) expect(slice.length).toBeLessThanOrEqual(maxSliceCharacters);
+  expect(found).toHaveLength(parts);
 });
 
-test("no slice of words begins inside one, and no character is cut in two", () => {
-  for (const slice of slicesOf("one two, three. ".repeat(50)).slice(1)) expect(slice[0]).toBe(" ");
-  for (const offset of [0, 1]) {
-    for (const slice of slicesOf("a".repeat(offset) + "🤖".repeat(5_000))) expect(slice.isWellFormed()).toBe(true);
+test("no part begins within a character, a syllable or a line break", () => {
+  for (const unit of ["🤖", "e\u0301", "\u1112\u1161\u11ab", "\r\n", "👩\u200d👧", "🇩🇪"]) {
+    for (const offset of [0, 1, 2]) {
+      const found = partsOf("a".repeat(offset) + unit.repeat(5_000));
+      expect(found.length).toBeGreaterThan(3);
+      for (const part of found) expect(part.isWellFormed()).toBe(true);
+      if (unit !== "🇩🇪") for (const part of found.slice(1)) expect(part.startsWith(unit)).toBe(true);
+    }
   }
 });
 
@@ -55,7 +55,7 @@ const hostile: Readonly<Record<string, (length: number) => string>> = {
 };
 
 describe.each(["all-MiniLM-L6-v2", "unigram", "roberta", "closing-token"])("%s", async (name) => {
-  const root = join(import.meta.dir, "../../../..");
+  const root = join(import.meta.dir, "../../../../..");
   const path = name.startsWith("all-") ? `models/${name}/tokenizer.json` : `test/fixtures/tokenizers/${name}.json`;
   const file = await Bun.file(join(root, path)).json();
   const tokenizer = createTextTokenizer(file.tokenizer ?? file, { maxTokens: 8_192 });
