@@ -1,6 +1,7 @@
 import { parseAgentConfig } from "#agent/check-config.ts";
 import type { MeasuredMode } from "#agent/power/calibration/board-profile.ts";
 import type { SweepTimes } from "#agent/power/calibration/sweep-modes.ts";
+import { closeNewFiles } from "#platform/files/close-to-others.ts";
 import { readOwnConfigFile } from "#platform/files/read-config.ts";
 import {
   type Command,
@@ -66,6 +67,7 @@ export const calibrateCommand: Command = {
     json: { help: "print the calibration as JSON" },
   },
   async run(values) {
+    closeNewFiles();
     const path = optionalString(values, "config");
     const file = path === undefined ? {} : await readOwnConfigFile(path);
     const { apiKeys } = acceptedApiKeysFromEnvironment(process.env, Object(Object(file).serving).apiKeys);

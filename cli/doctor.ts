@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import { parseAgentConfig } from "#agent/check-config.ts";
 import { agentIdFromHostname } from "#agent/identity.ts";
 import { cleanText } from "#platform/clean-text.ts";
+import { closeNewFiles } from "#platform/files/close-to-others.ts";
 import { defaultStateDir } from "#platform/files/default-state-dir.ts";
 import { readConfigFile, readOwnConfigFile } from "#platform/files/read-config.ts";
 import { secretFromEnvironment } from "#platform/files/read-secret-file.ts";
@@ -33,6 +34,8 @@ export const doctorCommand: Command = {
     json: { help: "print JSON" },
   },
   async run(values) {
+    // What it lays into the cache is what the agent loads later.
+    closeNewFiles();
     const path = optionalString(values, "config");
     // The file names commands that are run here: root must be its only writer. For other users checkTrust reports a bad one with the rest.
     const read = process.geteuid?.() === 0 ? readOwnConfigFile : readConfigFile;

@@ -9,6 +9,7 @@ import { ServingConfig } from "#agent/serving/serving-config.ts";
 import { applyPrompt } from "#agent/serving/text/apply-prompt.ts";
 import { refuseUnlessForKind } from "#agent/serving/text/text-input.ts";
 import { describeError, UsageError } from "#platform/errors.ts";
+import { closeNewFiles } from "#platform/files/close-to-others.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
 import { createLogger } from "#platform/log.ts";
 import { type Command, optionalString } from "#platform/terminal/command.ts";
@@ -39,6 +40,7 @@ export const embedCommand: Command = {
     json: { help: "print JSON" },
   },
   async run(values, positionals) {
+    closeNewFiles();
     const texts = await readTexts(positionals);
     if (texts.length === 0) throw new UsageError("expected at least one text, or - to read them from standard input");
     const config = parseConfig(ServingConfig, {}, "the defaults");
