@@ -9,6 +9,7 @@ import { recentDamage } from "#platform/files/open-database.ts";
 import { createStorageWatch, type StorageWatch } from "#platform/files/storage-watch.ts";
 import { createCountedLog, type Logger } from "#platform/log.ts";
 import { createHungProcesses, describeHungProcesses } from "#platform/process/hung-processes.ts";
+import { otherFiles, watchOpenFiles } from "#platform/process/open-files.ts";
 import { dayMs, secondMs } from "#platform/time.ts";
 import { version } from "#platform/version.ts";
 import { agentClientId } from "#protocol/broker-secret.ts";
@@ -57,6 +58,13 @@ function withDamage(check: ReturnType<StorageWatch["check"]>, damage: string | n
   return damage === null ? check : { status: "degraded", detail: `${check.detail}; ${damage}` };
 }
 
+/** Files that the configuration lets clients use: a connection for each request that waits, and those of gRPC. */
+function clientFiles({ queueRequests, grpc }: AgentConfig["serving"]): Parameters<typeof watchOpenFiles>[0] {
+  if (!grpc.enabled) return { files: queueRequests + otherFiles, by: "serving.queueRequests" };
+  const by = "serving.queueRequests and serving.grpc.maxConnections";
+  return { files: queueRequests + grpc.maxConnections + otherFiles, by };
+}
+
 export type AgentParts = ReturnType<typeof createAgentParts>;
 
 /** Opens the agent's state and puts its parts together; none of them is started. */
@@ -78,6 +86,7 @@ export function createAgentParts(given: {
   storage.keep({ flush: () => state.recover(), waiting: () => ({ records: 0, bytes: 0 }) });
   const { database } = state;
   const metrics = new Registry();
+  const openFiles = watchOpenFiles(clientFiles(config.serving), log);
   const hung = createHungProcesses(["model", "forecast", "training"]);
   const record = new TrafficRecord(database, identity.bootId, nowMs(), nowMs, storage);
   const limits = { maxBytes: config.outbox.maxBytes, maxAgeMs: config.outbox.maxAgeDays * dayMs };
@@ -214,6 +223,7 @@ export function createAgentParts(given: {
       power: power.health(),
       broker: brokerHealth(broker),
       processes: describeHungProcesses(hung),
+      open_files: openFiles.check(),
       storage: withDamage(storage.check(), recentDamage(statePath, nowMs())),
     }),
     extraRoutes: [
@@ -305,6 +315,6 @@ export function createAgentParts(given: {
   return {
     ...{ state, storage, outbox, power, membership, serving, tracing, broker },
     ...{ cycle, member, forecaster, nightTraining, capacity, estimates },
-    ...{ utilization, beats },
+    ...{ utilization, beats, openFiles },
   };
 }

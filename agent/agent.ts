@@ -12,6 +12,7 @@ import { type AgentIdentity, agentIdFromHostname } from "./identity.ts";
 const powerPeriodMs = 15_000;
 const trainingPeriodMs = 2_000;
 const measuringPeriodMs = 2_000;
+const openFilesPeriodMs = 5_000;
 const beatTickMs = 1_000;
 /** At a clock that is faster than the real one. */
 const minBeatTickRealMs = 100;
@@ -101,7 +102,7 @@ export class Agent {
     this.#log.info("stopped");
   }
 
-  #schedule({ member, nightTraining, capacity, estimates, utilization, beats }: AgentParts): void {
+  #schedule({ member, nightTraining, capacity, estimates, utilization, beats, openFiles }: AgentParts): void {
     const clock = this.#clock;
     const onError = (what: string) => (error: unknown) =>
       this.#log.error({ err: describeError(error) }, `${what} failed`);
@@ -123,6 +124,7 @@ export class Agent {
         () => beats.tick(),
         onError("beats"),
       ),
+      runPeriodically(systemClock, openFilesPeriodMs, () => openFiles.look(), onError("counting open files")),
       runPeriodically(systemClock, minuteMs, () => estimates.save(), onError("storing the capacity")),
       runPeriodically(clock, powerPeriodMs, () => member.evaluateSleep(), onError("sleeping and waking")),
       runPeriodically(

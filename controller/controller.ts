@@ -11,6 +11,7 @@ import { assertListenAllowed } from "#platform/http/guard/listen-address.ts";
 import { serveHttp } from "#platform/http/serve-http.ts";
 import type { Logger } from "#platform/log.ts";
 import { runPeriodically } from "#platform/periodic.ts";
+import { otherFiles, watchOpenFiles } from "#platform/process/open-files.ts";
 import { hourMs } from "#platform/time.ts";
 import { version } from "#platform/version.ts";
 import type { ApiParts } from "./api/api-parts.ts";
@@ -44,6 +45,7 @@ export interface ControllerParts {
 
 /** Time between two looks at the store's size. */
 const trimEachMs = hourMs / 12;
+const openFilesPeriodMs = 5_000;
 
 /** A controller, from its configuration. Nothing happens before `start`. */
 export class Controller {
@@ -206,6 +208,7 @@ export class Controller {
       staleAfterMs: ingest.staleAfterMs,
       capacityPerReplicaQps: scaling.capacityPerReplicaQps,
     };
+    const openFiles = watchOpenFiles(this.#clientFiles(), log);
     const authenticator = createAuthenticator({ apiKeys: api.apiKeys, log });
     registerTotal(registry, "thormesh_wrong_api_keys_total", "Requests with a wrong API key", authenticator.wrongKeys);
     const app = createHttpApp({
@@ -227,14 +230,27 @@ export class Controller {
         costRoutes(parts),
         sloRoutes(parts),
         operationsRoutes(
-          () => controllerHealth({ broker, counts, store, housekeeping, damage, agents: parts.fleet.agents }, nowMs()),
+          () =>
+            controllerHealth(
+              { broker, counts, store, housekeeping, damage, agents: parts.fleet.agents, openFiles },
+              nowMs(),
+            ),
           registry,
         ),
       ],
     });
     const server = serveHttp(app, { host: api.host, port: api.port, log });
     this.#opened.push(() => server.stop(1_000));
+    const looking = setInterval(() => openFiles.look(), openFilesPeriodMs).unref();
+    this.#opened.push(async () => clearInterval(looking));
     return server.url;
+  }
+
+  /** Files that the configuration lets clients use. */
+  #clientFiles(): Parameters<typeof watchOpenFiles>[0] {
+    const { url, embedded, limits } = this.#config.broker;
+    const connections = url === null && embedded ? limits.maxConnections : 0;
+    return { files: connections + otherFiles, by: "broker.limits.maxConnections" };
   }
 
   /** Connects to the broker, and greets the fleet on every connection. */

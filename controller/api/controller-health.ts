@@ -1,3 +1,4 @@
+import type { OpenFilesWatch } from "#platform/process/open-files.ts";
 import { dayMs } from "#platform/time.ts";
 import { version } from "#platform/version.ts";
 import type { Broker } from "#protocol/broker.ts";
@@ -20,6 +21,7 @@ export function controllerHealth(
     /** Recent damage of the store's file; null: none. */
     readonly damage: (nowMs: number) => string | null;
     readonly agents?: () => readonly AgentState[];
+    readonly openFiles: Pick<OpenFilesWatch, "check">;
   },
   nowMs: number,
 ): Health {
@@ -29,6 +31,7 @@ export function controllerHealth(
   const trimmed = parts.housekeeping.recentlyTrimmed(nowMs);
   const damage = parts.damage(nowMs);
   const wrongClocks = (parts.agents?.() ?? []).filter((agent) => clockSkewMs(agent) !== 0).length;
+  const openFiles = parts.openFiles.check();
   const cantStore = "minutes can't be stored; they are not acknowledged, so agents will send them again";
   const full = `ingest.maxAgents: ${noRoom} message(s) were refused because no further agent fits`;
   const problems = [
@@ -38,6 +41,7 @@ export function controllerHealth(
     trimmed === 0 ? null : `retention.maxBytes: ${trimmed} minute(s) were removed early`,
     isRecent(lastNoRoomMs) ? full : null,
     wrongClocks === 0 ? null : `${wrongClocks} agent(s) have a clock that differs by minutes from this controller's`,
+    openFiles.status === "healthy" ? null : openFiles.detail,
     isRecent(lastConflictMs) ? `${conflicts} minute(s) arrived under the name of a different one` : null,
   ].filter((problem) => problem !== null);
   return {

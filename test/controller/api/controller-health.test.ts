@@ -5,6 +5,12 @@ import { createIngestCounts } from "#controller/fleet/ingest-counts.ts";
 import { dayMs } from "#platform/time.ts";
 
 const broker = { connected: true };
+const full = "all 64 files that this process may open were open";
+let filesLeft = true;
+const openFiles = {
+  check: () =>
+    filesLeft ? ({ status: "healthy", detail: "" } as const) : ({ status: "degraded", detail: full } as const),
+};
 
 test("wrong clocks are counted, and nobody is named", () => {
   const clock = { last: { atMs: 0, offsetMs: 1 }, skewMs: -1_200_000 };
@@ -12,6 +18,7 @@ test("wrong clocks are counted, and nobody is named", () => {
     {
       ...{ broker, counts: createIngestCounts(), damage: () => null, store: { unreadableRows: () => [] } },
       housekeeping: { recentlyTrimmed: () => 0 },
+      openFiles,
       agents: () => [{ ...unknownAgent("thor-1", 0), clock }, unknownAgent("thor-2", 0)],
     },
     0,
@@ -29,7 +36,8 @@ test("what is wrong is said for a day, what can't be stored or read for as long 
   const store = { unreadableRows: () => unreadable };
   let damaged: string | null = null;
   const housekeeping = { recentlyTrimmed: (nowMs: number) => (nowMs > dayMs ? 0 : trimmed) };
-  const at = (nowMs: number) => controllerHealth({ broker, counts, store, housekeeping, damage: () => damaged }, nowMs);
+  const at = (nowMs: number) =>
+    controllerHealth({ broker, counts, store, housekeeping, damage: () => damaged, openFiles }, nowMs);
   expect(at(0)).toMatchObject({ status: "ok", problems: [], brokerConnected: true });
   counts.note("a", "conflicts", "why", 0);
   counts.noteNoRoom(0);
@@ -50,4 +58,9 @@ test("what is wrong is said for a day, what can't be stored or read for as long 
   damaged = "controller.db was damaged";
   expect(at(2 * dayMs)).toMatchObject({ status: "degraded" });
   expect(at(2 * dayMs).problems).toEqual([damaged, "2 row(s) of table minute can't be read and are skipped"]);
+  counts.noteStored(null);
+  damaged = null;
+  unreadable = [];
+  filesLeft = false;
+  expect(at(9 * dayMs)).toMatchObject({ status: "degraded", problems: [full] });
 });
