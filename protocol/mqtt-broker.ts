@@ -266,6 +266,8 @@ export class MqttBroker implements Broker {
     const delayMs = next.atOnce ? 0 : reconnectDelayMs(attempt, Math.random());
     this.#retry = setTimeout(() => this.#connect(), delayMs);
     if (next.atOnce) {
+      // No trouble yet: the next attempt speaks the other version.
+      this.#lastFailure = "";
       this.#log.info({ broker: this.#shownUrl }, "the broker does not speak MQTT 5: trying MQTT 3.1.1");
       return;
     }

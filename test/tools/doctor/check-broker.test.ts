@@ -130,6 +130,19 @@ describe("a broker elsewhere", () => {
     }
   });
 
+  test("with a wrong password has failed, for that reason", async () => {
+    const mosquitto = await createMosquitto({ users: { a: "the right password" }, acl: "topic readwrite #\n" });
+    try {
+      expect(await ask({ url: mosquitto.url, username: "a", password: "a wrong one" })).toMatchObject({
+        status: "failed",
+        detail: expect.stringMatching(/rejects agent a \(.*(not authori[sz]ed|user name or password)/i),
+        advice: expect.stringContaining("thormesh controller secret a"),
+      });
+    } finally {
+      await mosquitto.dispose();
+    }
+  });
+
   test("that acknowledges what it does not deliver has failed", async () => {
     const mosquitto = await createMosquitto("topic read #\n");
     try {
