@@ -1,0 +1,314 @@
+import { createHash } from "node:crypto";
+import type { MeshConfig, MeshOffer } from "#agent/mesh/mesh-config.ts";
+import {
+  type Circuit,
+  circuitState,
+  closedCircuit,
+  decideCircuit,
+  mayBeOut,
+  type Outcome,
+  warmingCircuit,
+  warmthOf,
+} from "./decide-circuit.ts";
+import { LatencyEstimate } from "./latency-estimate.ts";
+import type { LoadReport } from "./load-report.ts";
+import { RateMeter } from "./rate-meter.ts";
+import type { RouteCandidate } from "./route-input.ts";
+
+/** Another agent of the fleet, as its presence tells. */
+export interface MeshPeer {
+  readonly agentId: string;
+  readonly bootId: string;
+  readonly url: string;
+  readonly region: string;
+  /** Fingerprints of the vectors of its loaded models, by the model's id. */
+  readonly spaces: Readonly<Record<string, string>>;
+  /** Texts a second that it carries in its present mode; null: unknown. */
+  readonly qps: number | null;
+  /** Price of a request there; null: unknown. */
+  readonly usdPerRequest: number | null;
+  /** True when its presence is older than the connection to the broker. */
+  readonly silent: boolean;
+}
+
+/** Place outside this agent where a request can be sent. */
+export type Remote =
+  | { readonly kind: "peer"; readonly id: string; readonly peer: MeshPeer }
+  | { readonly kind: "offer"; readonly id: string; readonly offer: MeshOffer };
+
+/** This agent, as a candidate for one request. */
+export interface HomeView {
+  readonly expectedMs: number | null;
+  readonly inFlight: number;
+  readonly capacityQps: number | null;
+  readonly utilization: number;
+  readonly usdPerRequest: number;
+}
+
+/** The request, as far as its route depends on it. */
+export interface Routed {
+  readonly model: string;
+  /** Fingerprint of the vectors that are wanted; null: this agent does not know the model. */
+  readonly space: string | null;
+  readonly texts: number;
+  readonly tokens: number;
+  /** The tenant's regions; null: any. */
+  readonly regions: readonly string[] | null;
+}
+
+interface ModelState {
+  circuit: Circuit;
+  readonly latency: LatencyEstimate;
+  inFlight: number;
+}
+
+interface State {
+  readonly models: Map<string, ModelState>;
+  readonly sent: RateMeter;
+  bootId: string;
+  load: { readonly report: LoadReport; readonly atMs: number } | null;
+  spilling: boolean;
+}
+
+/** Capacity of a peer that names none. */
+const unknownQps = 100;
+/** Age up to which a report of load says anything, and the time in which its queue is worked off. */
+const loadValidMs = 5_000;
+const queueTauMs = 100;
+/** Time that a hop to a peer takes besides its work, until it has been measured. */
+const hopMs = 2;
+/** No agent's id has a colon. */
+const offerPrefix = "offer:";
+/** State of backends that are gone is dropped beyond this number. */
+const maxStates = 2_000;
+const maxModels = 256;
+
+const offerCandidate = ({ kind, region }: MeshOffer) => ({ kind, region });
+
+/** Knows the backends outside this agent: what they cost, how they did, what they carry. */
+export class Backends {
+  readonly #config: MeshConfig;
+  readonly #ownId: string;
+  readonly #peers: () => readonly MeshPeer[];
+  readonly #nowMs: () => number;
+  readonly #random: () => number;
+  readonly #states = new Map<string, State>();
+  /** Remotes by model, for the list of peers that they were found in. */
+  readonly #remotes = new Map<string, { readonly of: readonly MeshPeer[]; readonly remotes: readonly Remote[] }>();
+
+  /** @param parts.nowMs monotonic clock */
+  constructor(parts: {
+    readonly config: MeshConfig;
+    readonly ownId: string;
+    readonly peers: () => readonly MeshPeer[];
+    readonly nowMs: () => number;
+    readonly random: () => number;
+  }) {
+    this.#config = parts.config;
+    this.#ownId = parts.ownId;
+    this.#peers = parts.peers;
+    this.#nowMs = parts.nowMs;
+    this.#random = parts.random;
+  }
+
+  /** Returns the vectors' fingerprint that most of the peers' capacity has, of a model that this agent does not know. */
+  commonSpace(model: string): string | null {
+    const capacities = new Map<string, number>();
+    for (const { spaces, qps } of this.#peers()) {
+      const space = spaces[model];
+      if (space !== undefined) capacities.set(space, (capacities.get(space) ?? 0) + (qps ?? unknownQps));
+    }
+    const [most] = [...capacities].sort(([one, mine], [other, its]) => its - mine || one.localeCompare(other));
+    return most?.[0] ?? null;
+  }
+
+  /** Lists the places outside where a model could be computed. */
+  remotes(model: string): readonly Remote[] {
+    const all = this.#peers();
+    const known = this.#remotes.get(model);
+    if (known?.of === all) return known.remotes;
+    const remotes = this.#findRemotes(all, model);
+    // Clients may ask for any name.
+    if (this.#remotes.size > maxModels) this.#remotes.clear();
+    this.#remotes.set(model, { of: all, remotes });
+    return remotes;
+  }
+
+  #findRemotes(all: readonly MeshPeer[], model: string): Remote[] {
+    const serving = all.filter(({ spaces }) => Object.hasOwn(spaces, model));
+    const peers = this.#subset(serving, model).map((peer): Remote => ({ kind: "peer", id: peer.agentId, peer }));
+    const offers = this.#config.offers
+      .filter(({ models }) => Object.hasOwn(models, model))
+      .map((offer): Remote => ({ kind: "offer", id: `${offerPrefix}${offer.name}`, offer }));
+    return [...peers, ...offers];
+  }
+
+  /** Describes this agent and the remotes as candidates. */
+  candidates(request: Routed, home: HomeView | null, remotes: readonly Remote[], homeRegion: string): RouteCandidate[] {
+    const candidates: RouteCandidate[] = remotes.map((remote) => this.#candidate(remote, request, home));
+    this.#limitOpen(candidates);
+    if (home !== null)
+      candidates.unshift({
+        id: "home",
+        kind: "home",
+        region: homeRegion,
+        usdPerRequest: home.usdPerRequest,
+        expectedMs: home.expectedMs,
+        inFlight: home.inFlight,
+        capacity: home.capacityQps ?? unknownQps,
+        utilization: home.utilization,
+        spilling: false,
+        warmth: 1,
+        sameSpace: true,
+        state: "ready",
+      });
+    return candidates;
+  }
+
+  /** Counts an attempt that begins. */
+  begin(remote: Remote, { model, texts }: Routed): void {
+    const state = this.#stateOf(remote);
+    state.sent.add(texts);
+    this.#modelOf(state, model).inFlight += 1;
+  }
+
+  /** Counts the end of an attempt. */
+  end(
+    remote: Remote,
+    { model, tokens }: Routed,
+    result: { readonly outcome: Outcome; readonly ms: number; readonly load: LoadReport | null },
+  ): void {
+    const state = this.#stateOf(remote);
+    const known = this.#modelOf(state, model);
+    known.inFlight = Math.max(0, known.inFlight - 1);
+    known.circuit = decideCircuit(known.circuit, result.outcome, this.#nowMs(), this.#random());
+    if (result.outcome === "answered") known.latency.record(tokens, result.ms);
+    if (result.load !== null) state.load = { report: result.load, atMs: this.#nowMs() };
+  }
+
+  /** Ends an attempt that was given up for another's answer: it says nothing of the backend. */
+  abandon(remote: Remote, { model }: Routed): void {
+    const known = this.#modelOf(this.#stateOf(remote), model);
+    known.inFlight = Math.max(0, known.inFlight - 1);
+  }
+
+  /** Returns the time in which 95 % of such requests were answered there; null while it is not known. */
+  p95Ms(remote: Remote, { model, tokens }: Routed): number | null {
+    return this.#modelOf(this.#stateOf(remote), model).latency.p95Ms(tokens);
+  }
+
+  /** Describes the backends for `/api/v1/mesh`. */
+  describe(): { id: string; kind: string; model: string; circuit: string; inFlight: number; expectedMs: number | null }[] {
+    const nowMs = this.#nowMs();
+    return [...this.#states].flatMap(([id, { models }]) =>
+      [...models].map(([model, { circuit, latency, inFlight }]) => ({
+        ...{ id, kind: id.startsWith(offerPrefix) ? "offer" : "peer", model },
+        circuit: circuitState(circuit, nowMs),
+        inFlight,
+        expectedMs: latency.expectedMs(32),
+      })),
+    );
+  }
+
+  #candidate(remote: Remote, request: Routed, home: HomeView | null): RouteCandidate {
+    const nowMs = this.#nowMs();
+    const state = this.#stateOf(remote);
+    const { circuit, latency, inFlight } = this.#modelOf(state, request.model);
+    const report = state.load !== null && nowMs - state.load.atMs < loadValidMs ? state.load : null;
+    const stated = remote.kind === "peer" ? remote.peer.qps : remote.offer.capacityQps;
+    const capacity = report?.report.capacityQps ?? stated ?? unknownQps;
+    const utilization = Math.max(
+      report?.report.utilization ?? 0,
+      capacity === 0 ? Number.POSITIVE_INFINITY : state.sent.perS() / capacity,
+    );
+    const { spillAt, returnAt } = spill;
+    if (utilization >= spillAt) state.spilling = true;
+    else if (utilization < returnAt) state.spilling = false;
+    const guess = remote.kind === "offer" ? remote.offer.latencyMs : home?.expectedMs;
+    const baseMs = latency.expectedMs(request.tokens) ?? (guess == null ? null : guess + hopMs);
+    const queuedTexts =
+      report === null ? 0 : report.report.queued * Math.exp(-(nowMs - report.atMs) / queueTauMs);
+    const circuitNow = circuitState(circuit, nowMs);
+    const silent = remote.kind === "peer" && remote.peer.silent;
+    return {
+      id: remote.id,
+      ...(remote.kind === "peer"
+        ? { kind: "peer" as const, region: this.#regionOf(remote.peer, request.regions) }
+        : offerCandidate(remote.offer)),
+      usdPerRequest: priceOf(remote, request.tokens, home),
+      expectedMs: baseMs === null ? null : baseMs + (capacity > 0 ? (1000 * queuedTexts) / capacity : 0),
+      inFlight,
+      capacity,
+      utilization: Math.min(100, utilization),
+      spilling: state.spilling,
+      warmth: warmthOf(circuit, nowMs),
+      sameSpace: remote.kind === "offer" || request.space === null || remote.peer.spaces[request.model] === request.space,
+      state: circuitNow === "closed" ? (silent ? "silent" : "ready") : circuitNow,
+    };
+  }
+
+  /** A tenant that is bound to regions goes by the operator's word only. */
+  #regionOf(peer: MeshPeer, regions: readonly string[] | null): string {
+    const stated = this.#config.peerRegions[peer.agentId];
+    return stated ?? (regions === null ? peer.region : "");
+  }
+
+  /** Keeps no more than a part of the peers out: what is beyond it is a last resort. */
+  #limitOpen(candidates: RouteCandidate[]): void {
+    const peers = candidates.filter(({ kind, sameSpace }) => kind === "peer" && sameSpace);
+    const open = peers.filter(({ state }) => state === "open");
+    for (const candidate of open.slice(mayBeOut(peers.length)))
+      candidates[candidates.indexOf(candidate)] = { ...candidate, state: "silent" };
+  }
+
+  /** In a large fleet, a stable part of the peers: others would be N² connections. By rendezvous hashing, so that each has about as many routers. */
+  #subset(peers: readonly MeshPeer[], model: string): readonly MeshPeer[] {
+    const { maxPeers } = this.#config;
+    if (peers.length <= Math.max(maxPeers, subsetFrom)) return peers;
+    const rank = ({ agentId }: MeshPeer) =>
+      createHash("md5").update(`${this.#ownId} ${model} ${agentId}`).digest().readUInt32BE(0);
+    return peers
+      .map((peer) => ({ peer, rank: rank(peer) }))
+      .sort((a, b) => a.rank - b.rank)
+      .slice(0, maxPeers)
+      .map(({ peer }) => peer);
+  }
+
+  #stateOf(remote: Remote): State {
+    const bootId = remote.kind === "peer" ? remote.peer.bootId : "";
+    let state = this.#states.get(remote.id);
+    if (state === undefined) {
+      state = { models: new Map(), sent: new RateMeter(this.#nowMs), bootId, load: null, spilling: false };
+      this.#states.set(remote.id, state);
+      const [oldest] = this.#states.keys();
+      if (this.#states.size > maxStates && oldest !== undefined) this.#states.delete(oldest);
+    }
+    // A new boot of a peer has a clean record, and is warming up.
+    if (state.bootId !== bootId) {
+      state.bootId = bootId;
+      for (const known of state.models.values()) known.circuit = warmingCircuit(this.#nowMs());
+    }
+    return state;
+  }
+
+  #modelOf(state: State, model: string): ModelState {
+    let known = state.models.get(model);
+    if (known === undefined) {
+      known = { circuit: closedCircuit, latency: new LatencyEstimate(), inFlight: 0 };
+      state.models.set(model, known);
+    }
+    return known;
+  }
+}
+
+/** Fleets up to this size are known whole. */
+const subsetFrom = 100;
+/** Utilisation at which load goes to the next cheapest, and below which it comes back. */
+export const spill = { spillAt: 0.8, returnAt: 0.72 } as const;
+
+/** Price of a request; a peer that names none costs what this agent does. */
+function priceOf(remote: Remote, tokens: number, home: HomeView | null): number {
+  if (remote.kind === "offer")
+    return remote.offer.usdPerRequest + (tokens * remote.offer.usdPerMillionTokens) / 1_000_000;
+  return remote.peer.usdPerRequest ?? home?.usdPerRequest ?? 0;
+}

@@ -1,0 +1,61 @@
+/** Upper ends of the classes of requests by their tokens, which have a latency of their own each. */
+const classEnds = [32, 128, 512, 2048, Number.POSITIVE_INFINITY];
+/** Weight of a new latency below the mean. A slower one counts at once for half. */
+const gain = 0.1;
+const gainUp = 0.5;
+/** Step of the estimated 95th percentile, as a share of the mean. */
+const step = 0.05;
+
+interface ClassLatency {
+  mean: number;
+  p95: number;
+  count: number;
+}
+
+/** Returns the size class of a request of so many tokens. */
+export function sizeClass(tokens: number): number {
+  return classEnds.findIndex((end) => tokens <= end);
+}
+
+/**
+ * Latency of one backend by size of request: a mean that rises at once and falls slowly (as Finagle's peak EWMA does), and a 95th percentile
+ * that each answer moves a step, so that 5 % are above it.
+ */
+export class LatencyEstimate {
+  readonly #classes = new Map<number, ClassLatency>();
+
+  record(tokens: number, ms: number): void {
+    const known = this.#classes.get(sizeClass(tokens));
+    if (known === undefined) {
+      this.#classes.set(sizeClass(tokens), { mean: ms, p95: 2 * ms, count: 1 });
+      return;
+    }
+    known.mean += (ms > known.mean ? gainUp : gain) * (ms - known.mean);
+    const size = step * known.mean;
+    known.p95 = Math.max(known.mean, known.p95 + (ms > known.p95 ? 19 * size : -size) * 0.2);
+    known.count += 1;
+  }
+
+  /** Returns the expected latency of a request; of a size that was not seen, by the nearest one that was; null without any. */
+  expectedMs(tokens: number): number | null {
+    return this.#nearest(tokens)?.mean ?? null;
+  }
+
+  /** Returns the time in which 95 % of such requests are answered; null until twenty were. */
+  p95Ms(tokens: number): number | null {
+    const known = this.#classes.get(sizeClass(tokens));
+    return known === undefined || known.count < 20 ? null : known.p95;
+  }
+
+  #nearest(tokens: number): ClassLatency | undefined {
+    const wanted = sizeClass(tokens);
+    let best: ClassLatency | undefined;
+    let distance = Number.POSITIVE_INFINITY;
+    for (const [size, known] of this.#classes) {
+      if (Math.abs(size - wanted) >= distance) continue;
+      distance = Math.abs(size - wanted);
+      best = known;
+    }
+    return best;
+  }
+}

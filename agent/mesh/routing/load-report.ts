@@ -1,0 +1,34 @@
+/** Load of an agent, which travels on each of its answers to another agent: nothing fresher costs as little. */
+export interface LoadReport {
+  /** Texts that wait. */
+  readonly queued: number;
+  /** Requests in progress. */
+  readonly computing: number;
+  /** Texts a second that it carries now; null: unknown. */
+  readonly capacityQps: number | null;
+  /** Share of the capacity in use; more than 1 while work piles up; null: unknown. */
+  readonly utilization: number | null;
+}
+
+/** Name of the header. */
+export const loadHeader = "x-thormesh-load";
+
+const form = /^q=(\d{1,9});c=(\d{1,9})(?:;cap=(\d{1,9}(?:\.\d{1,3})?))?(?:;w=(\d{1,3}(?:\.\d{1,3})?))?$/;
+
+export function writeLoadReport({ queued, computing, capacityQps, utilization }: LoadReport): string {
+  const capacity = capacityQps === null ? "" : `;cap=${Math.min(999_999_999, capacityQps).toFixed(1)}`;
+  const share = utilization === null ? "" : `;w=${Math.min(999, utilization).toFixed(2)}`;
+  return `q=${queued};c=${computing}${capacity}${share}`;
+}
+
+/** Reads a report; null for anything else. */
+export function readLoadReport(text: string | null): LoadReport | null {
+  const [, queued, computing, capacity, share] = form.exec(text ?? "") ?? [];
+  if (queued === undefined || computing === undefined) return null;
+  return {
+    queued: Number(queued),
+    computing: Number(computing),
+    capacityQps: capacity === undefined ? null : Number(capacity),
+    utilization: share === undefined ? null : Number(share),
+  };
+}

@@ -1,0 +1,264 @@
+import { BlockList, isIP } from "node:net";
+import type { EmbedRequest, EmbedResult } from "#agent/serving/admission/embedder.ts";
+import type { TextInput } from "#agent/serving/text/text-input.ts";
+import { type ErrorCode, errorCodes, ServiceError } from "#platform/errors.ts";
+import { fetchBounded } from "#platform/fetch/fetch-bounded.ts";
+import { signPeerRequest } from "#platform/http/guard/peer-signature.ts";
+import { currentTrace } from "#platform/request-trace.ts";
+import { isValid } from "#platform/schema-mistakes.ts";
+import type { Remote } from "./backends.ts";
+import type { Outcome } from "./decide-circuit.ts";
+import { type LoadReport, loadHeader, readLoadReport } from "./load-report.ts";
+import { decodeVector, PeerAnswer, type PeerRequest, peerPath } from "./peer-message.ts";
+
+/** What became of an attempt at a remote. */
+export interface RemoteReply {
+  readonly outcome: Outcome;
+  readonly load: LoadReport | null;
+  readonly result: EmbedResult | null;
+  /** Why there is no result. */
+  readonly error: ServiceError | null;
+  /** True when another backend may be asked: nothing was computed, or it does not matter, as vectors can be computed twice. */
+  readonly mayRetry: boolean;
+}
+
+export interface RemoteClientParts {
+  readonly ownId: string;
+  /** Secret of the fleet's agents; null: they need none. */
+  readonly secret: string | null;
+  readonly peerNetworks: readonly string[];
+  /** Returns the key of an offer, by its name; null: it needs none. */
+  readonly offerKey: (name: string) => string | null;
+  /** Real time. */
+  readonly nowMs: () => number;
+}
+
+/** Bytes of an answer besides its vectors. */
+const answerBytes = 64 * 1024;
+/** Bytes of one number in JSON, at most, with its comma. */
+const bytesPerNumber = 26;
+const maxDimension = 65_536;
+
+/** Networks of which no peer is: link-local addresses are those of cloud metadata services. */
+const neverPeers = ["169.254.0.0/16", "fe80::/10"];
+
+function toBlockList(networks: readonly string[]): BlockList {
+  const list = new BlockList();
+  for (const network of networks) {
+    const [address = "", bits] = network.split("/");
+    const family = isIP(address) === 6 ? "ipv6" : "ipv4";
+    list.addSubnet(address, Number(bits ?? (family === "ipv6" ? 128 : 32)), family);
+  }
+  return list;
+}
+
+const contains = (list: BlockList, host: string) => list.check(host, isIP(host) === 6 ? "ipv6" : "ipv4");
+
+/** Asks peers and offers for vectors. */
+export class RemoteClient {
+  readonly #parts: RemoteClientParts;
+  readonly #allowed: BlockList | null;
+  readonly #never = toBlockList(neverPeers);
+
+  constructor(parts: RemoteClientParts) {
+    this.#parts = parts;
+    this.#allowed = parts.peerNetworks.length === 0 ? null : toBlockList(parts.peerNetworks);
+  }
+
+  /** Returns true for an address that a peer may have: presence must not make an agent call any other. */
+  isPeerAddress(url: string): boolean {
+    const host = URL.parse(url)?.hostname.replace(/^\[(.*)\]$/, "$1") ?? "";
+    if (host === "") return false;
+    // A name is looked up later, so it can't be held against networks.
+    if (isIP(host) === 0) return this.#allowed === null;
+    return !contains(this.#never, host) && (this.#allowed === null || contains(this.#allowed, host));
+  }
+
+  /**
+   * Asks a remote.
+   * @param budgetMs time for it, from now to the last byte
+   * @param signal aborts the attempt, which is then no outcome of the remote's: rejects with the signal's reason
+   */
+  async ask(
+    remote: Remote,
+    request: EmbedRequest & { readonly model: string },
+    space: string,
+    budgetMs: number,
+    signal: AbortSignal,
+  ): Promise<RemoteReply> {
+    try {
+      return remote.kind === "peer"
+        ? await this.#askPeer(remote.peer.url, request, space, budgetMs, signal)
+        : await this.#askOffer(remote, request, budgetMs, signal);
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      const isLate = error instanceof DOMException && error.name === "TimeoutError";
+      return {
+        outcome: isLate ? "own-deadline" : "failed",
+        ...{ load: null, result: null, mayRetry: true },
+        error: new ServiceError(
+          isLate ? "DEADLINE_EXCEEDED" : "MODEL_UNAVAILABLE",
+          isLate ? `${remote.id} did not answer within ${Math.round(budgetMs)} ms` : `${remote.id} can't be reached`,
+          { cause: error, retryAfterS: 1 },
+        ),
+      };
+    }
+  }
+
+  async #askPeer(
+    url: string,
+    request: EmbedRequest & { readonly model: string },
+    space: string,
+    budgetMs: number,
+    signal: AbortSignal,
+  ): Promise<RemoteReply> {
+    const { ownId, secret, nowMs } = this.#parts;
+    const body: PeerRequest = {
+      model: request.model,
+      space,
+      inputs: request.inputs.map(toPlain),
+      inputsField: request.inputsField,
+      tenant: request.tenant ?? "default",
+      dimensions: request.dimensions ?? null,
+      truncate: request.truncate ?? null,
+      promptName: request.promptName ?? null,
+      budgetMs: Math.max(0.001, budgetMs),
+    };
+    const authorization = secret === null ? {} : { authorization: signPeerRequest(secret, ownId, peerPath, nowMs()) };
+    const trace = currentTrace();
+    const parent = trace === undefined ? {} : { traceparent: `00-${trace.traceId}-${trace.spanId}-01` };
+    const send = () =>
+      fetchBounded(`${url.replace(/\/$/, "")}${peerPath}`, {
+        method: "POST",
+        headers: { "content-type": "application/json", "x-thormesh-hops": "1", ...authorization, ...parent },
+        body: JSON.stringify(body),
+        timeoutMs: Math.max(1, budgetMs),
+        maxBytes: answerBytes + request.inputs.length * (maxDimension * 6),
+        signal,
+      });
+    const response = await send().catch((error) => {
+      // A peer that closed an idle connection: nothing was sent.
+      if ((error as { code?: string }).code === "ECONNRESET" && !signal.aborted) return send();
+      throw error;
+    });
+    const load = readLoadReport(response.headers.get(loadHeader));
+    if (response.status !== 200) return { ...(await refusalOf(response)), load };
+    const answer: unknown = await response.json();
+    if (!isValid(PeerAnswer, answer)) return { ...wrong(url, "another form of answer"), load };
+    const said = answer as PeerAnswer;
+    if (said.space !== space) return { ...wrong(url, "vectors of another model, revision or precision"), load };
+    if (said.vectors.length !== request.inputs.length) return { ...wrong(url, "another number of vectors"), load };
+    const vectors = said.vectors.map((encoded) => decodeVector(encoded, said.dimension));
+    if (!vectors.every((vector) => vector !== null)) return { ...wrong(url, "vectors that are none"), load };
+    const { model, dimension, relevantLabel, tokens, truncatedInputs } = said;
+    return {
+      outcome: "answered",
+      load,
+      result: { model, dimension, relevantLabel, vectors, tokens, truncatedInputs, durationMs: 0 },
+      error: null,
+      mayRetry: false,
+    };
+  }
+
+  async #askOffer(
+    remote: Extract<Remote, { kind: "offer" }>,
+    request: EmbedRequest & { readonly model: string },
+    budgetMs: number,
+    signal: AbortSignal,
+  ): Promise<RemoteReply> {
+    const { offer } = remote;
+    if (request.inputs.some((input) => typeof input !== "string"))
+      return { outcome: "refused", load: null, result: null, mayRetry: true, error: unsuitable(offer.name) };
+    const secret = this.#parts.offerKey(offer.name);
+    const key = secret === null ? {} : { authorization: `Bearer ${secret}` };
+    const response = await fetchBounded(`${offer.url.replace(/\/$/, "")}/v1/embeddings`, {
+      method: "POST",
+      headers: { "content-type": "application/json", ...key },
+      body: JSON.stringify({ model: offer.models[request.model], input: request.inputs, encoding_format: "base64" }),
+      timeoutMs: Math.max(1, budgetMs),
+      maxBytes: answerBytes + request.inputs.length * maxDimension * bytesPerNumber,
+      signal,
+    });
+    const load = readLoadReport(response.headers.get(loadHeader));
+    if (response.status !== 200) return { ...(await refusalOf(response)), load };
+    const read = readOpenAiAnswer(await response.json(), request.inputs.length);
+    if (typeof read === "string") return { ...wrong(offer.name, read), load };
+    const dimension = read.vectors[0]?.length ?? 0;
+    return {
+      ...{ outcome: "answered", load, error: null, mayRetry: false },
+      result: { model: request.model, dimension, relevantLabel: 0, truncatedInputs: 0, durationMs: 0, ...read },
+    };
+  }
+}
+
+const toPlain = (input: TextInput): PeerRequest["inputs"][number] =>
+  typeof input === "string" ? input : "first" in input ? input : [...input];
+
+const unsuitable = (name: string) =>
+  new ServiceError("MODEL_UNAVAILABLE", `${name} takes texts only, no token ids and no pairs`);
+
+function wrong(who: string, what: string): Omit<RemoteReply, "load"> {
+  const error = new ServiceError("MODEL_UNAVAILABLE", `${who} answered with ${what}`);
+  return { outcome: "failed", result: null, error, mayRetry: true };
+}
+
+/** Codes of refusals that are the client's own fault: another backend would say the same. */
+const clientFaults: ReadonlySet<string> = new Set([
+  "INVALID_REQUEST",
+  "PAYLOAD_TOO_LARGE",
+  "UNSUPPORTED_MEDIA_TYPE",
+] satisfies ErrorCode[]);
+
+/** Reads an answer that is no vectors: full or stopping is no failure, the client's fault goes to the client, all else is a failure. */
+async function refusalOf(response: Response): Promise<Omit<RemoteReply, "load">> {
+  const body: unknown = await response.json().catch(() => null);
+  // A peer's errors have their code beside the text; OpenAI's have both within.
+  const { code: said, error } = (body ?? {}) as { code?: unknown; error?: unknown };
+  const code = typeof said === "string" && Object.hasOwn(errorCodes, said) ? said : null;
+  const text = typeof error === "string" ? error : (error as { message?: unknown } | null | undefined)?.message;
+  const message = typeof text === "string" ? text.slice(0, 500) : `answered ${response.status}`;
+  if (code !== null && clientFaults.has(code)) {
+    const fault = new ServiceError(code as ErrorCode, message);
+    return { outcome: "answered", result: null, error: fault, mayRetry: false };
+  }
+  const isRefusal = response.status === 429 || response.status === 503;
+  const retryAfterS = Number(response.headers.get("retry-after") ?? "1") || 1;
+  return {
+    outcome: isRefusal ? "refused" : response.status === 504 ? "own-deadline" : "failed",
+    result: null,
+    error: new ServiceError(response.status === 429 ? "TOO_MANY_REQUESTS" : "MODEL_UNAVAILABLE", message, { retryAfterS }),
+    mayRetry: true,
+  };
+}
+
+/** Reads the vectors of an answer in OpenAI's form. @returns them and the tokens, or what is wrong. */
+export function readOpenAiAnswer(
+  answer: unknown,
+  inputs: number,
+): { readonly vectors: Float32Array[]; readonly tokens: number } | string {
+  const { data, usage } = (answer ?? {}) as { data?: unknown; usage?: { total_tokens?: unknown } };
+  if (!Array.isArray(data)) return "no vectors";
+  if (data.length !== inputs) return `${data.length} vectors for ${inputs} texts`;
+  const vectors: Float32Array[] = [];
+  for (const [place, entry] of data.entries()) {
+    const { embedding, index = place } = (entry ?? {}) as { embedding?: unknown; index?: unknown };
+    const vector = toVector(embedding);
+    if (vector === null || vector.length === 0 || vector.length > maxDimension) return "vectors that are none";
+    if (typeof index !== "number" || !Number.isInteger(index) || index < 0 || index >= inputs || vectors[index] !== undefined)
+      return "vectors in an unknown order";
+    vectors[index] = vector;
+  }
+  if (vectors.some(({ length }) => length !== vectors[0]?.length)) return "vectors of several lengths";
+  const tokens = usage?.total_tokens;
+  return { vectors, tokens: typeof tokens === "number" && tokens >= 0 && Number.isSafeInteger(tokens) ? tokens : 0 };
+}
+
+function toVector(embedding: unknown): Float32Array | null {
+  if (typeof embedding === "string") {
+    const bytes = Buffer.byteLength(embedding, "base64");
+    return bytes % 4 === 0 ? decodeVector(embedding, bytes / 4) : null;
+  }
+  if (!Array.isArray(embedding)) return null;
+  const vector = Float32Array.from(embedding as number[]);
+  return embedding.every((value) => typeof value === "number") && vector.every(Number.isFinite) ? vector : null;
+}

@@ -1,0 +1,326 @@
+import type { MeshConfig } from "#agent/mesh/mesh-config.ts";
+import { estimateTokens } from "#agent/serving/admission/estimate-request.ts";
+import type { Embedder, EmbedRequest, EmbedResult } from "#agent/serving/admission/embedder.ts";
+import { ServiceError } from "#platform/errors.ts";
+import { currentTrace } from "#platform/request-trace.ts";
+import { defaultTenant } from "#protocol/messages.ts";
+import { AttemptBudget, hedgeRules, retryRules } from "./attempt-budget.ts";
+import { type Backends, type HomeView, type Remote, type Routed, spill } from "./backends.ts";
+import { decideRoute, type RouteDecision } from "./decide-route.ts";
+import { explainRoute } from "./explain-route.ts";
+import type { RemoteClient, RemoteReply } from "./remote-client.ts";
+
+/** What the router needs to know of a model at home. */
+export interface HomeModel {
+  /** Its id, also where an alias was asked for. */
+  readonly id: string;
+  readonly space: string;
+  readonly maxTokens: number;
+}
+
+/** This agent's own service. */
+export interface Home extends Embedder {
+  /** The model by id or alias, the default one without a name; null where this agent has none of this name. */
+  model(name: string | undefined): HomeModel | null;
+  /** This agent as a candidate; null while it does not serve. */
+  view(model: HomeModel, request: EmbedRequest, tokens: number): HomeView | null;
+  /** True when nothing waits here for this model, so that no other place is sooner. */
+  isIdle(model: HomeModel): boolean;
+  /** Answers without recording a refusal, which another backend may yet make good. */
+  attempt(request: EmbedRequest): Promise<EmbedResult>;
+  /** Records that another backend answered. */
+  recordElsewhere(request: EmbedRequest, result: EmbedResult, startedMs: number): void;
+  /** Records that nobody answered, slows down a client that retries at once, and returns what it is told. */
+  recordRefused(request: EmbedRequest, error: unknown, startedMs: number): Promise<ServiceError>;
+}
+
+/** One route, as metrics and the newest routes tell it. */
+export interface RouteEvent {
+  readonly atMs: number;
+  readonly model: string;
+  readonly backend: string;
+  readonly kind: string;
+  readonly rule: string;
+  readonly usd: number;
+  readonly attempts: number;
+  readonly outcome: "answered" | "refused";
+  readonly reason: string;
+}
+
+export interface RouterParts {
+  readonly config: MeshConfig;
+  readonly region: string;
+  readonly home: Home;
+  readonly backends: Backends;
+  readonly client: Pick<RemoteClient, "ask">;
+  readonly requestTimeoutMs: number;
+  readonly onRoute: (event: RouteEvent) => void;
+  readonly onExtra: (kind: "retry" | "hedge") => void;
+  /** Real time. */
+  readonly nowMs: () => number;
+  readonly random: () => number;
+}
+
+/** Requests to others at once: Bun's limit for a process is 256. */
+const maxRemoteInFlight = 240;
+/** Least time for an attempt while others are left. */
+const minAttemptMs = 500;
+/** An attempt is given up for another backend after so many times the usual time. */
+const patience = 8;
+/** Hedges are for a fleet that has room. */
+const hedgeBelow = 0.7;
+const minHedgeMs = 1;
+
+/** A request on its way. */
+interface Journey {
+  readonly request: EmbedRequest & { readonly model: string };
+  readonly routed: Routed & { readonly space: string };
+  readonly home: HomeModel | null;
+  readonly remotes: readonly Remote[];
+  readonly startedMs: number;
+  readonly deadlineMs: number;
+  readonly tried: string[];
+  attempts: number;
+  lastError: unknown;
+}
+
+/** Answers every request at the backend that is cheapest and in time: here, at a peer, or at an offer. */
+export class RoutedEmbedder implements Embedder {
+  readonly tokenize: Embedder["tokenize"];
+  readonly #parts: RouterParts;
+  readonly #retries: AttemptBudget;
+  readonly #hedges: AttemptBudget;
+  #remoteInFlight = 0;
+
+  constructor(parts: RouterParts) {
+    this.#parts = parts;
+    this.tokenize = (request) => parts.home.tokenize(request);
+    this.#retries = new AttemptBudget(retryRules, () => performance.now());
+    this.#hedges = new AttemptBudget(hedgeRules, () => performance.now());
+  }
+
+  inFlight(): number {
+    return this.#parts.home.inFlight() + this.#remoteInFlight;
+  }
+
+  queueDepth(): number {
+    return this.#parts.home.queueDepth();
+  }
+
+  async embed(request: EmbedRequest): Promise<EmbedResult> {
+    const { home, backends, config } = this.#parts;
+    const model = home.model(request.model);
+    const name = model?.id ?? request.model;
+    const space = model?.space ?? (name === undefined ? null : backends.commonSpace(name));
+    const remotes = name === undefined || config.forward === "never" ? [] : backends.remotes(name);
+    const regions = config.residency[request.tenant ?? defaultTenant] ?? null;
+    this.#retries.earn();
+    this.#hedges.earn();
+    // The usual case costs nothing: there is no other place, or this one is idle and no other is cheaper.
+    if (remotes.length === 0 && regions === null) return home.embed(request);
+    const startedMs = performance.now();
+    const tokens = request.inputs.reduce((sum, input) => sum + estimateTokens(input, model?.maxTokens ?? 512), 0);
+    const journey: Journey = {
+      request: { ...request, model: name ?? "" },
+      routed: { model: name ?? "", space: space ?? "", texts: request.inputs.length, tokens, regions },
+      home: model,
+      remotes,
+      startedMs,
+      deadlineMs:
+        startedMs + Math.min(this.#parts.requestTimeoutMs, request.latencyBudgetMs ?? this.#parts.requestTimeoutMs),
+      tried: [],
+      attempts: 0,
+      lastError: null,
+    };
+    try {
+      return await this.#travel(journey);
+    } catch (error) {
+      throw await home.recordRefused(request, error, startedMs);
+    }
+  }
+
+  /** Tries one backend after the other until one answers, the time is over, or none is left. */
+  async #travel(journey: Journey): Promise<EmbedResult> {
+    for (;;) {
+      const decision = this.#decide(journey);
+      if (decision.kind === "refuse") throw this.#refusal(journey, decision);
+      // Beyond the first attempt anywhere else, each one is extra work.
+      const isExtra = journey.tried.some((id) => id !== "home");
+      if (isExtra) {
+        if (!this.#retries.take()) throw journey.lastError;
+        this.#parts.onExtra("retry");
+      }
+      journey.attempts += 1;
+      const result =
+        decision.backend === "home" ? await this.#atHome(journey) : await this.#away(journey, decision.backend, decision);
+      if (result === null) continue;
+      this.#tell(journey, result.servedBy ?? decision.backend, decision, "answered");
+      return result;
+    }
+  }
+
+  #decide(journey: Journey, also: readonly string[] = []): RouteDecision {
+    const { backends, config, region, home, random } = this.#parts;
+    const { request, routed, remotes, tried, deadlineMs } = journey;
+    const leftMs = Math.max(0, deadlineMs - performance.now());
+    const view = journey.home === null ? null : home.view(journey.home, request, routed.tokens);
+    const reachable = this.#remoteInFlight < maxRemoteInFlight ? remotes : [];
+    return decideRoute({
+      request: {
+        timeLeftMs: request.latencyBudgetMs === undefined ? Math.min(leftMs, config.targetMs) : leftMs,
+        regions: routed.regions === null ? null : [...routed.regions],
+        tried: [...tried, ...also],
+      },
+      candidates: backends.candidates(routed, view, reachable, region),
+      rules: { ...spill, alikeWithin: 0.1, late: config.late },
+      draws: [random(), random(), random()],
+    });
+  }
+
+  /** Answers here. @returns null where another backend may do better. */
+  async #atHome(journey: Journey): Promise<EmbedResult | null> {
+    journey.tried.push("home");
+    try {
+      return { ...(await this.#parts.home.attempt(this.#withTimeLeft(journey))), servedBy: "home" };
+    } catch (error) {
+      const code = error instanceof ServiceError ? error.code : null;
+      const isSpill = code === "TOO_MANY_REQUESTS" || code === "AGENT_STANDBY" || code === "MODEL_UNAVAILABLE";
+      if (!isSpill) throw error;
+      journey.lastError = error;
+      return null;
+    }
+  }
+
+  /** Answers elsewhere, and at a second place too when the first is slow. @returns null where another may be asked. */
+  async #away(journey: Journey, backend: string, decision: RouteDecision): Promise<EmbedResult | null> {
+    const remote = journey.remotes.find(({ id }) => id === backend) as Remote;
+    const first = this.#start(journey, remote);
+    const hedgeMs = this.#hedgeAfterMs(journey, remote, decision);
+    let reply: RemoteReply | null = null;
+    if (hedgeMs !== null) {
+      const slow = Symbol("slow");
+      const sooner = await Promise.race([first.reply, Bun.sleep(hedgeMs).then(() => slow)]);
+      if (sooner === slow) {
+        const second = this.#startHedge(journey, backend);
+        reply = second === null ? await first.reply : await firstAnswer(first, second);
+      } else reply = sooner as RemoteReply;
+    } else reply = await first.reply;
+    const { result, error, mayRetry } = reply;
+    if (result !== null) {
+      this.#parts.home.recordElsewhere(journey.request, result, journey.startedMs);
+      return { ...result, durationMs: performance.now() - journey.startedMs };
+    }
+    if (!mayRetry) throw error;
+    journey.lastError = error;
+    return null;
+  }
+
+  /** Begins an attempt at a remote. `cancel` gives it up. */
+  #start(journey: Journey, remote: Remote): Attempt {
+    const { backends, client } = this.#parts;
+    const { routed, request } = journey;
+    journey.tried.push(remote.id);
+    const leftMs = Math.max(1, journey.deadlineMs - performance.now());
+    const othersLeft = journey.remotes.some(({ id }) => !journey.tried.includes(id));
+    const usualMs = backends.p95Ms(remote, routed);
+    const budgetMs =
+      othersLeft && usualMs !== null ? Math.min(leftMs, Math.max(minAttemptMs, patience * usualMs)) : leftMs;
+    const given = new AbortController();
+    const onDisconnect = () => given.abort(request.signal.reason);
+    request.signal.addEventListener("abort", onDisconnect, { once: true });
+    if (request.signal.aborted) onDisconnect();
+    const startedMs = performance.now();
+    backends.begin(remote, routed);
+    this.#remoteInFlight += 1;
+    const reply = client
+      .ask(remote, request, routed.space, budgetMs, given.signal)
+      .then(
+        (answer) => {
+          backends.end(remote, routed, { ...answer, ms: performance.now() - startedMs });
+          return answer.result === null ? answer : { ...answer, result: { ...answer.result, servedBy: remote.id } };
+        },
+        (error) => {
+          backends.abandon(remote, routed);
+          throw error;
+        },
+      )
+      .finally(() => {
+        this.#remoteInFlight -= 1;
+        request.signal.removeEventListener("abort", onDisconnect);
+      });
+    // A hedge that lost is given up: nobody waits for it.
+    reply.catch(() => undefined);
+    return { reply, cancel: () => given.abort(new Error("another backend answered first")) };
+  }
+
+  /** Returns the time after which a second backend is asked too; null: never. */
+  #hedgeAfterMs(journey: Journey, remote: Remote, decision: RouteDecision): number | null {
+    if (!this.#parts.config.hedge || decision.kind === "refuse" || decision.rule === "all-busy") return null;
+    const p95Ms = this.#parts.backends.p95Ms(remote, journey.routed);
+    return p95Ms === null ? null : Math.max(minHedgeMs, p95Ms);
+  }
+
+  #startHedge(journey: Journey, first: string): Attempt | null {
+    const decision = this.#decide(journey, [first, "home"]);
+    if (decision.kind === "refuse" || decision.rule === "all-busy" || decision.rule === "soonest") return null;
+    const remote = journey.remotes.find(({ id }) => id === decision.backend);
+    if (remote === undefined || this.#utilizationOf(journey, remote) >= hedgeBelow || !this.#hedges.take()) return null;
+    this.#parts.onExtra("hedge");
+    journey.attempts += 1;
+    return this.#start(journey, remote);
+  }
+
+  #utilizationOf({ routed }: Journey, remote: Remote): number {
+    return this.#parts.backends.candidates(routed, null, [remote], "")[0]?.utilization ?? 1;
+  }
+
+  #withTimeLeft({ request, deadlineMs }: Journey): EmbedRequest {
+    if (request.latencyBudgetMs === undefined) return request;
+    return { ...request, latencyBudgetMs: Math.max(0.001, deadlineMs - performance.now()) };
+  }
+
+  #refusal(journey: Journey, decision: Extract<RouteDecision, { kind: "refuse" }>): unknown {
+    this.#tell(journey, "none", decision, "refused");
+    if (decision.rule === "no-region") {
+      const regions = journey.routed.regions?.join(", ") ?? "";
+      return new ServiceError("NO_BACKEND_IN_REGION", `no backend in ${regions} can answer now`, { retryAfterS: 5 });
+    }
+    if (journey.lastError !== null) return journey.lastError;
+    const reason = explainRoute(decision);
+    if (decision.rule === "no-model" && journey.home === null)
+      return new ServiceError("MODEL_NOT_FOUND", `model: expected one that an agent of the fleet serves, got ${JSON.stringify(journey.request.model)}`, {
+        details: { param: "model" },
+      });
+    if (decision.rule === "too-late") return new ServiceError("TOO_MANY_REQUESTS", reason, { retryAfterS: 1 });
+    return new ServiceError("MODEL_UNAVAILABLE", reason, { retryAfterS: 1 });
+  }
+
+  #tell(journey: Journey, backend: string, decision: RouteDecision, outcome: RouteEvent["outcome"]): void {
+    const kind = backend === "home" ? "home" : (journey.remotes.find(({ id }) => id === backend)?.kind ?? "none");
+    const reason = explainRoute(decision);
+    currentTrace()?.annotate({ "thormesh.served_by": backend, "thormesh.route": decision.rule });
+    this.#parts.onRoute({
+      atMs: this.#parts.nowMs(),
+      model: journey.routed.model,
+      ...{ backend, kind, rule: decision.rule, outcome, reason, attempts: journey.attempts },
+      usd: decision.kind === "route" ? decision.usdPerRequest : 0,
+    });
+  }
+}
+
+interface Attempt {
+  readonly reply: Promise<RemoteReply>;
+  cancel(): void;
+}
+
+/** Resolves with the first of two attempts that has vectors, and gives up the other; with the last reply where neither has. */
+async function firstAnswer(one: Attempt, other: Attempt): Promise<RemoteReply> {
+  const settled = [one, other].map(async (attempt) => ({ attempt, reply: await attempt.reply }));
+  const sooner = await Promise.race(settled);
+  const later = sooner.attempt === one ? other : one;
+  if (sooner.reply.result !== null || !sooner.reply.mayRetry) {
+    later.cancel();
+    return sooner.reply;
+  }
+  return later.reply;
+}
