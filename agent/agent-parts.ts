@@ -206,6 +206,10 @@ export function createAgentParts(given: {
         record.recordRefused(request);
         felt.recordRefused(request);
       },
+      recordWork(work) {
+        record.recordWork(work);
+        felt.recordWork(work);
+      },
     },
     gpus: boardFirst(gpuMonitor, boardLoad),
     role: membership,

@@ -1,5 +1,5 @@
 import { minuteMs } from "#platform/time.ts";
-import { demandOf } from "#protocol/demand.ts";
+import { workOf } from "#protocol/demand.ts";
 import { latencyQuantileMs } from "#protocol/latency-histogram.ts";
 import type { MinuteTraffic } from "#protocol/messages.ts";
 import type { BoardFigures } from "./calibration/board-figures.ts";
@@ -59,13 +59,13 @@ export class MinuteLessons {
     if (minute !== undefined && minutes.length === 1) {
       if (steady) this.#teachFigures(measured, minute, modeId);
       const missed = watch.close({
-        qps: demandOf(minute) / 60,
+        qps: workOf(minute) / 60,
         p95Ms: slowestP95Ms(minute),
         targetP95Ms: figures.origin().targetP95Ms,
       });
       if (missed !== null) budget.observe(missed);
     }
-    for (const each of whole) headroom.observe(each.minuteStartMs, demandOf(each) / 60);
+    for (const each of whole) headroom.observe(each.minuteStartMs, workOf(each) / 60);
   }
 
   #teachFigures({ energyJ, measuredMs }: MeasuredEnergy, minute: MinuteTraffic, modeId: number): void {

@@ -15,7 +15,12 @@ export interface ServedRequest {
   readonly cachedTexts: number;
   /** Time that the request waited in the model's queue until its first batch was sent. */
   readonly queueMs: number;
+  /** Texts that another agent or an offer computed. Default: none. */
+  readonly sentTexts?: number;
 }
+
+/** One request that another agent sent here: it is demand there, and work here. */
+export type PeerWork = Omit<ServedRequest, "sentTexts">;
 
 /** One request that was offered and got no vectors, other than by a fault of its own. */
 export interface RefusedRequest {
@@ -31,6 +36,7 @@ export interface RefusedRequest {
 export interface TrafficSink {
   recordServed(request: ServedRequest): void;
   recordRefused(request: RefusedRequest): void;
+  recordWork(work: PeerWork): void;
 }
 
 /** Limits a model's batches to the board's capacity: a simulated board paces them, a real one lets all through at once. */

@@ -1,5 +1,5 @@
 import type { FeltFigures } from "#agent/power/power-governor.ts";
-import type { RefusedRequest, ServedRequest, TrafficSink } from "#agent/serving/ports.ts";
+import type { PeerWork, RefusedRequest, ServedRequest, TrafficSink } from "#agent/serving/ports.ts";
 import type { SloConfig } from "#agent/slo-config.ts";
 import { secondMs } from "#platform/time.ts";
 import { addLatencyCounts, emptyLatencyCounts, latencyBucket, latencyQuantileMs } from "#protocol/latency-histogram.ts";
@@ -29,6 +29,8 @@ interface ModelCounts {
   requests: number;
   texts: number;
   cachedTexts: number;
+  sentTexts: number;
+  peerTexts: number;
   slowRequests: number;
   readonly latencyCounts: number[];
   readonly refused: Map<RefusalCause, { requests: number; texts: number; tokens: number }>;
@@ -42,7 +44,7 @@ const maxModels = 64;
 const quietMs = 30 * secondMs;
 
 const emptyCounts = (): ModelCounts => ({
-  ...{ requests: 0, texts: 0, cachedTexts: 0, slowRequests: 0 },
+  ...{ requests: 0, texts: 0, cachedTexts: 0, slowRequests: 0, sentTexts: 0, peerTexts: 0 },
   latencyCounts: emptyLatencyCounts(),
   refused: new Map(),
 });
@@ -65,7 +67,7 @@ export class FeltDemand implements TrafficSink {
     this.#parts = parts;
   }
 
-  recordServed({ model, texts, cachedTexts, latencyMs }: ServedRequest): void {
+  recordServed({ model, texts, cachedTexts, latencyMs, sentTexts = 0 }: ServedRequest): void {
     const slice = this.#slice();
     slice.requests += 1;
     count(slice.latencyCounts, latencyMs);
@@ -73,8 +75,17 @@ export class FeltDemand implements TrafficSink {
     counts.requests += 1;
     counts.texts += texts;
     counts.cachedTexts += cachedTexts;
+    counts.sentTexts += sentTexts;
     if (latencyMs > this.#parts.slo.p95Ms) counts.slowRequests += 1;
     count(counts.latencyCounts, latencyMs);
+  }
+
+  /** Another agent's request is felt by its user too, and this agent's mode decides how. */
+  recordWork({ model, texts, cachedTexts, latencyMs }: PeerWork): void {
+    const slice = this.#slice();
+    slice.requests += 1;
+    count(slice.latencyCounts, latencyMs);
+    this.#countsOf(model).peerTexts += texts - cachedTexts;
   }
 
   recordRefused({ model, texts, tokens, cause }: RefusedRequest): void {
@@ -115,9 +126,11 @@ export class FeltDemand implements TrafficSink {
   take(): AskedModel[] {
     const models = this.#models;
     this.#models = new Map();
-    return [...models].map(([model, { latencyCounts, refused, ...counts }]) => ({
+    return [...models].map(([model, { latencyCounts, refused, sentTexts, peerTexts, ...counts }]) => ({
       model,
       ...counts,
+      ...(sentTexts > 0 && { sentTexts }),
+      ...(peerTexts > 0 && { peerTexts }),
       refused: [...refused].map(([cause, sums]) => ({ cause, ...sums })),
       p95Ms: latencyQuantileMs(latencyCounts, 0.95),
     }));

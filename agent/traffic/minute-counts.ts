@@ -1,5 +1,5 @@
-import type { RefusedRequest, ServedRequest } from "#agent/serving/ports.ts";
-import { demandTexts } from "#protocol/demand.ts";
+import type { PeerWork, RefusedRequest, ServedRequest } from "#agent/serving/ports.ts";
+import { workTexts } from "#protocol/demand.ts";
 import { emptyLatencyCounts, latencyBucket } from "#protocol/latency-histogram.ts";
 import { defaultTenant, type MinuteTraffic, type ModelTraffic, type TenantTraffic } from "#protocol/messages.ts";
 
@@ -7,8 +7,9 @@ import { defaultTenant, type MinuteTraffic, type ModelTraffic, type TenantTraffi
 export interface MinuteCounts {
   add(request: ServedRequest): void;
   addRefused(request: RefusedRequest): void;
-  /** Returns the texts that needed capacity so far. */
-  demandTexts(): number;
+  addWork(work: PeerWork): void;
+  /** Returns the texts that called for this agent's own capacity so far. */
+  workTexts(): number;
   /** Returns the counts so far; a model's tenants only where there are others than the default one. */
   traffic(): Omit<MinuteTraffic, "minuteStartMs" | "observedMs">;
 }
@@ -29,6 +30,7 @@ interface ModelCounts {
 
 const emptySums = (): Sums => ({
   ...{ requests: 0, texts: 0, tokens: 0, computeMs: 0, cachedTexts: 0, queueMs: 0 },
+  ...{ sentTexts: 0, peerTexts: 0, peerTokens: 0 },
   refused: [],
 });
 
@@ -44,9 +46,14 @@ function addRefusal({ refused }: Sums, { cause, texts, tokens }: RefusedRequest)
 }
 
 /** Leaves out what is zero: most tenants are refused nothing. */
-function briefly({ cachedTexts, queueMs, refused, ...sums }: Sums): Omit<TenantTraffic, "tenant"> {
+function briefly({ cachedTexts, queueMs, refused, sentTexts, peerTexts, peerTokens, ...sums }: Sums): Omit<
+  TenantTraffic,
+  "tenant"
+> {
   return {
     ...sums,
+    ...(sentTexts > 0 && { sentTexts }),
+    ...(peerTexts > 0 && { peerTexts, peerTokens }),
     ...(cachedTexts > 0 && { cachedTexts }),
     ...(queueMs > 0 && { queueMs }),
     ...(refused.length > 0 && { refused }),
@@ -55,8 +62,11 @@ function briefly({ cachedTexts, queueMs, refused, ...sums }: Sums): Omit<TenantT
 
 function toTraffic([model, { sums, latencyCounts, tenants }]: [string, ModelCounts]): ModelTraffic {
   const isOfDefaultTenant = tenants.size === 1 && tenants.has(defaultTenant);
+  // The model's own sums keep all fields but those of a mesh, which most fleets' minutes have not.
+  const { sentTexts, peerTexts, peerTokens, ...plain } = sums;
+  const mesh = { ...(sentTexts > 0 && { sentTexts }), ...(peerTexts > 0 && { peerTexts, peerTokens }) };
   const named = [...tenants].map(([tenant, each]) => ({ tenant, ...briefly(each) }));
-  return { model, ...sums, latencyCounts, ...(isOfDefaultTenant ? {} : { tenants: named }) };
+  return { model, ...plain, ...mesh, latencyCounts, ...(isOfDefaultTenant ? {} : { tenants: named }) };
 }
 
 export function createMinuteCounts(): MinuteCounts {
@@ -88,10 +98,19 @@ export function createMinuteCounts(): MinuteCounts {
       .reduce((sum, { cause, requests }) => sum + (causes.includes(cause) ? requests : 0), 0);
 
   return {
-    add({ model, tenant, latencyMs, ...request }) {
+    addWork({ model, tenant, texts, tokens, computeMs, cachedTexts }) {
+      const counts = countsOf(model);
+      for (const sums of [counts.sums, tenantOf(counts, tenant)]) {
+        sums.peerTexts += texts - cachedTexts;
+        sums.peerTokens += tokens;
+        sums.computeMs += computeMs;
+      }
+    },
+    add({ model, tenant, latencyMs, sentTexts = 0, ...request }) {
       const counts = countsOf(model);
       for (const sums of [counts.sums, tenantOf(counts, tenant)]) {
         sums.requests += 1;
+        sums.sentTexts += sentTexts;
         for (const kind of ["texts", "tokens", "computeMs", "cachedTexts", "queueMs"] as const)
           sums[kind] += request[kind];
       }
@@ -102,7 +121,7 @@ export function createMinuteCounts(): MinuteCounts {
       const counts = countsOf(request.model);
       for (const sums of [counts.sums, tenantOf(counts, request.tenant)]) addRefusal(sums, request);
     },
-    demandTexts: () => [...models.values()].reduce((total, { sums }) => total + demandTexts(sums), 0),
+    workTexts: () => [...models.values()].reduce((total, { sums }) => total + workTexts(sums), 0),
     traffic: () => ({
       errors: refusedBecause("deadline", "error"),
       rejected: refusedBecause("queue", "standby", "rate-limit"),

@@ -1,4 +1,4 @@
-import type { RefusedRequest, ServedRequest, TrafficSink } from "#agent/serving/ports.ts";
+import type { PeerWork, RefusedRequest, ServedRequest, TrafficSink } from "#agent/serving/ports.ts";
 import type { MinuteRate } from "#forecast/forecaster.ts";
 import type { StateDatabase } from "#platform/files/open-database.ts";
 import { type StorageWatch, strictStorage } from "#platform/files/storage-watch.ts";
@@ -115,6 +115,10 @@ export class TrafficRecord implements TrafficSink {
     this.#current().addRefused(request);
   }
 
+  recordWork(work: PeerWork): void {
+    this.#current().addWork(work);
+  }
+
   /**
    * Closes every minute that ended by `nowMs`, records it (in memory while the disk can't be written) and returns them, oldest first; minutes
    * without requests too (zero is not a gap). After a clock jump of more than five minutes the minutes in between stay a gap.
@@ -128,7 +132,7 @@ export class TrafficRecord implements TrafficSink {
     return this.#closeUntil(Math.round(nowMs));
   }
 
-  /** Returns the demand, texts a second, in each of the `count` minutes before that of `nowMs`, oldest first; null where less than half was observed. */
+  /** Returns the work of this agent, texts a second, in each of the `count` minutes before that of `nowMs`, oldest first; null where less than half was observed. */
   recentRates(count: number, nowMs: number): MinuteRate[] {
     const endMs = startOfMinute(nowMs);
     const startMs = endMs - count * minuteMs;
@@ -151,13 +155,13 @@ export class TrafficRecord implements TrafficSink {
     return onDisk + this.#unwritten.length;
   }
 
-  /** Returns the demand, texts a second: of the minute under way, of the last minute in its first 20 s, or of the last 60 s while it has few texts. */
+  /** Returns the work of this agent, texts a second: of the minute under way, of the last minute in its first 20 s, or of the last 60 s while it has few texts. */
   liveQps(nowMs: number): number {
     const minuteStartMs = startOfMinute(nowMs);
     const elapsedMs = nowMs - Math.max(minuteStartMs, this.#observedFromMs);
     const lastTexts = this.#lastClosedTexts;
     if (elapsedMs < 20_000) return lastTexts / (minuteMs / 1000);
-    const texts = this.#open.get(minuteStartMs)?.demandTexts() ?? 0;
+    const texts = this.#open.get(minuteStartMs)?.workTexts() ?? 0;
     // A few texts in 20 s are no rate: one more or less would look like a change. The last 60 s are better.
     if (texts < minTextsOfRate && lastTexts > 0)
       return (texts + lastTexts * Math.max(0, 1 - elapsedMs / minuteMs)) / (minuteMs / 1000);
@@ -233,7 +237,7 @@ export class TrafficRecord implements TrafficSink {
     const counts = this.#open.get(minuteStartMs) ?? createMinuteCounts();
     this.#open.delete(minuteStartMs);
     const traffic: MinuteTraffic = { minuteStartMs, observedMs, ...counts.traffic() };
-    const texts = counts.demandTexts();
+    const texts = counts.workTexts();
     this.#seq += 1;
     this.#lastClosedTexts = texts;
     const minute = { bootId: this.#bootId, seq: this.#seq, traffic };

@@ -10,6 +10,12 @@ export const ModelBeat = Type.Object(
     requests: described(count(bounds.requests), "requests that were answered with vectors"),
     texts: described(count(bounds.texts), "texts of these requests"),
     cachedTexts: described(count(bounds.texts), "of texts, those whose vectors were in the cache"),
+    sentTexts: Type.Optional(
+      described(count(bounds.texts), "of texts, those that another agent or an offer computed; absent: none"),
+    ),
+    peerTexts: Type.Optional(
+      described(count(bounds.texts), "texts computed for other agents, where they are demand; absent: none"),
+    ),
     refused: { ...RefusedRequests },
     p95Ms: orNull(amount(bounds.durationMs), "95th percentile of latency of the answered requests; null: none"),
     slowRequests: described(

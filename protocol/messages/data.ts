@@ -21,6 +21,19 @@ const counts = {
       "of texts, those whose vectors were in the cache: they cost no capacity; absent: unknown",
     ),
   ),
+  sentTexts: Type.Optional(
+    described(
+      count(bounds.texts),
+      "of texts, those that another agent or an offer computed: they are demand here and work there; absent: none",
+    ),
+  ),
+  peerTexts: Type.Optional(
+    described(
+      count(bounds.texts),
+      "texts computed for other agents, where they are demand: not part of texts, but their computeMs is of computeMs; absent: none",
+    ),
+  ),
+  peerTokens: Type.Optional(described(count(bounds.tokens), "tokens of peerTexts; absent: none")),
   queueMs: Type.Optional(
     described(
       amount(bounds.computeMs),

@@ -80,7 +80,7 @@ function serveForMeasuring({ config, device }: SweepRequest): Serving {
     log: createLogger("calibrate", "error"),
     clock: systemClock,
     gate: device.gate,
-    sink: { recordServed() {}, recordRefused() {} },
+    sink: { recordServed() {}, recordRefused() {}, recordWork() {} },
     role: { role: "active", servingPeers: () => [] },
     metrics: new Registry(),
     version,

@@ -80,8 +80,6 @@ interface Progress {
   readonly tenant: string;
   readonly startedMs: number;
   readonly deadline: RequestDeadline;
-  /** "unknown" until the model is found. */
-  modelId: string;
   lease: ModelLease | undefined;
 }
 
@@ -104,19 +102,26 @@ export class TextEmbedder implements Embedder {
   }
 
   async embed(request: EmbedRequest): Promise<EmbedResult> {
+    const startedMs = performance.now();
+    try {
+      return await this.attempt(request);
+    } catch (error) {
+      throw await this.recordRefused(request, error, startedMs);
+    }
+  }
+
+  /** Answers without recording a refusal. Rejects with whatever ended it; {@link recordRefused} makes the client's error of that. */
+  async attempt(request: EmbedRequest): Promise<EmbedResult> {
     const progress: Progress = {
       request,
       tenant: request.tenant ?? defaultTenant,
       startedMs: performance.now(),
       deadline: startDeadline(request.signal, this.#timeoutMsOf(request)),
-      modelId: "unknown",
       lease: undefined,
     };
     this.#inFlight += 1;
     try {
       return await this.#answer(progress);
-    } catch (error) {
-      throw await this.#refuse(progress, error);
     } finally {
       this.#inFlight -= 1;
       progress.lease?.release();
@@ -158,7 +163,6 @@ export class TextEmbedder implements Embedder {
     progress.lease = lease;
     const { model } = lease;
     const { manifest } = model.found;
-    progress.modelId = manifest.id;
     refuseUnlessForKind(manifest, request.inputs);
     refuseMoreDimensions(model, request);
     const { texts, missing } = this.#lookUp(model, request, tenant);
@@ -201,13 +205,13 @@ export class TextEmbedder implements Embedder {
 
   /** Makes the answer, and records it. */
   #record(
-    { startedMs, modelId, tenant }: Progress,
+    { request, startedMs, tenant }: Progress,
     model: EmbeddingModel,
     texts: readonly CachedText[],
     figures: Pick<ServedRequest, "computeMs" | "queueMs" | "cachedTexts">,
   ): EmbedResult {
     const { sink, metrics } = this.#parts;
-    const { dimension, relevantLabel } = model.found.manifest;
+    const { id: modelId, dimension, relevantLabel } = model.found.manifest;
     const vectors: Float32Array[] = [];
     let tokens = 0;
     let truncatedInputs = 0;
@@ -218,7 +222,9 @@ export class TextEmbedder implements Embedder {
     }
     const finishedMs = performance.now();
     const durationMs = finishedMs - startedMs;
-    sink.recordServed({ model: modelId, tenant, texts: texts.length, tokens, latencyMs: durationMs, ...figures });
+    const served = { model: modelId, tenant, texts: texts.length, tokens, latencyMs: durationMs, ...figures };
+    if (request.forPeer === true) sink.recordWork(served);
+    else sink.recordServed(served);
     metrics.recordRequest(modelId, "success", durationMs);
     metrics.recordTokens(modelId, tokens, truncatedInputs);
     const trace = currentTrace();
@@ -233,26 +239,40 @@ export class TextEmbedder implements Embedder {
     return { model: modelId, dimension, relevantLabel, vectors, tokens, truncatedInputs, durationMs };
   }
 
-  /** Records a failure, slows down clients that retry at once, and returns what the client is told. */
-  async #refuse({ request, tenant, startedMs, modelId, lease }: Progress, cause: unknown): Promise<ServiceError> {
-    const { metrics } = this.#parts;
+  /**
+   * Records a failure, slows down clients that retry at once, and returns what the client is told. Another agent's request is its own to record,
+   * and to ask elsewhere for at once.
+   * @param cause whatever {@link attempt} rejected with
+   */
+  async recordRefused(request: EmbedRequest, cause: unknown, startedMs: number): Promise<ServiceError> {
+    this.#inFlight += 1;
+    try {
+      return await this.#refuse(request, cause, startedMs);
+    } finally {
+      this.#inFlight -= 1;
+    }
+  }
+
+  async #refuse(request: EmbedRequest, cause: unknown, startedMs: number): Promise<ServiceError> {
+    const { metrics, findModel } = this.#parts;
+    const tenant = request.tenant ?? defaultTenant;
+    const modelId = findModel(request.model)?.manifest.id ?? "unknown";
     const error = this.#explain(cause, request);
     const waitedMs = performance.now() - startedMs;
     const gaveUp = waitedMs >= ownDeadlineMs ? "deadline" : null;
     const refusal = error === "cancelled" ? gaveUp : causeOf(error);
-    if (refusal !== null) this.#recordRefused(request, tenant, refusal);
+    if (refusal !== null && request.forPeer !== true) this.#countRefused(request, tenant, refusal);
     metrics.recordRequest(modelId, error === "cancelled" ? error : statusOf(refusal), waitedMs);
     currentTrace()?.annotate({ "error.type": error === "cancelled" ? error : error.code });
     if (error === "cancelled") return new ServiceError("INVALID_REQUEST", "the client closed the connection");
-    if (error.code === "TOO_MANY_REQUESTS") {
-      lease?.release();
+    if (error.code === "TOO_MANY_REQUESTS" && request.forPeer !== true) {
       const { latencyBudgetMs, signal } = request;
       await this.#refusals.pause(tenant, { bytes: estimateBytes(request.inputs, 0), latencyBudgetMs, signal });
     }
     return error;
   }
 
-  #recordRefused({ model: name, inputs }: EmbedRequest, tenant: string, cause: RefusalCause): void {
+  #countRefused({ model: name, inputs }: EmbedRequest, tenant: string, cause: RefusalCause): void {
     const { findModel, sink, metrics } = this.#parts;
     // A model that does not exist needs no capacity.
     const manifest = findModel(name)?.manifest;

@@ -18,6 +18,8 @@ export interface EmbedRequest {
   readonly promptName?: string | undefined;
   /** The tenant to charge; undefined = the default tenant. */
   readonly tenant?: string | undefined;
+  /** True for a request that another agent sent here: it is work, but demand only there. */
+  readonly forPeer?: boolean;
   /** Aborts when the client disconnects. */
   readonly signal: AbortSignal;
 }
@@ -34,6 +36,8 @@ export interface EmbedResult {
   /** Number of inputs that were cut because they were longer than the model reads. */
   readonly truncatedInputs: number;
   readonly durationMs: number;
+  /** Backend that answered: `home`, an agent's id, or `offer:NAME`. Absent where there was no choice. */
+  readonly servedBy?: string;
 }
 
 export interface TokenizeRequest {

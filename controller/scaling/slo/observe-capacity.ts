@@ -1,7 +1,7 @@
 import type { AgentState } from "#controller/fleet/agent-state.ts";
 import { beatsOf } from "#controller/fleet/beats.ts";
 import type { AgentCandidate } from "#controller/scaling/active-agents/scaling-inputs.ts";
-import { demandTexts } from "#protocol/demand.ts";
+import { workTexts } from "#protocol/demand.ts";
 import type { CapacityEstimate, PowerModeProfile } from "#protocol/messages.ts";
 
 /** Capacity of an agent as the controller counts on it. Rates are texts a second in the most capable mode. */
@@ -36,13 +36,13 @@ function estimatesOf(agent: AgentState, nowMs: number): { estimate: CapacityEsti
     source !== "profile" && qps > 0 && confidence > 0;
   const beat = beatsOf(agent, nowMs).at(-1)?.beat;
   const ofBeat = (beat?.models ?? []).flatMap(({ capacity, ...counts }) =>
-    capacity !== undefined && isMeasured(capacity) ? [{ estimate: capacity, texts: demandTexts(counts) }] : [],
+    capacity !== undefined && isMeasured(capacity) ? [{ estimate: capacity, texts: workTexts(counts) }] : [],
   );
   if (ofBeat.length > 0) return ofBeat;
   const minute = agent.recent.at(-1);
   return (minute?.capacity ?? []).filter(isMeasured).map((estimate) => {
     const asked = minute?.traffic.models.find(({ model }) => model === estimate.model);
-    return { estimate, texts: asked === undefined ? 0 : demandTexts(asked) };
+    return { estimate, texts: asked === undefined ? 0 : workTexts(asked) };
   });
 }
 

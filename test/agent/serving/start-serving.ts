@@ -1,6 +1,7 @@
 import { Registry } from "prom-client";
 import {
   openGate,
+  type PeerWork,
   type RefusedRequest,
   type RoleView,
   type ServedRequest,
@@ -19,17 +20,22 @@ export type Answer = Record<string, any>;
 export interface RecordingSink extends TrafficSink {
   readonly served: ServedRequest[];
   readonly refused: RefusedRequest[];
+  readonly work: PeerWork[];
 }
 
 export function recordingSink(): RecordingSink {
   return {
     served: [],
     refused: [],
+    work: [],
     recordServed(request) {
       this.served.push(request);
     },
     recordRefused(request) {
       this.refused.push(request);
+    },
+    recordWork(work) {
+      this.work.push(work);
     },
   };
 }

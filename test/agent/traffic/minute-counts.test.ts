@@ -27,7 +27,7 @@ test("each model's tenants add up to it", () => {
     ],
     [{ tenant: "blue", requests: 1, texts: 3, tokens: 24, computeMs: 2 }],
   ]);
-  expect(counts.demandTexts()).toBe(12);
+  expect(counts.workTexts()).toBe(12);
 });
 
 test("where only the default tenant asked, none is named: the record is what agents without tenants write", () => {
@@ -93,8 +93,8 @@ test("what was offered is told by cause, and what needed capacity excludes the c
     { cause: "rate-limit", requests: 1, texts: 50, tokens: 100 },
     { cause: "error", requests: 1, texts: 60, tokens: 120 },
   ]);
-  expect(counts.demandTexts()).toBe(11 - 4 + 22 + 30 + 60);
-  expect(demandOf(traffic)).toBe(counts.demandTexts());
+  expect(counts.workTexts()).toBe(11 - 4 + 22 + 30 + 60);
+  expect(demandOf(traffic)).toBe(counts.workTexts());
   expect(offeredTexts(model as ModelTraffic)).toBe(11 + 22 + 30 + 40 + 50 + 60);
 });
 
