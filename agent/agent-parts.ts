@@ -29,7 +29,9 @@ import type { AgentConfig } from "./config.ts";
 import { FleetMember } from "./fleet-member.ts";
 import type { AgentIdentity } from "./identity.ts";
 import { createDesiredDocument } from "./mesh/desired-document.ts";
+import { electricityUsd } from "./mesh/electricity-price.ts";
 import { createMembership } from "./mesh/membership.ts";
+import { Mesh } from "./mesh/mesh.ts";
 import { createPeers } from "./mesh/peers.ts";
 import { StateFile } from "./open-state.ts";
 import { Power } from "./power/power.ts";
@@ -161,10 +163,33 @@ export function createAgentParts(given: {
   const membership = createMembership({
     configuredRole: config.role,
     document: createDesiredDocument(database, nowMs, log, storage),
-    peers: createPeers({ ownAgentId: agentId, brokerUrl: config.broker.url }),
+    peers: createPeers({
+      ownAgentId: agentId,
+      brokerUrl: config.broker.url,
+      speed: clock.speed,
+      mayCall: (url) => mesh.isPeerAddress(url),
+    }),
     brokerConnected: () => broker.connected,
     nowMs,
     log,
+  });
+  const capacityQps = (model: string) => capacity.present().find((each) => each.model === model)?.qps ?? null;
+  const mesh = new Mesh({
+    ...{ config: config.mesh, agentId, region: config.region, metrics },
+    apiKeys: config.serving.apiKeys,
+    requestTimeoutMs: config.serving.requestTimeoutMs,
+    maxInputs: config.serving.maxInputs,
+    peers: () => membership.backends(),
+    capacityQps: (model) => {
+      const qps = capacityQps(model);
+      return qps === null ? null : qps * clock.speed;
+    },
+    electricityUsd: (model) =>
+      electricityUsd({
+        qps: capacityQps(model),
+        mode: power.status().modes.find(({ name }) => name === modeName()) ?? null,
+        tariffUsdPerKwh: config.prices.tariffUsdPerKwh,
+      }),
   });
   const status = (): AgentStatus => ({
     agentId,
@@ -230,7 +255,9 @@ export function createAgentParts(given: {
       open_files: openFiles.check(),
       storage: withDamage(storage.check(), recentDamage(statePath, nowMs())),
     }),
+    mesh,
     extraRoutes: [
+      mesh.statusRoutes(),
       accuracyRoutes("agent", accuracyOf),
       trainingRoutes(() => nightTraining),
       forecastRoutes(
@@ -240,7 +267,14 @@ export function createAgentParts(given: {
       statusRoutes(status),
     ],
   });
-  const self = createSelfDescription({ identity, config, serving, power, membership, nowMs });
+  const self = createSelfDescription({
+    ...{ identity, config, serving, power, membership, nowMs },
+    mesh: () => ({
+      spaces: Object.fromEntries(serving.loadedModels().map(({ id, space }) => [id, mesh.spaceOf(id, space)])),
+      qps: capacityQps(mainModel()),
+      usdPerRequest: mesh.usdPerRequest(mainModel()),
+    }),
+  });
   const broker = new MqttBroker(
     {
       url: config.broker.url,

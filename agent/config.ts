@@ -7,6 +7,7 @@ import { logLevels } from "#platform/log.ts";
 import { literals, strict } from "#platform/schema-parts.ts";
 import { amount, bounds, httpUrlPattern, Identifier, record } from "#protocol/bounds.ts";
 import { AgentRole } from "#protocol/messages.ts";
+import { MeshConfig } from "./mesh/mesh-config.ts";
 import { ModelSourceConfig } from "./model-source-config.ts";
 import { PowerConfig } from "./power/power-config.ts";
 import { ServingConfig } from "./serving/serving-config.ts";
@@ -105,6 +106,7 @@ export const AgentConfig = Type.Object(
     ),
     recordRetentionDays: number(35, [1, 3650], "how long minutes are kept on the device"),
     serving: ServingConfig,
+    mesh: MeshConfig,
     models: ModelSourceConfig,
     forecast: Type.Object(
       { ...ForecastConfig.properties, training: NightTrainingConfig },

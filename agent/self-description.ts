@@ -12,6 +12,8 @@ export interface SelfDescriptionParts {
   readonly serving: Pick<Serving, "url" | "loadedModels">;
   readonly power: Pick<Power, "status" | "differs">;
   readonly membership: Pick<Membership, "decision" | "desired">;
+  /** What other agents need to know to send requests here. Default: nothing, and they send none. */
+  readonly mesh?: () => NonNullable<Presence["mesh"]>;
   readonly nowMs: () => number;
 }
 
@@ -37,6 +39,7 @@ export function createSelfDescription(parts: SelfDescriptionParts) {
       region: identity.region,
       version,
       models: serving.loadedModels().map(({ id }) => id),
+      ...(parts.mesh === undefined ? {} : { mesh: parts.mesh() }),
     }),
 
     /** Last will: it is written before anything runs, so it holds little more than the id. */

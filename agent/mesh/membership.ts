@@ -52,6 +52,8 @@ export function createMembership(parts: {
       return controllerOnline;
     },
     servingPeers: () => peers.serving(),
+    /** Agents that take this one's requests. */
+    backends: () => peers.backends(),
     /** The role follows only with the next `refresh`, as after all the others below. */
     observePresence: (presence: Presence) => peers.observe(presence),
     observeController(state: ControllerState) {

@@ -68,13 +68,20 @@ export const MeshConfig = Type.Object(
     peerNetworks: Type.Array(Type.String({ minLength: 2, maxLength: 64, title: "a network, such as 10.0.0.0/8" }), {
       default: [],
       maxItems: 64,
-      description: "networks in which the fleet's agents are; requests are sent to no other address of a peer. None: any",
+      description:
+        "networks in which the fleet's agents are; requests are sent to no other address of a peer. None: any",
     }),
     maxPeers: integer(20, [1, 1000], "agents that requests may be sent to in a fleet of more, for each model"),
     offers: Type.Array(MeshOffer, {
       default: [],
       maxItems: 32,
       description: "places outside the fleet that answer for a price",
+    }),
+    spaces: Type.Record(Type.String({ minLength: 1, maxLength: 128 }), Type.String({ minLength: 1, maxLength: 64 }), {
+      default: {},
+      maxProperties: 64,
+      description:
+        "a name for the vectors of a model, by its id: agents with the same name answer for each other although their files differ; others: a fingerprint of the files",
     }),
     residency: Type.Record(Name, Type.Array(Region, { minItems: 1, maxItems: 64 }), {
       default: {},

@@ -11,6 +11,7 @@ import type { Logger } from "#platform/log.ts";
 import { secondMs } from "#platform/time.ts";
 import { TextEmbedder } from "./admission/embed-texts.ts";
 import type { Embedder } from "./admission/embedder.ts";
+import type { Home } from "./admission/home.ts";
 import { createReranker } from "./admission/rerank-texts.ts";
 import { ResultCache } from "./admission/result-cache.ts";
 import { createTenantWeights } from "./admission/tenant.ts";
@@ -30,6 +31,7 @@ import { createFingerprintStore } from "./models/files/fingerprint-store.ts";
 import { onnxChoice } from "./models/find-model.ts";
 import type { ModelManifest } from "./models/model-manifest.ts";
 import { settingsOf } from "./models/model-settings.ts";
+import { vectorSpaceOf } from "./models/vector-space.ts";
 import type { ComputeGate, HealthCheck, RoleView, TrafficSink } from "./ports.ts";
 import { openEmbeddingModel } from "./residency/embedding-model.ts";
 import { type ListedModel, ModelPool } from "./residency/model-pool.ts";
@@ -64,6 +66,18 @@ export interface ServingOptions {
   readonly extraChecks?: () => Readonly<Record<string, HealthCheck>>;
   /** More routes under the same address, key and error shapes. */
   readonly extraRoutes?: readonly AnyElysia[];
+  /** Answers requests here or elsewhere. Default: here. */
+  readonly mesh?: MeshEntry;
+}
+
+/** The part of the mesh that stands before this agent's own service. */
+export interface MeshEntry {
+  /** Returns what all APIs ask instead of this agent's own service. */
+  route(home: Home): Embedder;
+  /** Returns routes for other agents. */
+  routes(home: Home): readonly AnyElysia[];
+  /** Secret and path of requests that other agents sign; null: none are accepted. */
+  readonly peers: { readonly secret: string; readonly path: string } | null;
 }
 
 /** A start waits no longer for a model that does not load. */
@@ -118,9 +132,13 @@ export class Serving {
     this.#pool = pool;
     const { found, firstLoaded } = await pool.start();
     // What follows costs no time: the model is being loaded in its process.
-    const embedder = new TextEmbedder({
+    const home = new TextEmbedder({
       acquireModel: (name, signal) => pool.acquire(name, signal),
       findModel: (name) => pool.find(name),
+      loadedModel: (id) => {
+        const model = pool.list().find(({ found: { manifest } }) => manifest.id === id);
+        return model?.status === "loaded" ? model.model : null;
+      },
       queueDepth: () => pool.queueDepth(),
       sink: this.#options.sink,
       role: this.#role,
@@ -131,11 +149,13 @@ export class Serving {
       weightOf,
       log,
     });
+    const { mesh } = this.#options;
+    const embedder = mesh?.route(home) ?? home;
     this.#embedder = embedder;
-    const authenticator = createAuthenticator({ apiKeys: config.apiKeys, log });
+    const authenticator = createAuthenticator({ apiKeys: config.apiKeys, log, peers: mesh?.peers ?? null });
     registerTotal(registry, "thormesh_wrong_api_keys_total", "Requests with a wrong API key", authenticator.wrongKeys);
     const state = this.#createState();
-    this.#server = this.#serveHttp(pool, embedder, authenticator, state);
+    this.#server = this.#serveHttp(pool, embedder, authenticator, state, mesh?.routes(home) ?? []);
     log.info(
       {
         url: this.#server.url,
@@ -211,7 +231,7 @@ export class Serving {
     const loaded = this.#models().filter(({ status }) => status === "loaded");
     return loaded.map(({ found }) => {
       const { id, dimension, revision } = found.manifest;
-      return { id, dimension, revision };
+      return { id, dimension, revision, space: vectorSpaceOf(found) };
     });
   }
 
@@ -319,7 +339,13 @@ export class Serving {
     };
   }
 
-  #serveHttp(pool: ModelPool, embedder: Embedder, authenticator: Authenticator, state: ServingState): HttpServer {
+  #serveHttp(
+    pool: ModelPool,
+    embedder: Embedder,
+    authenticator: Authenticator,
+    state: ServingState,
+    meshRoutes: readonly AnyElysia[],
+  ): HttpServer {
     const { config, log, clock, version, metrics, tracing, extraRoutes = [] } = this.#options;
     const { host, port, maxBodyBytes } = config;
     const startedAtS = Math.floor(clock.nowMs() / 1000);
@@ -353,6 +379,7 @@ export class Serving {
         ),
         azureRoutes(embedder, config),
         ollamaRoutes(embedder, config, (name) => pool.find(name)),
+        ...meshRoutes,
         teiRoutes(embedder, config),
       ],
       routes: [

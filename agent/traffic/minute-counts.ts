@@ -46,10 +46,15 @@ function addRefusal({ refused }: Sums, { cause, texts, tokens }: RefusedRequest)
 }
 
 /** Leaves out what is zero: most tenants are refused nothing. */
-function briefly({ cachedTexts, queueMs, refused, sentTexts, peerTexts, peerTokens, ...sums }: Sums): Omit<
-  TenantTraffic,
-  "tenant"
-> {
+function briefly({
+  cachedTexts,
+  queueMs,
+  refused,
+  sentTexts,
+  peerTexts,
+  peerTokens,
+  ...sums
+}: Sums): Omit<TenantTraffic, "tenant"> {
   return {
     ...sums,
     ...(sentTexts > 0 && { sentTexts }),

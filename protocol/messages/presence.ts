@@ -1,7 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { literals, orNull, strict } from "#platform/schema-parts.ts";
-import { HttpUrl, text } from "../bounds.ts";
-import { AgentRole, described, envelope, roleMeaning } from "./fields.ts";
+import { amount, HttpUrl, record, text } from "../bounds.ts";
+import { AgentRole, described, envelope, Qps, roleMeaning } from "./fields.ts";
 
 const MacAddress = Type.String({
   pattern: "^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$",
@@ -17,6 +17,19 @@ export const Presence = Type.Object(
     region: described(text(64), "where the device stands"),
     version: described(text(64), "of the program"),
     models: Type.Array(text(128), { maxItems: 64, description: "ids of the models that are loaded" }),
+    mesh: Type.Optional(
+      Type.Object(
+        {
+          spaces: {
+            ...record(128, text(64), 64),
+            description: "fingerprints of the vectors of its loaded models, by the model's id",
+          },
+          qps: orNull(Qps, "texts a second that it carries of its main model in its present mode; null: unknown"),
+          usdPerRequest: orNull(amount(1000), "price of a request that it answers; null: unknown"),
+        },
+        { ...strict, description: "what other agents need to know to send it requests; absent: it takes none" },
+      ),
+    ),
     asleep: Type.Optional(
       Type.Object(
         { mac: orNull(MacAddress, "Ethernet address by which a peer wakes it; null: not configured") },

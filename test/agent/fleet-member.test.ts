@@ -56,7 +56,7 @@ function join(change: { sleep?: object; waitForController?: boolean } = {}): Fle
     config: { advertiseUrl: null, prices: { tariffUsdPerKwh: null, amortisationUsdPerHour: null }, tags: {} },
     serving: {
       url: "http://127.0.0.1:1",
-      loadedModels: () => models.map((id) => ({ id, dimension: 1, revision: "" })),
+      loadedModels: () => models.map((id) => ({ id, dimension: 1, revision: "", space: "" })),
     },
     power: {
       status: () =>

@@ -3,7 +3,7 @@ export interface BudgetRules {
   readonly share: number;
   /** Extra attempts that a second earns. */
   readonly perS: number;
-  /** Attempts that can be saved up. */
+  /** Attempts that can be saved up; a third of it is there at the start. */
   readonly max: number;
 }
 
@@ -23,7 +23,7 @@ export class AttemptBudget {
   constructor(rules: BudgetRules, nowMs: () => number) {
     this.#rules = rules;
     this.#nowMs = nowMs;
-    this.#saved = rules.perS;
+    this.#saved = rules.max / 3;
     this.#atMs = nowMs();
   }
 

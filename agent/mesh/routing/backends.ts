@@ -198,7 +198,14 @@ export class Backends {
   }
 
   /** Describes the backends for `/api/v1/mesh`. */
-  describe(): { id: string; kind: string; model: string; circuit: string; inFlight: number; expectedMs: number | null }[] {
+  describe(): {
+    id: string;
+    kind: string;
+    model: string;
+    circuit: string;
+    inFlight: number;
+    expectedMs: number | null;
+  }[] {
     const nowMs = this.#nowMs();
     return [...this.#states].flatMap(([id, { models }]) =>
       [...models].map(([model, { circuit, latency, inFlight }]) => ({
@@ -226,8 +233,7 @@ export class Backends {
     else if (utilization < returnAt) state.spilling = false;
     const guess = remote.kind === "offer" ? remote.offer.latencyMs : home?.expectedMs;
     const baseMs = latency.expectedMs(request.tokens) ?? (guess == null ? null : guess + hopMs);
-    const queuedTexts =
-      report === null ? 0 : report.report.queued * Math.exp(-(nowMs - report.atMs) / queueTauMs);
+    const queuedTexts = report === null ? 0 : report.report.queued * Math.exp(-(nowMs - report.atMs) / queueTauMs);
     const circuitNow = circuitState(circuit, nowMs);
     const silent = remote.kind === "peer" && remote.peer.silent;
     return {
@@ -242,7 +248,8 @@ export class Backends {
       utilization: Math.min(100, utilization),
       spilling: state.spilling,
       warmth: warmthOf(circuit, nowMs),
-      sameSpace: remote.kind === "offer" || request.space === null || remote.peer.spaces[request.model] === request.space,
+      sameSpace:
+        remote.kind === "offer" || request.space === null || remote.peer.spaces[request.model] === request.space,
       state: circuitNow === "closed" ? (silent ? "silent" : "ready") : circuitNow,
     };
   }

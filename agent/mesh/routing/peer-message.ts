@@ -1,6 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { optional } from "#platform/http/optional-field.ts";
-import { orNull, strict } from "#platform/schema-parts.ts";
+import { strict } from "#platform/schema-parts.ts";
 import { bounds, count, text } from "#protocol/bounds.ts";
 
 /** Path of the route by which agents answer each other's requests. */
@@ -37,7 +37,6 @@ export const PeerAnswer = Type.Object(
     vectors: Type.Array(Type.String(), { description: "base64 of little-endian 32-bit numbers" }),
     tokens: count(bounds.tokens),
     truncatedInputs: count(bounds.texts),
-    computeMs: orNull(Type.Number({ minimum: 0, maximum: bounds.computeMs })),
   },
   strict,
 );

@@ -20,6 +20,8 @@ export interface RemoteReply {
   readonly error: ServiceError | null;
   /** True when another backend may be asked: nothing was computed, or it does not matter, as vectors can be computed twice. */
   readonly mayRetry: boolean;
+  /** True where it is leaving service: asking another one is no extra work. */
+  readonly isLeaving?: boolean;
 }
 
 export interface RemoteClientParts {
@@ -221,13 +223,17 @@ async function refusalOf(response: Response): Promise<Omit<RemoteReply, "load">>
     const fault = new ServiceError(code as ErrorCode, message);
     return { outcome: "answered", result: null, error: fault, mayRetry: false };
   }
+  const isLeaving = code === "SHUTTING_DOWN" || code === "AGENT_STANDBY";
   const isRefusal = response.status === 429 || response.status === 503;
   const retryAfterS = Number(response.headers.get("retry-after") ?? "1") || 1;
   return {
     outcome: isRefusal ? "refused" : response.status === 504 ? "own-deadline" : "failed",
     result: null,
-    error: new ServiceError(response.status === 429 ? "TOO_MANY_REQUESTS" : "MODEL_UNAVAILABLE", message, { retryAfterS }),
+    error: new ServiceError(response.status === 429 ? "TOO_MANY_REQUESTS" : "MODEL_UNAVAILABLE", message, {
+      retryAfterS,
+    }),
     mayRetry: true,
+    isLeaving,
   };
 }
 
@@ -244,7 +250,13 @@ export function readOpenAiAnswer(
     const { embedding, index = place } = (entry ?? {}) as { embedding?: unknown; index?: unknown };
     const vector = toVector(embedding);
     if (vector === null || vector.length === 0 || vector.length > maxDimension) return "vectors that are none";
-    if (typeof index !== "number" || !Number.isInteger(index) || index < 0 || index >= inputs || vectors[index] !== undefined)
+    if (
+      typeof index !== "number" ||
+      !Number.isInteger(index) ||
+      index < 0 ||
+      index >= inputs ||
+      vectors[index] !== undefined
+    )
       return "vectors in an unknown order";
     vectors[index] = vector;
   }

@@ -1,6 +1,7 @@
 import type { MeshConfig } from "#agent/mesh/mesh-config.ts";
-import { estimateTokens } from "#agent/serving/admission/estimate-request.ts";
 import type { Embedder, EmbedRequest, EmbedResult } from "#agent/serving/admission/embedder.ts";
+import { estimateTokens } from "#agent/serving/admission/estimate-request.ts";
+import type { Home, HomeModel } from "#agent/serving/admission/home.ts";
 import { ServiceError } from "#platform/errors.ts";
 import { currentTrace } from "#platform/request-trace.ts";
 import { defaultTenant } from "#protocol/messages.ts";
@@ -9,30 +10,6 @@ import { type Backends, type HomeView, type Remote, type Routed, spill } from ".
 import { decideRoute, type RouteDecision } from "./decide-route.ts";
 import { explainRoute } from "./explain-route.ts";
 import type { RemoteClient, RemoteReply } from "./remote-client.ts";
-
-/** What the router needs to know of a model at home. */
-export interface HomeModel {
-  /** Its id, also where an alias was asked for. */
-  readonly id: string;
-  readonly space: string;
-  readonly maxTokens: number;
-}
-
-/** This agent's own service. */
-export interface Home extends Embedder {
-  /** The model by id or alias, the default one without a name; null where this agent has none of this name. */
-  model(name: string | undefined): HomeModel | null;
-  /** This agent as a candidate; null while it does not serve. */
-  view(model: HomeModel, request: EmbedRequest, tokens: number): HomeView | null;
-  /** True when nothing waits here for this model, so that no other place is sooner. */
-  isIdle(model: HomeModel): boolean;
-  /** Answers without recording a refusal, which another backend may yet make good. */
-  attempt(request: EmbedRequest): Promise<EmbedResult>;
-  /** Records that another backend answered. */
-  recordElsewhere(request: EmbedRequest, result: EmbedResult, startedMs: number): void;
-  /** Records that nobody answered, slows down a client that retries at once, and returns what it is told. */
-  recordRefused(request: EmbedRequest, error: unknown, startedMs: number): Promise<ServiceError>;
-}
 
 /** One route, as metrics and the newest routes tell it. */
 export interface RouteEvent {
@@ -51,6 +28,8 @@ export interface RouterParts {
   readonly config: MeshConfig;
   readonly region: string;
   readonly home: Home;
+  /** What this agent carries of a model, how much of that is in use, and its price of a request. */
+  readonly homeCapacity: (model: string) => Pick<HomeView, "capacityQps" | "utilization" | "usdPerRequest">;
   readonly backends: Backends;
   readonly client: Pick<RemoteClient, "ask">;
   readonly requestTimeoutMs: number;
@@ -80,6 +59,8 @@ interface Journey {
   readonly startedMs: number;
   readonly deadlineMs: number;
   readonly tried: string[];
+  /** Backends that were asked in vain, and whose failure calls for extra work. */
+  failures: number;
   attempts: number;
   lastError: unknown;
 }
@@ -129,6 +110,7 @@ export class RoutedEmbedder implements Embedder {
       deadlineMs:
         startedMs + Math.min(this.#parts.requestTimeoutMs, request.latencyBudgetMs ?? this.#parts.requestTimeoutMs),
       tried: [],
+      failures: 0,
       attempts: 0,
       lastError: null,
     };
@@ -145,14 +127,15 @@ export class RoutedEmbedder implements Embedder {
       const decision = this.#decide(journey);
       if (decision.kind === "refuse") throw this.#refusal(journey, decision);
       // Beyond the first attempt anywhere else, each one is extra work.
-      const isExtra = journey.tried.some((id) => id !== "home");
-      if (isExtra) {
+      if (journey.failures > 0) {
         if (!this.#retries.take()) throw journey.lastError;
         this.#parts.onExtra("retry");
       }
       journey.attempts += 1;
       const result =
-        decision.backend === "home" ? await this.#atHome(journey) : await this.#away(journey, decision.backend, decision);
+        decision.backend === "home"
+          ? await this.#atHome(journey)
+          : await this.#away(journey, decision.backend, decision);
       if (result === null) continue;
       this.#tell(journey, result.servedBy ?? decision.backend, decision, "answered");
       return result;
@@ -160,10 +143,10 @@ export class RoutedEmbedder implements Embedder {
   }
 
   #decide(journey: Journey, also: readonly string[] = []): RouteDecision {
-    const { backends, config, region, home, random } = this.#parts;
+    const { backends, config, region, random } = this.#parts;
     const { request, routed, remotes, tried, deadlineMs } = journey;
     const leftMs = Math.max(0, deadlineMs - performance.now());
-    const view = journey.home === null ? null : home.view(journey.home, request, routed.tokens);
+    const view = journey.home === null ? null : this.#homeView(journey.home, request, routed.tokens);
     const reachable = this.#remoteInFlight < maxRemoteInFlight ? remotes : [];
     return decideRoute({
       request: {
@@ -205,13 +188,14 @@ export class RoutedEmbedder implements Embedder {
         reply = second === null ? await first.reply : await firstAnswer(first, second);
       } else reply = sooner as RemoteReply;
     } else reply = await first.reply;
-    const { result, error, mayRetry } = reply;
+    const { result, error, mayRetry, isLeaving = false } = reply;
     if (result !== null) {
       this.#parts.home.recordElsewhere(journey.request, result, journey.startedMs);
       return { ...result, durationMs: performance.now() - journey.startedMs };
     }
     if (!mayRetry) throw error;
     journey.lastError = error;
+    if (!isLeaving) journey.failures += 1;
     return null;
   }
 
@@ -270,6 +254,12 @@ export class RoutedEmbedder implements Embedder {
     return this.#start(journey, remote);
   }
 
+  #homeView(model: HomeModel, request: EmbedRequest, tokens: number): HomeView | null {
+    const { home, homeCapacity } = this.#parts;
+    const load = home.load(model, request, tokens);
+    return load === null ? null : { ...load, ...homeCapacity(model.id) };
+  }
+
   #utilizationOf({ routed }: Journey, remote: Remote): number {
     return this.#parts.backends.candidates(routed, null, [remote], "")[0]?.utilization ?? 1;
   }
@@ -288,9 +278,13 @@ export class RoutedEmbedder implements Embedder {
     if (journey.lastError !== null) return journey.lastError;
     const reason = explainRoute(decision);
     if (decision.rule === "no-model" && journey.home === null)
-      return new ServiceError("MODEL_NOT_FOUND", `model: expected one that an agent of the fleet serves, got ${JSON.stringify(journey.request.model)}`, {
-        details: { param: "model" },
-      });
+      return new ServiceError(
+        "MODEL_NOT_FOUND",
+        `model: expected one that an agent of the fleet serves, got ${JSON.stringify(journey.request.model)}`,
+        {
+          details: { param: "model" },
+        },
+      );
     if (decision.rule === "too-late") return new ServiceError("TOO_MANY_REQUESTS", reason, { retryAfterS: 1 });
     return new ServiceError("MODEL_UNAVAILABLE", reason, { retryAfterS: 1 });
   }

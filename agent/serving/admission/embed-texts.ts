@@ -1,4 +1,6 @@
 import { createRefusalPace } from "#agent/serving/batching/refusal-pace.ts";
+import type { FoundModel } from "#agent/serving/models/model-manifest.ts";
+import { vectorSpaceOf } from "#agent/serving/models/vector-space.ts";
 import type { RoleView, ServedRequest, TrafficSink } from "#agent/serving/ports.ts";
 import type { EmbeddingModel } from "#agent/serving/residency/embedding-model.ts";
 import type { ModelLease } from "#agent/serving/residency/model-pool.ts";
@@ -15,6 +17,7 @@ import { type MissingText, refuseToCut } from "./compute-texts.ts";
 import type { AdmissionLimits } from "./decide-admission.ts";
 import type { Embedder, EmbedRequest, EmbedResult } from "./embedder.ts";
 import { estimateBytes, estimateTokens } from "./estimate-request.ts";
+import type { Home, HomeLoad, HomeModel } from "./home.ts";
 import { type AcquireModel, createLeases, type Leases } from "./lease-model.ts";
 import { createTokenNaming, type NamingLimits } from "./name-tokens.ts";
 import { ClientDisconnected, DeadlinePassed, type RequestDeadline, startDeadline } from "./request-deadline.ts";
@@ -24,6 +27,8 @@ export interface EmbedderParts {
   readonly acquireModel: AcquireModel;
   /** Finds a model by id or alias, the default one without a name; null where there is none. */
   readonly findModel: (name: string | undefined) => EmbeddingModel["found"] | null;
+  /** Returns a loaded model by its id; null where it is not loaded. */
+  readonly loadedModel: (id: string) => Pick<EmbeddingModel, "queue"> | null;
   /** Texts of all models that wait for a batch. */
   readonly queueDepth: () => number;
   readonly sink: TrafficSink;
@@ -84,12 +89,13 @@ interface Progress {
 }
 
 /** The one way from texts to vectors, for all APIs: lease, cache, admission, computation, record. */
-export class TextEmbedder implements Embedder {
+export class TextEmbedder implements Home {
   readonly tokenize: Embedder["tokenize"];
   readonly #parts: EmbedderParts;
   readonly #admission: Parameters<typeof admitRequest>[0];
   readonly #leases: Leases;
   readonly #refusals = createRefusalPace(() => performance.now());
+  readonly #spaces = new WeakMap<FoundModel, string>();
   #inFlight = 0;
 
   constructor(parts: EmbedderParts) {
@@ -108,6 +114,46 @@ export class TextEmbedder implements Embedder {
     } catch (error) {
       throw await this.recordRefused(request, error, startedMs);
     }
+  }
+
+  model(name: string | undefined): HomeModel | null {
+    const found = this.#parts.findModel(name);
+    if (found === null) return null;
+    const { id, maxTokens } = found.manifest;
+    let space = this.#spaces.get(found);
+    if (space === undefined) {
+      space = vectorSpaceOf(found);
+      this.#spaces.set(found, space);
+    }
+    return { id, maxTokens, space };
+  }
+
+  load({ id }: HomeModel, { tenant = defaultTenant }: Pick<EmbedRequest, "tenant">, tokens: number): HomeLoad | null {
+    const { role, stopping, loadedModel } = this.#parts;
+    if (stopping() || role.role !== "active") return null;
+    const queue = loadedModel(id)?.queue;
+    // A model that is not loaded is loaded when it is asked for.
+    if (queue === undefined) return { expectedMs: null, inFlight: 0, queued: 0 };
+    const waitMs = queue.openRequests() === 0 ? 0 : queue.expectedWaitMs(tenant, tokens);
+    const computeMs = queue.computeMs(tokens);
+    const expectedMs = waitMs === null || computeMs === null ? null : waitMs + computeMs;
+    return { expectedMs, inFlight: queue.openRequests(), queued: queue.depth() };
+  }
+
+  recordElsewhere(
+    { tenant = defaultTenant, inputs, model }: EmbedRequest,
+    result: EmbedResult,
+    startedMs: number,
+  ): void {
+    const { sink, metrics } = this.#parts;
+    const latencyMs = performance.now() - startedMs;
+    const texts = inputs.length;
+    const nothing = { computeMs: 0, cachedTexts: 0, queueMs: 0 };
+    // By its id here, so that the demand for a model has one name, whatever an offer calls it.
+    const id = this.#parts.findModel(model)?.manifest.id ?? result.model;
+    sink.recordServed({ model: id, tenant, texts, tokens: result.tokens, latencyMs, ...nothing, sentTexts: texts });
+    metrics.recordRequest(id, "success", latencyMs);
+    metrics.recordTokens(id, result.tokens, result.truncatedInputs);
   }
 
   /** Answers without recording a refusal. Rejects with whatever ended it; {@link recordRefused} makes the client's error of that. */

@@ -47,7 +47,7 @@ export function nativeRoutes(embedder: Embedder, rules: InputRules) {
         result.vectors,
         (vector) => writeVectorJson(shapeVector(vector, shape)),
         `],"model":${JSON.stringify(result.model)},"usage":${JSON.stringify(usage)}}`,
-        result.truncatedInputs,
+        result,
       );
     },
     {

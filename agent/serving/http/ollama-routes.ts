@@ -67,7 +67,7 @@ export function ollamaRoutes(embedder: Embedder, rules: InputRules, findModel: (
       result.vectors,
       (raw) => writeVectorJson(shapeVector(raw, shape)),
       `],${JSON.stringify(figures).slice(1)}`,
-      result.truncatedInputs,
+      result,
     );
   };
   return new Elysia()
@@ -96,7 +96,7 @@ export function ollamaRoutes(embedder: Embedder, rules: InputRules, findModel: (
         const common = embeddingRequest({ model: readName(body.model) ?? null }, request);
         const result = await embedder.embed({ ...common, inputs: [body.prompt], inputsField: "prompt" });
         const write = (raw: Float32Array) => writeVectorJson(shapeVector(raw, { normalize: false }));
-        return writeAnswer('{"embedding":', result.vectors, write, "}", result.truncatedInputs);
+        return writeAnswer('{"embedding":', result.vectors, write, "}", result);
       },
       {
         ...jsonBody(OllamaPromptBody(rules)),

@@ -65,7 +65,7 @@ export async function answerEmbeddings(embedder: Embedder, body: EmbeddingsBody,
     result.vectors,
     (vector, index) => `{"object":"embedding","index":${index},"embedding":${write(shapeVector(vector, shape))}}`,
     `],"model":${JSON.stringify(result.model)},"usage":${JSON.stringify(usage)}}`,
-    result.truncatedInputs,
+    result,
   );
 }
 

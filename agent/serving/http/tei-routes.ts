@@ -107,7 +107,7 @@ export function teiRoutes(embedder: Embedder, rules: InputRules) {
     const result = await embedder.embed({ ...common, inputs: inputsOf(inputs), inputsField: "inputs" });
     const shape = { normalize: normalize ?? true, dimensions };
     const write = (vector: Float32Array) => writeVectorJson(shapeVector(vector, shape));
-    return writeAnswer("[", result.vectors, write, "]", result.truncatedInputs);
+    return writeAnswer("[", result.vectors, write, "]", result);
   };
   const embedDetail = (summary: string) =>
     describeRoute({

@@ -1,7 +1,11 @@
+import type { EmbedResult } from "#agent/serving/admission/embedder.ts";
 import { type PendingAnswers, pendingAnswers } from "#platform/http/pending-answers.ts";
 
 /** Numbers written at once: some 70 kB of JSON, 0.3 ms. Larger answers are written as their client reads them, whatever the length of a vector. */
 const valuesPerPiece = 16 * 384;
+
+/** Header that names the backend that answered, where there was a choice. */
+const servedByHeader = "x-thormesh-served-by";
 
 function* writePieces(
   head: string,
@@ -27,11 +31,12 @@ export function writeAnswer(
   vectors: readonly Float32Array[],
   write: (vector: Float32Array, index: number) => string,
   tail: string,
-  truncatedInputs: number,
+  { truncatedInputs, servedBy }: Pick<EmbedResult, "truncatedInputs" | "servedBy">,
   pending: PendingAnswers = pendingAnswers,
 ): Response {
   const headers: Record<string, string> = { "content-type": "application/json" };
   // Besides the field in `usage`, for clients that hide fields that they don't know.
+  if (servedBy !== undefined) headers[servedByHeader] = servedBy;
   if (truncatedInputs > 0) headers["x-truncated-inputs"] = String(truncatedInputs);
   const vectorsPerPiece = Math.max(1, Math.floor(valuesPerPiece / (vectors[0]?.length ?? 1)));
   const pieces = writePieces(head, vectors, write, tail, vectorsPerPiece);

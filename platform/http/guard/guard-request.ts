@@ -86,7 +86,7 @@ export function createRequestGuard(options: RequestGuardOptions): RequestGuard {
     if (authenticator.keysRequired) {
       const preflight = crossOrigin.preflight(request, () => allowedMethods(routes, path));
       if (preflight !== null) return { kind: "answer", response: preflight };
-      const caller = authenticator.authenticate(authorizationOf(request.headers), address);
+      const caller = authenticator.authenticate(authorizationOf(request.headers), address, path);
       if (!(caller instanceof ServiceError)) {
         noteCaller(request, caller);
         return { kind: "pass", request };

@@ -8,6 +8,8 @@ export type ApiKey = string | { readonly key: string; readonly tenant: string };
 export interface Caller {
   /** Null for a key without a tenant. */
   readonly tenant: string | null;
+  /** Agent of the same fleet that signed the request. */
+  readonly peer?: string;
 }
 
 /** Secret of a configured key. */

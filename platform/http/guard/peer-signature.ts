@@ -15,7 +15,9 @@ const sign = (secret: string, peer: string, timeMs: string, path: string) =>
  */
 export function secretOfKeys(keys: readonly string[]): string | null {
   if (keys.length === 0) return null;
-  return createHmac("sha256", "thormesh mesh").update([...keys].sort().join("\n")).digest("hex");
+  return createHmac("sha256", "thormesh mesh")
+    .update([...keys].sort().join("\n"))
+    .digest("hex");
 }
 
 /** Returns the `Authorization` of a request to a peer: unlike a key, it is of no use for another path or later. */

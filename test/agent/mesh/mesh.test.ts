@@ -1,274 +1,404 @@
-import { Database } from "bun:sqlite";
-import { describe, expect, test } from "bun:test";
-import pino from "pino";
-import { decideRole, type RoleDecision, type RoleInputs } from "#agent/mesh/decide-role.ts";
-import { createDesiredDocument } from "#agent/mesh/desired-document.ts";
-import { explainRole } from "#agent/mesh/explain-role.ts";
-import { createMembership } from "#agent/mesh/membership.ts";
-import { createPeers } from "#agent/mesh/peers.ts";
-import { agentStateMigrations } from "#agent/state-migrations.ts";
-import type { ControllerState, Desired, Presence } from "#protocol/messages.ts";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { Value } from "@sinclair/typebox/value";
+import { Registry } from "prom-client";
+import { Mesh } from "#agent/mesh/mesh.ts";
+import { MeshConfig } from "#agent/mesh/mesh-config.ts";
+import type { MeshPeer } from "#agent/mesh/routing/backends.ts";
+import { peerPath } from "#agent/mesh/routing/peer-message.ts";
+import { signPeerRequest } from "#platform/http/guard/peer-signature.ts";
+import { type TestConfig, type TestServing, testServing } from "../serving/start-serving.ts";
 
-const standby: Desired = {
-  v: 1,
-  agentId: "a",
-  version: 3,
-  issuedAtMs: 100,
-  role: "standby",
-  powerMode: null,
-  powerModeUntilMs: null,
-  reason: "two agents carry the night",
-};
-const base: RoleInputs = {
-  desired: standby,
-  configuredRole: "active",
-  stopping: false,
-  drainedByCommand: false,
-  brokerConnected: true,
-  controllerOnline: true,
-  servingPeerCount: 1,
-};
+const model = "all-MiniLM-L6-v2";
 
-describe("decideRole", () => {
-  const asDesired = { role: "standby", source: "desired", desiredReason: "two agents carry the night" } as const;
-  test.each([
-    ["no document: as configured", { desired: null }, { role: "active", source: "configuration" }],
-    [
-      "no document: configured standby",
-      { desired: null, configuredRole: "standby" },
-      { role: "standby", source: "configuration" },
-    ],
-    ["the document decides", {}, asDesired],
-    ["also with the controller offline while a peer serves", { controllerOnline: false }, asDesired],
-    [
-      "also while the broker is away: peers may well serve",
-      { brokerConnected: false, controllerOnline: false, servingPeerCount: 0 },
-      asDesired,
-    ],
-    ["a controller may switch all off", { servingPeerCount: 0 }, asDesired],
-    [
-      "no agent left to serve",
-      { controllerOnline: false, servingPeerCount: 0 },
-      { role: "active", source: "last-resort", desiredRole: "standby" },
-    ],
-    [
-      "drained by command",
-      { drainedByCommand: true, controllerOnline: false, servingPeerCount: 0 },
-      { role: "draining", source: "command" },
-    ],
-    ["stopping before a command", { stopping: true, drainedByCommand: true }, { role: "draining", source: "stopping" }],
-    [
-      "stopping comes first",
-      { stopping: true, controllerOnline: false, servingPeerCount: 0 },
-      { role: "draining", source: "stopping" },
-    ],
-    [
-      "active stays active",
-      { desired: { ...standby, role: "active" }, controllerOnline: false, servingPeerCount: 0 },
-      { ...asDesired, role: "active" },
-    ],
-  ] as [string, Partial<RoleInputs>, RoleDecision][])("%s", (_name, change, expected) => {
-    expect(decideRole({ ...base, ...change })).toEqual(expected);
+interface Member extends TestServing {
+  readonly id: string;
+  /** Peers that it knows; tests change them. */
+  peers: MeshPeer[];
+  readonly mesh: Mesh;
+}
+
+const members: Member[] = [];
+const upstreams: { stop(closeActiveConnections?: boolean): unknown }[] = [];
+
+async function start(id: string, config: Partial<MeshConfig> = {}, serving: TestConfig = {}): Promise<Member> {
+  const metrics = new Registry();
+  const known: { peers: MeshPeer[] } = { peers: [] };
+  const mesh = new Mesh({
+    config: Value.Parse(MeshConfig, config) as MeshConfig,
+    ...{ agentId: id, region: "eu", apiKeys: serving.apiKeys ?? [], requestTimeoutMs: 60_000, maxInputs: 2048 },
+    peers: () => known.peers,
+    capacityQps: () => 100,
+    electricityUsd: () => null,
+    metrics,
+  });
+  const server = testServing(
+    { threads: 1, cacheBytes: 0, ...serving },
+    { mesh, metrics, extraRoutes: [mesh.statusRoutes()] },
+  );
+  await server.serving.start();
+  const member = Object.assign(known, server, { id, mesh });
+  members.push(member);
+  return member;
+}
+
+const spaceOf = ({ serving, mesh }: Member) => {
+  const [loaded] = serving.loadedModels();
+  return mesh.spaceOf(model, loaded?.space ?? "");
+};
+const asPeer = (member: Member, changes: Partial<MeshPeer> = {}): MeshPeer => ({
+  ...{ agentId: member.id, bootId: "boot", url: member.serving.url, region: "eu" },
+  spaces: { [model]: spaceOf(member) },
+  ...{ qps: 100, usdPerRequest: null, silent: false },
+  ...changes,
+});
+const fakePeer = (id: string, url: string, changes: Partial<MeshPeer> = {}): MeshPeer => ({
+  ...{ agentId: id, bootId: "boot", url, region: "eu", spaces: { [model]: spaceOf(worker) }, qps: 100 },
+  ...{ usdPerRequest: null, silent: false },
+  ...changes,
+});
+
+let worker: Member;
+let second: Member;
+let entry: Member;
+beforeAll(async () => {
+  [worker, second, entry] = await Promise.all([start("worker"), start("second"), start("entry")]);
+});
+afterEach(() => {
+  for (const upstream of upstreams.splice(0)) upstream.stop(true);
+  entry.role.role = "active";
+  entry.peers = [];
+});
+afterAll(() => Promise.all(members.map(({ serving }) => serving.stop())));
+
+const ask = (member: Member, text: string, headers: Record<string, string> = {}) =>
+  fetch(`${member.serving.url}/v1/embeddings`, {
+    method: "POST",
+    headers: { "content-type": "application/json", ...headers },
+    body: JSON.stringify({ model, input: text }),
+  });
+const servedBy = (response: Response) => response.headers.get("x-thormesh-served-by");
+
+/** A server that answers as it is told. */
+function upstream(answer: (request: Request) => Response | Promise<Response>): string {
+  const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: answer });
+  upstreams.push(server);
+  return `http://127.0.0.1:${server.port}`;
+}
+
+describe("a request that reaches any agent is answered", () => {
+  test("on standby, by a peer; it is demand here, and work there", async () => {
+    entry.role.role = "standby";
+    entry.peers = [asPeer(worker)];
+    const before = {
+      served: entry.sink.served.length,
+      work: worker.sink.work.length,
+      there: worker.sink.served.length,
+    };
+    const response = await ask(entry, "a text for the mesh");
+    expect({ status: response.status, by: servedBy(response) }).toEqual({ status: 200, by: "worker" });
+    const own = (await (await ask(worker, "a text for the mesh")).json()) as { data: { embedding: number[] }[] };
+    const { data, usage } = (await response.json()) as {
+      data: { embedding: number[] }[];
+      usage: { total_tokens: number };
+    };
+    expect(data[0]?.embedding).toEqual(own.data[0]?.embedding as number[]);
+    expect(usage.total_tokens).toBe(7);
+    expect(entry.sink.served.slice(before.served)).toMatchObject([
+      { model, texts: 1, tokens: 7, sentTexts: 1, computeMs: 0 },
+    ]);
+    expect(worker.sink.work.slice(before.work)).toMatchObject([{ model, texts: 1, tokens: 7 }]);
+    expect(worker.sink.work.at(-1)?.computeMs).toBeGreaterThan(0);
+    // The comparison asked it itself, once.
+    expect(worker.sink.served.length - before.there).toBe(1);
+  });
+
+  test("here, where this agent serves and costs no more", async () => {
+    entry.peers = [asPeer(worker)];
+    const response = await ask(entry, "stay at home");
+    expect({ status: response.status, by: servedBy(response) }).toEqual({ status: 200, by: "home" });
   });
 
   test.each([
-    [{ role: "draining", source: "stopping" }, "the agent is stopping"],
-    [{ role: "draining", source: "command" }, "drained by command"],
-    [{ role: "active", source: "configuration" }, "no instructions from a controller yet"],
-    [asDesired, "two agents carry the night"],
+    ["can't be reached", () => "http://127.0.0.1:1"],
+    ["fails fast", () => upstream(() => new Response("no", { status: 500 }))],
+    ["answers with something else", () => upstream(() => Response.json({ hello: "world" }))],
+    ["redirects", () => upstream(() => Response.redirect("http://127.0.0.1:1/"))],
     [
-      { role: "active", source: "last-resort", desiredRole: "standby" },
-      "desired is standby, but the controller is offline and no other agent serves",
+      "never ends",
+      () => upstream(() => new Response(new ReadableStream({ pull: (to) => to.enqueue(new Uint8Array(65_536)) }))),
     ],
-  ] as [RoleDecision, string][])("%j is explained", (decision, sentence) => {
-    expect(explainRole(decision)).toBe(sentence);
+    [
+      "is full",
+      () => upstream(() => Response.json({ error: "the queue is full", code: "TOO_MANY_REQUESTS" }, { status: 429 })),
+    ],
+    ["is stopping", () => upstream(() => Response.json({ error: "stopping", code: "SHUTTING_DOWN" }, { status: 503 }))],
+  ])("by another peer where the first %s", async (_, urlOf) => {
+    entry.role.role = "standby";
+    // The cheaper one is asked first.
+    entry.peers = [
+      fakePeer(`bad-${_.replaceAll(" ", "-")}`, urlOf(), { usdPerRequest: 1e-9 }),
+      asPeer(second, { usdPerRequest: 1 }),
+    ];
+    const response = await ask(entry, `after one that ${_}`);
+    expect({ status: response.status, by: servedBy(response) }).toEqual({ status: 200, by: "second" });
+  });
+
+  test("not by a peer with other vectors, whatever it says of itself", async () => {
+    entry.role.role = "standby";
+    entry.peers = [asPeer(worker, { spaces: { [model]: "0000000000000000" } })];
+    expect((await ask(entry, "other vectors")).status).toBe(503);
+    // It changed its model since its presence: it refuses by itself.
+    entry.peers = [
+      fakePeer(
+        "changed",
+        upstream(async (request) => {
+          const said = (await request.json()) as { inputs: string[] };
+          return Response.json({
+            ...{ model, space: "1111111111111111", dimension: 2, relevantLabel: 0, tokens: 3, truncatedInputs: 0 },
+            vectors: said.inputs.map(() => Buffer.from(Float32Array.of(1, 0).buffer).toString("base64")),
+          });
+        }),
+      ),
+    ];
+    expect((await ask(entry, "other vectors still")).status).toBe(503);
+  });
+
+  test("by nobody, where nobody is left: the client is told, and the refusal is counted once", async () => {
+    entry.role.role = "standby";
+    entry.peers = [fakePeer("gone", "http://127.0.0.1:1")];
+    const before = entry.sink.refused.length;
+    const response = await ask(entry, "nobody");
+    expect(response.status).toBe(503);
+    expect(response.headers.get("retry-after")).toBe("1");
+    expect(entry.sink.refused.slice(before)).toHaveLength(1);
+  });
+
+  test("the client's own mistake is the client's, also where a peer finds it", async () => {
+    entry.role.role = "standby";
+    entry.peers = [asPeer(worker), asPeer(second)];
+    const response = await fetch(`${entry.serving.url}/api/v1/embed`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ inputs: ["long ".repeat(400)], truncate: false }),
+    });
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({
+      error: expect.stringContaining("inputs.0: expected at most 256 tokens"),
+    });
+  });
+
+  test("never passed on twice: a standby peer that is asked refuses, although it knows others", async () => {
+    second.role.role = "standby";
+    second.peers = [asPeer(worker)];
+    entry.role.role = "standby";
+    entry.peers = [asPeer(second)];
+    const before = worker.sink.work.length;
+    expect((await ask(entry, "round and round")).status).toBe(503);
+    expect(worker.sink.work.length).toBe(before);
+    second.role.role = "active";
+    second.peers = [];
+  });
+
+  test("a peer that hangs is passed over for a second one after the usual time, and that is no wait of 30 s", async () => {
+    entry.role.role = "standby";
+    let isHanging = false;
+    const proxy = upstream((request) => {
+      if (isHanging) return new Promise<Response>(() => {});
+      return fetch(`${worker.serving.url}${peerPath}`, {
+        method: "POST",
+        headers: request.headers,
+        body: request.body,
+      });
+    });
+    entry.peers = [fakePeer("hangs", proxy, { usdPerRequest: 1e-9 }), asPeer(second, { usdPerRequest: 1 })];
+    for (let index = 0; index < 25; index += 1) expect((await ask(entry, `usual ${index}`)).status).toBe(200);
+    isHanging = true;
+    const response = await ask(entry, "hedged");
+    expect({ status: response.status, by: servedBy(response) }).toEqual({ status: 200, by: "second" });
+    const metrics = await (await fetch(`${entry.serving.url}/metrics`)).text();
+    expect(metrics).toMatch(/thormesh_route_extra_attempts_total\{kind="hedge"\} [1-9]/);
+  });
+
+  test("the newest routes say why", async () => {
+    entry.role.role = "standby";
+    entry.peers = [asPeer(worker)];
+    await ask(entry, "why");
+    const { routes } = (await (await fetch(`${entry.serving.url}/api/v1/mesh`)).json()) as {
+      routes: { reason: string; backend: string }[];
+    };
+    expect(routes[0]).toMatchObject({ backend: "worker" });
+    expect(routes[0]?.reason).toStartWith("worker: the only one that can be asked");
   });
 });
 
-describe("peers", () => {
-  const presence = (agentId: string, change: Partial<Presence> = {}): Presence => ({
-    v: 1,
-    agentId,
-    bootId: "b1",
-    sentAtMs: 1,
-    status: "online",
-    role: "active",
-    url: `http://${agentId}`,
-    region: "",
-    version: "1",
-    models: [],
-    ...change,
-  });
-
-  test("only others that are online and active serve", () => {
-    const peers = createPeers({ ownAgentId: "me", brokerUrl: "mqtt://10.0.0.1" });
-    for (const seen of [
-      presence("me"),
-      presence("z"),
-      presence("b"),
-      presence("off", { status: "offline" }),
-      presence("idle", { role: "standby" }),
-    ]) {
-      peers.observe(seen);
-    }
-    expect(peers.serving()).toEqual([
-      { agentId: "b", url: "http://b" },
-      { agentId: "z", url: "http://z" },
+describe("who may ask an agent for another", () => {
+  const keys = ["key-of-all", { key: "key-of-red", tenant: "red" }];
+  let guarded: Member;
+  let stranger: Member;
+  beforeAll(async () => {
+    [guarded, stranger] = await Promise.all([
+      start("guarded", {}, { apiKeys: keys }),
+      start("stranger", {}, { apiKeys: ["another-key"] }),
     ]);
   });
 
-  test("the late will of an old session does not hide the new one; its own will does", () => {
-    const peers = createPeers({ ownAgentId: "me", brokerUrl: "mqtt://10.0.0.1" });
-    peers.observe(presence("p", { bootId: "new" }));
-    peers.observe(presence("p", { bootId: "old", status: "offline" }));
-    expect(peers.serving()).toHaveLength(1);
-    peers.observe(presence("p", { bootId: "new", status: "offline" }));
-    expect(peers.serving()).toEqual([]);
+  const body = JSON.stringify({
+    ...{ model, space: "", inputs: ["a"], inputsField: "input", tenant: "blue", budgetMs: 60_000 },
   });
-});
-
-describe("desired document", () => {
-  const log = pino({ level: "silent" });
-  function openState(): Database {
-    const database = new Database(":memory:", { strict: true });
-    for (const migration of agentStateMigrations) database.run(migration);
-    return database;
-  }
-
-  test("takes newer versions only, and survives a restart", () => {
-    const database = openState();
-    const document = createDesiredDocument(database, () => 1000, log);
-    expect(document.current()).toBeNull();
-    expect(document.accept(standby)).toBe(true);
-    expect(document.accept(standby)).toBe(false);
-    expect(document.accept({ ...standby, version: 2, issuedAtMs: 90 })).toBe(false);
-    expect(document.accept({ ...standby, version: 4, role: "active" })).toBe(true);
-    expect(createDesiredDocument(database, () => 1000, log).current()).toMatchObject({ version: 4, role: "active" });
-  });
-
-  test("a controller that lost its store and counts from one again is followed", () => {
-    const document = createDesiredDocument(openState(), () => 1000, log);
-    document.accept(standby);
-    expect(document.accept({ ...standby, version: 1, issuedAtMs: 200, role: "active" })).toBe(true);
-    expect(document.current()?.role).toBe("active");
-  });
-
-  test("a stored document that can't be read is as good as none", () => {
-    const database = openState();
-    database.run("INSERT INTO document VALUES ('desired', '{\"v\":9}')");
-    expect(createDesiredDocument(database, () => 1000, log).current()).toBeNull();
-  });
-});
-
-describe("membership", () => {
-  const controller = (status: ControllerState["status"]): ControllerState => ({
-    v: 1,
-    status,
-    instanceId: "c",
-    version: "1",
-    sentAtMs: 1,
-  });
-  const peer: Presence = {
-    v: 1,
-    agentId: "b",
-    bootId: "b1",
-    sentAtMs: 1,
-    status: "online",
-    role: "active",
-    url: "http://b",
-    region: "",
-    version: "1",
-    models: [],
-  };
-  function join(nowMs = () => 1000, realNowMs = Date.now) {
-    const database = new Database(":memory:", { strict: true });
-    for (const migration of agentStateMigrations) database.run(migration);
-    const log = pino({ level: "silent" });
-    return createMembership({
-      configuredRole: "active",
-      document: createDesiredDocument(database, () => 1000, log),
-      peers: createPeers({ ownAgentId: "a", brokerUrl: "mqtt://10.0.0.1", realNowMs }),
-      brokerConnected: () => true,
-      nowMs,
-      log,
+  const post = (authorization: string | null, path = peerPath) =>
+    fetch(guarded.serving.url + path, {
+      method: "POST",
+      headers: { "content-type": "application/json", ...(authorization === null ? {} : { authorization }) },
+      body: path === peerPath ? body.replace('"space":""', `"space":"${spaceOf(guarded)}"`) : '{"input":"a"}',
     });
-  }
 
-  test("no controller is online until it is heard of, and a new connection does not end that", () => {
-    const membership = join();
-    expect(membership.controllerOnline).toBe(false);
-    membership.observeController(controller("online"));
-    membership.connectionChanged(true);
-    expect(membership.controllerOnline).toBe(true);
-    membership.observeController(controller("offline"));
-    expect(membership.controllerOnline).toBe(false);
+  test("a peer with the same keys, for the tenant whose request it is", async () => {
+    const entry = await start("keyed-entry", {}, { apiKeys: keys });
+    entry.role.role = "standby";
+    entry.peers = [asPeer(guarded)];
+    const response = await ask(entry, "red asks", { authorization: "Bearer key-of-red" });
+    expect({ status: response.status, by: servedBy(response) }).toEqual({ status: 200, by: "guarded" });
+    expect(guarded.sink.work.at(-1)).toMatchObject({ tenant: "red", texts: 1 });
+    expect(entry.sink.served.at(-1)).toMatchObject({ tenant: "red", sentTexts: 1 });
   });
 
-  test("a peer that a new connection does not tell of is forgotten", () => {
-    let realMs = 0;
-    const membership = join(undefined, () => realMs);
-    membership.observePresence({ ...peer, agentId: "p", url: "http://10.0.0.9:1" });
-    membership.connectionChanged(false);
-    membership.connectionChanged(true);
-    expect(membership.servingPeers()).toHaveLength(1);
-    realMs = 30_000;
-    expect(membership.servingPeers()).toEqual([]);
+  test("not a client with its own key, not an agent with other keys, not a signature that is old or for another path", async () => {
+    const { secret } = guarded.mesh.peers as { secret: string };
+    expect((await post("Bearer key-of-red")).status).toBe(403);
+    expect((await post(null)).status).toBe(401);
+    expect((await post(signPeerRequest("guessed", "thor-1", peerPath, Date.now()))).status).toBe(401);
+    expect((await post(signPeerRequest(secret, "thor-1", peerPath, Date.now() - 11 * 60_000))).status).toBe(401);
+    expect((await post(signPeerRequest(secret, "thor-1", "/v1/embeddings", Date.now()), "/v1/embeddings")).status).toBe(
+      401,
+    );
+    expect((await post(signPeerRequest(secret, "thor-1", peerPath, Date.now()), "/v1/embeddings")).status).toBe(401);
+    expect((await post(signPeerRequest(secret, "thor-1", peerPath, Date.now()))).status).toBe(200);
   });
 
-  test("a role changes only when it is decided anew, and that says whether it did", () => {
-    const membership = join();
-    membership.observeController(controller("online"));
-    expect(membership.role).toBe("active");
-    membership.accept(standby);
-    expect(membership.role).toBe("active");
-    expect(membership.refresh()).toBe(true);
-    expect(membership.role).toBe("standby");
-    expect(membership.refresh()).toBe(false);
-    expect(membership.accept(standby)).toBe(false);
-  });
-
-  test("a standby agent serves once controller and peers are gone, and stands by again when one is back", () => {
-    const membership = join();
-    membership.observeController(controller("online"));
-    membership.accept(standby);
-    membership.refresh();
-    membership.connectionChanged(false);
-    expect(membership.controllerOnline).toBe(false);
-    membership.refresh();
-    expect(membership.decision).toMatchObject({ role: "active", source: "last-resort" });
-    membership.observePresence(peer);
-    expect(membership.servingPeers()).toEqual([{ agentId: "b", url: "http://b" }]);
-    membership.refresh();
-    expect(membership.role).toBe("standby");
-  });
-
-  test("a command to drain ends by itself, or with the next document; nothing of it is stored", () => {
-    let now = 1000;
-    const membership = join(() => now);
-    membership.observeController(controller("online"));
-    const roleNow = () => {
-      membership.refresh();
-      return membership.role;
-    };
-    membership.drain(now + 500);
-    expect(roleNow()).toBe("draining");
-    expect(membership.desired).toBeNull();
-    now += 500;
-    expect(roleNow()).toBe("active");
-    membership.drain(now + 500);
-    expect(roleNow()).toBe("draining");
-    expect(membership.accept(standby)).toBe(true);
-    expect(roleNow()).toBe("standby");
-    membership.drain(now + 500);
-    // The same document again is no new word.
-    expect(membership.accept(standby)).toBe(false);
-    expect(roleNow()).toBe("draining");
-  });
-
-  test("who stops drains, whatever the document says", () => {
-    const membership = join();
-    membership.beginStop();
-    membership.refresh();
-    expect(membership.role).toBe("draining");
+  test("an agent with other keys is no backend, and the client is told", async () => {
+    stranger.role.role = "standby";
+    stranger.peers = [asPeer(guarded)];
+    const response = await ask(stranger, "let me in", { authorization: "Bearer another-key" });
+    expect(response.status).toBe(503);
   });
 });
+
+describe("places outside the fleet", () => {
+  const vectorOf = (text: string) => [text.length, 1, 0, 0];
+  const openAi = (change: (answer: Record<string, unknown>) => unknown = (answer) => answer) =>
+    upstream(async (request) => {
+      const { input, model: name } = (await request.json()) as { input: string[]; model: string };
+      const data = input.map((text, index) => ({ object: "embedding", index, embedding: vectorOf(text) }));
+      return Response.json(change({ object: "list", data, model: name, usage: { prompt_tokens: 4, total_tokens: 4 } }));
+    });
+  const offer = (name: string, url: string, changes: object = {}) => ({
+    ...{ name, kind: "spot", url, models: { [model]: "minilm" }, usdPerRequest: 0.000_002 },
+    ...changes,
+  });
+  const withOffers = async (offers: readonly object[], config: object = {}) => {
+    const member = await start(`with-offers-${members.length}`, { offers, ...config } as Partial<MeshConfig>);
+    member.role.role = "standby";
+    return member;
+  };
+
+  test("answer where no agent can, with the vectors they have", async () => {
+    const member = await withOffers([offer("spot", openAi())]);
+    const response = await ask(member, "four");
+    expect({ status: response.status, by: servedBy(response) }).toEqual({ status: 200, by: "offer:spot" });
+    const { data } = (await response.json()) as { data: { embedding: number[] }[] };
+    // Scaled to length 1, as all answers are.
+    expect(data[0]?.embedding[0]).toBeCloseTo(4 / Math.hypot(4, 1), 6);
+  });
+
+  test.each([
+    [
+      "vectors of several lengths",
+      (answer: Record<string, unknown>) => ({
+        ...answer,
+        data: [
+          { index: 0, embedding: [1] },
+          { index: 1, embedding: [1, 2] },
+        ],
+      }),
+    ],
+    ["too few vectors", (answer: Record<string, unknown>) => ({ ...answer, data: [] })],
+    ["an error in a 200", () => ({ error: { message: "quota" } })],
+    [
+      "numbers that are none",
+      (answer: Record<string, unknown>) => ({
+        ...answer,
+        data: [
+          { index: 0, embedding: ["a"] },
+          { index: 1, embedding: [null] },
+        ],
+      }),
+    ],
+    [
+      "an order of its own",
+      (answer: Record<string, unknown>) => ({
+        ...answer,
+        data: [
+          { index: 7, embedding: [1] },
+          { index: 7, embedding: [1] },
+        ],
+      }),
+    ],
+    ["null", () => null],
+  ] as const)("are passed over for the next where they answer with %s", async (_, change) => {
+    const member = await withOffers([
+      offer("broken", openAi(change)),
+      offer("sound", openAi(), { kind: "on-demand", usdPerRequest: 0.000_006 }),
+    ]);
+    const response = await fetch(`${member.serving.url}/v1/embeddings`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ model, input: ["a", "bb"] }),
+    });
+    expect({ status: response.status, by: servedBy(response) }).toEqual({ status: 200, by: "offer:sound" });
+  });
+
+  test("never for a tenant whose texts must stay, whatever fails", async () => {
+    let asked = 0;
+    const member = await withOffers(
+      [
+        offer(
+          "far",
+          upstream(() => {
+            asked += 1;
+            return Response.json({});
+          }),
+          { region: "us" },
+        ),
+      ],
+      { residency: { default: ["eu"] } },
+    );
+    const response = await ask(member, "stay in eu");
+    expect(response.status).toBe(503);
+    expect(await response.json()).toMatchObject({ error: { code: "no_backend_in_region" } });
+    // A peer's own word is not the operator's.
+    member.peers = [asPeer(worker, { region: "eu" })];
+    expect((await ask(member, "stay in eu too")).status).toBe(503);
+    expect(asked).toBe(0);
+    // At home it may be answered: the agent stands in eu.
+    member.role.role = "active";
+    expect(servedBy(await ask(member, "at home"))).toBe("home");
+  });
+
+  test("a name that two have is refused at the start", () => {
+    const twice = [offer("same", "http://127.0.0.1:1"), offer("same", "http://127.0.0.1:2")];
+    expect(start("twins", { offers: twice } as unknown as Partial<MeshConfig>)).rejects.toThrow('got "same" twice');
+  });
+});
+
+test.each(["http://169.254.169.254", "http://[fe80::1]:80", "http://10.1.2.3:80", "javascript:alert(1)", ""])(
+  "a presence can't make an agent call %p where its peers are in 192.168.0.0/16",
+  async (url) => {
+    const mesh = new Mesh({
+      config: Value.Parse(MeshConfig, { peerNetworks: ["192.168.0.0/16"] }) as MeshConfig,
+      ...{ agentId: "a", region: "", apiKeys: [], requestTimeoutMs: 1, maxInputs: 1, peers: () => [] },
+      ...{ capacityQps: () => null, electricityUsd: () => null, metrics: new Registry() },
+    });
+    expect(mesh.isPeerAddress(url)).toBe(false);
+    expect(mesh.isPeerAddress("http://192.168.7.7:8080")).toBe(true);
+  },
+);

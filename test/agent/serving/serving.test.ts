@@ -299,7 +299,10 @@ describe("what it says of itself", () => {
     expect(model.latency_p95_ms).toBeGreaterThan(0);
     expect(model.throughput_qps).toBeGreaterThan(0);
     expect(server.serving.loadedModels()).toEqual([
-      { id: "all-MiniLM-L6-v2", dimension: 384, revision: model.revision },
+      {
+        ...{ id: "all-MiniLM-L6-v2", dimension: 384, revision: model.revision },
+        space: expect.stringMatching(/^[0-9a-f]{16}$/),
+      },
     ]);
   });
 

@@ -110,6 +110,7 @@ function setUp(
       return { model, release };
     },
     findModel: (name) => (name === undefined ? found : null),
+    loadedModel: () => model,
     queueDepth: () => model.queue.depth(),
     sink,
     role: { role: "active", servingPeers: () => [] },

@@ -1,0 +1,150 @@
+import { type Static, Type } from "@sinclair/typebox";
+import { Elysia } from "elysia";
+import type { Home } from "#agent/serving/admission/home.ts";
+import { writeAnswer } from "#agent/serving/http/write-answer.ts";
+import { ServiceError } from "#platform/errors.ts";
+import { jsonBody } from "#platform/http/body/read-json-body.ts";
+import { describeRoute } from "#platform/http/describe-route.ts";
+import { callerOf } from "#platform/http/guard/request-caller.ts";
+import { defaultTenant } from "#protocol/messages.ts";
+import { type LoadReport, loadHeader, writeLoadReport } from "./routing/load-report.ts";
+import { encodeVector, PeerAnswer, PeerRequest, peerPath } from "./routing/peer-message.ts";
+
+/** Says why a request for other vectors than this agent's is refused: mixed vectors would be silently wrong. */
+function refuseOtherSpace(home: Home, { model: name, space }: Pick<PeerRequest, "model" | "space">): void {
+  const model = home.model(name);
+  if (model === null)
+    throw new ServiceError("MODEL_NOT_FOUND", `model: expected one of this agent's, got ${JSON.stringify(name)}`, {
+      details: { param: "model" },
+    });
+  if (model.space === space) return;
+  throw new ServiceError(
+    "MODEL_UNAVAILABLE",
+    `space: expected ${model.space}, the vectors that this agent makes with ${model.id}, got ${JSON.stringify(space)}`,
+    { details: { param: "space" } },
+  );
+}
+
+/** `POST /api/v1/mesh/embed`: one agent answers for another. It never passes a request on, so that nothing circles. */
+export function peerRoutes(parts: {
+  readonly home: Home;
+  readonly maxInputs: number;
+  readonly keysRequired: boolean;
+  readonly load: (model: string) => LoadReport;
+}) {
+  const { home, maxInputs, keysRequired, load } = parts;
+  return new Elysia().post(
+    peerPath,
+    async ({ body, request }) => {
+      const caller = callerOf(request);
+      if (keysRequired && caller?.peer === undefined)
+        throw new ServiceError("FORBIDDEN", "this path is for agents of the fleet; clients ask /v1/embeddings");
+      const id = home.model(body.model)?.id ?? body.model;
+      refuseOtherSpace(home, body);
+      const { space, promptName, dimensions, truncate, budgetMs, tenant, ...rest } = body;
+      const embed = {
+        ...rest,
+        ...{ latencyBudgetMs: budgetMs, tenant: keysRequired ? tenant : defaultTenant },
+        ...{
+          dimensions: dimensions ?? undefined,
+          truncate: truncate ?? undefined,
+          promptName: promptName ?? undefined,
+        },
+        ...{ forPeer: true, signal: request.signal },
+      };
+      const result = await home.embed(embed);
+      const { model, dimension, relevantLabel, vectors, tokens, truncatedInputs } = result;
+      const facts = JSON.stringify({ model, space, dimension, relevantLabel, tokens, truncatedInputs });
+      const write = (vector: Float32Array) => `"${encodeVector(vector)}"`;
+      const response = writeAnswer('{"vectors":[', vectors, write, `],${facts.slice(1)}`, { truncatedInputs: 0 });
+      response.headers.set(loadHeader, writeLoadReport(load(id)));
+      return response;
+    },
+    {
+      ...jsonBody(PeerRequest(maxInputs)),
+      detail: describeRoute({
+        summary: "Vectors for another agent of the fleet",
+        description: `Agents answer each other's requests here, signed by the fleet's secret where keys are configured; the header ${loadHeader} tells their load. A request that came here is never passed on.`,
+        tag: "mesh",
+        answer: {
+          description: "One vector per input, in order, not scaled.",
+          schema: PeerAnswer,
+          example: {
+            model: "all-MiniLM-L6-v2",
+            space: "0f3a5c7e9b1d2f40",
+            dimension: 2,
+            relevantLabel: 0,
+            vectors: ["AACAPwAAAEA="],
+            tokens: 4,
+            truncatedInputs: 0,
+          } satisfies Static<typeof PeerAnswer>,
+        },
+        errors: {
+          INVALID_REQUEST: "budgetMs: expected a number above 0, got 0",
+          FORBIDDEN: "this path is for agents of the fleet; clients ask /v1/embeddings",
+          MODEL_NOT_FOUND: 'model: expected one of this agent\'s, got "gpt"',
+          MODEL_UNAVAILABLE: "space: expected 0f3a5c7e9b1d2f40, the vectors that this agent makes, got another",
+          TOO_MANY_REQUESTS: "the queue is full: 4096 of 4096 texts",
+          AGENT_STANDBY: "this agent is standby: ask one of the peers",
+          SHUTTING_DOWN: "this agent is stopping",
+          DEADLINE_EXCEEDED: "no answer within 50 ms",
+        },
+      }),
+    },
+  );
+}
+
+const RouteTold = Type.Object({
+  atMs: Type.Number(),
+  model: Type.String(),
+  backend: Type.String({ description: "home, an agent's id, offer:NAME, or none" }),
+  kind: Type.String(),
+  rule: Type.String(),
+  usd: Type.Number({ description: "price of the request" }),
+  attempts: Type.Integer(),
+  outcome: Type.String(),
+  reason: Type.String({ description: "why, for people" }),
+});
+
+const MeshStatus = Type.Object({
+  forward: Type.String(),
+  backends: Type.Array(
+    Type.Object({
+      id: Type.String(),
+      kind: Type.String(),
+      model: Type.String(),
+      circuit: Type.String(),
+      inFlight: Type.Integer(),
+      expectedMs: Type.Union([Type.Number(), Type.Null()]),
+    }),
+  ),
+  routes: Type.Array(RouteTold, { description: "newest requests that had a choice, the newest first" }),
+});
+export type MeshStatus = Static<typeof MeshStatus>;
+
+/** `GET /api/v1/mesh`: the backends that this agent knows, and why its newest requests went where they did. */
+export function meshStatusRoutes(status: () => MeshStatus) {
+  return new Elysia().get("/api/v1/mesh", () => status(), {
+    detail: describeRoute({
+      summary: "Backends, and the newest routes",
+      tag: "mesh",
+      answer: {
+        description: "Backends by model with their circuits, and why the newest requests went where they did.",
+        schema: MeshStatus,
+        example: {
+          forward: "when-needed",
+          backends: [
+            { id: "thor-2", kind: "peer", model: "all-MiniLM-L6-v2", circuit: "closed", inFlight: 1, expectedMs: 9.4 },
+          ],
+          routes: [
+            {
+              ...{ atMs: 1_795_000_000_000, model: "all-MiniLM-L6-v2", backend: "thor-2", kind: "peer", rule: "only" },
+              ...{ usd: 0.000_000_8, attempts: 1, outcome: "answered" },
+              reason: "thor-2: the only one that can be asked (8.0e-7 $, 9.4 ms expected; others: 1 busy)",
+            },
+          ],
+        },
+      },
+    }),
+  });
+}
