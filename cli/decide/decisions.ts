@@ -1,4 +1,7 @@
 import { Type } from "@sinclair/typebox";
+import { decideRoute } from "#agent/mesh/routing/decide-route.ts";
+import { explainRoute } from "#agent/mesh/routing/explain-route.ts";
+import { RouteInput } from "#agent/mesh/routing/route-input.ts";
 import { decidePowerMode, PowerModeInputs } from "#agent/power/mode/decide-power-mode.ts";
 import { withReason } from "#agent/power/mode/explain-power-mode.ts";
 import { decideSleep, SleepInputs } from "#agent/power/sleep/decide-sleep.ts";
@@ -167,6 +170,11 @@ export const decisions: Readonly<Record<string, DecisionEntry>> = {
     "whether a request is accepted, or must wait or be refused",
     AdmissionInput,
     explained(({ request, queue, limits }) => decideAdmission(request, queue, limits), explainAdmission),
+  ),
+  route: decisionEntry(
+    "which backend answers a request: this agent, a peer, or a place outside",
+    RouteInput,
+    explained(decideRoute, explainRoute),
   ),
   "night-training": decisionEntry(
     "whether a device trains its forecasting model now",

@@ -47,6 +47,17 @@ describe("from what is known at least", () => {
       { standbySinceMs: 0, nowMs: 900_000 },
       { kind: "stay", reason: expect.stringContaining("no other agent") },
     ],
+    [
+      "route",
+      {
+        request: { timeLeftMs: 50, regions: null },
+        candidates: [
+          { id: "home", kind: "home", usdPerRequest: 1e-6, expectedMs: 80, capacity: 100 },
+          { id: "thor-2", kind: "peer", usdPerRequest: 1e-6, expectedMs: 9, capacity: 100 },
+        ],
+      },
+      { kind: "route", backend: "thor-2", rule: "only", passedOver: { home: "too-late" } },
+    ],
     ["night-training", { minuteOfDay: 720, nowMs: 0, recordedMinutes: 0 }, { kind: "wait" }],
     [
       "night-training",
@@ -89,7 +100,7 @@ describe("from what is known at least", () => {
   });
 });
 
-test.each(["admission", "sleep", "night-training", "promotion", "power-mode", "active-agents"])(
+test.each(["admission", "sleep", "night-training", "promotion", "power-mode", "active-agents", "route"])(
   "what %s reads is described: unknown fields are refused",
   (name) => {
     expect(() => answer(name, { speed: 1 })).toThrow("speed: unknown field");
