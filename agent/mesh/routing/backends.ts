@@ -182,7 +182,7 @@ export class Backends {
     const known = this.#modelOf(state, model);
     known.inFlight = Math.max(0, known.inFlight - 1);
     known.circuit = decideCircuit(known.circuit, result.outcome, this.#nowMs(), this.#random());
-    if (result.outcome === "answered") known.latency.record(tokens, result.ms);
+    if (result.outcome === "answered") known.latency.record(tokens, result.ms, this.#nowMs());
     if (result.load !== null) state.load = { report: result.load, atMs: this.#nowMs() };
   }
 
@@ -212,7 +212,7 @@ export class Backends {
         ...{ id, kind: id.startsWith(offerPrefix) ? "offer" : "peer", model },
         circuit: circuitState(circuit, nowMs),
         inFlight,
-        expectedMs: latency.expectedMs(32),
+        expectedMs: latency.expectedMs(32, nowMs),
       })),
     );
   }
@@ -232,7 +232,7 @@ export class Backends {
     if (utilization >= spillAt) state.spilling = true;
     else if (utilization < returnAt) state.spilling = false;
     const guess = remote.kind === "offer" ? remote.offer.latencyMs : home?.expectedMs;
-    const baseMs = latency.expectedMs(request.tokens) ?? (guess == null ? null : guess + hopMs);
+    const baseMs = latency.expectedMs(request.tokens, nowMs) ?? (guess == null ? null : guess + hopMs);
     const queuedTexts = report === null ? 0 : report.report.queued * Math.exp(-(nowMs - report.atMs) / queueTauMs);
     const circuitNow = circuitState(circuit, nowMs);
     const silent = remote.kind === "peer" && remote.peer.silent;

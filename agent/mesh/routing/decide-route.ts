@@ -54,6 +54,9 @@ export type RouteDecision =
     }
   | { readonly kind: "refuse"; readonly rule: RouteRefusal; readonly passedOver: PassedOvers };
 
+/** Times that differ by up to this factor are alike where all are too long: one alone would get all requests until it is slower than the rest. */
+const aboutAsSoon = 1.5;
+
 /** Chooses the lower of two by requests in flight for their capacity, at random where they are equal. */
 function lessLoaded(one: RouteCandidate, other: RouteCandidate, draw: number): RouteCandidate {
   // Across products, because a capacity may be 0.
@@ -164,9 +167,8 @@ export function decideRoute(input: RouteInput): RouteDecision {
   }
   if (inTime.length > 0) return route(inTime, known === heard ? "all-busy" : "last-resort");
   if (rules.late === "refuse") return { kind: "refuse", rule: "too-late", passedOver };
-  const soonest = known.reduce((best, candidate) =>
-    (candidate.expectedMs ?? 0) < (best.expectedMs ?? 0) ? candidate : best,
-  );
-  delete passedOver[soonest.id];
-  return route([soonest], "soonest");
+  const soonestMs = Math.min(...known.map(({ expectedMs }) => expectedMs ?? 0));
+  const soonest = known.filter(({ expectedMs }) => (expectedMs ?? 0) <= aboutAsSoon * soonestMs);
+  for (const { id } of soonest) delete passedOver[id];
+  return route(soonest, "soonest");
 }

@@ -6,7 +6,11 @@ const gainUp = 0.5;
 /** Step of the estimated 95th percentile, as a share of the mean. */
 const step = 0.05;
 
+/** What was seen long ago counts less, so that a backend that was slow is tried again. */
+const forgetMs = 10_000;
+
 interface ClassLatency {
+  atMs: number;
   mean: number;
   p95: number;
   count: number;
@@ -24,12 +28,14 @@ export function sizeClass(tokens: number): number {
 export class LatencyEstimate {
   readonly #classes = new Map<number, ClassLatency>();
 
-  record(tokens: number, ms: number): void {
+  /** @param nowMs monotonic clock */
+  record(tokens: number, ms: number, nowMs: number): void {
     const known = this.#classes.get(sizeClass(tokens));
     if (known === undefined) {
-      this.#classes.set(sizeClass(tokens), { mean: ms, p95: 2 * ms, count: 1 });
+      this.#classes.set(sizeClass(tokens), { atMs: nowMs, mean: ms, p95: 2 * ms, count: 1 });
       return;
     }
+    known.atMs = nowMs;
     known.mean += (ms > known.mean ? gainUp : gain) * (ms - known.mean);
     const size = step * known.mean;
     known.p95 = Math.max(known.mean, known.p95 + (ms > known.p95 ? 19 * size : -size) * 0.2);
@@ -37,8 +43,9 @@ export class LatencyEstimate {
   }
 
   /** Returns the expected latency of a request; of a size that was not seen, by the nearest one that was; null without any. */
-  expectedMs(tokens: number): number | null {
-    return this.#nearest(tokens)?.mean ?? null;
+  expectedMs(tokens: number, nowMs: number): number | null {
+    const known = this.#nearest(tokens);
+    return known === undefined ? null : known.mean * Math.exp(-Math.max(0, nowMs - known.atMs) / forgetMs);
   }
 
   /** Returns the time in which 95 % of such requests are answered; null until twenty were. */

@@ -99,7 +99,7 @@ describe("the backend that answers", () => {
   });
 
   test("none in time: the soonest, or a refusal", () => {
-    const slow = [aCandidate({ id: "a", expectedMs: 90 }), aCandidate({ id: "b", expectedMs: 70, usdPerRequest: 1 })];
+    const slow = [aCandidate({ id: "a", expectedMs: 110 }), aCandidate({ id: "b", expectedMs: 70, usdPerRequest: 1 })];
     expect(route(slow)).toBe("b soonest");
     expect(route(slow, {}, { late: "refuse" })).toBe("refused too-late");
   });

@@ -1,0 +1,82 @@
+import { describe, expect, test } from "bun:test";
+import { AttemptBudget, hedgeRules, retryRules } from "#agent/mesh/routing/attempt-budget.ts";
+import { LatencyEstimate } from "#agent/mesh/routing/latency-estimate.ts";
+import { readLoadReport, writeLoadReport } from "#agent/mesh/routing/load-report.ts";
+import { RateMeter } from "#agent/mesh/routing/rate-meter.ts";
+
+describe("the latency of a backend", () => {
+  test("by size of request; of a size that was not seen, the nearest", () => {
+    const latency = new LatencyEstimate();
+    expect(latency.expectedMs(10, 0)).toBeNull();
+    latency.record(10, 5, 0);
+    latency.record(1_000, 80, 0);
+    expect([10, 100, 600, 5_000].map((tokens) => latency.expectedMs(tokens, 0))).toEqual([5, 5, 80, 80]);
+  });
+
+  test("rises at once, sinks slowly, and is forgotten in ten seconds", () => {
+    const latency = new LatencyEstimate();
+    latency.record(10, 10, 0);
+    latency.record(10, 110, 0);
+    expect(latency.expectedMs(10, 0)).toBe(60);
+    latency.record(10, 10, 0);
+    expect(latency.expectedMs(10, 0)).toBe(55);
+    expect(latency.expectedMs(10, 10_000)).toBeCloseTo(55 / Math.E, 9);
+  });
+
+  test("the 95th percentile of steady latencies is found within a third, and told from twenty on", () => {
+    const latency = new LatencyEstimate();
+    let seed = 3;
+    const random = () => {
+      seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31;
+      return seed / 2 ** 31;
+    };
+    const exponential = () => -10 * Math.log(1 - random());
+    for (let index = 0; index < 19; index += 1) latency.record(10, exponential(), 0);
+    expect(latency.p95Ms(10)).toBeNull();
+    let sum = 0;
+    for (let index = 0; index < 20_000; index += 1) {
+      latency.record(10, exponential(), 0);
+      if (index >= 10_000) sum += latency.p95Ms(10) as number;
+    }
+    // True: 10 · ln 20 = 30 ms.
+    expect(sum / 10_000).toBeGreaterThan(22);
+    expect(sum / 10_000).toBeLessThan(42);
+  });
+});
+
+test("extra attempts are a share of the requests and a few a second, and some are there at the start", () => {
+  let nowMs = 0;
+  const budget = new AttemptBudget(retryRules, () => nowMs);
+  const takeAll = () => {
+    let taken = 0;
+    while (budget.take()) taken += 1;
+    return taken;
+  };
+  expect(takeAll()).toBe(10);
+  for (let request = 0; request < 105; request += 1) budget.earn();
+  expect(takeAll()).toBe(10);
+  nowMs = 2_000;
+  expect(takeAll()).toBe(6);
+  nowMs = 1e9;
+  expect(takeAll()).toBe(retryRules.max);
+  expect(hedgeRules.share).toBeLessThanOrEqual(0.05);
+});
+
+test("a report of load is read as it was written; anything else is none", () => {
+  const report = { queued: 3, computing: 2, capacityQps: 219.5, utilization: 0.41 };
+  expect(writeLoadReport(report)).toBe("q=3;c=2;cap=219.5;w=0.41");
+  for (const each of [report, { ...report, capacityQps: null }, { ...report, utilization: null }])
+    expect(readLoadReport(writeLoadReport(each))).toEqual(each);
+  for (const text of [null, "", "q=-1;c=0", "q=1", "q=NaN;c=1", "q=1;c=2;cap=Infinity", `q=${"9".repeat(40)};c=1`])
+    expect(readLoadReport(text)).toBeNull();
+});
+
+test("a steady rate is told as it is, and fades within seconds", () => {
+  let nowMs = 0;
+  const meter = new RateMeter(() => nowMs);
+  for (; nowMs < 20_000; nowMs += 10) meter.add(1);
+  expect(meter.perS()).toBeGreaterThan(95);
+  expect(meter.perS()).toBeLessThan(105);
+  nowMs += 6_000;
+  expect(meter.perS()).toBeLessThan(6);
+});
