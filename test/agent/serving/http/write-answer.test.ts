@@ -21,7 +21,7 @@ describe("what counts as memory of unread answers is the size of an answer, not 
   ])("$count of $dimension numbers", async ({ count, dimension, counted }) => {
     const pending = createPendingAnswers(1_000_000_000);
     const vectors = vectorsOf(count, dimension);
-    const answer = writeAnswer("[", vectors, writeVectorJson, "]", 0, pending);
+    const answer = writeAnswer("[", vectors, writeVectorJson, "]", { truncatedInputs: 0 }, pending);
     expect(pending.usedBytes()).toBe(counted ? count * dimension * 4 : 0);
     expect(await answer.json()).toEqual(vectors.map((vector) => [...vector]));
     expect(pending.usedBytes()).toBe(0);
