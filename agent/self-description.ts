@@ -12,7 +12,7 @@ export interface SelfDescriptionParts {
   readonly serving: Pick<Serving, "url" | "loadedModels">;
   readonly power: Pick<Power, "status" | "differs">;
   readonly membership: Pick<Membership, "decision" | "desired">;
-  /** What other agents need to know to send requests here. Default: nothing, and they send none. */
+  /** Facts that other agents need to send requests here. Default: nothing, and they send none. */
   readonly mesh?: () => NonNullable<Presence["mesh"]>;
   readonly nowMs: () => number;
 }

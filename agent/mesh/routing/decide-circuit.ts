@@ -6,7 +6,7 @@ export interface Circuit {
   readonly openUntilMs: number | null;
   /** Openings without a success in between: each one lasts longer. */
   readonly openings: number;
-  /** When it closed last, or began; from then on its load grows slowly. */
+  /** Time at which it closed last, or began; from then on its load grows slowly. */
   readonly warmingSinceMs: number | null;
 }
 

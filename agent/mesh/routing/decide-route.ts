@@ -1,6 +1,6 @@
 import type { RouteCandidate, RouteInput, RouteRules } from "./route-input.ts";
 
-/** Why a backend was not chosen, the first that applies. */
+/** Reason that a backend was not chosen, the first that applies. */
 export type PassedOver =
   | "region"
   | "other-vectors"

@@ -6,7 +6,7 @@ const gainUp = 0.5;
 /** Step of the estimated 95th percentile, as a share of the mean. */
 const step = 0.05;
 
-/** What was seen long ago counts less, so that a backend that was slow is tried again. */
+/** Time in which a latency is forgotten, so that a backend that was slow is tried again. */
 const forgetMs = 10_000;
 
 interface ClassLatency {

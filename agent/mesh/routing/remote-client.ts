@@ -11,12 +11,12 @@ import type { Outcome } from "./decide-circuit.ts";
 import { type LoadReport, loadHeader, readLoadReport } from "./load-report.ts";
 import { decodeVector, PeerAnswer, type PeerRequest, peerPath } from "./peer-message.ts";
 
-/** What became of an attempt at a remote. */
+/** Outcome of an attempt at a remote. */
 export interface RemoteReply {
   readonly outcome: Outcome;
   readonly load: LoadReport | null;
   readonly result: EmbedResult | null;
-  /** Why there is no result. */
+  /** Reason that there is no result. */
   readonly error: ServiceError | null;
   /** True when another backend may be asked: nothing was computed, or it does not matter, as vectors can be computed twice. */
   readonly mayRetry: boolean;

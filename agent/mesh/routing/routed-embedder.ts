@@ -28,7 +28,7 @@ export interface RouterParts {
   readonly config: MeshConfig;
   readonly region: string;
   readonly home: Home;
-  /** What this agent carries of a model, how much of that is in use, and its price of a request. */
+  /** Capacity of this agent for a model, the share of it in use, and its price of a request. */
   readonly homeCapacity: (model: string) => Pick<HomeView, "capacityQps" | "utilization" | "usdPerRequest">;
   readonly backends: Backends;
   readonly client: Pick<RemoteClient, "ask">;
