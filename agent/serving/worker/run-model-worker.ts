@@ -34,6 +34,9 @@ export interface ModelWorkerOptions extends Pick<OnnxModelOptions, "dimension" |
   readonly prepare: boolean;
 }
 
+/** Time without a batch after which memory that batches needed is given back. */
+const trimAfterMs = 10_000;
+
 /** Beginning of the paths of files that a compiled executable carries. */
 const insideExecutable = "/$bunfs/";
 
@@ -193,8 +196,6 @@ export async function runModelWorker(options: ModelWorkerOptions): Promise<numbe
 
   const reader = new FrameReader();
   let work = open(options).then(({ model, ...report }) => {
-    // The file's bytes are garbage now, and this process makes too little other garbage to collect them soon.
-    Bun.gc(true);
     // What loading needed is free now, and this process makes too little garbage to collect it soon.
     trimMemory();
     socket.write(encodeFrame({ kind: "ready", loadMs: performance.now() - startedMs, ...report }));
@@ -206,9 +207,14 @@ export async function runModelWorker(options: ModelWorkerOptions): Promise<numbe
     socket.end(encodeFrame({ kind: "failure", batch: 0, message: describeError(error) }), () => ended.resolve(1));
   };
   work.catch(fail);
+  let trimming: ReturnType<typeof setTimeout> | undefined;
   socket.on("data", (piece: Buffer) => {
     try {
       for (const frame of reader.push(piece)) {
+        if (frame.kind === "batch") {
+          trimming ??= setTimeout(trimMemory, trimAfterMs);
+          trimming.refresh();
+        }
         work = work.then(async (model) => {
           socket.write(encodeFrame(await answer(model, frame)));
           return model;

@@ -1,11 +1,13 @@
 import { afterEach, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { findModel } from "#agent/serving/models/find-model.ts";
+import { parseResidentMemory } from "#agent/serving/residency/memory-of.ts";
 import { encodeFrame } from "#agent/serving/worker/frames.ts";
 import { type ModelProcess, ModelProcessLostError, startModelProcess } from "#agent/serving/worker/model-process.ts";
+import { eventually } from "../../../e2e/program.ts";
 
 const found = await findModel("all-MiniLM-L6-v2", null);
 const options = { threads: 1, timeoutMs: 60_000 };
@@ -131,3 +133,17 @@ test("the child ends with its parent, even when that is killed; a signal to the 
   parent.kill("SIGKILL");
   await untilDead(childPid);
 });
+
+test("without batches for a while, it gives back the memory that they needed", async () => {
+  started = await startModelProcess(found, options);
+  const { pid, run } = started;
+  await run(batch, 8);
+  const ownBytes = async () => parseResidentMemory(await readFile(`/proc/${pid}/status`, "utf8"))?.own ?? 0;
+  const before = await ownBytes();
+  // Varied sizes leave gaps between what is still in use.
+  for (let length = 250; length > 10; length -= 30)
+    await run(new Array(Math.ceil(3_000 / length)).fill(new Uint32Array(length).fill(2000)), length);
+  const inUse = await ownBytes();
+  expect(inUse - before).toBeGreaterThan(10e6);
+  await eventually(ownBytes, (bytes) => bytes - before < (inUse - before) / 2);
+}, 240_000);
