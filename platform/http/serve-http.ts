@@ -117,7 +117,8 @@ export function serveHttp(app: FetchHandler, options: ServeHttpOptions): HttpSer
     }
     closeWhenCutOff(response, () => server.timeout(came, cutOffS));
     response.headers.set(requestIdHeader, requestId);
-    for (const [name, value] of Object.entries(app.answerHeaders?.(came) ?? {})) response.headers.set(name, value);
+    const more = app.answerHeaders?.(came) ?? {};
+    for (const name in more) response.headers.set(name, more[name] as string);
     // Makes the client open a new connection for its next request, to another server if this one stops.
     if (isLast || stopping || response.status === 408) response.headers.set("connection", "close");
     const durationMs = performance.now() - startedMs;

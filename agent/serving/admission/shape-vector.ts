@@ -9,7 +9,8 @@ export function shapeVector(
   const vector = raw.slice(0, wanted.dimensions ?? raw.length);
   if (!wanted.normalize) return vector;
   let squares = 0;
-  for (const value of vector) squares += value * value;
+  // By index: an iterator over a typed array takes five times as long.
+  for (let i = 0; i < vector.length; i += 1) squares += (vector[i] as number) * (vector[i] as number);
   // The zero vector has no direction.
   if (squares === 0) return vector;
   const scale = 1 / Math.sqrt(squares);

@@ -38,6 +38,7 @@ export function writeAnswer(
   // Besides the field in `usage`, for clients that hide fields that they don't know.
   if (servedBy !== undefined) headers[servedByHeader] = servedBy;
   if (truncatedInputs > 0) headers["x-truncated-inputs"] = String(truncatedInputs);
+  if (vectors.length === 1) return new Response(head + write(vectors[0] as Float32Array, 0) + tail, { headers });
   const vectorsPerPiece = Math.max(1, Math.floor(valuesPerPiece / (vectors[0]?.length ?? 1)));
   const pieces = writePieces(head, vectors, write, tail, vectorsPerPiece);
   if (vectors.length <= vectorsPerPiece) return new Response([...pieces].join("") || head + tail, { headers });

@@ -44,7 +44,16 @@ export function writeVectorJson(vector: Float32Array): string {
   return bytes.toString("latin1", 0, at);
 }
 
+/** Where vectors are copied before they are written: the bytes of a small typed array of its own are had only at the price of an ArrayBuffer. */
+let copied = new Float32Array(1_024);
+let copiedBytes = Buffer.from(copied.buffer);
+
 /** Writes a vector as OpenAI's `encoding_format: "base64"`: float32, little-endian. */
 export function writeVectorBase64(vector: Float32Array): string {
-  return Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength).toString("base64");
+  if (vector.length > copied.length) {
+    copied = new Float32Array(vector.length);
+    copiedBytes = Buffer.from(copied.buffer);
+  }
+  copied.set(vector);
+  return copiedBytes.toString("base64", 0, vector.length * Float32Array.BYTES_PER_ELEMENT);
 }

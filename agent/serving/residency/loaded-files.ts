@@ -40,6 +40,7 @@ export class LoadedFiles {
   readonly #paths: Set<string>;
   /** States when the files were hashed; null before. */
   #states: FileStates | null = null;
+  #suffix = "";
   #hashes: FileHashes = {};
   #doubt: string | null = null;
   #judged = false;
@@ -59,8 +60,7 @@ export class LoadedFiles {
 
   /** Suffix that changes when a file is written to; empty for files inside the executable. */
   get suffix(): string {
-    if (this.#states === null || this.#states.size === 0) return "";
-    return `~${Bun.hash([...this.#states.values()].join("\n")).toString(36)}`;
+    return this.#suffix;
   }
 
   /** Hashes of the files when they were hashed. */
@@ -98,6 +98,7 @@ export class LoadedFiles {
       throw new Error(`${changed} was written to while the model was being loaded`);
     }
     this.#states = now;
+    this.#suffix = now.size === 0 ? "" : `~${Bun.hash([...now.values()].join("\n")).toString(36)}`;
     this.#hashes = started.hashes;
     this.#judged = false;
   }

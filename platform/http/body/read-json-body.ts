@@ -90,8 +90,9 @@ export function invalidValue(schema: TSchema, value: unknown, whole = "body"): S
  * @param limitMs time limit for the client to send its body (408)
  */
 export function jsonBody<T extends TSchema>(schema: T, limitMs = receiveLimitMs) {
-  const parse = async (context: { readonly request: Request }): Promise<unknown> => {
-    const value = await readJsonBody(context, limitMs);
+  // Named in the parameters: Elysia reads them in the source, and parses headers, cookies and query for a function that may use any of them.
+  const parse = async ({ request }: { readonly request: Request }): Promise<unknown> => {
+    const value = await readJsonBody({ request }, limitMs);
     if (!isValid(schema, value)) throw invalidValue(schema, value);
     return value;
   };

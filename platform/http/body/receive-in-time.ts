@@ -8,16 +8,21 @@ export const receiveLimitMs = minuteMs;
  * Resolves with what is read of a request, if it arrives in time.
  * @throws ServiceError (408) after `limitMs`.
  */
-export async function receiveInTime<T>(reading: Promise<T>, limitMs: number): Promise<T> {
-  const overdue = Promise.withResolvers<never>();
-  const timer = setTimeout(() => {
-    overdue.reject(new ServiceError("REQUEST_TIMEOUT", `the body: expected all of it within ${limitMs / 1000} s`));
-  }, limitMs);
-  try {
-    return await Promise.race([reading, overdue.promise]);
-  } finally {
-    clearTimeout(timer);
-    // A later failure of an abandoned read is not an error.
-    reading.catch(() => {});
-  }
+export function receiveInTime<T>(reading: Promise<T>, limitMs: number): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      reject(new ServiceError("REQUEST_TIMEOUT", `the body: expected all of it within ${limitMs / 1000} s`));
+    }, limitMs);
+    // A later failure of an abandoned read is not an error: this promise has been rejected then.
+    reading.then(
+      (read) => {
+        clearTimeout(timer);
+        resolve(read);
+      },
+      (error) => {
+        clearTimeout(timer);
+        reject(error);
+      },
+    );
+  });
 }

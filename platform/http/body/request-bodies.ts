@@ -55,11 +55,12 @@ export class RequestBodies {
   /** Answers a request, whose body is read first unless it is small. */
   async answer(request: Request): Promise<Response> {
     const { maxBodyBytes, fetch, refuse } = this.#options;
-    const { headers, body } = request;
+    const { headers } = request;
     const announced = announcedBytes(headers);
     if (announced !== null && announced > maxBodyBytes) return this.refuseUnread(request, this.#tooLarge("the body"));
     const encoding = contentEncoding(headers);
-    const chunked = announced === null && body !== null && headers.has("transfer-encoding");
+    // Asked last: a body that is looked at becomes a stream, which takes longer to read.
+    const chunked = announced === null && headers.has("transfer-encoding") && request.body !== null;
     if (encoding === null && !chunked) {
       if (announced === null || announced === 0) return fetch(request);
       const reservation = announced <= smallBodyBytes ? this.#smallBodies.reserve(announced, ownerOf(request)) : null;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { Type } from "@sinclair/typebox";
+import { Elysia } from "elysia";
 import { ServiceError } from "#platform/errors.ts";
 import { invalidValue, jsonBody } from "#platform/http/body/read-json-body.ts";
 import { noteReceivedBody } from "#platform/http/body/received-body.ts";
@@ -141,4 +142,17 @@ test("a value that does not match is refused before its route runs", async () =>
     'n: expected integer, got "x"',
     "n",
   ]);
+});
+
+test("a route's Response is sent as it is: Elysia would make another one where it takes the parser to use cookies", async () => {
+  const response = new Response("x");
+  const app = new Elysia().post("/x", ({ body }: { body: unknown }) => (body === undefined ? undefined : response), {
+    ...jsonBody(Body),
+  });
+  const request = new Request("http://localhost/x", {
+    method: "POST",
+    body: "{}",
+    headers: { ...json, cookie: "a=b" },
+  });
+  expect(await app.fetch(request)).toBe(response);
 });
