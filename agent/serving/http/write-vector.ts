@@ -44,7 +44,7 @@ export function writeVectorJson(vector: Float32Array): string {
   return bytes.toString("latin1", 0, at);
 }
 
-/** Where vectors are copied before they are written: the bytes of a small typed array of its own are had only at the price of an ArrayBuffer. */
+/** Memory into which vectors are copied before they are written: the bytes of a small typed array cost it an ArrayBuffer. */
 let copied = new Float32Array(1_024);
 let copiedBytes = Buffer.from(copied.buffer);
 
