@@ -1,12 +1,18 @@
 import { createModel, modelTypeOf } from "./models/create-model.ts";
 import type { TokenModel, TokenSink } from "./models/token-model.ts";
-import { type AddedToken, type Divide, readAddedTokens, TokenFinder } from "./parts/added-tokens.ts";
-import { partEnd } from "./parts/cut-text.ts";
+import {
+  type AddedToken,
+  type BetweenTokens,
+  type Divide,
+  readAddedTokens,
+  TokenFinder,
+} from "./parts/added-tokens.ts";
+import { partsOf } from "./parts/cut-text.ts";
 import { createNormalizer, type NormalizeNext, type Normalizer, normalizeAll } from "./parts/normalizers.ts";
 import { Part } from "./parts/part.ts";
 import { createPreTokenizer } from "./parts/pre-tokenizers.ts";
 import type { PushPart, Stage } from "./parts/split.ts";
-import { finishSteps, type Steps } from "./steps.ts";
+import type { Steps } from "./steps.ts";
 
 interface Definition {
   readonly normalizer?: object | null;
@@ -32,7 +38,9 @@ function findersOf(tokens: readonly AddedToken[], normalizer: Normalizer): { raw
     const content = token.normalized ? normalizeAll(normalizer, token.content) : token.content;
     if (content !== "") (token.normalized ? normal : raw).set(content, token);
   }
-  return { raw: new TokenFinder(raw), normal: new TokenFinder(normal) };
+  // Raw texts are looked through once where they are the normalised ones.
+  const once = normalizer === unchanged && raw.size === 0;
+  return { raw: new TokenFinder(once ? normal : raw), normal: new TokenFinder(once ? raw : normal) };
 }
 
 /**
@@ -66,26 +74,37 @@ export class TextReader {
   *read(text: string, maxTokens: number): Steps<ReadText> {
     const ids: number[] = [];
     const sink = this.model.start(ids);
-    const divide = this.#sections(sink);
+    const sections = this.#sections(sink);
     const wellFormed = text.toWellFormed();
-    for (let from = 0; from < wellFormed.length; ) {
-      const end = partEnd(wellFormed, from);
-      divide(wellFormed.slice(from, end), end === wellFormed.length);
-      from = end;
-      const work = sink.settle();
-      if (work !== null) yield* work;
-      if (ids.length > maxTokens) break;
-      if (from < wellFormed.length) yield;
+    const found: ({ readonly text: string; readonly ends: boolean } | number)[] = [];
+    const divide = this.#raw.start({
+      text: (between, ends) => void found.push({ text: between, ends }),
+      token: (id) => void found.push(id),
+    });
+    for (const [part, ends] of partsOf(wellFormed)) {
+      divide(part, ends);
+      for (const each of found) {
+        if (typeof each === "number") {
+          sections.token(each);
+          continue;
+        }
+        // More than a part where white space was held back.
+        for (const [slice, isLast] of partsOf(each.text)) {
+          sections.text(slice, each.ends && isLast);
+          const work = sink.settle();
+          if (work !== null) yield* work;
+          if (ids.length > maxTokens) return { ids, whole: false };
+          if (!isLast) yield;
+        }
+      }
+      found.length = 0;
+      if (!ends) yield;
     }
     return { ids, whole: ids.length <= maxTokens };
   }
 
-  readAtOnce(text: string): readonly number[] {
-    return finishSteps(this.read(text, Number.POSITIVE_INFINITY)).ids;
-  }
-
-  /** Divides a text at added tokens, normalises what is between, divides it again, and splits the rest into pieces. */
-  #sections(sink: TokenSink): Divide {
+  /** Normalises what is between raw added tokens, divides it at normalised ones, and splits the rest into pieces. */
+  #sections(sink: TokenSink): BetweenTokens {
     const push: PushPart = (text, starts, ends) => sink.push(text, starts, ends);
     let isFirst = true;
     let piece: PushPart | null = null;
@@ -109,7 +128,7 @@ export class TextReader {
     };
     let normalize: NormalizeNext | null = null;
     let divide: Divide | null = null;
-    return this.#raw.start({
+    return {
       text: (text, ends) => {
         normalize ??= this.#normalizer.start();
         divide ??= this.#normal.start(ofSection);
@@ -119,6 +138,6 @@ export class TextReader {
         divide = null;
       },
       token: ofSection.token,
-    });
+    };
   }
 }

@@ -16,7 +16,7 @@ export interface TokenTemplates {
 }
 
 const none: TokenTemplate = { before: [], between: [], after: [], secondType: 0 };
-const without: TokenTemplates = { single: none, pair: none };
+const without: TokenTemplates = { single: none, pair: { ...none, secondType: 1 } };
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
 

@@ -70,18 +70,18 @@ export class TokenFinder {
     this.#takesSpaceBefore = [...tokens.values()].some(({ lstrip }) => lstrip);
   }
 
-  /** Starts a text. What may be the beginning of a token is held back until more is known. */
+  /** Starts a text. What may be the beginning of a token, or white space that one takes, is held back until more is known. */
   start(to: BetweenTokens): Divide {
     if (this.#tokens.size === 0) return (text, ends) => to.text(text, ends);
+    let heldSpace = "";
     let held = "";
     let swallows = false;
     return (text, ends) => {
-      let rest = held + text;
+      const rest = held + text;
       let from = 0;
       const skipSpace = () => {
         if (!swallows) return;
-        const spaces = leading.exec(rest.slice(from))?.[0].length ?? 0;
-        from += spaces;
+        from += leading.exec(rest.slice(from))?.[0].length ?? 0;
         if (from < rest.length) swallows = false;
       };
       skipSpace();
@@ -89,17 +89,27 @@ export class TokenFinder {
         const { id, lstrip, rstrip } = this.#tokens.get(match) as AddedToken;
         // A longer one may begin here, of which the end is still to come.
         if (!ends && index + this.#maxUnits > rest.length && this.#mayGoOn(rest.slice(index))) break;
-        const before = rest.slice(from, index);
-        to.text(lstrip ? before.replace(trailing, "") : before, true);
+        let before = rest.slice(from, index);
+        if (lstrip) before = before.replace(trailing, "");
+        to.text(lstrip && before === "" ? "" : heldSpace + before, true);
         to.token(id);
+        heldSpace = "";
         from = index + match.length;
         swallows = rstrip;
         skipSpace();
       }
-      rest = rest.slice(from);
-      const kept = ends ? 0 : this.#heldOf(rest);
-      held = rest.slice(rest.length - kept);
-      to.text(rest.slice(0, rest.length - kept), ends);
+      const kept = ends ? rest.length : this.#keptFrom(rest, from);
+      const given = rest.slice(from, kept);
+      held = rest.slice(kept);
+      const space = ends || !this.#takesSpaceBefore ? "" : (trailing.exec(given)?.[0] ?? "");
+      if (space !== "" && space.length === given.length) {
+        heldSpace += space;
+        return;
+      }
+      if (ends || given !== "") {
+        to.text(heldSpace + given.slice(0, given.length - space.length), ends);
+        heldSpace = space;
+      }
     };
   }
 
@@ -111,14 +121,10 @@ export class TokenFinder {
     return false;
   }
 
-  #heldOf(text: string): number {
-    let held = 0;
-    for (let at = Math.max(0, text.length - this.#maxUnits); at < text.length; at += 1) {
-      if (!this.#mayGoOn(text.slice(at))) continue;
-      held = text.length - at;
-      break;
-    }
-    if (!this.#takesSpaceBefore) return held;
-    return held + (trailing.exec(text.slice(0, text.length - held))?.[0].length ?? 0);
+  /** Finds the place from which on a text may be the beginning of a token. */
+  #keptFrom(text: string, from: number): number {
+    for (let at = Math.max(from, text.length - this.#maxUnits); at < text.length; at += 1)
+      if (this.#mayGoOn(text.slice(at))) return at;
+    return text.length;
   }
 }

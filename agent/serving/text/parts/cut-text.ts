@@ -22,3 +22,13 @@ export function partEnd(text: string, from: number): number {
   const at = found === null ? from + maxUnits : begin + found.index + found[0].length;
   return /[\udc00-\udfff]/.test(text.charAt(at)) ? at - 1 : at;
 }
+
+/** Divides a text into parts. The last one, of an empty text too, is marked. */
+export function* partsOf(text: string): Generator<readonly [part: string, isLast: boolean]> {
+  let from = 0;
+  do {
+    const end = partEnd(text, from);
+    yield [from === 0 && end === text.length ? text : text.slice(from, end), end === text.length];
+    from = end;
+  } while (from < text.length);
+}

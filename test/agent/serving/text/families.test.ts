@@ -38,6 +38,8 @@ const endless: Readonly<Record<string, string>> = {
   "98,000 dashes": "-".repeat(98_000),
   "98,000 emoji": "🤖".repeat(49_000),
   "98,000 accents": `e${"\u0301".repeat(98_000)}`,
+  "98,000 blanks": `x${" ".repeat(98_000)}x`,
+  "98,000 lines": `x${"\n".repeat(98_000)}x`,
   "98,000 letters of Thai": "ปั๊มทำงานได้ดีและน้ำสะอาดมากกำลังจะปิดเครื่อง".repeat(2_100),
 };
 

@@ -37,6 +37,21 @@ describe("a tokenizer.json that can't be obeyed is refused with the part and the
       says: "normalizer.pattern",
     },
     {
+      name: "an expression of a normaliser that is more than characters",
+      parts: { normalizer: { type: "Replace", pattern: { Regex: "ab|c" }, content: "" } },
+      says: "normalizer.pattern.Regex: expected a character or a class of them",
+    },
+    {
+      name: "a merge of tokens that are not in the vocabulary",
+      parts: { model: { ...bpe, merges: ["a c"] } },
+      says: "model.merges.0: expected two tokens of the vocabulary",
+    },
+    {
+      name: "an id that is none",
+      parts: { model: { ...wordLevel, vocab: { "[UNK]": 0, a: -1 } } },
+      says: 'model.vocab: expected a whole number for "a"',
+    },
+    {
       name: "an unknown pre-tokenizer",
       parts: { pre_tokenizer: { type: "UnicodeScripts" } },
       says: 'pre_tokenizer: "UnicodeScripts"',
