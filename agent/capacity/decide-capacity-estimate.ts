@@ -194,8 +194,8 @@ function decideSpeed(previous: SpeedEstimate | null, seen: SeenWork): CapacityDe
 
 /**
  * Corrects the estimate of a model's speed by what it did in a stretch of time. A saturated model shows its capacity, which counts at once;
- * under partial load the estimate follows slowly, also downwards where batches take longer than those of the same mix did before; while nothing is computed it only ages. Inside, speed is in tokens a second, which depends
- * little on the mix of texts.
+ * under partial load the estimate follows slowly, also downwards where batches take longer than those of the same mix did before; while nothing
+ * is computed it only ages. Inside, speed is in tokens a second, which depends little on the mix of texts.
  * @param previous null: nothing is known
  */
 export function decideCapacityEstimate(previous: SpeedEstimate | null, seen: SeenWork): CapacityDecision {

@@ -7,8 +7,9 @@ import type { MakeWork } from "./simulate-fleet.ts";
 const minuteMs = 60_000;
 /** Computation after which a capacity counts as measured. */
 const provenMs = 60_000;
-/** A measurement that differs by less is not planned anew for. */
-const adoptFrom = 0.03;
+/** A capacity that has risen or fallen by less is not planned anew for: one that fell costs users, one that rose only money. */
+const adoptRiseFrom = 0.03;
+const adoptFallFrom = 0.01;
 
 /** Length of all texts. */
 const tokensPerText = 32;
@@ -87,7 +88,8 @@ export class MeasuredCapacity {
 
   /** Takes these factors of the profile by make, if one of them differs noticeably. */
   adopt(factors: readonly number[]): void {
-    if (factors.every((factor, make) => Math.abs(factor / (this.#adopted[make] as number) - 1) <= adoptFrom)) return;
+    const isNoise = (change: number) => change <= adoptRiseFrom && change >= -adoptFallFrom;
+    if (factors.every((factor, make) => isNoise(factor / (this.#adopted[make] as number) - 1))) return;
     this.#adopted = factors;
     this.#fleet = scaleCapacity(this.#profiled, (make) => factors[make] as number);
   }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { Value } from "@sinclair/typebox/value";
+import type { SeenWork } from "#agent/capacity/decide-capacity-estimate.ts";
 import { BacktestFleet } from "#controller/scaling/backtest/backtest-fleet.ts";
 import {
   type CapacityError,
@@ -11,7 +12,7 @@ import {
   trueFactors,
   trueShare,
 } from "#controller/scaling/backtest/capacity-error.ts";
-import { MeasuredCapacity } from "#controller/scaling/backtest/measured-capacity.ts";
+import { MeasuredCapacity, workOfMinute } from "#controller/scaling/backtest/measured-capacity.ts";
 import { type PolicyResult, runBacktest } from "#controller/scaling/backtest/run-backtest.ts";
 import { initialState, off, simulateMinute } from "#controller/scaling/backtest/simulate-fleet.ts";
 import { createCalendar } from "#forecast/data/calendar.ts";
@@ -51,6 +52,32 @@ test("what devices really carry", () => {
   expect(trueFactors(fleet, { kind: "one-bad" }, 0)[0]).toBeCloseTo((count - 1 + 0.05) / count, 9);
 });
 
+describe("agents of a replay", () => {
+  const speed = ({ computedCost, busyMs }: SeenWork) => computedCost / busyMs;
+  test("compute in smaller batches the less they are used, which seem slower", () => {
+    const [idle, half, full] = [0.05, 0.5, 1].map((use) => workOfMinute(60 * use, use, use === 1));
+    const perBatch = [idle, half, full].map((work) => (work?.texts ?? 0) / (work?.batches ?? 1));
+    expect(perBatch).toEqual([expect.closeTo(1.02, 2), expect.closeTo(2.75, 2), 8]);
+    const seems = [idle, half, full].map((work) => speed(work as SeenWork) / speed(full as SeenWork));
+    expect(seems).toEqual([expect.closeTo(0.9, 1), expect.closeTo(0.96, 1), 1]);
+    expect(full?.busyMs).toBeCloseTo(60_000, 6);
+  });
+
+  test("follow a capacity that falls to half within a day without being full", () => {
+    const measured = new MeasuredCapacity(fleet, 1);
+    const trueQps = (minute: number) => 1_000 * (1 - (0.5 * Math.max(0, minute - 60)) / 1_440);
+    const servedQps = (minute: number) => 400 + 100 * Math.sin(minute / 60);
+    for (let minute = 0; minute < 1_500; minute += 1) {
+      const isSaturated = minute < 5;
+      const served = isSaturated ? trueQps(minute) : servedQps(minute);
+      const work = { servedQps: served, trueQps: trueQps(minute), profiledQps: 1_000, isSaturated };
+      measured.observe(fleet.devices.map(() => work));
+      const factor = topQps(measured.fleet) / topQps(fleet);
+      expect(Math.abs(factor / (trueQps(minute) / 1_000) - 1)).toBeLessThan(0.05);
+    }
+  });
+});
+
 test("a slow device carries less, draws as much when it is full, and counts as such", () => {
   const modes = initialState(fleet).devices.map((_, place) => (place < 2 ? 0 : off));
   const target = { modes, units: fleet.cloud.map(() => 0) };
@@ -85,7 +112,15 @@ describe("measured capacity", () => {
     expect(measured.isProven).toBe(true);
   });
 
-  test("a difference of 3 % is noise", () => {
+  test("a fall of more than 1 % is planned for", () => {
+    const measured = new MeasuredCapacity(fleet, 1);
+    measured.adopt(fleet.devices.map(() => 0.991));
+    expect(measured.fleet).toBe(fleet);
+    measured.adopt(fleet.devices.map(() => 0.989));
+    expect(measured.fleet).toEqual(scaleCapacity(fleet, () => 0.989));
+  });
+
+  test("a rise of 3 % is noise", () => {
     const measured = new MeasuredCapacity(fleet, 1);
     measured.adopt(fleet.devices.map(() => 1.029));
     expect(measured.fleet).toBe(fleet);
