@@ -9,10 +9,20 @@ export interface TensorDescription {
 
 export type InputName = "input_ids" | "attention_mask" | "token_type_ids" | "position_ids";
 
+/** Input of a decoder for what it computed of earlier tokens. It is fed none: [texts, heads, 0, size]. */
+export interface CacheInput {
+  readonly name: string;
+  readonly type: "float32" | "float16";
+  readonly heads: number;
+  readonly size: number;
+}
+
 export interface UsableModelIo {
   readonly kind: "usable";
   readonly rule: "sentence-embedding" | "single-numbers" | "token-vectors" | "text-vectors";
   readonly inputs: readonly { readonly name: InputName; readonly type: "int64" | "int32" }[];
+  /** Empty for an encoder. */
+  readonly caches: readonly CacheInput[];
   readonly output: string;
   /** `tokens`: a vector for each token, to be pooled. `texts`: one for each text, pooled by the model itself. */
   readonly per: "tokens" | "texts";
@@ -47,10 +57,20 @@ const pooledNames = [
 ];
 const tokenNames = ["last_hidden_state", "token_embeddings", "hidden_states"];
 
+const isCache = ({ name }: TensorDescription) => name.startsWith("past_key_values");
+
+/** Reads an input as a cache; null when it is none that can be fed empty. */
+function cacheInput({ name, type, shape }: TensorDescription): CacheInput | null {
+  const [, heads, , size] = shape;
+  const isEmptiable = typeof heads === "number" && typeof size === "number" && heads > 0 && size > 0;
+  if (shape.length !== 4 || !isEmptiable || (type !== "float32" && type !== "float16")) return null;
+  return { name, type, heads, size };
+}
+
 /**
  * Decides how an ONNX file is used as an encoder. Of its outputs counts the sentence embedding that sentence-transformers exports, else the
  * token vectors under their usual names, else the only output of token vectors (batch × tokens × numbers), else one of text vectors
- * (batch × numbers). Outputs of whole numbers are ignored.
+ * (batch × numbers). Outputs of whole numbers are ignored. A decoder that gives token vectors is fed empty caches.
  * @param dimension of the vectors, by the manifest
  * @param pooledOnly true when the file has to pool itself: a cross-encoder, or a model with a layer after the pooling
  */
@@ -59,13 +79,14 @@ export function decideModelIo(
   outputs: readonly TensorDescription[],
   { dimension, pooledOnly }: { readonly dimension: number; readonly pooledOnly: boolean },
 ): ModelIo {
-  const unknown = inputs.filter(({ name }) => !(feedableInputs as readonly string[]).includes(name));
-  if (unknown.length > 0) {
-    const isDecoder = unknown.some(({ name }) => name.startsWith("past_key_values"));
-    return { kind: "unusable", rule: isDecoder ? "generates-text" : "unknown-inputs", inputs: unknown };
-  }
+  const others = inputs.filter(({ name }) => !(feedableInputs as readonly string[]).includes(name));
+  const caches = others.map(cacheInput).filter((cache, i) => cache !== null && isCache(others[i] as TensorDescription));
+  const generates = { kind: "unusable", rule: "generates-text", inputs: others } as const;
+  if (others.length > caches.length)
+    return others.some(isCache) ? generates : { kind: "unusable", rule: "unknown-inputs", inputs: others };
   if (!inputs.some(({ name }) => name === "input_ids")) return { kind: "unusable", rule: "no-token-ids", inputs };
-  const wrong = inputs.find(({ type }) => type !== "int64" && type !== "int32");
+  const fed = inputs.filter((input) => !others.includes(input));
+  const wrong = fed.find(({ type }) => type !== "int64" && type !== "int32");
   if (wrong !== undefined) return { kind: "unusable", rule: "no-whole-numbers", inputs: [wrong] };
 
   const choice = chooseOutput(outputs, dimension, pooledOnly);
@@ -73,13 +94,16 @@ export function decideModelIo(
     return { kind: "unusable", rule: pooledOnly ? "no-text-vectors" : "no-vectors", dimension, outputs };
   }
   const { output, rule } = choice;
+  // What a decoder is left with otherwise are the probabilities of the next token.
+  if (caches.length > 0 && ![...tokenNames, ...pooledNames.slice(0, 4)].includes(output.name)) return generates;
   const size = output.shape.at(-1);
   if (typeof size === "number" && size >= 0 && size !== dimension)
     return { kind: "unusable", rule: "another-dimension", dimension, outputs: [output] };
   return {
     kind: "usable",
     rule,
-    inputs: inputs.map(({ name, type }) => ({ name: name as InputName, type: type as "int64" | "int32" })),
+    caches: caches.filter((cache) => cache !== null),
+    inputs: fed.map(({ name, type }) => ({ name: name as InputName, type: type as "int64" | "int32" })),
     output: output.name,
     per: rule === "token-vectors" ? "tokens" : "texts",
   };

@@ -3,7 +3,13 @@ import type { ModelManifest } from "#agent/serving/models/model-manifest.ts";
 import type { ProviderAttempt } from "../onnxruntime/decide-providers.ts";
 import { type OpenedSession, openSession } from "../onnxruntime/open-session.ts";
 import { sessionOptions } from "../onnxruntime/session-options.ts";
-import { decideModelIo, type InputName, type TensorDescription, type UsableModelIo } from "./decide-model-io.ts";
+import {
+  type CacheInput,
+  decideModelIo,
+  type InputName,
+  type TensorDescription,
+  type UsableModelIo,
+} from "./decide-model-io.ts";
 import { explainModelIo } from "./explain-model-io.ts";
 import { poolTokens } from "./pool-tokens.ts";
 import { idOf, typeOf } from "./token-types.ts";
@@ -57,6 +63,13 @@ function inputTensor(
   return wide === null ? new Tensor("int32", words, shape) : new Tensor("int64", wide, shape);
 }
 
+function emptyCache({ type, heads, size }: CacheInput, texts: number): Tensor {
+  const shape = [texts, heads, 0, size];
+  return type === "float32"
+    ? new Tensor("float32", new Float32Array(0), shape)
+    : new Tensor("float16", new Uint16Array(0), shape);
+}
+
 /** Returns numbers of 16 or 32 bits as numbers of 32 bits; null for others. */
 function floatsOf(output: Tensor): Float32Array | null {
   const { data } = output;
@@ -90,9 +103,10 @@ export async function loadOnnxModel(source: Uint8Array | string, options: OnnxMo
     provider,
     refused,
     async run(texts, paddedTokens) {
-      const feeds = Object.fromEntries(
+      const feeds: Record<string, Tensor> = Object.fromEntries(
         io.inputs.map((input) => [input.name, inputTensor(input, texts, paddedTokens)] as const),
       );
+      for (const cache of io.caches) feeds[cache.name] = emptyCache(cache, texts.length);
       // Only the output that counts is asked for: others would be copied for nothing.
       const output = (await session.run(feeds, [io.output]))[io.output];
       const values = output === undefined ? null : floatsOf(output);

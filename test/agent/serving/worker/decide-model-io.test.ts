@@ -178,6 +178,53 @@ test.each([
   expect(io).toEqual({ kind: "unusable", rule: "no-text-vectors", dimension, outputs });
 });
 
+const cache = (shape: TensorDescription["shape"], type = "float32", name = "past_key_values.0.key") => ({
+  name,
+  type,
+  shape,
+});
+const present = { name: "present.0.key", type: "float32", shape: ["batch", 8, "total", 128] };
+
+test.each(["float32", "float16"] as const)("a decoder that gives token vectors is fed empty caches of %s", (type) => {
+  const inputs = [ids, cache(["batch", 8, "past", 128], type), mask];
+  expect(decideModelIo(inputs, [tokens("last_hidden_state"), present], { dimension: 384, pooledOnly: false })).toEqual({
+    kind: "usable",
+    rule: "token-vectors",
+    inputs: [
+      { name: "input_ids", type: "int64" },
+      { name: "attention_mask", type: "int64" },
+    ],
+    caches: [{ name: "past_key_values.0.key", type, heads: 8, size: 128 }],
+    output: "last_hidden_state",
+    per: "tokens",
+  });
+});
+
+test.each([
+  { name: "probabilities of the next token only", input: cache(["batch", 8, "past", 128]), output: tokens("logits") },
+  {
+    name: "a cache of unknown heads",
+    input: cache(["batch", "heads", "past", 128]),
+    output: tokens("last_hidden_state"),
+  },
+  { name: "a cache of unknown size", input: cache(["batch", 8, "past", "size"]), output: tokens("last_hidden_state") },
+  { name: "a cache of another rank", input: cache([2, "batch", 8, "past", 128]), output: tokens("last_hidden_state") },
+  {
+    name: "a cache of whole numbers",
+    input: cache(["batch", 8, "past", 128], "int64"),
+    output: tokens("last_hidden_state"),
+  },
+])("a decoder that can't be used: $name", ({ input, output }) => {
+  const io = decideModelIo([ids, input], [output, present], { dimension: 384, pooledOnly: false });
+  expect(io).toEqual({ kind: "unusable", rule: "generates-text", inputs: [input] });
+});
+
+test("a cache by another name is an unknown input", () => {
+  const input = cache(["batch", 8, "past", 128], "float32", "state");
+  const io = decideModelIo([ids, input], [tokens("last_hidden_state")], { dimension: 384, pooledOnly: false });
+  expect(io).toEqual({ kind: "unusable", rule: "unknown-inputs", inputs: [input] });
+});
+
 const pixels = { ...ids, name: "pixel_values" };
 const past = { ...ids, name: "past_key_values.0.key" };
 const fed = "input_ids, attention_mask, token_type_ids, position_ids";
@@ -194,7 +241,7 @@ test.each([
     inputs: [ids, past, pixels],
     outputs: [tokens("x")],
     io: { rule: "generates-text", inputs: [past, pixels] },
-    text: `expected no inputs but ${fed}, got past_key_values.0.key, pixel_values: this is an export for generating text, use one without past key values`,
+    text: `expected no inputs but ${fed}, got past_key_values.0.key, pixel_values: this is an export for generating text, use one that gives last_hidden_state`,
   },
   {
     name: "no token ids",
