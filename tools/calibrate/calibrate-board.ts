@@ -159,7 +159,11 @@ export async function calibrateBoard(
     before: { measured: sweep.done, order: wanted },
     onEvent: progress.take,
     async keep(measured) {
-      sweep = { ...sweep, done: [...sweep.done.filter(({ id }) => id !== measured.id), measured] };
+      const isSame = ({ id }: { id: number }) => id === measured.id;
+      const done = sweep.done.some(isSame)
+        ? sweep.done.map((mode) => (isSame(mode) ? measured : mode))
+        : [...sweep.done, measured];
+      sweep = { ...sweep, done };
       await writeWhole(sweepPath, sweep);
     },
   });
