@@ -50,7 +50,7 @@ export function registerAgentMetrics(metrics: Registry, figures: AgentFigures): 
   registerTotals(
     metrics,
     "thormesh_outbox_dropped_total",
-    "Minute records that were lost, by cause: outbox-full, too-old, memory-full (the disk could not be written), unreadable, unsendable",
+    "Minute records that were lost, by cause: outbox-full, too-old, memory-full (the disk could not be written), unreadable, unsendable, refused (by the controller)",
     ["cause"],
     () => Object.entries(figures.storage().lost).map(([cause, records]) => [{ cause }, records] as const),
   );

@@ -21,7 +21,7 @@ import { createAgentForecasting } from "./agent-forecasting.ts";
 import { registerAgentMetrics } from "./agent-metrics.ts";
 import { type AgentStatus, statusRoutes } from "./agent-status.ts";
 import { createBrokerCredentials } from "./broker-credentials.ts";
-import { brokerHealth, brokerStatus } from "./broker-status.ts";
+import { agentRefusals, brokerHealth, brokerStatus } from "./broker-status.ts";
 import { CapacityEstimates } from "./capacity/capacity-estimates.ts";
 import { CapacityWatch } from "./capacity/capacity-watch.ts";
 import { createOverloadCheck } from "./capacity/overload-check.ts";
@@ -191,6 +191,7 @@ export function createAgentParts(given: {
         tariffUsdPerKwh: config.prices.tariffUsdPerKwh,
       }),
   });
+  const refused = () => agentRefusals(broker.refused, identity, member.unconfirmed, membership.controllerAcknowledges);
   const status = (): AgentStatus => ({
     agentId,
     fleet,
@@ -199,7 +200,7 @@ export function createAgentParts(given: {
     nowMs: Math.round(nowMs()),
     startedAtMs: Math.round(startedAtMs),
     role: membership.decision,
-    broker: brokerStatus(config.broker.url, broker),
+    broker: brokerStatus(config.broker.url, broker, refused()),
     controllerOnline: membership.controllerOnline,
     peers: membership.servingPeers(),
     liveQps: record.liveQps(nowMs()),
@@ -250,7 +251,7 @@ export function createAgentParts(given: {
     },
     extraChecks: () => ({
       power: power.health(),
-      broker: brokerHealth(broker),
+      broker: brokerHealth(broker, refused()),
       processes: describeHungProcesses(hung),
       open_files: openFiles.check(),
       storage: withDamage(storage.check(), recentDamage(statePath, nowMs())),
@@ -268,7 +269,7 @@ export function createAgentParts(given: {
     ],
   });
   const self = createSelfDescription({
-    ...{ identity, config, serving, power, membership, nowMs },
+    ...{ identity, config, serving, power, membership, refused, nowMs },
     mesh: () => ({
       spaces: Object.fromEntries(serving.loadedModels().map(({ id, space }) => [id, mesh.spaceOf(id, space)])),
       qps: capacityQps(mainModel()),

@@ -1,9 +1,12 @@
 import { redactUrl } from "#platform/fetch/redact-url.ts";
 import { type BrokerRefusal, refusalToText } from "#protocol/mqtt/broker-refusals.ts";
 import type { MqttBroker } from "#protocol/mqtt-broker.ts";
+import { agentTopic } from "#protocol/topics.ts";
+import type { AgentIdentity } from "./identity.ts";
 import type { HealthCheck } from "./serving/ports.ts";
+import type { Unconfirmed } from "./telemetry/outbox-sender.ts";
 
-type Connection = Pick<MqttBroker, "connected" | "protocol" | "problem" | "refused">;
+type Connection = Pick<MqttBroker, "connected" | "protocol" | "problem">;
 
 /** State of the connection to the fleet's broker. */
 export interface BrokerStatus {
@@ -15,12 +18,40 @@ export interface BrokerStatus {
   readonly refused: readonly BrokerRefusal[];
 }
 
-export function brokerStatus(url: string, { connected, protocol, problem, refused }: Connection): BrokerStatus {
+/** Silences of the controller in a row after which the broker is the likely cause: the first may be a restart. */
+const silencesToTell = 2;
+
+/** Returns what the broker does not let this agent do: as it says, and as follows from records that never arrive. */
+export function agentRefusals(
+  said: readonly BrokerRefusal[],
+  { fleet, agentId }: Pick<AgentIdentity, "fleet" | "agentId">,
+  { records, silences }: Unconfirmed,
+  controllerAcknowledges: boolean,
+): readonly BrokerRefusal[] {
+  const ack = agentTopic(fleet, agentId, "ack");
+  const data = agentTopic(fleet, agentId, "data");
+  // A broker of an earlier version knows no acknowledgements, and needs none.
+  const known = said.filter(({ topic }) => controllerAcknowledges || topic !== ack);
+  if (silences < silencesToTell || known.some(({ topic }) => topic === data || topic === ack)) return known;
+  const reason =
+    `records are taken (${records} wait now), but the controller has not confirmed any for a while: ` +
+    `may this agent publish on ${data} and read ${ack}?`;
+  return [...known, { action: "publish", topic: data, reason }];
+}
+
+export function brokerStatus(
+  url: string,
+  { connected, protocol, problem }: Connection,
+  refused: readonly BrokerRefusal[],
+): BrokerStatus {
   return { url: redactUrl(url), connected, protocol, problem, refused };
 }
 
 /** Health of the connection. An agent without a broker serves as well, so its absence alone degrades nothing. */
-export function brokerHealth({ connected, protocol, problem, refused }: Connection): HealthCheck {
+export function brokerHealth(
+  { connected, protocol, problem }: Connection,
+  refused: readonly BrokerRefusal[],
+): HealthCheck {
   const faults = [...(problem === null ? [] : [problem]), ...refused.map(refusalToText)];
   if (!connected) return { status: "unused", detail: faults[0] ?? "not connected yet" };
   if (faults.length > 0) return { status: "degraded", detail: faults.join("; ") };

@@ -10,7 +10,7 @@ import type { SleepConfig } from "./power/sleep/sleep-config.ts";
 import type { SelfDescription } from "./self-description.ts";
 import type { Serving } from "./serving/serving.ts";
 import type { Outbox } from "./telemetry/outbox.ts";
-import { createOutboxSender, type OutboxSender } from "./telemetry/outbox-sender.ts";
+import { OutboxSender, type Unconfirmed } from "./telemetry/outbox-sender.ts";
 import { type FleetListener, Reporter } from "./telemetry/reporter.ts";
 import type { FeltDemand } from "./traffic/felt-demand.ts";
 import type { MinuteCycle } from "./traffic/minute-cycle.ts";
@@ -45,11 +45,17 @@ export class FleetMember {
   readonly #reporter: Reporter;
   #draining: Promise<string> | undefined;
   #announced = "";
+  #announcedRefusals = "[]";
 
   constructor(parts: FleetMemberParts) {
     const { broker, identity, self, nowMs, log } = parts;
     this.#parts = parts;
-    this.#sender = createOutboxSender(parts.outbox, broker, identity, nowMs, log);
+    this.#sender = new OutboxSender({
+      ...{ outbox: parts.outbox, broker, identity, nowMs, log },
+      controllerAnswers: () => parts.membership.controllerAcknowledges,
+      // Its own presence comes back, or the session is renewed.
+      onSilence: () => void this.#reporter.publishPresence(),
+    });
     this.#sleep = new Sleep({
       config: parts.sleepConfig,
       agentId: identity.agentId,
@@ -64,12 +70,20 @@ export class FleetMember {
     this.#reporter = new Reporter({ broker, identity, reportable, listener: this.#listener(), nowMs, log });
   }
 
+  /** Records that the broker took and the controller has not confirmed. */
+  get unconfirmed(): Unconfirmed {
+    return this.#sender.unconfirmed;
+  }
+
   get refusedMessages(): number {
     return this.#reporter.refusedMessages;
   }
 
   start(): void {
-    this.#parts.broker.onConnection((connected) => this.#parts.membership.connectionChanged(connected));
+    this.#parts.broker.onConnection((connected) => {
+      this.#parts.membership.connectionChanged(connected);
+      this.#sender.restart();
+    });
     this.#reporter.start();
   }
 
@@ -92,6 +106,7 @@ export class FleetMember {
     await this.#parts.cycle.run();
     void this.drainOutbox();
     await this.#announceChanges();
+    await this.#announceRefusals();
     await this.evaluatePower();
   }
 
@@ -129,7 +144,7 @@ export class FleetMember {
     });
   }
 
-  /** Sends waiting records. A broker also acknowledges messages without a subscriber, so they wait until the controller is online. */
+  /** Sends waiting records. They wait until the controller is online: before that nobody stores them. */
   async drainOutbox(): Promise<void> {
     if (this.#parts.waitForController && !this.#parts.membership.controllerOnline) return;
     await this.#sender.drain().catch(this.#logFailure("sending records"));
@@ -152,13 +167,14 @@ export class FleetMember {
         this.#followSoon();
       },
       onControllerState: (state) => {
-        membership.observeController(state);
+        if (membership.observeController(state)) this.#sender.restart();
         this.#followSoon();
         void this.drainOutbox();
       },
       onDesired: (document) => {
         if (membership.accept(document)) this.#followSoon(true);
       },
+      onAck: (ack) => this.#sender.acknowledge(ack),
       onCommand: () => this.#drainByCommand(),
       onConnected: () => {
         this.#followSoon();
@@ -208,6 +224,14 @@ export class FleetMember {
     this.#announced = now;
     await this.#reporter.publishBirth();
     await this.#reporter.publishPresence();
+  }
+
+  /** Reports when what the broker refuses has changed: the controller tells people who do not look at each device. */
+  async #announceRefusals(): Promise<void> {
+    const now = JSON.stringify(this.#parts.self.reported().brokerRefuses ?? []);
+    if (now === this.#announcedRefusals) return;
+    this.#announcedRefusals = now;
+    await this.#reporter.publishReported();
   }
 
   #logFailure(what: string) {

@@ -1,5 +1,6 @@
 import { version } from "#platform/version.ts";
-import type { Birth, Presence, Reported } from "#protocol/messages.ts";
+import { type Birth, maxRefusals, type Presence, type Reported } from "#protocol/messages.ts";
+import type { BrokerRefusal } from "#protocol/mqtt/broker-refusals.ts";
 import type { AgentConfig } from "./config.ts";
 import type { AgentIdentity } from "./identity.ts";
 import type { Membership } from "./mesh/membership.ts";
@@ -14,6 +15,8 @@ export interface SelfDescriptionParts {
   readonly membership: Pick<Membership, "decision" | "desired">;
   /** Facts that other agents need to send requests here. Default: nothing, and they send none. */
   readonly mesh?: () => NonNullable<Presence["mesh"]>;
+  /** What the broker does not let this agent do. */
+  readonly refused?: () => readonly BrokerRefusal[];
   readonly nowMs: () => number;
 }
 
@@ -80,6 +83,11 @@ export function createSelfDescription(parts: SelfDescriptionParts) {
       if (desired !== null && desired.role !== role.role) {
         differs.push({ field: "role", desired: desired.role, reported: role.role, reason: role.reason.slice(0, 512) });
       }
+      const refused = (parts.refused?.() ?? []).slice(0, maxRefusals).map(({ action, topic, reason }) => ({
+        action,
+        topic: topic.slice(0, 256),
+        reason: reason.slice(0, 512),
+      }));
       const powerDiffers = power.differs();
       if (powerDiffers !== null) differs.push({ field: "powerMode", ...powerDiffers });
       return {
@@ -88,6 +96,7 @@ export function createSelfDescription(parts: SelfDescriptionParts) {
         role: role.role,
         powerMode: power.status().mode,
         differs,
+        ...(refused.length === 0 ? {} : { brokerRefuses: refused }),
       };
     },
   };

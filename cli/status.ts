@@ -17,11 +17,11 @@ function roleOf({ status, role }: AgentView): string {
     : `${role.reported} -> ${role.desired}`;
 }
 
-/** Controllers of earlier versions send no clockSkewMs. */
-function noteOf({ unavailableReason, override, clockSkewMs = 0 }: AgentView): string {
+/** Controllers of earlier versions send neither clockSkewMs nor brokerProblems. */
+function noteOf({ unavailableReason, override, clockSkewMs = 0, brokerProblems = [] }: AgentView): string {
   const minutes = Math.round(Math.abs(clockSkewMs) / minuteMs);
   const clock = clockSkewMs === 0 ? [] : [`clock ${minutes} min ${clockSkewMs < 0 ? "behind" : "ahead"}`];
-  return [unavailableReason ?? (override === null ? [] : "override"), ...clock].flat().join("; ");
+  return [unavailableReason ?? (override === null ? [] : "override"), ...clock, ...brokerProblems].flat().join("; ");
 }
 
 /** Shows the fleet in a few lines and its agents in a table. */

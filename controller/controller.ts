@@ -149,6 +149,7 @@ export class Controller {
     );
     await this.#recover(assembly);
     assembly.ingest.start();
+    this.#opened.push(() => assembly.ingest.stop());
     new IdentityWatch({
       ...{ fleetName: this.#config.fleet, store: records.store, broker: fleetBroker.broker, log },
       nowMs: () => clock.nowMs(),

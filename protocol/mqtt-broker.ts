@@ -262,6 +262,8 @@ export class MqttBroker implements Broker {
     this.#version = next.version;
     this.#version5RefusedAtMs = next.refusedAtMs;
     if (!this.#isStarted) return;
+    // The other version may do: nothing is wrong yet.
+    if (next.atOnce) this.#lastFailure = "";
     const attempt = this.#pace.attempts;
     const delayMs = next.atOnce ? 0 : reconnectDelayMs(attempt, Math.random());
     this.#retry = setTimeout(() => this.#connect(), delayMs);

@@ -1,4 +1,4 @@
-import { Beat, Birth, Command, CommandResult, Desired, MinuteData, Presence, Reported } from "./messages.ts";
+import { Ack, Beat, Birth, Command, CommandResult, Desired, MinuteData, Presence, Reported } from "./messages.ts";
 
 /** Schema and retention of each kind of message. All but beats travel at QoS 1: repairing a loss would cost more than the acknowledgement. */
 export const agentChannels = {
@@ -10,6 +10,7 @@ export const agentChannels = {
   reported: { schema: Reported, retain: true },
   cmd: { schema: Command, retain: false },
   "cmd-result": { schema: CommandResult, retain: false },
+  ack: { schema: Ack, retain: false },
 } as const;
 
 export type AgentChannel = keyof typeof agentChannels;

@@ -21,6 +21,8 @@ export function createMembership(parts: {
 }) {
   const { document, peers, log } = parts;
   let controllerOnline = false;
+  let controllerAcknowledges = false;
+  let controllerRun = "";
   let stopping = false;
   let drainUntilMs: number | null = null;
   const decide = (): ExplainedRole => {
@@ -51,13 +53,22 @@ export function createMembership(parts: {
     get controllerOnline(): boolean {
       return controllerOnline;
     },
+    /** True while a controller is online that acknowledges the records it has stored. */
+    get controllerAcknowledges(): boolean {
+      return controllerOnline && controllerAcknowledges;
+    },
     servingPeers: () => peers.serving(),
     /** Agents that take this one's requests. */
     backends: () => peers.backends(),
     /** The role follows only with the next `refresh`, as after all the others below. */
     observePresence: (presence: Presence) => peers.observe(presence),
-    observeController(state: ControllerState) {
+    /** Returns true for a controller that has just come: another run, or the same one after an absence. */
+    observeController(state: ControllerState): boolean {
+      const wasOnline = controllerOnline && controllerRun === state.instanceId;
       controllerOnline = state.status === "online";
+      controllerAcknowledges = state.acknowledges === true;
+      controllerRun = state.instanceId;
+      return controllerOnline && !wasOnline;
     },
     /** Returns false for a document that does not supersede the held one. */
     accept(desired: Desired): boolean {

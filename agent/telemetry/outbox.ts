@@ -14,7 +14,7 @@ export interface OutboxLimits {
 }
 
 /** Reasons for losing records. */
-export const lossCauses = ["outbox-full", "too-old", "memory-full", "unreadable", "unsendable"] as const;
+export const lossCauses = ["outbox-full", "too-old", "memory-full", "unreadable", "unsendable", "refused"] as const;
 export type LossCause = (typeof lossCauses)[number];
 
 /** Permanent key of a minute. */
@@ -32,6 +32,8 @@ interface Unwritten {
 const maxTail = 1_440;
 const maxTailBytes = 16 * 1024 * 1024;
 
+const none: ReadonlySet<number> = new Set();
+
 function prepare(database: StateDatabase) {
   return {
     insert: database.query(
@@ -41,6 +43,8 @@ function prepare(database: StateDatabase) {
       `SELECT id, payload FROM outbox WHERE id > ? ORDER BY id LIMIT 1`,
     ),
     deleteUpTo: database.query(`DELETE FROM outbox WHERE id <= ?`),
+    deleteOne: database.query(`DELETE FROM outbox WHERE id = ?`),
+    bytesOf: database.query<{ bytes: number }, [number]>(`SELECT bytes FROM outbox WHERE id = ?`),
     deleteOld: database.query(`DELETE FROM outbox WHERE created_ms < ?`),
     sum: database.query<{ entries: number; bytes: number }, [number]>(
       `SELECT count(*) AS entries, coalesce(sum(bytes), 0) AS bytes FROM outbox WHERE id > ?`,
@@ -53,7 +57,7 @@ function prepare(database: StateDatabase) {
 }
 
 /**
- * Keeps records that wait to be sent, on disk: appended before they are published, removed after the broker's acknowledgement. While the
+ * Keeps records until they are stored elsewhere, on disk: appended before they are published, removed after their acknowledgement. While the
  * disk can't be written they wait in memory, and are sent from there as well.
  */
 export class Outbox {
@@ -65,9 +69,10 @@ export class Outbox {
   /** Records in memory, in order; newer than those on disk. */
   #tail: Unwritten[] = [];
   #nextTailId = -1;
-  /** Last record on disk that was sent but could not be deleted; 0 for none. */
+  /** All records on disk up to this one are done, but could not be deleted; 0 for none. */
   #doneUpTo = 0;
-  #undeleted = false;
+  /** The same of single records behind it, with their bytes. */
+  readonly #done = new Map<number, number>();
 
   /** @param onSettled receives a record that was only in memory, once it is on disk or sent */
   constructor(
@@ -98,17 +103,16 @@ export class Outbox {
     return false;
   }
 
-  /** Returns the oldest waiting entry, or null. */
-  oldest(): OutboxEntry | null {
-    return this.#oldestOnDisk() ?? this.#tail[0] ?? null;
+  /** Returns the oldest waiting entry whose id is not among `except`, or null. */
+  oldest(except: ReadonlySet<number> = none): OutboxEntry | null {
+    return this.#oldestOnDisk(except) ?? this.#tail.find(({ id }) => !except.has(id)) ?? null;
   }
 
   /** @param lost cause of the loss of a record that was not sent */
   remove(id: number, lost?: LossCause): void {
     if (lost !== undefined) this.#storage.lose(lost, 1);
     if (id > 0) {
-      this.#doneUpTo = Math.max(this.#doneUpTo, id);
-      this.#deleteDone();
+      this.#deleteOne(id);
       return;
     }
     const entry = this.#tail.find((each) => each.id === id);
@@ -144,10 +148,19 @@ export class Outbox {
     return this.#tail.length;
   }
 
-  #oldestOnDisk(): OutboxEntry | null {
-    for (;;) {
-      const row = this.#storage.attempt("reading the outbox", () => this.#statements.first.get(this.#doneUpTo), null);
+  #oldestOnDisk(except: ReadonlySet<number>): OutboxEntry | null {
+    for (let after = this.#doneUpTo; ; ) {
+      const row = this.#storage.attempt("reading the outbox", () => this.#statements.first.get(after), null);
       if (row === null) return null;
+      const { id } = row;
+      if (this.#done.has(id) && after === this.#doneUpTo) {
+        this.#done.delete(id);
+        this.#doneUpTo = id;
+      }
+      if (id === this.#doneUpTo || this.#done.has(id) || except.has(id)) {
+        after = id;
+        continue;
+      }
       const data = decodeOwnText(MinuteData, row.payload);
       if (data !== null) return { id: row.id, data };
       // A record that this program did not write must not block those behind it.
@@ -157,7 +170,10 @@ export class Outbox {
 
   #onDisk(): { readonly entries: number; readonly bytes: number } {
     const sum = this.#storage.attempt("reading the outbox", () => this.#statements.sum.get(this.#doneUpTo), null);
-    return sum ?? { entries: 0, bytes: 0 };
+    if (sum === null) return { entries: 0, bytes: 0 };
+    let bytes = sum.bytes;
+    for (const each of this.#done.values()) bytes -= each;
+    return { entries: sum.entries - this.#done.size, bytes };
   }
 
   #tailBytes(): number {
@@ -177,20 +193,37 @@ export class Outbox {
   }
 
   #flush(): void {
-    if (this.#undeleted) this.#deleteDone();
+    this.#deleteDone();
     for (let [next] = this.#tail; next !== undefined && this.#write(next); [next] = this.#tail) {
       this.#tail.shift();
       this.#onSettled(next.data);
     }
   }
 
-  #deleteDone(): void {
-    const deleted = this.#attemptDelete(() => {
-      this.#statements.deleteUpTo.run(this.#doneUpTo);
+  #deleteOne(id: number): void {
+    const isDeleted = this.#attemptDelete(() => {
+      this.#statements.deleteOne.run(id);
       return true;
     }, false);
-    this.#undeleted = !deleted;
-    if (deleted) this.#doneUpTo = 0;
+    if (isDeleted) this.#done.delete(id);
+    else if (id > this.#doneUpTo) {
+      const row = this.#storage.attempt("reading the outbox", () => this.#statements.bytesOf.get(id), null);
+      if (row !== null) this.#done.set(id, row.bytes);
+    }
+    if (isDeleted) this.#deleteDone();
+  }
+
+  /** Deletes what could not be deleted before. */
+  #deleteDone(): void {
+    if (this.#doneUpTo === 0 && this.#done.size === 0) return;
+    const isDeleted = this.#attemptDelete(() => {
+      this.#statements.deleteUpTo.run(this.#doneUpTo);
+      for (const id of this.#done.keys()) this.#statements.deleteOne.run(id);
+      return true;
+    }, false);
+    if (!isDeleted) return;
+    this.#doneUpTo = 0;
+    this.#done.clear();
   }
 
   #attemptDelete<T>(action: () => T, otherwise: T): T {

@@ -5,6 +5,7 @@ import { dayMs, hourMs } from "#platform/time.ts";
 import type { Broker } from "#protocol/broker.ts";
 import { decodeMessage, encodeFitted } from "#protocol/codec.ts";
 import {
+  Ack,
   type Birth,
   type Command,
   CommandResult,
@@ -37,6 +38,8 @@ export interface FleetListener {
   onPeerForgotten(agentId: string): void;
   onControllerState(state: ControllerState): void;
   onDesired(desired: Desired): void;
+  /** Receives what the controller has stored of this agent's records. */
+  onAck(ack: Ack): void;
   /** Runs a command that is not the reporter's own. Resolves with the result as text. */
   onCommand(command: Command): Promise<string>;
   /** Called after a connection, when presence, birth and reported are published. */
@@ -106,6 +109,12 @@ export class Reporter {
           listener.onPeerDesired?.(decoded.message);
       });
     }
+    broker.subscribe(agentTopic(fleet, agentId, "ack"), ({ topic, payload }) => {
+      const decoded = decodeMessage(Ack, payload);
+      if (!decoded.ok) return this.#refuse(topic, decoded.reason);
+      if (decoded.message.agentId !== agentId) return this.#refuse(topic, `is for agent ${decoded.message.agentId}`);
+      listener.onAck(decoded.message);
+    });
     broker.subscribe(controllerStateTopic(fleet), ({ topic, payload }) => {
       const decoded = decodeMessage(ControllerState, payload);
       if (!decoded.ok) return this.#refuse(topic, decoded.reason);

@@ -12,6 +12,7 @@ import {
   requestsOf,
   textsOf,
 } from "../fleet/agent-state.ts";
+import { brokerProblemsOf } from "../fleet/broker-problems.ts";
 import { clockSkewMs } from "../fleet/clock-skew.ts";
 import type { Override } from "../store/store.ts";
 import type { AgentView, MinuteView } from "./schemas.ts";
@@ -64,6 +65,7 @@ export function agentView(
     desiredVersion: desired?.version ?? null,
     reportedVersion: reported?.desiredVersion ?? null,
     differs: reported?.differs ?? [],
+    brokerProblems: brokerProblemsOf(agent, online, nowMs),
     url: presence?.url || birth?.url || null,
     region: birth?.region ?? presence?.region ?? null,
     version: presence?.version ?? birth?.version ?? null,

@@ -3,6 +3,7 @@ import { dayMs } from "#platform/time.ts";
 import { version } from "#platform/version.ts";
 import type { Broker } from "#protocol/broker.ts";
 import type { AgentState } from "../fleet/agent-state.ts";
+import { refusalsOf } from "../fleet/broker-problems.ts";
 import { clockSkewMs } from "../fleet/clock-skew.ts";
 import type { IngestCounts } from "../fleet/ingest-counts.ts";
 import type { Housekeeping } from "../housekeeping.ts";
@@ -32,6 +33,9 @@ export function controllerHealth(
   const damage = parts.damage(nowMs);
   const wrongClocks = (parts.agents?.() ?? []).filter((agent) => clockSkewMs(agent) !== 0).length;
   const openFiles = parts.openFiles.check();
+  const refusedByBroker = (parts.agents?.() ?? []).filter(
+    (agent) => agent.presence?.status === "online" && refusalsOf(agent).length > 0,
+  ).length;
   const cantStore = "minutes can't be stored; they are not acknowledged, so agents will send them again";
   const full = `ingest.maxAgents: ${noRoom} message(s) were refused because no further agent fits`;
   const problems = [
@@ -42,6 +46,9 @@ export function controllerHealth(
     isRecent(lastNoRoomMs) ? full : null,
     wrongClocks === 0 ? null : `${wrongClocks} agent(s) have a clock that differs by minutes from this controller's`,
     openFiles.status === "healthy" ? null : openFiles.detail,
+    refusedByBroker === 0
+      ? null
+      : `the broker does not let ${refusedByBroker} agent(s) publish or subscribe as they must: see their brokerProblems`,
     isRecent(lastConflictMs) ? `${conflicts} minute(s) arrived under the name of a different one` : null,
   ].filter((problem) => problem !== null);
   return {

@@ -65,6 +65,9 @@ const agentView = {
     Type.Object({ field: Type.String(), desired: Type.String(), reported: Type.String(), reason: Type.String() }),
     { description: "what is not as desired, as the agent reports it" },
   ),
+  brokerProblems: Type.Array(Type.String(), {
+    description: "what the broker does not let the agent do, as the agent reports it; records that it does not send",
+  }),
   url: textOrNull("base address of the agent's API; null: unknown"),
   region: textOrNull("where the device stands; null: unknown"),
   version: textOrNull("of the agent's program; null: unknown"),

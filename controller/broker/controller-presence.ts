@@ -73,7 +73,15 @@ export class ControllerPresence {
   #stateOf(status: ControllerState["status"], answers?: string): string {
     const { instanceId, nowMs } = this.#parts;
     return encodeMessage(ControllerState, {
-      ...{ v: 1, status, instanceId, version, sentAtMs: Math.round(nowMs()), sinceMs: this.#sinceMs },
+      ...{
+        v: 1,
+        status,
+        instanceId,
+        version,
+        sentAtMs: Math.round(nowMs()),
+        sinceMs: this.#sinceMs,
+        acknowledges: true,
+      },
       ...(answers === undefined ? {} : { answers }),
     });
   }

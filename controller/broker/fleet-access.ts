@@ -53,12 +53,17 @@ export function agentRights(fleet: string, agentId: string): ClientRights {
   const filters = new Set([
     agentTopic(fleet, agentId, "desired"),
     agentTopic(fleet, agentId, "cmd"),
+    agentTopic(fleet, agentId, "ack"),
     agentTopic(fleet, "+", "presence"),
     // An agent with power.sleep.wakeCommand wakes peers that are to serve. A role and its reason are no secret among agents.
     agentTopic(fleet, "+", "desired"),
     controllerStateTopic(fleet),
   ]);
-  const own = new Set([agentTopic(fleet, agentId, "cmd"), controllerStateTopic(fleet)]);
+  const own = new Set([
+    agentTopic(fleet, agentId, "cmd"),
+    agentTopic(fleet, agentId, "ack"),
+    controllerStateTopic(fleet),
+  ]);
   const isOfAll = (topic: string) => {
     const channel = parseAgentTopic(fleet, topic)?.channel;
     return channel === "presence" || channel === "desired";

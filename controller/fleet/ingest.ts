@@ -11,6 +11,8 @@ import { observeBeat } from "./beats.ts";
 import { implausibleBeat, withPlausibleCapacity } from "./check-plausible.ts";
 import { MinuteIntake, type MinuteIntakeParts, type MinuteOutcome } from "./minute-intake.ts";
 import { RebirthRequests } from "./rebirth-requests.ts";
+import { RecordAcks } from "./record-acks.ts";
+import { recordNameOf } from "./record-name.ts";
 
 export type IngestOutcome =
   | MinuteOutcome
@@ -55,6 +57,7 @@ export class Ingest {
   readonly #counted: CountedLog;
   readonly #minutes: MinuteIntake;
   readonly #rebirths: RebirthRequests;
+  readonly #acks: RecordAcks;
   #second = 0;
   #resultsInSecond = 0;
 
@@ -62,6 +65,7 @@ export class Ingest {
     this.#parts = parts;
     this.#counted = createCountedLog(parts.log, Date.now);
     this.#rebirths = new RebirthRequests({ ...parts, intervalMs: parts.limits.rebirthIntervalMs });
+    this.#acks = new RecordAcks(parts);
     this.#minutes = new MinuteIntake({
       ...parts,
       minutesKeptMs: parts.limits.minutesKeptMs,
@@ -75,6 +79,11 @@ export class Ingest {
     const { broker, fleetName } = this.#parts;
     for (const channel of channels)
       broker.subscribe(agentTopic(fleetName, "+", channel), (message) => this.#handle(channel, message));
+  }
+
+  /** Ends what is under way: agents send again what was not acknowledged. */
+  stop(): void {
+    this.#acks.stop();
   }
 
   /** Restores what an earlier run of the controller knew. */
@@ -109,15 +118,14 @@ export class Ingest {
     // A retained message was removed: this controller did so when it retired the agent.
     if (payload.byteLength === 0 && agentChannels[channel].retain) return onMessage(channel, "stale");
     const decoded = decodeMessage(agentChannels[channel].schema, payload);
-    if (!decoded.ok) return this.#refuse(channel, topic, decoded.reason, "malformed");
-    const message = decoded.message as AgentMessage;
-    if (message.agentId !== agentId)
-      return this.#refuse(
-        channel,
-        topic,
-        `agentId: expected ${agentId} as in the topic, got ${message.agentId}`,
-        "refused",
-      );
+    const message = decoded.ok ? (decoded.message as AgentMessage) : null;
+    if (message?.agentId !== agentId) {
+      const reason = decoded.ok
+        ? `agentId: expected ${agentId} as in the topic, got ${message?.agentId}`
+        : decoded.reason;
+      if (channel === "data") this.#refuseRecord(agentId, payload, reason);
+      return this.#refuse(channel, topic, reason, decoded.ok ? "refused" : "malformed");
+    }
     const known = fleet.get(agentId);
     if ("windowMs" in message) return this.#takeBeat(message, topic, known);
     if (known === undefined && fleet.size >= limits.maxAgents && !(await this.#parts.retireOne())) {
@@ -156,10 +164,17 @@ export class Ingest {
     const { onMessage } = this.#parts;
     try {
       onMessage("data", await this.#minutes.take(data, bytes, before));
+      this.#acks.stored(data.agentId, data.bootId, data.seq);
     } catch (error) {
       onMessage("data", "failed");
       throw error;
     }
+  }
+
+  /** Tells the agent of a record that will never be stored, if it has a name: the agent must not send it for ever. */
+  #refuseRecord(agentId: string, payload: Uint8Array, reason: string): void {
+    const name = recordNameOf(payload);
+    if (name !== null) this.#acks.refused(agentId, name.bootId, name.seq, reason);
   }
 
   #takeResult({ agentId, id: command, state, reason }: CommandResult, before: AgentState): void {

@@ -13,6 +13,12 @@ export const ControllerState = Type.Object(
     sinceMs: Type.Optional(
       described(TimeMs, "start of this run, by its machine's clock; absent from earlier versions"),
     ),
+    acknowledges: Type.Optional(
+      Type.Boolean({
+        description:
+          "true: each record that is stored is acknowledged on agents/{id}/ack; absent from earlier versions, where the broker's acknowledgement has to do",
+      }),
+    ),
     answers: Type.Optional(described(Identifier, "nonce of the probe that this answers; absent: no answer")),
   },
   strict,

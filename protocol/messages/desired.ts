@@ -36,6 +36,18 @@ const Difference = Type.Object(
   strict,
 );
 
+/** Max refusals that an agent reports; it has fewer topics. */
+export const maxRefusals = 16;
+
+const Refusal = Type.Object(
+  {
+    action: described(literals("publish", "subscribe"), "what was asked for"),
+    topic: described(text(256), "topic or filter"),
+    reason: described(text(512), "why, for people"),
+  },
+  strict,
+);
+
 export const Reported = Type.Object(
   {
     ...envelope,
@@ -43,6 +55,12 @@ export const Reported = Type.Object(
     role: described(AgentRole, roleMeaning),
     powerMode: orNull(text(64), "name of the present mode; null: unknown"),
     differs: Type.Array(Difference, { maxItems: 8, description: "what is not as desired" }),
+    brokerRefuses: Type.Optional(
+      Type.Array(Refusal, {
+        maxItems: maxRefusals,
+        description: "what the broker does not let the agent do; absent: nothing that the agent knows of",
+      }),
+    ),
   },
   strict,
 );

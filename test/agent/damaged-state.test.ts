@@ -5,7 +5,7 @@ import { createBoardFigures } from "#agent/power/calibration/board-figures.ts";
 import { agentStateMigrations } from "#agent/state-migrations.ts";
 import { createStoredText } from "#agent/stored-text.ts";
 import { lossCauses, Outbox } from "#agent/telemetry/outbox.ts";
-import { createOutboxSender } from "#agent/telemetry/outbox-sender.ts";
+import { OutboxSender } from "#agent/telemetry/outbox-sender.ts";
 import { MinuteCycle } from "#agent/traffic/minute-cycle.ts";
 import { TrafficRecord } from "#agent/traffic/traffic-record.ts";
 import { StoredAccuracy } from "#forecast/accuracy/live-accuracy.ts";
@@ -95,7 +95,14 @@ async function live(database: Database): Promise<MinuteData[]> {
   await figures.refresh();
   const broker = createRecordingBroker();
   broker.setConnected(true);
-  const sender = createOutboxSender(outbox, broker, { fleet: "f", agentId: "thor-1", bootId: "now" }, () => nowMs, log);
+  const sender = new OutboxSender({
+    outbox,
+    broker,
+    identity: { fleet: "f", agentId: "thor-1", bootId: "now" },
+    controllerAnswers: () => false,
+    nowMs: () => nowMs,
+    log,
+  });
   const cycle = new MinuteCycle({
     identity: { fleet: "f", agentId: "thor-1", bootId: "now", region: "" },
     record,

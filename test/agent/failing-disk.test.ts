@@ -5,7 +5,7 @@ import { createDesiredDocument } from "#agent/mesh/desired-document.ts";
 import { agentStateMigrations } from "#agent/state-migrations.ts";
 import { createStoredText } from "#agent/stored-text.ts";
 import { lossCauses, Outbox } from "#agent/telemetry/outbox.ts";
-import { createOutboxSender } from "#agent/telemetry/outbox-sender.ts";
+import { OutboxSender } from "#agent/telemetry/outbox-sender.ts";
 import { MinuteCycle } from "#agent/traffic/minute-cycle.ts";
 import { TrafficRecord } from "#agent/traffic/traffic-record.ts";
 import { StoredAccuracy } from "#forecast/accuracy/live-accuracy.ts";
@@ -55,7 +55,14 @@ async function live(
   const text = createStoredText(database, "text", storage);
   const desired = createDesiredDocument(database, () => 1000, log, storage);
   const broker = createRecordingBroker();
-  const sender = createOutboxSender(outbox, broker, { fleet: "f", agentId: "a", bootId: "b" }, () => nowMs, log);
+  const sender = new OutboxSender({
+    outbox,
+    broker,
+    identity: { fleet: "f", agentId: "a", bootId: "b" },
+    controllerAnswers: () => false,
+    nowMs: () => nowMs,
+    log,
+  });
   const rates: (number | null)[][] = [];
   const accuracy = new StoredAccuracy(database, storage);
   const cycle = new MinuteCycle({

@@ -27,6 +27,7 @@ const agent: AgentView = {
   desiredVersion: 2,
   reportedVersion: 1,
   differs: [],
+  brokerProblems: [],
   url: "http://127.0.0.1:8080",
   region: null,
   version: "1",

@@ -4,8 +4,9 @@ import { redactUrl } from "#platform/fetch/redact-url.ts";
 import { isLoopback } from "#platform/http/guard/listen-address.ts";
 import { createLogger } from "#platform/log.ts";
 import { doctorClientId } from "#protocol/broker-secret.ts";
+import { refusalToText } from "#protocol/mqtt/broker-refusals.ts";
 import { MqttBroker } from "#protocol/mqtt-broker.ts";
-import { agentProbeTopic } from "#protocol/topics.ts";
+import { agentProbeTopic, agentTopic, controllerStateTopic } from "#protocol/topics.ts";
 import { type CheckResult, failed, note, ok } from "./check.ts";
 
 const connectMs = 8_000;
@@ -32,6 +33,23 @@ async function receivesOwnMessage(broker: MqttBroker, topic: string, heard: Prom
   const arrived = await Promise.race([heard, lost.promise]);
   clearTimeout(timer);
   return arrived;
+}
+
+/** Channels on which an empty message that is not retained changes nothing: a presence would. */
+const harmless = ["birth", "data", "beat", "reported", "cmd-result"] as const;
+
+/**
+ * Subscribes to what an agent reads and publishes nothing on its channels; returns what the broker denies. Only one of MQTT 5 answers that:
+ * one of 3.1.1 acknowledges what it forbids, or hangs up.
+ */
+async function askForTopics(broker: MqttBroker, { fleet, agentId }: AskedAgent): Promise<string[]> {
+  if (broker.protocol !== "5") return [];
+  for (const channel of ["desired", "cmd", "ack"] as const)
+    broker.subscribe(agentTopic(fleet, agentId, channel), () => undefined);
+  broker.subscribe(controllerStateTopic(fleet), () => undefined);
+  for (const channel of harmless)
+    await broker.publish(agentTopic(fleet, agentId, channel), "", { retain: false }).catch(() => undefined);
+  return broker.refused.map(refusalToText);
 }
 
 /** Waits until the agent's client is connected, or knows what keeps it from that. */
@@ -98,13 +116,13 @@ export async function checkBroker(config: AgentConfig["broker"], agent: AskedAge
     await connectOnce(broker);
     if (!broker.connected)
       return explainFailure(broker.problem ?? `no answer within ${connectMs / 1000} s (timeout)`, url, agent, faults);
-    if (await receivesOwnMessage(broker, topic, heard.promise))
-      return ok(name, `${shown} accepts agent ${agentId}, and its messages arrive`);
-    return failed(
-      name,
-      `${shown} accepts agent ${agentId}, but does not deliver its messages to ${topic}`,
-      "grant it the topics under thormesh/v1/FLEET/agents/ID that docs/mqtt.md lists",
-    );
+    const grant = "grant it the topics under thormesh/v1/FLEET/agents/ID that docs/mqtt.md lists";
+    if (!(await receivesOwnMessage(broker, topic, heard.promise)))
+      return failed(name, `${shown} accepts agent ${agentId}, but does not deliver its messages to ${topic}`, grant);
+    const denied = await askForTopics(broker, agent);
+    return denied.length === 0
+      ? ok(name, `${shown} accepts agent ${agentId}, and its messages arrive`)
+      : failed(name, `${shown} accepts agent ${agentId}, but ${denied.join("; ")}`, grant);
   } finally {
     await broker.stop().catch(() => undefined);
   }

@@ -3,7 +3,8 @@ import { beforeEach, describe, expect, test } from "bun:test";
 import pino from "pino";
 import { agentStateMigrations } from "#agent/state-migrations.ts";
 import { lossCauses, Outbox } from "#agent/telemetry/outbox.ts";
-import { createOutboxSender } from "#agent/telemetry/outbox-sender.ts";
+import { OutboxSender, type OutboxSenderParts } from "#agent/telemetry/outbox-sender.ts";
+import { ServiceError } from "#platform/errors.ts";
 import { createStorageWatch } from "#platform/files/storage-watch.ts";
 import type { MinuteData } from "#protocol/messages.ts";
 import { aMinute, aTraffic } from "../../fakes/builders.ts";
@@ -165,6 +166,11 @@ describe("while the disk fails", () => {
 });
 
 describe("outbox sender", () => {
+  const senderAt = (
+    broker: ReturnType<typeof createRecordingBroker>,
+    nowMs: () => number,
+    more: Partial<OutboxSenderParts> = {},
+  ) => new OutboxSender({ outbox, broker, identity, controllerAnswers: () => false, nowMs, log: silent, ...more });
   const sentSeqs = (broker: ReturnType<typeof createRecordingBroker>) =>
     broker.published.map(({ payload }) => (JSON.parse(payload) as MinuteData).seq);
 
@@ -174,7 +180,7 @@ describe("outbox sender", () => {
     outbox.append(minute(7, "b0"), 0);
     outbox.append(minute(1), 0);
     outbox.append(minute(2), 0);
-    await createOutboxSender(outbox, broker, identity, () => 4 * 60_000, silent).drain();
+    await senderAt(broker, () => 4 * 60_000).drain();
     expect(broker.published.map(({ topic }) => topic)).toEqual(Array(3).fill("thormesh/v1/f/agents/a/data"));
     const sent = broker.published.map(({ payload }) => JSON.parse(payload) as MinuteData);
     expect(sent.map(({ bootId, seq, historical }) => [bootId, seq, historical])).toEqual([
@@ -187,7 +193,7 @@ describe("outbox sender", () => {
 
   test("keeps what was not acknowledged and begins there again", async () => {
     const broker = createRecordingBroker();
-    const sender = createOutboxSender(outbox, broker, identity, () => 0, silent);
+    const sender = senderAt(broker, () => 0);
     outbox.append(minute(1), 0);
     outbox.append(minute(2), 0);
     await sender.drain();
@@ -205,7 +211,140 @@ describe("outbox sender", () => {
     broker.setConnected(true);
     outbox.append({ ...minute(1), role: "gone" } as never, 0);
     outbox.append(minute(2), 0);
-    await createOutboxSender(outbox, broker, identity, () => 0, silent).drain();
+    await senderAt(broker, () => 0).drain();
     expect(sentSeqs(broker)).toEqual([2]);
+  });
+
+  describe("with a controller that acknowledges", () => {
+    let broker: ReturnType<typeof createRecordingBroker>;
+    let answers: boolean;
+    let silences: number;
+    let realNowMs: number;
+    const times = { waitMs: 20, maxPauseMs: 100 };
+    const begin = () => {
+      broker = createRecordingBroker();
+      broker.setConnected(true);
+      [answers, silences, realNowMs] = [true, 0, 0];
+      outbox = new Outbox(database, { maxBytes: 1e6, maxAgeMs: 1e9 });
+      return senderAt(broker, () => 0, {
+        controllerAnswers: () => answers,
+        onSilence: () => (silences += 1),
+        realNowMs: () => realNowMs,
+        times,
+      });
+    };
+    const ack = (stored: [string, number, number][], refused: number[] = []) => ({
+      ...{ v: 1 as const, agentId: "a", sentAtMs: 0 },
+      stored: stored.map(([bootId, fromSeq, toSeq]) => ({ bootId, fromSeq, toSeq })),
+      refused: refused.map((seq) => ({ bootId: "b1", seq, reason: "unreadable" })),
+    });
+    const append = (from: number, to: number, bootId = "b1") => {
+      for (let seq = from; seq <= to; seq += 1) outbox.append(minute(seq, bootId), 0);
+    };
+    const published = async (count: number) => {
+      while (broker.published.length < count) await Bun.sleep(1);
+    };
+    const kept = () => {
+      const seqs: number[] = [];
+      const ids = new Set<number>();
+      for (let entry = outbox.oldest(); entry !== null; entry = outbox.oldest(ids)) {
+        seqs.push(entry.data.seq);
+        ids.add(entry.id);
+      }
+      return seqs;
+    };
+
+    test("only what it has stored leaves the outbox, whatever the broker said", async () => {
+      const sender = begin();
+      append(1, 5);
+      const draining = sender.drain();
+      await published(5);
+      expect([kept(), sender.unconfirmed.records]).toEqual([[1, 2, 3, 4, 5], 5]);
+      sender.acknowledge(
+        ack([
+          ["b1", 1, 2],
+          ["b1", 4, 4],
+          ["b0", 1, 9],
+        ]),
+      );
+      expect([kept(), outbox.size().entries]).toEqual([[3, 5], 2]);
+      sender.acknowledge(ack([["b1", 3, 5]]));
+      await draining;
+      expect([kept(), sender.unconfirmed, silences]).toEqual([[], { records: 0, silences: 0 }, 0]);
+    });
+
+    test("sixteen wait for it at most; the next follow as it answers", async () => {
+      const sender = begin();
+      append(1, 40);
+      const draining = sender.drain();
+      await published(16);
+      await Bun.sleep(5);
+      expect(broker.published).toHaveLength(16);
+      sender.acknowledge(ack([["b1", 1, 10]]));
+      await published(26);
+      sender.acknowledge(ack([["b1", 11, 26]]));
+      await published(40);
+      sender.acknowledge(ack([["b1", 27, 40]]));
+      await draining;
+      expect(sentSeqs(broker)).toEqual(Array.from({ length: 40 }, (_, index) => index + 1));
+    });
+
+    test("silence keeps them, asks for a sign of life, pauses, and sends them again", async () => {
+      const sender = begin();
+      append(1, 2);
+      await sender.drain();
+      expect([kept(), silences, sender.unconfirmed.silences]).toEqual([[1, 2], 1, 1]);
+      await sender.drain();
+      expect(broker.published).toHaveLength(2);
+      realNowMs = 21;
+      const draining = sender.drain();
+      await published(4);
+      sender.acknowledge(ack([["b1", 1, 2]]));
+      await draining;
+      expect([sentSeqs(broker), kept(), sender.unconfirmed.silences]).toEqual([[1, 2, 1, 2], [], 0]);
+    });
+
+    test("another connection or controller begins anew, without a pause", async () => {
+      const sender = begin();
+      append(1, 1);
+      await sender.drain();
+      sender.restart();
+      const draining = sender.drain();
+      await published(2);
+      sender.restart();
+      await published(3);
+      sender.acknowledge(ack([["b1", 1, 1]]));
+      await draining;
+      expect(kept()).toEqual([]);
+    });
+
+    test("a record that it can't read is dropped and counted; one too large for the broker stays and blocks none", async () => {
+      const storage = createStorageWatch(silent, lossCauses, () => 0);
+      const sender = begin();
+      outbox = new Outbox(database, { maxBytes: 1e6, maxAgeMs: 1e9 }, storage);
+      const publish = broker.publish;
+      broker.publish = (topic, payload, options) =>
+        payload.includes('"seq":2,')
+          ? Promise.reject(new ServiceError("PAYLOAD_TOO_LARGE", "too large"))
+          : publish(topic, payload, options);
+      const other = senderAt(broker, () => 0, { controllerAnswers: () => true, times });
+      append(1, 3);
+      const draining = other.drain();
+      await published(2);
+      other.acknowledge(ack([["b1", 3, 3]], [1]));
+      await draining;
+      expect([kept(), storage.status().lost["refused"], sender.unconfirmed.records]).toEqual([[2], 1, 0]);
+    });
+
+    test("a broker that allows none of it loses none of it", async () => {
+      const sender = begin();
+      broker.publish = () => Promise.reject(new ServiceError("FORBIDDEN", "not here"));
+      append(1, 3);
+      await sender.drain();
+      expect([kept(), sender.unconfirmed.records]).toEqual([[1, 2, 3], 0]);
+      answers = false;
+      await sender.drain();
+      expect(kept()).toEqual([1, 2, 3]);
+    });
   });
 });

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import pino from "pino";
 import { type FleetListener, Reporter } from "#agent/telemetry/reporter.ts";
-import type { Birth, Command, CommandResult, Desired, Presence, Reported } from "#protocol/messages.ts";
+import type { Ack, Birth, Command, CommandResult, Desired, Presence, Reported } from "#protocol/messages.ts";
 import { createRecordingBroker, type RecordingBroker } from "../../fakes/memory-broker.ts";
 
 const envelope = { v: 1 as const, agentId: "a", bootId: "b1", sentAtMs: 5 };
@@ -39,20 +39,28 @@ const command: Command = { v: 1, id: "c1", agentId: "a", kind: "drain", issuedAt
 const topic = (channel: string, agentId = "a") => `thormesh/v1/f/agents/${agentId}/${channel}`;
 
 let broker: RecordingBroker;
-let heard: { desired: Desired[]; peers: Presence[]; forgotten: string[]; commands: Command[]; connections: number };
+let heard: {
+  acks: Ack[];
+  desired: Desired[];
+  peers: Presence[];
+  forgotten: string[];
+  commands: Command[];
+  connections: number;
+};
 let commandOutcome: () => Promise<string>;
 
 let logged: string;
 
 function begin(change: Partial<FleetListener> = {}, shown = presence, nowMs = 50) {
   logged = "";
-  heard = { desired: [], peers: [], forgotten: [], commands: [], connections: 0 };
+  heard = { acks: [], desired: [], peers: [], forgotten: [], commands: [], connections: 0 };
   commandOutcome = async () => "drained";
   const listener: FleetListener = {
     onPeerPresence: (message) => heard.peers.push(message),
     onPeerForgotten: (agentId) => heard.forgotten.push(agentId),
     onControllerState: () => {},
     onDesired: (message) => heard.desired.push(message),
+    onAck: (message) => heard.acks.push(message),
     onCommand: (message) => {
       heard.commands.push(message);
       return commandOutcome();
@@ -315,4 +323,14 @@ describe("reporter", () => {
     expect(last).toMatchObject({ topic: topic("presence"), retain: true });
     expect(JSON.parse(last?.payload ?? "")).toMatchObject({ status: "offline" });
   });
+});
+
+test("acknowledgements reach the listener, but not those for another agent", async () => {
+  begin();
+  broker.setConnected(true);
+  const ack: Ack = { v: 1, agentId: "a", sentAtMs: 1, stored: [{ bootId: "b1", fromSeq: 1, toSeq: 2 }], refused: [] };
+  await broker.inject(topic("ack"), ack);
+  await broker.inject(topic("ack"), { ...ack, agentId: "b" });
+  await broker.inject(topic("ack"), { ...ack, stored: [{ bootId: "b1", fromSeq: 0, toSeq: 2 }] });
+  expect(heard.acks).toEqual([ack]);
 });

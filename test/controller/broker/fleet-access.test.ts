@@ -76,7 +76,7 @@ describe.each<[string, Parameters<typeof ask>[0], { publish: string[]; retain: s
       publish: own("presence", "birth", "data", "beat", "reported", "cmd-result"),
       retain: own("presence", "reported"),
       subscribe: [
-        ...own("desired", "cmd"),
+        ...own("desired", "cmd", "ack"),
         `${prefix("f", "+")}/presence`,
         `${prefix("f", "+")}/desired`,
         "thormesh/v1/f/controller/state",
@@ -140,5 +140,6 @@ test("what is kept, or reaches other agents, is short", () => {
     ["reported", 32_768],
     ["cmd", undefined],
     ["cmd-result", 8192],
+    ["ack", undefined],
   ]);
 });
