@@ -15,7 +15,7 @@ export interface SelfDescriptionParts {
   readonly membership: Pick<Membership, "decision" | "desired">;
   /** Facts that other agents need to send requests here. Default: nothing, and they send none. */
   readonly mesh?: () => NonNullable<Presence["mesh"]>;
-  /** What the broker does not let this agent do. */
+  /** Topics and filters that the broker denies this agent. */
   readonly refused?: () => readonly BrokerRefusal[];
   readonly nowMs: () => number;
 }
