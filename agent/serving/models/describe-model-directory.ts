@@ -89,6 +89,7 @@ function moduleConfigs(modules: unknown): { type: string; configPath: string }[]
  * Makes the manifest of a directory that has none, from the files that sentence-transformers and Hugging Face's exporters write.
  * @param id name of the model on this machine
  * @param revision tells two states of the directory apart
+ * @param catalogue the model's pooling by the catalogue, for files that don't state it; null: it is not in there
  * @returns also notes for people: assumptions made because no file says otherwise
  * @throws UsageError when files are missing, contradict each other, or need something that this program can't do.
  */
@@ -96,6 +97,7 @@ export function describeModelDirectory(
   id: string,
   revision: string,
   { files, json }: ModelDirectoryFiles,
+  catalogue: ModelManifest["pooling"] | null = null,
 ): { readonly manifest: ModelManifest; readonly notes: readonly string[] } {
   const notes: string[] = [];
   const onnxPaths = files.map(({ path }) => path).filter((path) => /^(onnx\/)?[^/]+\.onnx$/i.test(path));
@@ -117,7 +119,8 @@ export function describeModelDirectory(
     const config = poolingPath === null ? undefined : json[poolingPath];
     if (isRecord(config) && config["include_prompt"] === false && Object.values(prompts).some((text) => text !== ""))
       throw new UsageError(`${poolingPath}: include_prompt: expected true, got false: prompts are always pooled here`);
-    return describePooling(config, poolingPath ?? "1_Pooling/config.json", notes);
+    const architectures = (json["config.json"] as { readonly architectures?: unknown }).architectures;
+    return describePooling(config, poolingPath ?? "1_Pooling/config.json", { catalogue, architectures }, notes);
   };
   const prompts = textsAt(json["config_sentence_transformers.json"], "prompts");
   const defaultPrompt = stringAt(json["config_sentence_transformers.json"], "default_prompt_name") ?? null;

@@ -14,15 +14,31 @@ const poolings: Readonly<Record<string, Pooling>> = {
   lasttoken: "last-token",
 };
 
+/** Architecture whose tokens see only those before them, so that the last one alone has seen the whole text. */
+const decoder = /ForCausalLM$/;
+
 /**
- * Reads the pooling of a model from its 1_Pooling/config.json.
+ * Reads the pooling of a model from its 1_Pooling/config.json. Without one it is that of the catalogue, else what suits its architecture.
+ * @param otherwise.architectures of config.json
  * @param notes receives an assumption
  * @throws UsageError for a pooling that this program does not have.
  */
-export function describePooling(config: unknown, path: string, notes: string[]): Pooling {
+export function describePooling(
+  config: unknown,
+  path: string,
+  otherwise: { readonly catalogue: Pooling | null; readonly architectures: unknown },
+  notes: string[],
+): Pooling {
+  const { catalogue, architectures } = otherwise;
   if (!isRecord(config)) {
-    notes.push(`${path} is not there: the mean over the tokens is assumed`);
-    return "mean";
+    if (catalogue !== null) return catalogue;
+    const isDecoder = Array.isArray(architectures) && architectures.some((name) => decoder.test(String(name)));
+    notes.push(
+      isDecoder
+        ? `${path} is not there: the last token's vector is assumed, as the model is a decoder (${architectures.join(", ")})`
+        : `${path} is not there: the mean over the tokens is assumed`,
+    );
+    return isDecoder ? "last-token" : "mean";
   }
   const named = stringAt(config, "pooling_mode");
   const on = Object.entries(config).flatMap(([key, value]) =>

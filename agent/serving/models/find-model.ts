@@ -109,12 +109,14 @@ export async function readInstalledManifest(directory: string): Promise<ModelMan
  * Reads the model of a directory: from its manifest.json, or else from the files that sentence-transformers and Hugging Face's exporters
  * write. Weights are not read.
  * @param id name of a model without manifest.json
+ * @param catalogue its pooling by the catalogue, where its files don't state one
  * @throws UsageError when this program can't serve the model, or when other users could have put or changed its files.
  */
 export async function readModelDirectory(
   directory: string,
   choices: OnnxChoices = processorChoice,
   id: string = basename(directory),
+  catalogue: ModelManifest["pooling"] | null = null,
 ): Promise<FoundModel> {
   checkTrustedTree(directory, `the model in ${directory}`);
   const pathOf = (file: string) => {
@@ -131,7 +133,7 @@ export async function readModelDirectory(
   }
   const contents = await readDirectoryContents(directory);
   try {
-    const { manifest, notes } = describeModelDirectory(id, contents.revision, contents);
+    const { manifest, notes } = describeModelDirectory(id, contents.revision, contents, catalogue);
     return foundModel(manifest, choices, place, notes);
   } catch (cause) {
     if (!(cause instanceof UsageError)) throw cause;

@@ -38,7 +38,7 @@ async function writeManifest(
   { id, revision, licence, source, known }: Provenance,
   files: ModelManifest["files"],
 ): Promise<void> {
-  const { manifest: own } = await readModelDirectory(directory, choice, id).catch((cause) => {
+  const { manifest: own } = await readModelDirectory(directory, choice, id, known?.pooling ?? null).catch((cause) => {
     if (cause instanceof UsageError)
       throw new PullError(`this is no model that can be served: ${describeError(cause)}`);
     throw cause;

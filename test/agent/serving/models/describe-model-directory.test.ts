@@ -9,9 +9,13 @@ const modules = [
 ];
 const pooling = { word_embedding_dimension: 384, pooling_mode_cls_token: false, pooling_mode_mean_tokens: true };
 
-function describeWith(json: Record<string, unknown>, paths: readonly string[] = ["onnx/model.onnx"]) {
+function describeWith(
+  json: Record<string, unknown>,
+  paths: readonly string[] = ["onnx/model.onnx"],
+  catalogue?: "cls" | "last-token",
+) {
   const files = paths.map((path) => ({ path, bytes: 4_000 }));
-  return describeModelDirectory("m", "r", { files, json: { "config.json": bert, ...json } });
+  return describeModelDirectory("m", "r", { files, json: { "config.json": bert, ...json } }, catalogue);
 }
 
 test("a sentence-transformers directory is what its files say", () => {
@@ -86,6 +90,45 @@ describe("pooling", () => {
       `1_Pooling/config.json: expected one pooling`,
     );
     expect(() => describeWith({ "1_Pooling/config.json": config })).toThrow(message);
+  });
+
+  const decoder = { ...bert, architectures: ["Qwen3ForCausalLM"] };
+  const cls = { pooling_mode_cls_token: true };
+  test.each([
+    {
+      name: "an encoder",
+      files: {},
+      catalogue: undefined,
+      expected: "mean",
+      note: "the mean over the tokens is assumed",
+    },
+    {
+      name: "a decoder",
+      files: { "config.json": decoder },
+      catalogue: undefined,
+      expected: "last-token",
+      note: "the last token's vector is assumed, as the model is a decoder (Qwen3ForCausalLM)",
+    },
+    { name: "one of the catalogue", files: {}, catalogue: "cls", expected: "cls", note: null },
+    {
+      name: "a decoder of the catalogue",
+      files: { "config.json": decoder },
+      catalogue: "last-token",
+      expected: "last-token",
+      note: null,
+    },
+    {
+      name: "its own file before the catalogue",
+      files: { "1_Pooling/config.json": cls },
+      catalogue: "last-token",
+      expected: "cls",
+      note: null,
+    },
+  ] as const)("where no file says: $name", ({ files, catalogue, expected, note }) => {
+    const { manifest, notes } = describeWith(files, ["onnx/model.onnx"], catalogue);
+    expect(manifest.pooling).toBe(expected);
+    const said = notes.filter((each) => each.includes("assumed") && each.includes("Pooling"));
+    expect(said).toEqual(note === null ? [] : [`1_Pooling/config.json is not there: ${note}`]);
   });
 
   test("with a dense layer behind it, the ONNX file has to do it", () => {

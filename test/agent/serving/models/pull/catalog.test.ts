@@ -30,6 +30,27 @@ describe("the catalogue", () => {
     if (model.defaultPrompt !== null) expect(Object.keys(model.prompts)).toContain(model.defaultPrompt);
   });
 
+  test.each([
+    ["Qwen/Qwen3-Embedding-0.6B", { dimension: 1024, pooling: "last-token", maxTokens: 32_768, licence: "Apache-2.0" }],
+    ["Qwen/Qwen3-Embedding-4B", { dimension: 2560, pooling: "last-token", maxTokens: 32_768, licence: "Apache-2.0" }],
+    ["intfloat/e5-small-v2", { dimension: 384, pooling: "mean", maxTokens: 512, licence: "MIT" }],
+    ["Alibaba-NLP/gte-modernbert-base", { dimension: 768, pooling: "cls", maxTokens: 8192, licence: "Apache-2.0" }],
+    ["thenlper/gte-large", { dimension: 1024, pooling: "mean", maxTokens: 512, licence: "MIT" }],
+    ["nomic-ai/nomic-embed-text-v1.5", { dimension: 768, pooling: "mean", maxTokens: 8192, licence: "Apache-2.0" }],
+    ["mixedbread-ai/mxbai-embed-large-v1", { dimension: 1024, pooling: "cls", maxTokens: 512, licence: "Apache-2.0" }],
+    ["BAAI/bge-m3", { dimension: 1024, pooling: "cls", maxTokens: 8192, licence: "MIT" }],
+  ])("%s is found by its authors' name, with what they state", (name, facts) => {
+    expect(findInCatalog(catalog, name)).toMatchObject(facts);
+  });
+
+  test("an instruction is put before queries as its authors do, without a blank after the colon", () => {
+    for (const name of ["Qwen3-Embedding-0.6B", "Qwen3-Embedding-4B"])
+      expect(findInCatalog(catalog, name)?.prompts).toEqual({
+        query: "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:",
+        document: "",
+      });
+  });
+
   test("knows what the program carries, with the same dimension", () => {
     for (const [id, { manifest }] of Object.entries(embeddedModels)) {
       expect(findInCatalog(catalog, id)?.dimension).toBe((manifest as { dimension: number }).dimension);

@@ -133,6 +133,13 @@ describe("of the catalogue", () => {
     expect(await readFile(join(place, "bge-small-en-v1.5", "manifest.json"), "utf8")).toBe("{}");
   });
 
+  test("its pooling counts where its files state none, as in exports for JavaScript", async () => {
+    const { "1_Pooling/config.json": _pooling, ...files } = await tinyRepository(384);
+    await hubWith(files);
+    await pull("bge-small-en-v1.5");
+    expect((await manifestOf("bge-small-en-v1.5")).pooling).toBe("cls");
+  });
+
   test("its name, prompts and licence come along", async () => {
     await hubWith(await tinyRepository(384));
     expect((await pull("BAAI/bge-small-en-v1.5")).result.id).toBe("bge-small-en-v1.5");
