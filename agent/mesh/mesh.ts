@@ -86,6 +86,13 @@ export class Mesh implements MeshEntry {
     return this.#client.isPeerAddress(url);
   }
 
+  notReadyReason(): string | null {
+    const { config, peers } = this.#parts;
+    if (config.forward === "never") return "there is no model, and mesh.forward is never";
+    const known = peers().length + config.offers.length;
+    return known > 0 ? null : "there is no model, and no other agent is known that serves one";
+  }
+
   /** Fingerprint of a model's vectors, or the name that the configuration gives them. */
   spaceOf(id: string, own: string): string {
     return this.#parts.config.spaces[id] ?? own;

@@ -65,7 +65,8 @@ export const ServingConfig = Type.Object(
       default: "all-MiniLM-L6-v2",
       minLength: 1,
       maxLength: 128,
-      description: "the model of requests that name none; loaded at the start",
+      description:
+        "the model of requests that name none; loaded at the start. none: this agent has no model and passes all requests on (docs/mesh.md)",
     }),
     modelDirectory: orNull(
       Path,

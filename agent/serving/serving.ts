@@ -76,9 +76,14 @@ export interface MeshEntry {
   route(home: Home): Embedder;
   /** Returns routes for other agents. */
   routes(home: Home): readonly AnyElysia[];
+  /** Reason that no request can be passed on now; null where one can. */
+  notReadyReason(): string | null;
   /** Secret and path of requests that other agents sign; null: none are accepted. */
   readonly peers: { readonly secret: string; readonly path: string } | null;
 }
+
+/** Name of the model of an agent that only passes requests on. */
+const noModel = "none";
 
 /** A start waits no longer for a model that does not load. */
 const startWaitMs = 15_000;
@@ -130,7 +135,7 @@ export class Serving {
     const metrics = this.#createMetrics(cache);
     const pool = this.#createPool(metrics, weightOf);
     this.#pool = pool;
-    const { found, firstLoaded } = await pool.start();
+    const started = await pool.start();
     // What follows costs no time: the model is being loaded in its process.
     const home = new TextEmbedder({
       acquireModel: (name, signal) => pool.acquire(name, signal),
@@ -156,15 +161,14 @@ export class Serving {
     registerTotal(registry, "thormesh_wrong_api_keys_total", "Requests with a wrong API key", authenticator.wrongKeys);
     const state = this.#createState();
     this.#server = this.#serveHttp(pool, embedder, authenticator, state, mesh?.routes(home) ?? []);
-    log.info(
-      {
-        url: this.#server.url,
-        model: found.manifest.id,
-        origin: found.origin,
-        threads: settingsOf(config, found.manifest).threads,
-      },
-      "serving",
-    );
+    const about =
+      started === null
+        ? { model: noModel }
+        : {
+            ...{ model: started.found.manifest.id, origin: started.found.origin },
+            threads: settingsOf(config, started.found.manifest).threads,
+          };
+    log.info({ url: this.#server.url, ...about }, "serving");
     this.#grpc = await openGrpc(config, {
       authenticator,
       log,
@@ -176,9 +180,9 @@ export class Serving {
       ready: () => this.#notReadyReason() === null,
       tracing: this.#options.tracing,
     });
-    await Promise.race([firstLoaded, Bun.sleep(startWaitMs)]);
-    if (this.#models()[0]?.status !== "loaded")
-      log.error({ model: found.manifest.id }, "started without its model, which is tried again");
+    if (started === null) return;
+    await Promise.race([started.firstLoaded, Bun.sleep(startWaitMs)]);
+    if (this.#models()[0]?.status !== "loaded") log.error(about, "started without its model, which is tried again");
   }
 
   /**
@@ -259,6 +263,7 @@ export class Serving {
   /** Reason that requests for vectors are refused now; null while they are answered. */
   #notReadyReason(): string | null {
     if (this.#announced !== undefined) return "stopping";
+    if (this.#isGateway()) return this.#options.mesh?.notReadyReason() ?? null;
     const { role } = this.#role;
     if (role !== "active") return `the agent's role is ${role}`;
     const [standard] = this.#models();
@@ -267,6 +272,11 @@ export class Serving {
     const state = standard.model?.runner.state ?? standard.status;
     if (state !== "loaded") return `model ${id} is ${state}`;
     return standard.model?.runner.answers() === false ? `model ${id} does not answer` : null;
+  }
+
+  /** True without a model of its own: all requests are passed on. */
+  #isGateway(): boolean {
+    return this.#options.config.model === noModel;
   }
 
   #createMetrics(cache: ResultCache): ServingMetrics {
@@ -294,13 +304,13 @@ export class Serving {
     });
     return new ModelPool({
       available: createAvailableModels(
-        modelPlaces(config.modelDirectory, pulledModels),
+        this.#isGateway() ? null : modelPlaces(config.modelDirectory, pulledModels),
         (manifest) => onnxChoice(settingsOf(config, manifest)),
         log,
         config.aliases,
       ),
-      defaultModel: config.model,
-      pinned: config.pinned,
+      defaultModel: this.#isGateway() ? null : config.model,
+      pinned: this.#isGateway() ? [] : config.pinned,
       memoryBytes: config.modelMemoryBytes,
       keepAliveMs: config.keepAliveS === null ? null : config.keepAliveS * secondMs,
       open: (found, events) =>
@@ -331,6 +341,7 @@ export class Serving {
       version,
       providers: config.executionProviders,
       models: () => this.#models(),
+      isGateway: this.#isGateway(),
       leftOut: () => this.#pool?.leftOut() ?? new Map(),
       notReadyReason: () => this.#notReadyReason(),
       keysRequired: config.apiKeys.length > 0,

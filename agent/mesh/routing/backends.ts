@@ -122,6 +122,18 @@ export class Backends {
     return most?.[0] ?? null;
   }
 
+  /** Returns the model that most of the peers' capacity has, for a request that names none where this agent has none; null without any. */
+  commonModel(): string | null {
+    const capacities = new Map<string, number>();
+    for (const { spaces, qps } of this.#peers())
+      for (const model of Object.keys(spaces))
+        capacities.set(model, (capacities.get(model) ?? 0) + (qps ?? unknownQps));
+    for (const { models } of capacities.size === 0 ? this.#config.offers : [])
+      for (const model of Object.keys(models)) capacities.set(model, 1);
+    const [most] = [...capacities].sort(([one, mine], [other, its]) => its - mine || one.localeCompare(other));
+    return most?.[0] ?? null;
+  }
+
   /** Lists the places outside where a model could be computed. */
   remotes(model: string): readonly Remote[] {
     const all = this.#peers();

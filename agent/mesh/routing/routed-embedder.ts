@@ -91,7 +91,7 @@ export class RoutedEmbedder implements Embedder {
   async embed(request: EmbedRequest): Promise<EmbedResult> {
     const { home, backends, config } = this.#parts;
     const model = home.model(request.model);
-    const name = model?.id ?? request.model;
+    const name = model?.id ?? request.model ?? backends.commonModel() ?? undefined;
     const space = model?.space ?? (name === undefined ? null : backends.commonSpace(name));
     const remotes = name === undefined || config.forward === "never" ? [] : backends.remotes(name);
     const regions = config.residency[request.tenant ?? defaultTenant] ?? null;

@@ -5,6 +5,8 @@ import type { ListedModel } from "../residency/model-pool.ts";
 
 export interface ServingState {
   readonly version: string;
+  /** True where there is no model, as all requests are passed on. */
+  readonly isGateway: boolean;
   /** The default model first. */
   models(): readonly ListedModel[];
   leftOut(): ReadonlyMap<string, string>;
@@ -79,8 +81,9 @@ export function healthReport(state: ServingState): HealthReport {
   const [standard] = models;
   const loaded = models.filter(({ status }) => status === "loaded");
   const failing = models.filter(({ status, problem }) => status !== "loaded" && problem !== null);
-  const provider =
-    standard !== undefined && failing.includes(standard)
+  const provider = state.isGateway
+    ? { status: "unused", detail: "this agent has no model: it passes requests on" }
+    : standard !== undefined && failing.includes(standard)
       ? { status: "unhealthy", detail: `${standard.found.manifest.id} can't be loaded: ${standard.problem}` }
       : standard?.model?.runner.answers() === false && standard.status === "loaded"
         ? { status: "unhealthy", detail: `the process of model ${standard.found.manifest.id} does not answer` }
@@ -99,7 +102,7 @@ export function healthReport(state: ServingState): HealthReport {
   const extraChecks = state.extraChecks();
   const cacheStatus = failing.length > 0 || state.leftOut().size > 0 ? "degraded" : "healthy";
   const allWell =
-    provider.status === "healthy" &&
+    ["healthy", "unused"].includes(provider.status) &&
     cacheStatus === "healthy" &&
     doubts.length === 0 &&
     Object.values(extraChecks).every((check) => check.status !== "degraded");

@@ -50,10 +50,11 @@ const isSame = (a: FoundModel, b: FoundModel) => JSON.stringify(a) === JSON.stri
 
 /**
  * Returns an empty list of models until the first refresh. A directory that can't be read is logged once and left out.
+ * @param places directories to look in, besides the executable; null: there are no models at all
  * @param ownNames models by names that the operator gives them
  */
 export function createAvailableModels(
-  places: readonly string[],
+  places: readonly string[] | null,
   choices: OnnxChoices,
   log: Logger,
   ownNames: Readonly<Record<string, string>> = {},
@@ -63,7 +64,8 @@ export function createAvailableModels(
   let problems = new Map<string, string>();
   let nameProblems: ReadonlyMap<string, string> = new Map();
 
-  const readAll = async () => {
+  const readAll = async (): Promise<ReadModel[]> => {
+    if (places === null) return [];
     const readings: { name: string; model: FoundModel }[] = [];
     const problemsNow = new Map<string, string>();
     for (const { name, directory } of (await Promise.all(places.map(modelsIn))).flat()) {

@@ -34,7 +34,7 @@ export interface ModelPoolObserver {
 export interface ModelPoolOptions extends Omit<ResidencyOptions, "onEvicted" | "onLoaded"> {
   readonly available: AvailableModels;
   /** Model of requests that name none. It is pinned. */
-  readonly defaultModel: string;
+  readonly defaultModel: string | null;
   readonly pinned: readonly string[];
   readonly observer: ModelPoolObserver;
   /** Interval of the checks of files, memory and keep-alive times. */
@@ -66,19 +66,21 @@ export class ModelPool {
   }
 
   /**
-   * Begins to load the pinned models. Resolves with the default one when requests may wait for it; `firstLoaded` does when it is loaded.
+   * Begins to load the pinned models. Resolves with the default one when requests may wait for it; `firstLoaded` does when it is loaded. Null
+   * where there is neither a default nor a pinned model.
    * @throws UsageError when a pinned model does not exist.
    */
-  async start(): Promise<{ readonly found: FoundModel; readonly firstLoaded: Promise<void> }> {
+  async start(): Promise<{ readonly found: FoundModel; readonly firstLoaded: Promise<void> } | null> {
     await this.#refresh();
-    for (const name of new Set([this.#options.defaultModel, ...this.#options.pinned])) {
+    for (const name of this.#pinnedNames()) {
       const problem = this.#available.problem(name);
       if (problem !== null) throw new UsageError(`model "${name}" can't be read: ${problem}`);
       const found = this.#available.find(name);
       if (found === null) throw new UsageError(`model "${name}" was not found; there are: ${this.#knownIds()}`);
       this.#residentOf(found);
     }
-    const first = this.#residents.present()[0] as Resident;
+    const [first] = this.#residents.present();
+    if (first === undefined) return null;
     this.#residents.admit();
     this.#evictExpired();
     const model = await first.ready.promise;
@@ -91,14 +93,14 @@ export class ModelPool {
    * @throws ServiceError MODEL_NOT_FOUND, or MODEL_UNAVAILABLE with the reason why it can't be loaded.
    */
   acquire(name: string | undefined, signal: () => AbortSignal): ModelLease | Promise<ModelLease> {
-    const wanted = name ?? this.#options.defaultModel;
+    const wanted = name ?? this.#options.defaultModel ?? "";
     const found = this.#available.find(wanted);
     return found === null ? this.#lookAgain(wanted, signal) : this.#use(found, signal);
   }
 
   /** Finds a model by id or alias; undefined: the default one. */
   find(name: string | undefined): FoundModel | null {
-    return this.#available.find(name ?? this.#options.defaultModel);
+    return this.#available.find(name ?? this.#options.defaultModel ?? "");
   }
 
   /** Lists all models, the default one first. */
@@ -106,6 +108,11 @@ export class ModelPool {
     const standard = this.find(undefined);
     const others = this.#available.list().filter((found) => found !== standard);
     return [...(standard === null ? [] : [standard]), ...others].map((found) => this.#listed(found));
+  }
+
+  #pinnedNames(): ReadonlySet<string> {
+    const { defaultModel, pinned } = this.#options;
+    return new Set([...(defaultModel === null ? [] : [defaultModel]), ...pinned]);
   }
 
   leftOut(): ReadonlyMap<string, string> {
@@ -150,8 +157,7 @@ export class ModelPool {
   }
 
   #isPinned(found: FoundModel): boolean {
-    const { defaultModel, pinned } = this.#options;
-    return [defaultModel, ...pinned].some((name) => this.#available.find(name) === found);
+    return [...this.#pinnedNames()].some((name) => this.#available.find(name) === found);
   }
 
   #knownIds(): string {

@@ -231,6 +231,51 @@ describe("a request that reaches any agent is answered", () => {
   });
 });
 
+describe("an agent without a model", () => {
+  test("passes everything on, is ready while it knows another agent, and says so", async () => {
+    const gateway = await start("gateway", {}, { model: "none" });
+    const get = async (path: string) => {
+      const response = await fetch(gateway.serving.url + path);
+      return { status: response.status, body: (await response.json()) as Record<string, never> };
+    };
+    expect(await get("/readyz")).toMatchObject({
+      status: 503,
+      body: { reason: expect.stringContaining("no other agent") },
+    });
+    const alone = await ask(gateway, "anybody?");
+    expect(alone.status).toBe(404);
+    gateway.peers = [asPeer(worker)];
+    expect(await get("/readyz")).toMatchObject({ status: 200 });
+    expect(await get("/health")).toMatchObject({
+      body: { status: "healthy", checks: { embedding_provider: "unused" } },
+    });
+    const response = await ask(gateway, "through the gate");
+    expect({ status: response.status, by: servedBy(response) }).toEqual({ status: 200, by: "worker" });
+    // A request that names no model gets the one that most agents serve.
+    const unnamed = await fetch(`${gateway.serving.url}/api/v1/embed`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ inputs: ["no name"] }),
+    });
+    expect(unnamed.status).toBe(200);
+    expect(await unnamed.json()).toMatchObject({ model });
+    expect((await ask({ ...gateway, serving: gateway.serving }, "x", {})).status).toBe(200);
+    expect(gateway.sink.served.every(({ sentTexts }) => sentTexts === 1)).toBe(true);
+  });
+
+  test("a model that nobody has is told as such", async () => {
+    const gateway = await start("gateway-2", {}, { model: "none" });
+    gateway.peers = [asPeer(worker)];
+    const response = await fetch(`${gateway.serving.url}/v1/embeddings`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ model: "gpt-99", input: "x" }),
+    });
+    expect(response.status).toBe(404);
+    expect(await response.json()).toMatchObject({ error: { param: "model" } });
+  });
+});
+
 describe("who may ask an agent for another", () => {
   const keys = ["key-of-all", { key: "key-of-red", tenant: "red" }];
   let guarded: Member;
