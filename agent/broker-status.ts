@@ -1,7 +1,7 @@
 import { redactUrl } from "#platform/fetch/redact-url.ts";
 import { type BrokerRefusal, refusalToText } from "#protocol/mqtt/broker-refusals.ts";
 import type { MqttBroker } from "#protocol/mqtt-broker.ts";
-import { agentTopic } from "#protocol/topics.ts";
+import { agentTopic, controllerPeersTopic } from "#protocol/topics.ts";
 import type { AgentIdentity } from "./identity.ts";
 import type { HealthCheck } from "./serving/ports.ts";
 import type { Unconfirmed } from "./telemetry/outbox-sender.ts";
@@ -30,8 +30,9 @@ export function agentRefusals(
 ): readonly BrokerRefusal[] {
   const ack = agentTopic(fleet, agentId, "ack");
   const data = agentTopic(fleet, agentId, "data");
-  // A broker of an earlier version knows no acknowledgements, and needs none.
-  const known = said.filter(({ topic }) => controllerAcknowledges || topic !== ack);
+  // The broker of a controller of an earlier version knows no such subscriptions, and needs none.
+  const later = new Set([ack, agentTopic(fleet, agentId, "presence"), controllerPeersTopic(fleet)]);
+  const known = said.filter(({ action, topic }) => controllerAcknowledges || action === "publish" || !later.has(topic));
   if (silences < silencesToTell || known.some(({ topic }) => topic === data || topic === ack)) return known;
   const reason =
     `records are taken (${records} wait now), but the controller has not confirmed any for a while: ` +

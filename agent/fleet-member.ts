@@ -4,6 +4,7 @@ import { minuteMs } from "#platform/time.ts";
 import type { Broker } from "#protocol/broker.ts";
 import type { AgentIdentity } from "./identity.ts";
 import type { Membership } from "./mesh/membership.ts";
+import type { FollowLimits } from "./mesh/peer-follower.ts";
 import type { Power } from "./power/power.ts";
 import { Sleep } from "./power/sleep/sleep.ts";
 import type { SleepConfig } from "./power/sleep/sleep-config.ts";
@@ -30,6 +31,7 @@ export interface FleetMemberParts {
   readonly felt: Pick<FeltDemand, "felt">;
   readonly serving: Pick<Serving, "inFlight">;
   readonly outbox: Pick<Outbox, "oldest" | "remove" | "size">;
+  readonly followLimits?: FollowLimits;
   readonly nowMs: () => number;
   readonly log: Logger;
 }
@@ -67,7 +69,10 @@ export class FleetMember {
       log,
     });
     const reportable = { presence: () => self.presence("online"), birth: self.birth, reported: self.reported };
-    this.#reporter = new Reporter({ broker, identity, reportable, listener: this.#listener(), nowMs, log });
+    this.#reporter = new Reporter({
+      ...{ broker, identity, reportable, listener: this.#listener(), nowMs, log },
+      ...(parts.followLimits === undefined ? {} : { followLimits: parts.followLimits }),
+    });
   }
 
   /** Records that the broker took and the controller has not confirmed. */
@@ -97,6 +102,7 @@ export class FleetMember {
   }
 
   async leave(): Promise<void> {
+    this.#reporter.stop();
     await this.#reporter.publishDisconnect(this.#parts.self.presence("offline"));
     await this.#parts.broker.stop();
   }

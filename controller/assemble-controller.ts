@@ -18,6 +18,7 @@ import { createDesiredDocuments } from "./fleet/desired-documents.ts";
 import { createFleet, liveQps } from "./fleet/fleet.ts";
 import { Ingest } from "./fleet/ingest.ts";
 import { createIngestCounts } from "./fleet/ingest-counts.ts";
+import { createPeerList } from "./fleet/peer-list.ts";
 import { Retirement } from "./fleet/retire-agents.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { createControllerMetrics } from "./metrics.ts";
@@ -60,6 +61,10 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
   const prices = { tariffUsdPerKwh, amortisationUsdPerHour };
   const fleet = createFleet();
   const desired = createDesiredDocuments({ fleetName: config.fleet, fleet, store, broker, nowMs, log });
+
+  const peerList = createPeerList({
+    ...{ fleetName: config.fleet, fleet, documents: desired.documents, broker, staleAfterMs, nowMs },
+  });
 
   const registry = new Registry();
   const accuracyOf = (window: keyof typeof accuracyWindows) => accuracy.figures(accuracyWindows[window], nowMs());
@@ -160,6 +165,7 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
     ...{
       fleet,
       desired,
+      peerList,
       prices,
       registry,
       policy,

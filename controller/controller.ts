@@ -12,7 +12,7 @@ import { serveHttp } from "#platform/http/serve-http.ts";
 import type { Logger } from "#platform/log.ts";
 import { runPeriodically } from "#platform/periodic.ts";
 import { otherFiles, watchOpenFiles } from "#platform/process/open-files.ts";
-import { hourMs } from "#platform/time.ts";
+import { hourMs, secondMs } from "#platform/time.ts";
 import { version } from "#platform/version.ts";
 import type { ApiParts } from "./api/api-parts.ts";
 import { controllerHealth } from "./api/controller-health.ts";
@@ -46,6 +46,9 @@ export interface ControllerParts {
 /** Time between two looks at the store's size. */
 const trimEachMs = hourMs / 12;
 const openFilesPeriodMs = 5_000;
+
+/** Min time between two lists: each goes to every agent. */
+const peerListEachMs = 10 * secondMs;
 
 /** A controller, from its configuration. Nothing happens before `start`. */
 export class Controller {
@@ -255,11 +258,12 @@ export class Controller {
   }
 
   /** Connects to the broker, and greets the fleet on every connection. */
-  async #connect({ desired }: ControllerAssembly, fleetBroker: FleetBroker): Promise<void> {
+  async #connect({ desired, peerList }: ControllerAssembly, fleetBroker: FleetBroker): Promise<void> {
     const { log } = this.#parts;
     const greet = async () => {
       // The broker may have lost what it retained: the documents first, then that a controller is online.
       await desired.publishAll();
+      await peerList.publish(true);
       await fleetBroker.announce();
     };
     fleetBroker.broker.onConnection((connected) => {
@@ -270,7 +274,7 @@ export class Controller {
     this.#opened.push(() => fleetBroker.stop());
   }
 
-  #schedule({ loop, housekeeping, retirement, ingest }: ControllerAssembly): void {
+  #schedule({ peerList, loop, housekeeping, retirement, ingest }: ControllerAssembly): void {
     const { log, clock } = this.#parts;
     const { intervalMs, offsetMs } = this.#config.scaling;
     const each = (periodMs: number, what: string, task: () => Promise<unknown>, shiftMs = 0) => {
@@ -280,6 +284,7 @@ export class Controller {
       this.#opened.push(() => periodic.stop());
     };
     each(intervalMs, "deciding", () => loop.run(), offsetMs);
+    each(peerListEachMs, "listing the agents to follow", () => peerList.publish());
     each(hourMs, "removing old records", async () => {
       await housekeeping.clean();
       await retirement.retireSilent();

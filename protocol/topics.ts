@@ -24,6 +24,11 @@ export function controllerStateTopic(fleet: string): string {
   return `thormesh/v1/${fleet}/controller/state`;
 }
 
+/** Topic of the list of agents that others follow. */
+export function controllerPeersTopic(fleet: string): string {
+  return `thormesh/v1/${fleet}/controller/peers`;
+}
+
 /** Topic on which a controller that starts probes for another one, which answers with its state. */
 export function controllerProbeTopic(fleet: string): string {
   return `thormesh/v1/${fleet}/controller/probe`;

@@ -3,7 +3,7 @@ import type { TSchema } from "@sinclair/typebox";
 import { AgentConfig } from "#agent/config.ts";
 import { ControllerConfig } from "#controller/config.ts";
 import { envelope } from "#protocol/messages/fields.ts";
-import { ControllerProbe, ControllerState } from "#protocol/messages.ts";
+import { ControllerProbe, ControllerState, PeerList } from "#protocol/messages.ts";
 import { agentChannels } from "#protocol/topics.ts";
 import {
   boundsToText,
@@ -27,6 +27,7 @@ export const messages: Readonly<Record<string, TSchema>> = {
     Object.entries(agentChannels).map(([channel, { schema }]) => [`agents/{id}/${channel}`, schema]),
   ),
   "controller/state": ControllerState,
+  "controller/peers": PeerList,
   "controller/probe": ControllerProbe,
 };
 

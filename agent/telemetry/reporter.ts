@@ -1,8 +1,9 @@
 import type { Static, TSchema } from "@sinclair/typebox";
+import { type FollowLimits, PeerFollower } from "#agent/mesh/peer-follower.ts";
 import { describeError } from "#platform/errors.ts";
 import { type CountedLog, createCountedLog, type Logger } from "#platform/log.ts";
 import { dayMs, hourMs } from "#platform/time.ts";
-import type { Broker } from "#protocol/broker.ts";
+import type { Broker, BrokerMessage } from "#protocol/broker.ts";
 import { decodeMessage, encodeFitted } from "#protocol/codec.ts";
 import {
   Ack,
@@ -57,6 +58,7 @@ export interface ReporterParts {
   readonly identity: { readonly fleet: string; readonly agentId: string; readonly bootId: string };
   readonly reportable: Reportable;
   readonly listener: FleetListener;
+  readonly followLimits?: FollowLimits;
   readonly nowMs: () => number;
   readonly log: Logger;
 }
@@ -65,18 +67,33 @@ export interface ReporterParts {
 export class Reporter {
   readonly #parts: ReporterParts;
   readonly #counted: CountedLog;
+  readonly #peers: PeerFollower;
   /** Answers to the newest commands, by the command's id. */
   readonly #results = new Map<string, CommandResult>();
   #refusedMessages = 0;
 
   constructor(parts: ReporterParts) {
     this.#parts = parts;
+    const { broker, identity, listener, followLimits } = parts;
+    this.#peers = new PeerFollower({
+      ...{ broker, identity },
+      onPresence: (message, agentId) => this.#onPeerPresence(message, agentId),
+      onDesired: listener.onPeerDesired === undefined ? null : (message) => this.#onPeerDesired(message),
+      onForgotten: (agentId) => listener.onPeerForgotten(agentId),
+      onRefused: (topic, reason) => this.#refuse(topic, reason),
+      ...(followLimits === undefined ? {} : { limits: followLimits }),
+    });
     this.#counted = createCountedLog(parts.log, Date.now);
   }
 
   /** Number of unreadable messages since the start. */
   get refusedMessages(): number {
     return this.#refusedMessages;
+  }
+
+  /** Ends what waits. */
+  stop(): void {
+    this.#peers.stop();
   }
 
   /** Subscribes and, on every connection from now on, publishes presence, birth and reported. */
@@ -92,23 +109,9 @@ export class Reporter {
         this.#onOwnTopic(channel, topic, payload);
       });
     }
-    broker.subscribe(agentTopic(fleet, "+", "presence"), ({ topic, payload }) => {
-      const named = parseAgentTopic(fleet, topic)?.agentId;
-      if (payload.byteLength === 0 && named !== undefined) return listener.onPeerForgotten(named);
-      const decoded = decodeMessage(Presence, payload);
-      if (!decoded.ok) return this.#refuse(topic, decoded.reason);
-      if (named !== decoded.message.agentId) return this.#refuse(topic, "names another agent");
-      listener.onPeerPresence(decoded.message);
-    });
-    if (listener.onPeerDesired !== undefined) {
-      broker.subscribe(agentTopic(fleet, "+", "desired"), ({ topic, payload }) => {
-        const decoded = decodeMessage(agentChannels.desired.schema, payload);
-        // Its own documents are checked above, those of others by their agents.
-        if (!decoded.ok || decoded.message.agentId === agentId) return;
-        if (parseAgentTopic(fleet, topic)?.agentId === decoded.message.agentId)
-          listener.onPeerDesired?.(decoded.message);
-      });
-    }
+    // What comes back on its own topic shows that the subscriptions work.
+    broker.subscribe(agentTopic(fleet, agentId, "presence"), () => undefined);
+    this.#peers.start();
     broker.subscribe(agentTopic(fleet, agentId, "ack"), ({ topic, payload }) => {
       const decoded = decodeMessage(Ack, payload);
       if (!decoded.ok) return this.#refuse(topic, decoded.reason);
@@ -125,6 +128,27 @@ export class Reporter {
       await this.#publishAll();
       listener.onConnected();
     });
+  }
+
+  #onPeerPresence({ topic, payload }: BrokerMessage, named: string): void {
+    const { listener } = this.#parts;
+    if (payload.byteLength === 0) {
+      listener.onPeerForgotten(named);
+      return;
+    }
+    const decoded = decodeMessage(Presence, payload);
+    if (!decoded.ok) this.#refuse(topic, decoded.reason);
+    else if (named !== decoded.message.agentId) this.#refuse(topic, "names another agent");
+    else listener.onPeerPresence(decoded.message);
+  }
+
+  #onPeerDesired({ topic, payload }: BrokerMessage): void {
+    const { listener, identity } = this.#parts;
+    const decoded = decodeMessage(agentChannels.desired.schema, payload);
+    // Its own documents are checked elsewhere, those of others by their agents.
+    if (!decoded.ok || decoded.message.agentId === identity.agentId) return;
+    if (parseAgentTopic(identity.fleet, topic)?.agentId === decoded.message.agentId)
+      listener.onPeerDesired?.(decoded.message);
   }
 
   publishPresence(): Promise<void> {

@@ -9,11 +9,13 @@ import {
   reservedClientIds,
 } from "#protocol/broker-secret.ts";
 import { maxMessageBytes } from "#protocol/codec.ts";
+import { peerListLimits } from "#protocol/messages.ts";
 import {
   type AgentChannel,
   agentChannels,
   agentProbeTopic,
   agentTopic,
+  controllerPeersTopic,
   controllerStateTopic,
   parseAgentTopic,
 } from "#protocol/topics.ts";
@@ -31,6 +33,9 @@ const agentSays: Readonly<Partial<Record<AgentChannel, number>>> = {
 
 /** Cost of a presence in messages, as it is delivered to every agent of the fleet. */
 const presenceCost = 20;
+
+/** Max topics of single peers that an agent follows. */
+const maxFollowedTopics = 32 + 2 * peerListLimits.maxWake;
 
 /** Max subscriptions of an observer; one or two are usual. */
 const maxObserverSubscriptions = 16;
@@ -58,8 +63,10 @@ export function agentRights(fleet: string, agentId: string): ClientRights {
     // An agent with power.sleep.wakeCommand wakes peers that are to serve. A role and its reason are no secret among agents.
     agentTopic(fleet, "+", "desired"),
     controllerStateTopic(fleet),
+    controllerPeersTopic(fleet),
   ]);
   const own = new Set([
+    controllerPeersTopic(fleet),
     agentTopic(fleet, agentId, "cmd"),
     agentTopic(fleet, agentId, "ack"),
     controllerStateTopic(fleet),
@@ -79,9 +86,10 @@ export function agentRights(fleet: string, agentId: string): ClientRights {
       return bytes > channel.maxBytes ? `more than ${channel.maxBytes} bytes` : null;
     },
     costOf: (topic) => (topic === presence ? presenceCost : 1),
-    maySubscribe: (filter) => filters.has(filter),
+    // In a large fleet an agent follows single peers: those that serve, and those that it is to wake.
+    maySubscribe: (filter) => filters.has(filter) || (isOfAll(filter) && !/[+#]/.test(filter)),
     mayReceive: (topic) => own.has(topic) || isOfAll(topic),
-    maxSubscriptions: filters.size,
+    maxSubscriptions: filters.size + maxFollowedTopics,
   };
 }
 

@@ -4,6 +4,7 @@ import pino from "pino";
 import { FleetMember, type FleetMemberParts } from "#agent/fleet-member.ts";
 import { createDesiredDocument } from "#agent/mesh/desired-document.ts";
 import { createMembership, type Membership } from "#agent/mesh/membership.ts";
+import { followLimits } from "#agent/mesh/peer-follower.ts";
 import { createPeers } from "#agent/mesh/peers.ts";
 import { SleepConfig } from "#agent/power/sleep/sleep-config.ts";
 import { createSelfDescription } from "#agent/self-description.ts";
@@ -92,6 +93,7 @@ function join(change: { sleep?: object; waitForController?: boolean } = {}): Fle
     felt: { felt: () => felt },
     serving: { inFlight: () => inFlight },
     outbox,
+    followLimits: { ...followLimits, listWithinMs: 0 },
     nowMs: () => nowMs,
     log,
   });

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import pino from "pino";
+import { followLimits } from "#agent/mesh/peer-follower.ts";
 import { type FleetListener, Reporter } from "#agent/telemetry/reporter.ts";
 import type { Ack, Birth, Command, CommandResult, Desired, Presence, Reported } from "#protocol/messages.ts";
 import { createRecordingBroker, type RecordingBroker } from "../../fakes/memory-broker.ts";
@@ -76,6 +77,7 @@ function begin(change: Partial<FleetListener> = {}, shown = presence, nowMs = 50
     identity: { fleet: "f", agentId: "a", bootId: "b1" },
     reportable: { presence: () => shown, birth: () => birth, reported: () => reported },
     listener,
+    followLimits: { ...followLimits, listWithinMs: 0 },
     nowMs: () => nowMs,
     log: pino(
       { level: "info" },
