@@ -154,7 +154,13 @@ describe("an agent in its fleet", () => {
     await fleet.publish(topicOf("desired"), JSON.stringify(document), { retain: true });
     await until("reported", ({ role, desiredVersion }) => role === "standby" && desiredVersion === 1);
     await until("presence", ({ role }) => role === "standby");
-    expect(await ask("/api/v1/status")).toMatchObject({ peers: [{ agentId: "thor-2" }] });
+    // It waits for a controller's list of peers first.
+    let status = await ask("/api/v1/status");
+    while ((status["peers"] as unknown[]).length === 0) {
+      await Bun.sleep(20);
+      status = await ask("/api/v1/status");
+    }
+    expect(status).toMatchObject({ peers: [{ agentId: "thor-2" }] });
     expect((await embed()).status).toBe(503);
     const again = { ...document, version: 2, role: "active" };
     await fleet.publish(topicOf("desired"), JSON.stringify(again), { retain: true });

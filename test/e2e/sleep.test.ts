@@ -59,7 +59,8 @@ test("a device that stands by sleeps; when it is wanted a peer wakes it, and it 
     const presence = JSON.parse(new TextDecoder().decode(payload)) as Presence;
     presences.set(presence.agentId, presence);
   });
-  // Records go out, so that nothing is left to send.
+  // Records go out, so that nothing is left to send: to a reader, as the broker says when there is none.
+  client.subscribe(agentTopic(fleet, "+", "data"), () => undefined);
   const state: ControllerState = { v: 1, status: "online", instanceId: "c", version: "test", sentAtMs: 1 };
   await client.start();
   await untilConnected(client);
