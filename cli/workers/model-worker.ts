@@ -10,7 +10,7 @@ import { type Command, optionalNumber, optionalString, requiredOption } from "#p
 export const modelWorkerCommand: Command = {
   summary: "run one model for the serving process that started this one",
   usage:
-    "--socket PATH --model FILE [--sha256 HASH] --dimension N --pooling HOW --threads N [--engine JSON] [--files JSON] [--hashes JSON] [--prepare]",
+    "--socket PATH --model FILE [--sha256 HASH] --dimension N --pooling HOW --threads N [--engine JSON] [--files JSON] [--hashes JSON] [--prepare] [--keep-memory]",
   hidden: true,
   options: {
     socket: { value: "PATH", help: "Unix socket of the serving process" },
@@ -20,6 +20,7 @@ export const modelWorkerCommand: Command = {
     pooling: { value: "HOW", help: "mean, cls, last-token or model" },
     files: { value: "JSON", help: "files to hash before they are used" },
     hashes: { value: "JSON", help: "hashes of files that need not be hashed again" },
+    "keep-memory": { help: "keep the memory of a batch for the next one" },
     prepare: { help: "share the model's weights with its other processes" },
     engine: { value: "JSON", help: "settings of ONNX Runtime" },
     threads: { value: "N", help: "number of compute threads" },
@@ -44,6 +45,7 @@ export const modelWorkerCommand: Command = {
         "--hashes",
       ),
       prepare: values["prepare"] === true,
+      keepMemory: values["keep-memory"] === true,
       engine: parseConfig(WorkerEngine, JSON.parse(optionalString(values, "engine") ?? "{}"), "--engine"),
     });
     // Nothing is left to save, and ONNX Runtime's threads need no orderly shutdown.

@@ -11,7 +11,7 @@ const threads = defaultThreads();
 const lengths = [16, 64, 256];
 const sizes = [1, 2, 4, 8, 16, 32, 64];
 const file = join(import.meta.dir, "..", "..", "models", "all-MiniLM-L6-v2", "model.onnx");
-const model = await loadOnnxModel(file, { dimension: 384, pooling: "mean", threads });
+const model = await loadOnnxModel(file, { dimension: 384, pooling: "mean", threads, keepMemory: true });
 /** Any word of the vocabulary will do. */
 const token = 2_000;
 

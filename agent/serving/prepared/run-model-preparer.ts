@@ -60,7 +60,7 @@ async function probe(session: InferenceSession): Promise<string> {
 /** Has ONNX Runtime optimise a model and write it with its packed weights; the result must compute the same numbers. */
 async function writePrepared(source: Uint8Array | string, directory: string): Promise<void> {
   const [graph, weights] = preparedNames;
-  const options = sessionOptions(1);
+  const options = sessionOptions(1, false);
   const original = await create(source, {
     ...options,
     ...quiet,

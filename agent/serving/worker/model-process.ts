@@ -10,6 +10,7 @@ import { describeError } from "#platform/errors.ts";
 import { type OpenQuestion, startChildWorker } from "#platform/process/child-worker.ts";
 import { selfCommand } from "#platform/process/self-command.ts";
 import type { WorkerEngine } from "../onnxruntime/engine-options.ts";
+import { keepsBatchMemory } from "../onnxruntime/session-options.ts";
 import { decideBatchDeadline } from "./decide-batch-deadline.ts";
 import { encodeFrame, type Frame, FrameReader } from "./frames.ts";
 
@@ -127,6 +128,7 @@ function commandLine(
     ...(options.files === undefined ? [] : ["--files", JSON.stringify(options.files)]),
     ...(options.hashes === undefined ? [] : ["--hashes", JSON.stringify(options.hashes)]),
     ...(options.prepare === true ? ["--prepare"] : []),
+    ...(keepsBatchMemory(manifest.maxTokens) ? ["--keep-memory"] : []),
     ...(options.engine === undefined ? [] : ["--engine", JSON.stringify(options.engine)]),
   ];
 }

@@ -16,6 +16,8 @@ import { idOf, typeOf } from "./token-types.ts";
 
 export interface OnnxModelOptions extends Pick<ModelManifest, "dimension" | "pooling"> {
   readonly threads: number;
+  /** Keeps the memory of a batch for the next one. Default: false. */
+  readonly keepMemory?: boolean;
   /** Attempts, one after another until one works. Default: the CPU. */
   readonly providers?: readonly ProviderAttempt[];
   /** Directory of the operator's ONNX Runtime; null or undefined: the carried one. */
@@ -91,7 +93,7 @@ export async function loadOnnxModel(source: Uint8Array | string, options: OnnxMo
   const { session, provider, refused } = await openSession(
     source,
     providers,
-    sessionOptions(options.threads),
+    sessionOptions(options.threads, options.keepMemory === true),
     onnxruntimeDirectory,
   );
   const io = decideModelIo(describe(session.inputMetadata), describe(session.outputMetadata), {

@@ -20,7 +20,7 @@ import { encodeFrame, type Frame, FrameReader, type SharedWeights } from "./fram
 import type { OnnxModel, OnnxModelOptions } from "./onnx-model.ts";
 import { trimMemory } from "./trim-memory.ts";
 
-export interface ModelWorkerOptions extends Pick<OnnxModelOptions, "dimension" | "pooling" | "threads"> {
+export interface ModelWorkerOptions extends Pick<OnnxModelOptions, "dimension" | "pooling" | "threads" | "keepMemory"> {
   readonly socketPath: string;
   readonly modelPath: string;
   /** Expected hash of the ONNX file; null: it is not checked. */
