@@ -22,7 +22,7 @@ async function readTexts(positionals: readonly string[]): Promise<readonly strin
 /** @throws UsageError for a prompt that the model doesn't have, and for a model that is not an embedding model. */
 function promptTexts(manifest: ModelManifest, prompt: string | undefined, texts: readonly string[]) {
   try {
-    refuseUnlessForKind(manifest, texts);
+    refuseUnlessForKind(manifest, { inputs: texts, sparse: manifest.kind === "sparse" });
     return applyPrompt(manifest, prompt, texts);
   } catch (error) {
     throw new UsageError(describeError(error));

@@ -26,6 +26,7 @@ import { openAiRoutes } from "./http/openai-routes.ts";
 import { rerankRoutes } from "./http/rerank-routes.ts";
 import { statusRoutes } from "./http/status-routes.ts";
 import { teiRoutes } from "./http/tei-routes.ts";
+import { tokenVectorRoutes } from "./http/token-vector-routes.ts";
 import { createAvailableModels, modelPlaces } from "./models/available-models.ts";
 import { createFingerprintStore } from "./models/files/fingerprint-store.ts";
 import { onnxChoice } from "./models/find-model.ts";
@@ -361,8 +362,8 @@ export class Serving {
     const { host, port, maxBodyBytes } = config;
     const startedAtS = Math.floor(clock.nowMs() / 1000);
     const models = () => this.#models();
-    const firstCrossEncoder = () =>
-      models().find(({ found }) => found.manifest.kind === "cross-encoder")?.found.manifest.id ?? null;
+    const firstOfKind = (kind: ModelManifest["kind"]) =>
+      models().find(({ found }) => found.manifest.kind === kind)?.found.manifest.id ?? null;
     const engineOf = (id: string) =>
       models()
         .find(({ found }) => found.manifest.id === id)
@@ -392,10 +393,14 @@ export class Serving {
         ollamaRoutes(embedder, config, (name) => pool.find(name)),
         ...meshRoutes,
         teiRoutes(embedder, config),
+        tokenVectorRoutes(embedder, config, () => firstOfKind("sparse")),
       ],
       routes: [
         infoRoutes({ version, config, model: (name) => pool.find(name), engine: engineOf }),
-        rerankRoutes(createReranker(embedder, firstCrossEncoder), config),
+        rerankRoutes(
+          createReranker(embedder, () => firstOfKind("cross-encoder")),
+          config,
+        ),
         statusRoutes(state, metrics),
         ...extraRoutes,
       ],

@@ -17,7 +17,7 @@ export const modelWorkerCommand: Command = {
     model: { value: "FILE", help: "ONNX file" },
     sha256: { value: "HASH", help: "expected hash of the file" },
     dimension: { value: "N", help: "length of the vectors" },
-    pooling: { value: "HOW", help: "mean, cls, last-token or model" },
+    pooling: { value: "HOW", help: "mean, cls, last-token, model or splade" },
     files: { value: "JSON", help: "files to hash before they are used" },
     hashes: { value: "JSON", help: "hashes of files that need not be hashed again" },
     "keep-memory": { help: "keep the memory of a batch for the next one" },

@@ -23,11 +23,11 @@ export function admitRequest(
   deadline: RequestDeadline,
 ): () => Promise<ComputedText[]> {
   const { queue, found } = model;
-  const { tenant = defaultTenant, latencyBudgetMs = null, inputsField, truncate } = request;
+  const { tenant = defaultTenant, latencyBudgetMs = null, inputsField, truncate, everyToken } = request;
   const { maxTokens, dimension } = found.manifest;
   const tokens = missing.reduce((sum, { input }) => sum + estimateTokens(input, maxTokens), 0);
   const texts = Math.min(missing.length, maxTextsInQueue);
-  const bytes = estimateBytes(request.inputs, dimension);
+  const bytes = estimateBytes(request.inputs, dimension, everyToken === true ? maxTokens : 1);
   const decision = decideAdmission(
     { texts, bytes, latencyBudgetMs },
     {
@@ -55,6 +55,7 @@ export function admitRequest(
         tenant,
         inputsField,
         truncate,
+        everyToken,
         queued,
         signal,
         cache: parts.cache,

@@ -2,6 +2,7 @@ import type { QueuedRequest } from "#agent/serving/batching/embedding-queue.ts";
 import type { EmbeddingModel } from "#agent/serving/residency/embedding-model.ts";
 import type { TokenizedText } from "#agent/serving/text/text-tokenizer.ts";
 import { type PlacedInput, tokenizeInputs } from "#agent/serving/text/tokenize-inputs.ts";
+import { askingForEveryToken } from "#agent/serving/worker/token-types.ts";
 import { ServiceError } from "#platform/errors.ts";
 import { currentTrace } from "#platform/request-trace.ts";
 import { defaultTenant } from "#protocol/messages.ts";
@@ -33,6 +34,8 @@ export interface ComputeJob {
   readonly inputsField: string;
   /** False: a text longer than the model reads makes the request invalid. */
   readonly truncate?: boolean | undefined;
+  /** The vectors of all tokens are wanted. Default: false. */
+  readonly everyToken?: boolean | undefined;
   /** The request's place in the model's queue. */
   readonly queued: QueuedRequest;
   readonly signal: AbortSignal;
@@ -59,7 +62,7 @@ export function refuseToCut({ found }: Pick<EmbeddingModel, "found">, field: str
 }
 
 async function computePart(job: ComputeJob, inputs: readonly MissingText[]): Promise<ComputedText[]> {
-  const { model, inputsField, truncate, queued, cache, tenant = defaultTenant } = job;
+  const { model, inputsField, truncate, everyToken = false, queued, cache, tenant = defaultTenant } = job;
   const trace = currentTrace();
   const startedMs = performance.now();
   const texts = await tokenizeInputs(model, inputs, inputsField);
@@ -67,7 +70,7 @@ async function computePart(job: ComputeJob, inputs: readonly MissingText[]): Pro
   if (cut >= 0) refuseToCut(model, inputsField, (inputs[cut] as MissingText).index);
   const waitingMs = performance.now();
   trace?.stage("tokenise", startedMs, waitingMs, { "thormesh.texts": texts.length });
-  const results = await queued.embed(texts.map(({ ids }) => ids));
+  const results = await queued.embed(texts.map(({ ids }) => (everyToken ? askingForEveryToken(ids) : ids)));
   if (trace !== undefined) {
     const finishedMs = performance.now();
     // Until the model got the first of them, which may have been before this request asked, for another one.

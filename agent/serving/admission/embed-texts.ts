@@ -60,6 +60,7 @@ function causeOf(error: ServiceError): RefusalCause | null {
     case "INVALID_REQUEST":
     case "PAYLOAD_TOO_LARGE":
     case "MODEL_NOT_FOUND":
+    case "UNSUPPORTED_BY_MODEL":
       return null;
     default:
       return "error";
@@ -77,6 +78,13 @@ function refuseMoreDimensions({ found }: EmbeddingModel, { dimensions }: EmbedRe
   throw new ServiceError("INVALID_REQUEST", `dimensions: expected 1 to ${dimension} for ${id}, got ${dimensions}`, {
     details: { param: "dimensions" },
   });
+}
+
+/** A model whose process is still being started may have none: its batch fails then. */
+function refuseWithoutTokenVectors({ found, runner }: EmbeddingModel, { everyToken = false }: EmbedRequest): void {
+  if (!everyToken || runner.process?.tokenVectors !== false) return;
+  const message = `model: expected one with an output of token vectors, got ${found.manifest.id}, whose file has none`;
+  throw new ServiceError("UNSUPPORTED_BY_MODEL", message, { details: { param: "model" } });
 }
 
 /** A request in progress. */
@@ -209,8 +217,9 @@ export class TextEmbedder implements Home {
     progress.lease = lease;
     const { model } = lease;
     const { manifest } = model.found;
-    refuseUnlessForKind(manifest, request.inputs);
+    refuseUnlessForKind(manifest, request);
     refuseMoreDimensions(model, request);
+    refuseWithoutTokenVectors(model, request);
     const { texts, missing } = this.#lookUp(model, request, tenant);
     const compute = missing.length > 0 ? admitRequest(this.#admission, model, request, missing, deadline) : undefined;
     currentTrace()?.stage("admission", progress.startedMs, performance.now(), {
@@ -239,7 +248,7 @@ export class TextEmbedder implements Home {
     const version = model.version();
     const missing: MissingText[] = [];
     const texts: (CachedText | undefined)[] = inputs.map((input, index) => {
-      const key = resultKey(version, input);
+      const key = resultKey(version, input, request);
       const text = cache.get(tenant, key);
       if (text === undefined) missing.push({ index, input, key });
       else if (text.truncated && request.truncate === false) refuseToCut(model, request.inputsField, index);

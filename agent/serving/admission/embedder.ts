@@ -8,6 +8,10 @@ export interface EmbedRequest {
   readonly inputs: readonly TextInput[];
   /** Name of the inputs in the request, for error messages. */
   readonly inputsField: string;
+  /** The vectors are wanted of a sparse model. Default: false. */
+  readonly sparse?: boolean | undefined;
+  /** The vectors of all tokens are wanted, one after another, unpooled. Default: false. */
+  readonly everyToken?: boolean | undefined;
   /** Number of values per vector; undefined = all. */
   readonly dimensions: number | undefined;
   /** False: a text longer than the model reads makes the request invalid. Default: it is cut. */
@@ -30,7 +34,7 @@ export interface EmbedResult {
   readonly dimension: number;
   /** Of a cross-encoder: index of the value that says that a pair's second text is relevant to its first. */
   readonly relevantLabel: number;
-  /** One per input, in order, not normalised; may be shared between inputs. */
+  /** One per input, in order, not normalised; may be shared between inputs. Of all tokens, where that was asked for: each of `dimension` values. */
   readonly vectors: readonly Float32Array[];
   readonly tokens: number;
   /** Number of inputs that were cut because they were longer than the model reads. */

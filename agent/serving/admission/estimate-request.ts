@@ -20,9 +20,18 @@ export function estimateTokens(input: TextInput, maxTokens: number): number {
 const overheadBytes = 500;
 const bytesPerTokenId = 8;
 
-/** Estimates the memory of a waiting request: its texts, at two bytes per character, and its vectors. */
-export function estimateBytes(inputs: readonly TextInput[], dimension: number): number {
-  let bytes = inputs.length * (overheadBytes + 4 * dimension);
+/** Most tokens that an input can have: one a character. */
+function mostTokens(input: TextInput): number {
+  return (isPair(input) ? input.first.length + input.second.length : input.length) + specialTokens;
+}
+
+/**
+ * Estimates the memory of a waiting request: its texts, at two bytes per character, and its vectors.
+ * @param maxVectors of an input: 1, or the model's tokens where all of their vectors are wanted
+ */
+export function estimateBytes(inputs: readonly TextInput[], dimension: number, maxVectors = 1): number {
+  let bytes = inputs.length * overheadBytes;
+  for (const input of inputs) bytes += 4 * dimension * (maxVectors === 1 ? 1 : Math.min(maxVectors, mostTokens(input)));
   let shared: string | undefined;
   for (const input of inputs) {
     if (typeof input === "string") bytes += 2 * input.length;

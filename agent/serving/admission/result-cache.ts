@@ -14,8 +14,12 @@ const overheadBytes = 300;
 const maxSharePerEntry = 1 / 16;
 
 /** Key of an input. A text of digits and commas never equals token ids, nor a pair the concatenation of its texts. */
-export function resultKey(model: { readonly id: string; readonly revision: string }, input: TextInput) {
-  const prefix = `${model.id}@${model.revision}`;
+export function resultKey(
+  model: { readonly id: string; readonly revision: string },
+  input: TextInput,
+  { everyToken = false }: { readonly everyToken?: boolean | undefined } = {},
+) {
+  const prefix = `${model.id}@${model.revision}${everyToken ? "*" : ""}`;
   if (typeof input === "string") return `${prefix}\n${input}`;
   return isPair(input) ? `${prefix}&${JSON.stringify([input.first, input.second])}` : `${prefix}#${input.join(",")}`;
 }

@@ -48,7 +48,7 @@ export function infoRoutes(parts: {
   const infoOf = ({ manifest }: FoundModel, engine: EngineReport | null) => ({
     model_id: manifest.id,
     model_sha: manifest.revision,
-    model_type: manifest.kind === "embedding" ? { embedding: { pooling: manifest.pooling } } : { reranker: {} },
+    model_type: manifest.kind !== "cross-encoder" ? { embedding: { pooling: manifest.pooling } } : { reranker: {} },
     dimension: manifest.dimension,
     max_input_length: manifest.maxTokens,
     auto_truncate: true,

@@ -12,8 +12,9 @@ const ModelEntry = Type.Object({
   id: Type.String(),
   name: Type.String(),
   kind: {
-    ...literals("embedding", "cross-encoder"),
-    description: "a cross-encoder ranks texts and makes no vectors; its dimension is the number of its labels",
+    ...literals("embedding", "cross-encoder", "sparse"),
+    description:
+      "a cross-encoder ranks texts and makes no vectors, its dimension is the number of its labels; a sparse model gives weights to the tokens of its vocabulary",
   },
   dimension: Type.Integer(),
   params: Type.Integer(),

@@ -52,3 +52,44 @@ function* resume(first: string, rest: Iterator<string>): Generator<string> {
   yield first;
   for (let next = rest.next(); next.done !== true; next = rest.next()) yield next.value;
 }
+
+function* writeNestedPieces(
+  texts: readonly Float32Array[],
+  dimension: number,
+  write: (vector: Float32Array) => string,
+): Generator<string> {
+  yield "[";
+  for (const [index, values] of texts.entries()) {
+    yield index === 0 ? "[" : ",[";
+    const vectors = values.length / dimension;
+    const vectorsPerPiece = Math.max(1, Math.floor(valuesPerPiece / dimension));
+    for (let start = 0; start < vectors; start += vectorsPerPiece) {
+      const written: string[] = [];
+      for (let at = start; at < Math.min(vectors, start + vectorsPerPiece); at += 1)
+        written.push(write(values.subarray(at * dimension, (at + 1) * dimension)));
+      yield `${start === 0 ? "" : ","}${written.join(",")}`;
+    }
+    yield "]";
+  }
+  yield "]";
+}
+
+/**
+ * Answers with several vectors of each text as JSON, in pieces like {@link writeAnswer}.
+ * @param texts the vectors of each text, one after another
+ * @throws ServiceError TOO_MANY_REQUESTS when answers that other clients have yet to read take all the memory.
+ */
+export function writeNestedAnswer(
+  texts: readonly Float32Array[],
+  dimension: number,
+  write: (vector: Float32Array) => string,
+  truncatedInputs: number,
+  pending: PendingAnswers = pendingAnswers,
+): Response {
+  const headers: Record<string, string> = { "content-type": "application/json" };
+  if (truncatedInputs > 0) headers["x-truncated-inputs"] = String(truncatedInputs);
+  const bytes = texts.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  const pieces = writeNestedPieces(texts, dimension, write);
+  if (bytes <= valuesPerPiece * Float32Array.BYTES_PER_ELEMENT) return new Response([...pieces].join(""), { headers });
+  return pending.stream(bytes, headers, pieces);
+}

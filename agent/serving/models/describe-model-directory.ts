@@ -2,6 +2,7 @@ import { UsageError } from "#platform/errors.ts";
 import { parseOnnxName } from "./decide-onnx-file.ts";
 import { describeLabels } from "./describe-labels.ts";
 import { describePooling } from "./describe-pooling.ts";
+import { describeSplade } from "./describe-splade.ts";
 import { isRecord, numberAt, stringAt, textsAt } from "./json-fields.ts";
 import type { ModelManifest } from "./model-manifest.ts";
 
@@ -105,7 +106,17 @@ export function describeModelDirectory(
   if (!isRecord(json["config.json"])) throw new UsageError("expected config.json, which describes the model");
 
   const modules = moduleConfigs(json["modules.json"]);
-  const known = ["Transformer", "Pooling", "Dense", "Normalize", "CrossEncoder", "Dropout", ""];
+  const known = [
+    "Transformer",
+    "Pooling",
+    "Dense",
+    "Normalize",
+    "CrossEncoder",
+    "Dropout",
+    "MLMTransformer",
+    "SpladePooling",
+    "",
+  ];
   const other = modules.find(({ type }) => !known.includes(type));
   if (other !== undefined) throw new UsageError(`modules.json: a module of type ${other.type} can't be computed here`);
   const pathOf = (type: string) => modules.find((module) => module.type === type)?.configPath ?? null;
@@ -114,7 +125,10 @@ export function describeModelDirectory(
   const poolingPath = pathOf("Pooling") ?? firstPooling;
 
   const labels = describeLabels(json["config.json"]);
+  const spladePath = pathOf("SpladePooling");
+  const vocabulary = spladePath === null ? null : describeSplade(json["config.json"], json[spladePath], spladePath);
   const pooling = () => {
+    if (vocabulary !== null) return "splade";
     if (labels !== null || densePath !== null) return "model";
     const config = poolingPath === null ? undefined : json[poolingPath];
     if (isRecord(config) && config["include_prompt"] === false && Object.values(prompts).some((text) => text !== ""))
@@ -146,8 +160,8 @@ export function describeModelDirectory(
       source: {},
       files: Object.fromEntries(files.map(({ path, bytes }) => [path, { bytes }])),
       onnx: onnxPaths.map(parseOnnxName),
-      kind: labels === null ? "embedding" : "cross-encoder",
-      dimension: labels?.count ?? describeDimension(json, poolingPath, densePath),
+      kind: vocabulary !== null ? "sparse" : labels === null ? "embedding" : "cross-encoder",
+      dimension: vocabulary ?? labels?.count ?? describeDimension(json, poolingPath, densePath),
       pooling: pooling(),
       relevantLabel: labels?.relevant ?? 0,
       // Without modules.json the reference is unknown: requests get normalised vectors unless they say otherwise.

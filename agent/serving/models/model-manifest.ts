@@ -38,15 +38,18 @@ export const ModelManifest = Type.Object(
     files: Type.Record(Type.String(), ModelFile, { default: {} }),
     /** ONNX files to choose from, which differ in precision only. */
     onnx: Type.Array(OnnxFile, { minItems: 1, default: [{ path: "model.onnx" }] }),
-    /** `embedding`: a text becomes a vector. `cross-encoder`: a pair of texts becomes one number for each label. */
-    kind: { ...literals("embedding", "cross-encoder"), default: "embedding" },
-    /** Length of a vector; of a cross-encoder, the number of its labels. */
+    /**
+     * `embedding`: a text becomes a vector. `cross-encoder`: a pair of texts becomes one number for each label. `sparse`: a text becomes weights
+     * of the vocabulary's tokens, most of them 0 (SPLADE).
+     */
+    kind: { ...literals("embedding", "cross-encoder", "sparse"), default: "embedding" },
+    /** Length of a vector; of a cross-encoder, the number of its labels; of a sparse model, the size of its vocabulary. */
     dimension: Type.Integer({ minimum: 1 }),
     /**
      * Pooling of token vectors to one: their mean, the first, or the last of the text's own. `model`: the ONNX file pools itself, for
-     * example because a layer follows the pooling.
+     * example because a layer follows the pooling. `splade`: the largest weight of each vocabulary token that a text's tokens give it.
      */
-    pooling: { ...literals("mean", "cls", "last-token", "model"), default: "mean" },
+    pooling: { ...literals("mean", "cls", "last-token", "model", "splade"), default: "mean" },
     /** True when the reference implementation scales vectors to length 1. */
     normalise: Type.Boolean(),
     /** Tokens of the longest text, special tokens included; longer texts are cut. */

@@ -26,6 +26,8 @@ export interface UsableModelIo {
   readonly output: string;
   /** `tokens`: a vector for each token, to be pooled. `texts`: one for each text, pooled by the model itself. */
   readonly per: "tokens" | "texts";
+  /** Output with a vector for each token; null when the file has none. */
+  readonly tokenOutput: string | null;
 }
 
 /** Inputs that a model is fed, and the output that counts. */
@@ -56,6 +58,8 @@ const pooledNames = [
   "pooler_output",
 ];
 const tokenNames = ["last_hidden_state", "token_embeddings", "hidden_states"];
+/** Names of a masked language model's output: a number for each token of the text and each of the vocabulary. */
+const vocabularyNames = ["logits", "prediction_logits"];
 
 const isCache = ({ name }: TensorDescription) => name.startsWith("past_key_values");
 
@@ -73,11 +77,16 @@ function cacheInput({ name, type, shape }: TensorDescription): CacheInput | null
  * (batch × numbers). Outputs of whole numbers are ignored. A decoder that gives token vectors is fed empty caches.
  * @param dimension of the vectors, by the manifest
  * @param pooledOnly true when the file has to pool itself: a cross-encoder, or a model with a layer after the pooling
+ * @param overVocabulary true when the numbers of each token are about the vocabulary's tokens: a sparse model
  */
 export function decideModelIo(
   inputs: readonly TensorDescription[],
   outputs: readonly TensorDescription[],
-  { dimension, pooledOnly }: { readonly dimension: number; readonly pooledOnly: boolean },
+  {
+    dimension,
+    pooledOnly,
+    overVocabulary = false,
+  }: { readonly dimension: number; readonly pooledOnly: boolean; readonly overVocabulary?: boolean },
 ): ModelIo {
   const others = inputs.filter(({ name }) => !(feedableInputs as readonly string[]).includes(name));
   const caches = others.map(cacheInput).filter((cache, i) => cache !== null && isCache(others[i] as TensorDescription));
@@ -89,7 +98,7 @@ export function decideModelIo(
   const wrong = fed.find(({ type }) => type !== "int64" && type !== "int32");
   if (wrong !== undefined) return { kind: "unusable", rule: "no-whole-numbers", inputs: [wrong] };
 
-  const choice = chooseOutput(outputs, dimension, pooledOnly);
+  const choice = chooseOutput(outputs, dimension, pooledOnly, overVocabulary);
   if (choice === undefined) {
     return { kind: "unusable", rule: pooledOnly ? "no-text-vectors" : "no-vectors", dimension, outputs };
   }
@@ -106,13 +115,27 @@ export function decideModelIo(
     inputs: fed.map(({ name, type }) => ({ name: name as InputName, type: type as "int64" | "int32" })),
     output: output.name,
     per: rule === "token-vectors" ? "tokens" : "texts",
+    tokenOutput: tokenOutputOf(outputs, dimension)?.name ?? null,
   };
+}
+
+/** Finds the vectors of tokens among the outputs, whichever output counts. */
+function tokenOutputOf(outputs: readonly TensorDescription[], dimension: number): TensorDescription | undefined {
+  const vectors = outputs.filter((output) => {
+    const size = output.shape.at(-1);
+    return (
+      isNumber(output) && output.shape.length === 3 && (typeof size !== "number" || size < 0 || size === dimension)
+    );
+  });
+  const byName = tokenNames.flatMap((name) => vectors.filter((output) => output.name === name));
+  return byName[0] ?? (vectors.length === 1 ? vectors[0] : undefined);
 }
 
 function chooseOutput(
   outputs: readonly TensorDescription[],
   dimension: number,
   pooledOnly: boolean,
+  overVocabulary: boolean,
 ): { readonly output: TensorDescription; readonly rule: UsableModelIo["rule"] } | undefined {
   const numbers = outputs.filter(isNumber);
   const named = (names: readonly string[], rank: number) =>
@@ -125,6 +148,7 @@ function chooseOutput(
     return others.length === 0 ? first : undefined;
   };
   const found = (rule: UsableModelIo["rule"], output: TensorDescription | undefined) => output && { rule, output };
+  if (overVocabulary) return found("token-vectors", named(vocabularyNames, 3) ?? only(3));
   const textVectors = () => found("text-vectors", named(pooledNames, 2) ?? only(2));
   // One number for each text may also come as a list of numbers.
   if (pooledOnly) return (dimension === 1 && numbers.length === 1 && found("single-numbers", only(1))) || textVectors();

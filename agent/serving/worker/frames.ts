@@ -23,6 +23,8 @@ export type Frame =
       /** Operators of the model through which one text of a batch changes another's vector. */
       readonly couplingOperators?: readonly string[];
       readonly weights?: SharedWeights;
+      /** The vectors of single tokens can be had. Default: false. */
+      readonly tokenVectors?: boolean;
     }
   | {
       readonly kind: "batch";
@@ -45,6 +47,7 @@ const ReadyReport = Type.Object({
   hashes: Type.Record(Type.String(), Type.String()),
   couplingOperators: Type.Array(Type.String()),
   weights: SharedWeights,
+  tokenVectors: Type.Boolean(),
 });
 
 const kinds = { ready: 1, batch: 2, vectors: 3, failure: 4, ping: 5, pong: 6 } as const;
@@ -70,12 +73,13 @@ export function encodeFrame(message: Frame): Uint8Array {
   switch (message.kind) {
     case "ready": {
       // load time f64, then the report as JSON in UTF-8
-      const { engine, hashes = {}, couplingOperators = [], weights = ownWeights } = message;
+      const { engine, hashes = {}, couplingOperators = [], weights = ownWeights, tokenVectors = false } = message;
       const content: Static<typeof ReadyReport> = {
         engine,
         hashes,
         couplingOperators: [...couplingOperators],
         weights,
+        tokenVectors,
       };
       const report = new TextEncoder().encode(JSON.stringify(content));
       const { bytes, view } = frame("ready", 0, 8 + report.byteLength);
@@ -102,14 +106,18 @@ export function encodeFrame(message: Frame): Uint8Array {
       return bytes;
     }
     case "vectors": {
-      // compute time f64, number of vectors u32, dimension u32, then the values f32, vector after vector
-      const dimension = message.vectors[0]?.length ?? 0;
-      const { bytes, view } = frame("vectors", message.batch, 16 + 4 * dimension * message.vectors.length);
+      // compute time f64, number of vectors u32, length of each u32, then the values f32, vector after vector
+      const { vectors } = message;
+      const values = vectors.reduce((sum, { length }) => sum + length, 0);
+      const { bytes, view } = frame("vectors", message.batch, 12 + 4 * (vectors.length + values));
       view.setFloat64(headBytes, message.computeMs, true);
-      view.setUint32(headBytes + 8, message.vectors.length, true);
-      view.setUint32(headBytes + 12, dimension, true);
-      let offset = headBytes + 16;
-      for (const vector of message.vectors) {
+      view.setUint32(headBytes + 8, vectors.length, true);
+      let offset = headBytes + 12;
+      for (const { length } of vectors) {
+        view.setUint32(offset, length, true);
+        offset += 4;
+      }
+      for (const vector of vectors) {
         bytes.set(bytesOf(vector), offset);
         offset += vector.byteLength;
       }
@@ -180,13 +188,17 @@ export function decodeFrame(bytes: Uint8Array): Frame {
       return { kind: "batch", batch, paddedTokens: view.getUint32(headBytes, true), texts };
     }
     case kinds.vectors: {
-      need(16);
+      need(12);
       const count = view.getUint32(headBytes + 8, true);
-      const dimension = view.getUint32(headBytes + 12, true);
-      // A frame of any size could state any number of vectors without numbers.
-      if (dimension === 0 && count > 0) throw new Error(`a frame says ${count} vectors without numbers`);
-      const all = numbers(Float32Array, bytes, headBytes + 16, count * dimension);
-      const vectors = Array.from({ length: count }, (_, i) => all.subarray(i * dimension, (i + 1) * dimension));
+      const lengths = numbers(Uint32Array, bytes, headBytes + 12, count);
+      if (lengths.includes(0)) throw new Error("a frame says a vector without numbers");
+      const values = lengths.reduce((sum, length) => sum + length, 0);
+      const all = numbers(Float32Array, bytes, headBytes + 12 + 4 * count, values);
+      let start = 0;
+      const vectors = Array.from(lengths, (length) => {
+        start += length;
+        return all.subarray(start - length, start);
+      });
       return { kind: "vectors", batch, computeMs: view.getFloat64(headBytes, true), vectors };
     }
     case kinds.failure:

@@ -13,6 +13,7 @@ import type { WorkerEngine } from "../onnxruntime/engine-options.ts";
 import { keepsBatchMemory } from "../onnxruntime/session-options.ts";
 import { decideBatchDeadline } from "./decide-batch-deadline.ts";
 import { encodeFrame, type Frame, FrameReader } from "./frames.ts";
+import { asksForEveryToken } from "./token-types.ts";
 
 export interface BatchResult {
   /** One for each text, in order, not normalised; undefined for a refused text. */
@@ -44,6 +45,8 @@ const endGraceMs = 2_000;
 interface Asked extends OpenQuestion {
   /** 0: a ping. */
   readonly texts: number;
+  /** Numbers of the vector, or vectors, of each text. */
+  readonly lengths: readonly number[];
   resolve(result: BatchResult): void;
 }
 
@@ -136,7 +139,7 @@ function commandLine(
 const lostError = (reason: string, pid: number) => new ModelProcessLostError(`model process ${pid}: ${reason}`);
 
 /** Checks that a frame answers what was asked. @throws Error when it does not. */
-function checkAnswer(frame: Frame, asked: Asked | undefined, dimension: number): asserts asked is Asked {
+function checkAnswer(frame: Frame, asked: Asked | undefined): asserts asked is Asked {
   const isPong = frame.kind === "pong";
   const isAnswer = isPong || frame.kind === "vectors" || frame.kind === "failure";
   if (asked === undefined || !isAnswer || isPong !== (asked.texts === 0))
@@ -144,8 +147,9 @@ function checkAnswer(frame: Frame, asked: Asked | undefined, dimension: number):
   if (frame.kind !== "vectors") return;
   if (frame.vectors.length !== asked.texts)
     throw new Error(`${frame.vectors.length} vectors came for ${asked.texts} texts`);
-  if (frame.vectors[0]?.length !== dimension)
-    throw new Error(`vectors of ${frame.vectors[0]?.length} numbers came, not of ${dimension}`);
+  const { lengths } = asked;
+  const wrong = frame.vectors.findIndex(({ length }, i) => length !== lengths[i]);
+  if (wrong >= 0) throw new Error(`vectors of ${frame.vectors[wrong]?.length} numbers came, not of ${lengths[wrong]}`);
 }
 
 /**
@@ -179,7 +183,13 @@ export async function startModelProcess(model: FoundModel, options: ModelProcess
     lostError,
     onIdle(idleMs) {
       if (!isLoaded || idleMs < batchTimeoutMs * idleShare) return;
-      const ping: Asked = { texts: 0, deadlineMs: () => batchTimeoutMs * pongShare, resolve() {}, reject() {} };
+      const ping: Asked = {
+        texts: 0,
+        lengths: [],
+        deadlineMs: () => batchTimeoutMs * pongShare,
+        resolve() {},
+        reject() {},
+      };
       worker.ask(ping, (batch) => say({ kind: "ping", batch }));
     },
   });
@@ -193,7 +203,7 @@ export async function startModelProcess(model: FoundModel, options: ModelProcess
     }
     if (frame.kind === "failure" && frame.batch === 0) return worker.drop(frame.message, endGraceMs);
     const asked = worker.question(frame.batch);
-    checkAnswer(frame, asked, dimension);
+    checkAnswer(frame, asked);
     worker.answered(frame.batch);
     if (frame.kind === "failure") asked.reject(new BatchFailedError(frame.message));
     else if (frame.kind === "vectors") asked.resolve(frame);
@@ -228,6 +238,7 @@ export async function startModelProcess(model: FoundModel, options: ModelProcess
     hashes = {},
     couplingOperators = [],
     weights = { shared: false, problem: null },
+    tokenVectors = false,
   } = await loaded.promise.finally(async () => {
     clearTimeout(timer);
     signal?.removeEventListener("abort", giveUp);
@@ -246,6 +257,8 @@ export async function startModelProcess(model: FoundModel, options: ModelProcess
     couplingOperators,
     /** Says whether it maps the same weights as the model's other processes. */
     weights,
+    /** The vectors of single tokens can be had. */
+    tokenVectors,
     /** Resolves with the reason when the process is of no more use. */
     lost,
     /** Returns false while its answer is overdue or a signal has stopped it; unless it answers soon, it is replaced. */
@@ -260,6 +273,7 @@ export async function startModelProcess(model: FoundModel, options: ModelProcess
       const limits = { tokens, provider: engine.provider, shortestMs: batchTimeoutMs, suspect };
       const asked: Asked = {
         texts: texts.length,
+        lengths: texts.map((ids) => (asksForEveryToken(ids) ? ids.length * dimension : dimension)),
         deadlineMs: () => decideBatchDeadline({ ...limits, tokensPerMs: speed.costPerMs() }).deadlineMs,
         resolve(result) {
           speed.record(tokens, Math.max(0.01, result.computeMs));

@@ -12,7 +12,7 @@ import {
 } from "./decide-model-io.ts";
 import { explainModelIo } from "./explain-model-io.ts";
 import { poolTokens } from "./pool-tokens.ts";
-import { idOf, typeOf } from "./token-types.ts";
+import { asksForEveryToken, idOf, typeOf } from "./token-types.ts";
 
 export interface OnnxModelOptions extends Pick<ModelManifest, "dimension" | "pooling"> {
   readonly threads: number;
@@ -25,7 +25,12 @@ export interface OnnxModelOptions extends Pick<ModelManifest, "dimension" | "poo
 }
 
 export interface OnnxModel extends Pick<OpenedSession, "provider" | "refused"> {
-  /** Computes one vector for each text, not normalised. Blocks this thread. */
+  /** The vectors of single tokens can be had. */
+  readonly hasTokenVectors: boolean;
+  /**
+   * Computes one vector for each text, not normalised; the vectors of all tokens, one after another, for a text that asks for them. Blocks this
+   * thread.
+   */
   run(texts: readonly Uint32Array[], paddedTokens: number): Promise<Float32Array[]>;
 }
 
@@ -99,32 +104,52 @@ export async function loadOnnxModel(source: Uint8Array | string, options: OnnxMo
   const io = decideModelIo(describe(session.inputMetadata), describe(session.outputMetadata), {
     dimension,
     pooledOnly: pooling === "model",
+    overVocabulary: pooling === "splade",
   });
   if (io.kind === "unusable") throw new Error(explainModelIo(io));
+  /** Takes an output's numbers, `rows` vectors. */
+  const valuesOf = (name: string, output: Tensor | undefined, rows: number): Float32Array => {
+    const values = output === undefined ? null : floatsOf(output);
+    if (output === undefined || values === null || values.length !== rows * dimension) {
+      throw new Error(
+        `the model's output ${name} is ${output?.type} [${output?.dims}], not ${rows} vectors of ${dimension} numbers`,
+      );
+    }
+    return values;
+  };
+  const tokenOutput = pooling === "splade" ? null : io.tokenOutput;
   return {
     provider,
     refused,
+    hasTokenVectors: tokenOutput !== null,
     async run(texts, paddedTokens) {
       const feeds: Record<string, Tensor> = Object.fromEntries(
         io.inputs.map((input) => [input.name, inputTensor(input, texts, paddedTokens)] as const),
       );
       for (const cache of io.caches) feeds[cache.name] = emptyCache(cache, texts.length);
-      // Only the output that counts is asked for: others would be copied for nothing.
-      const output = (await session.run(feeds, [io.output]))[io.output];
-      const values = output === undefined ? null : floatsOf(output);
-      const rows = io.per === "texts" ? texts.length : texts.length * paddedTokens;
-      if (output === undefined || values === null || values.length !== rows * dimension) {
-        throw new Error(
-          `the model's output ${io.output} is ${output?.type} [${output?.dims}], not ${rows} vectors of ${dimension} numbers`,
-        );
-      }
-      const lengths = texts.map((text) => text.length);
-      const vectors =
-        io.per === "texts" || pooling === "model"
+      const everyToken = texts.map(asksForEveryToken);
+      const tokensOf = everyToken.includes(true) ? tokenOutput : null;
+      // Only the outputs that count are asked for: others would be copied for nothing.
+      const names = [...(everyToken.includes(false) ? [io.output] : []), ...(tokensOf === null ? [] : [tokensOf])];
+      const outputs = await session.run(feeds, [...new Set(names)]);
+      const perText = (): Float32Array[] => {
+        const rows = io.per === "texts" ? texts.length : texts.length * paddedTokens;
+        const values = valuesOf(io.output, outputs[io.output], rows);
+        const lengths = texts.map((text) => text.length);
+        return io.per === "texts" || pooling === "model"
           ? texts.map((_, row) => values.slice(row * dimension, (row + 1) * dimension))
           : poolTokens(values, lengths, paddedTokens, dimension, pooling);
-      output.dispose();
-      return vectors;
+      };
+      const perToken = (): Float32Array[] => {
+        if (tokensOf === null) throw new Error("the model has no output of token vectors");
+        const values = valuesOf(tokensOf, outputs[tokensOf], texts.length * paddedTokens);
+        const size = paddedTokens * dimension;
+        return texts.map((text, row) => values.slice(row * size, row * size + text.length * dimension));
+      };
+      const pooled = everyToken.includes(false) ? perText() : [];
+      const tokens = everyToken.includes(true) ? perToken() : [];
+      for (const output of Object.values(outputs)) output.dispose();
+      return everyToken.map((wanted, row) => (wanted ? tokens[row] : pooled[row]) as Float32Array);
     },
   };
 }

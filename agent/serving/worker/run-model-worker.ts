@@ -16,7 +16,7 @@ import { compareEngines, listEngines } from "../onnxruntime/engine-cache.ts";
 import type { WorkerEngine } from "../onnxruntime/engine-options.ts";
 import { preloadFromSources } from "../onnxruntime/load-binding.ts";
 import { findOperatorLibrary, type OperatorLibrary } from "../onnxruntime/operator-library.ts";
-import { encodeFrame, type Frame, FrameReader, type SharedWeights } from "./frames.ts";
+import { encodeFrame, type Frame, FrameReader, maxFrameBytes, type SharedWeights } from "./frames.ts";
 import type { OnnxModel, OnnxModelOptions } from "./onnx-model.ts";
 import { trimMemory } from "./trim-memory.ts";
 
@@ -138,6 +138,7 @@ async function open(
     model,
     hashes,
     couplingOperators: findCouplingOperators(options.modelPath),
+    tokenVectors: model.hasTokenVectors,
     weights,
     engine: {
       provider,
@@ -151,28 +152,34 @@ async function open(
 }
 
 /**
- * Finds a vector that no text can have: with values that aren't numbers, or all zeros.
+ * Finds a vector that no text can have: with values that aren't numbers, or all zeros where none of them may be.
  * @returns the index of the first; -1 when there is none
  */
-function findSenseless(vectors: readonly Float32Array[]): number {
+function findSenseless(vectors: readonly Float32Array[], mayBeZero: boolean): number {
   return vectors.findIndex((vector) => {
     let squares = 0;
     for (const value of vector) squares += value * value;
     // The single number of a cross-encoder may be zero.
-    return !Number.isFinite(squares) || (squares === 0 && vector.length > 1);
+    return !Number.isFinite(squares) || (squares === 0 && vector.length > 1 && !mayBeZero);
   });
 }
 
-async function answer(model: OnnxModel, frame: Frame): Promise<Frame> {
+/** Half of a frame: vectors of single tokens may take more. */
+const maxVectorBytes = maxFrameBytes / 2;
+
+async function answer(model: OnnxModel, frame: Frame, mayBeZero: boolean): Promise<Frame> {
   if (frame.kind === "ping") return { kind: "pong", batch: frame.batch };
   if (frame.kind !== "batch") throw new Error(`a model worker takes batches, not a ${frame.kind} frame`);
   const { batch } = frame;
   try {
     const startedMs = performance.now();
     const vectors = await model.run(frame.texts, frame.paddedTokens);
-    const senseless = findSenseless(vectors);
+    const senseless = findSenseless(vectors, mayBeZero);
     if (senseless >= 0)
       throw new Error(`the model's vector of text ${senseless} is all zeros, or holds values that are not numbers`);
+    const bytes = vectors.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    // The batch is computed in smaller parts then.
+    if (bytes > maxVectorBytes) throw new Error(`its vectors take ${bytes} bytes, which are too many at once`);
     return { kind: "vectors", batch, computeMs: performance.now() - startedMs, vectors };
   } catch (error) {
     return { kind: "failure", batch, message: describeError(error) };
@@ -216,7 +223,7 @@ export async function runModelWorker(options: ModelWorkerOptions): Promise<numbe
           trimming.refresh();
         }
         work = work.then(async (model) => {
-          socket.write(encodeFrame(await answer(model, frame)));
+          socket.write(encodeFrame(await answer(model, frame, options.pooling === "splade")));
           return model;
         });
         work.catch(fail);

@@ -36,7 +36,7 @@ export async function checkLoads(
     });
     try {
       await Promise.race([model.runner.firstLoaded, failing.promise]);
-      if (found.manifest.kind !== "embedding") return;
+      if (found.manifest.kind === "cross-encoder") return;
       const { ids } = model.tokenizer.tokenize("does it load");
       const { vector } = await Promise.race([model.queue.embed(ids, deadline), failing.promise]);
       if (!vector.every(Number.isFinite)) throw new Error("its vectors are not numbers");

@@ -26,6 +26,12 @@ const routes: readonly {
   },
   { path: "/api/embed", body: (input) => ({ input }), field: "input.1", second: (a) => a["embeddings"][1] },
   { path: "/embed", body: (inputs) => ({ inputs }), field: "inputs.1", second: (a) => a[1] },
+  {
+    path: "/embed_all",
+    body: (inputs) => ({ inputs }),
+    field: "inputs.1",
+    second: (a) => a[1][0].map((first: number, i: number) => (first + a[1][1][i]) / 2),
+  },
   { path: "/", body: (inputs) => ({ inputs }), field: "inputs.1", second: (a) => a[1] },
 ];
 const texts = ["one robot", ""];

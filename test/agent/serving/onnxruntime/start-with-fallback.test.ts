@@ -16,6 +16,7 @@ const running: ModelProcess = {
   hashes: {},
   couplingOperators: [],
   weights: { shared: false, problem: null },
+  tokenVectors: true,
   engine: {
     provider: "cpu",
     refused: [],

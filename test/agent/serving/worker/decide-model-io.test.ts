@@ -197,6 +197,7 @@ test.each(["float32", "float16"] as const)("a decoder that gives token vectors i
     caches: [{ name: "past_key_values.0.key", type, heads: 8, size: 128 }],
     output: "last_hidden_state",
     per: "tokens",
+    tokenOutput: "last_hidden_state",
   });
 });
 

@@ -18,6 +18,7 @@ const frames: { name: string; frame: Frame }[] = [
       hashes: { "model.onnx": "00ff" },
       couplingOperators: ["DynamicQuantizeLinear"],
       weights: { shared: false, problem: "46 MB are free" },
+      tokenVectors: true,
     },
   },
   {
@@ -39,6 +40,10 @@ const frames: { name: string; frame: Frame }[] = [
       computeMs: 0.125,
       vectors: [Float32Array.of(0.5, -0.25, 1e-30), Float32Array.of(Number.POSITIVE_INFINITY, 0, -1)],
     },
+  },
+  {
+    name: "vectors of different lengths",
+    frame: { kind: "vectors", batch: 8, computeMs: 1, vectors: [Float32Array.of(1), Float32Array.of(2, 3, 4)] },
   },
   { name: "no vectors", frame: { kind: "vectors", batch: 7, computeMs: 0, vectors: [] } },
   { name: "failure", frame: { kind: "failure", batch: 3, message: "Größe außerhalb 🤖" } },

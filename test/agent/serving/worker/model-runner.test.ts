@@ -44,6 +44,7 @@ function scriptedProcesses(script: Behaviour[]) {
     return {
       pid,
       loadMs: 1,
+      tokenVectors: true,
       engine: {
         provider: "cpu",
         refused: [],
