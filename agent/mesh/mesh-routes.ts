@@ -41,7 +41,7 @@ export function peerRoutes(parts: {
         throw new ServiceError("FORBIDDEN", "this path is for agents of the fleet; clients ask /v1/embeddings");
       const id = home.model(body.model)?.id ?? body.model;
       refuseOtherSpace(home, body);
-      const { space, promptName, dimensions, truncate, budgetMs, tenant, ...rest } = body;
+      const { space, promptName, dimensions, truncate, truncationSide, sparse, budgetMs, tenant, ...rest } = body;
       const embed = {
         ...rest,
         ...{ latencyBudgetMs: budgetMs, tenant: keysRequired ? tenant : defaultTenant },
@@ -49,6 +49,8 @@ export function peerRoutes(parts: {
           dimensions: dimensions ?? undefined,
           truncate: truncate ?? undefined,
           promptName: promptName ?? undefined,
+          truncationSide: truncationSide ?? undefined,
+          sparse: sparse ?? undefined,
         },
         ...{ forPeer: true, signal: request.signal },
       };

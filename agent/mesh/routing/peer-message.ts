@@ -1,6 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { optional } from "#platform/http/optional-field.ts";
-import { strict } from "#platform/schema-parts.ts";
+import { literals, strict } from "#platform/schema-parts.ts";
 import { bounds, count, text } from "#protocol/bounds.ts";
 
 /** Path of the route by which agents answer each other's requests. */
@@ -21,6 +21,8 @@ export const PeerRequest = (maxInputs: number) =>
       dimensions: optional(Type.Integer({ minimum: 1, maximum: 65_536 })),
       truncate: optional(Type.Boolean()),
       promptName: optional(Type.String({ maxLength: 128 })),
+      truncationSide: optional(literals("left", "right")),
+      sparse: optional(Type.Boolean({ description: "the vectors of a sparse model" })),
       budgetMs: Type.Number({ exclusiveMinimum: 0, maximum: 86_400_000, description: "time left" }),
     },
     strict,

@@ -124,6 +124,9 @@ export class RemoteClient {
       dimensions: request.dimensions ?? null,
       truncate: request.truncate ?? null,
       promptName: request.promptName ?? null,
+      // Agents of an earlier version know no such fields.
+      ...(request.truncationSide === undefined ? {} : { truncationSide: request.truncationSide }),
+      ...(request.sparse === undefined ? {} : { sparse: request.sparse }),
       budgetMs: Math.max(0.001, budgetMs),
     };
     const authorization = secret === null ? {} : { authorization: signPeerRequest(secret, ownId, peerPath, nowMs()) };
@@ -169,7 +172,8 @@ export class RemoteClient {
     signal: AbortSignal,
   ): Promise<RemoteReply> {
     const { offer } = remote;
-    if (request.inputs.some((input) => typeof input !== "string"))
+    const { inputs, sparse = false, truncationSide } = request;
+    if (sparse || truncationSide === "left" || inputs.some((input) => typeof input !== "string"))
       return { outcome: "refused", load: null, result: null, mayRetry: true, error: unsuitable(offer.name) };
     const secret = this.#parts.offerKey(offer.name);
     const key = secret === null ? {} : { authorization: `Bearer ${secret}` };
@@ -197,7 +201,10 @@ const toPlain = (input: TextInput): PeerRequest["inputs"][number] =>
   typeof input === "string" ? input : "first" in input ? input : [...input];
 
 const unsuitable = (name: string) =>
-  new ServiceError("MODEL_UNAVAILABLE", `${name} takes texts only, no token ids and no pairs`);
+  new ServiceError(
+    "MODEL_UNAVAILABLE",
+    `${name} takes texts only, no token ids and no pairs, for vectors that are not sparse, and cuts them at their end`,
+  );
 
 function wrong(who: string, what: string): Omit<RemoteReply, "load"> {
   const error = new ServiceError("MODEL_UNAVAILABLE", `${who} answered with ${what}`);

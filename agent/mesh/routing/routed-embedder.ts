@@ -93,7 +93,9 @@ export class RoutedEmbedder implements Embedder {
     const model = home.model(request.model);
     const name = model?.id ?? request.model ?? backends.commonModel() ?? undefined;
     const space = model?.space ?? (name === undefined ? null : backends.commonSpace(name));
-    const remotes = name === undefined || config.forward === "never" ? [] : backends.remotes(name);
+    // The vectors of all tokens are too many to send around.
+    const staysHere = config.forward === "never" || request.everyToken === true;
+    const remotes = name === undefined || staysHere ? [] : backends.remotes(name);
     const regions = config.residency[request.tenant ?? defaultTenant] ?? null;
     this.#retries.earn();
     this.#hedges.earn();

@@ -23,7 +23,7 @@ export function admitRequest(
   deadline: RequestDeadline,
 ): () => Promise<ComputedText[]> {
   const { queue, found } = model;
-  const { tenant = defaultTenant, latencyBudgetMs = null, inputsField, truncate, everyToken } = request;
+  const { tenant = defaultTenant, latencyBudgetMs = null, inputsField, truncate, truncationSide, everyToken } = request;
   const { maxTokens, dimension } = found.manifest;
   const tokens = missing.reduce((sum, { input }) => sum + estimateTokens(input, maxTokens), 0);
   const texts = Math.min(missing.length, maxTextsInQueue);
@@ -55,6 +55,7 @@ export function admitRequest(
         tenant,
         inputsField,
         truncate,
+        truncationSide,
         everyToken,
         queued,
         signal,

@@ -2,6 +2,7 @@ import type { QueuedRequest } from "#agent/serving/batching/embedding-queue.ts";
 import type { EmbeddingModel } from "#agent/serving/residency/embedding-model.ts";
 import type { TokenizedText } from "#agent/serving/text/text-tokenizer.ts";
 import { type PlacedInput, tokenizeInputs } from "#agent/serving/text/tokenize-inputs.ts";
+import type { TruncationSide } from "#agent/serving/text/truncation-side.ts";
 import { askingForEveryToken } from "#agent/serving/worker/token-types.ts";
 import { ServiceError } from "#platform/errors.ts";
 import { currentTrace } from "#platform/request-trace.ts";
@@ -34,6 +35,8 @@ export interface ComputeJob {
   readonly inputsField: string;
   /** False: a text longer than the model reads makes the request invalid. */
   readonly truncate?: boolean | undefined;
+  /** Side at which a long text is cut. Default: the model's. */
+  readonly truncationSide?: TruncationSide | undefined;
   /** The vectors of all tokens are wanted. Default: false. */
   readonly everyToken?: boolean | undefined;
   /** The request's place in the model's queue. */
@@ -65,7 +68,7 @@ async function computePart(job: ComputeJob, inputs: readonly MissingText[]): Pro
   const { model, inputsField, truncate, everyToken = false, queued, cache, tenant = defaultTenant } = job;
   const trace = currentTrace();
   const startedMs = performance.now();
-  const texts = await tokenizeInputs(model, inputs, inputsField);
+  const texts = await tokenizeInputs(model, inputs, inputsField, job.truncationSide);
   const cut = truncate === false ? texts.findIndex(({ truncated }) => truncated) : -1;
   if (cut >= 0) refuseToCut(model, inputsField, (inputs[cut] as MissingText).index);
   const waitingMs = performance.now();

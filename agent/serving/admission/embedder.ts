@@ -1,5 +1,6 @@
 import type { TextInput } from "#agent/serving/text/text-input.ts";
 import type { NamedTokens, TextTokenizer } from "#agent/serving/text/text-tokenizer.ts";
+import type { TruncationSide } from "#agent/serving/text/truncation-side.ts";
 
 export interface EmbedRequest {
   /** Id or alias; undefined = the default model. */
@@ -16,6 +17,8 @@ export interface EmbedRequest {
   readonly dimensions: number | undefined;
   /** False: a text longer than the model reads makes the request invalid. Default: it is cut. */
   readonly truncate?: boolean | undefined;
+  /** Side at which a long text is cut. Default: the model's. */
+  readonly truncationSide?: TruncationSide | undefined;
   /** Time that the client waits for an answer; a later one is not computed. Undefined = as configured. */
   readonly latencyBudgetMs?: number | undefined;
   /** Name of the model's prompt to put before each text; undefined = the model's default. */

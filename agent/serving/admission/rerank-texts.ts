@@ -1,3 +1,4 @@
+import type { TruncationSide } from "#agent/serving/text/truncation-side.ts";
 import { ServiceError } from "#platform/errors.ts";
 import type { Embedder } from "./embedder.ts";
 
@@ -12,6 +13,7 @@ export interface RerankRequest {
   /** Scores are the model's own outputs instead of 0 to 1. */
   readonly rawScores: boolean;
   readonly truncate: boolean | undefined;
+  readonly truncationSide?: TruncationSide | undefined;
   readonly latencyBudgetMs: number | undefined;
   /** The tenant to charge; undefined = the default tenant. */
   readonly tenant?: string | undefined;
@@ -57,7 +59,18 @@ export function relevanceScore(logits: Float32Array, relevantLabel: number, raw:
 /** @param firstCrossEncoder id of the model for requests that name none; null when there is none */
 export function createReranker(embedder: Embedder, firstCrossEncoder: () => string | null): Reranker {
   return {
-    async rerank({ query, texts, textsField, rawScores, truncate, latencyBudgetMs, tenant, signal, ...request }) {
+    async rerank({
+      query,
+      texts,
+      textsField,
+      rawScores,
+      truncate,
+      truncationSide,
+      latencyBudgetMs,
+      tenant,
+      signal,
+      ...request
+    }) {
       const model = request.model ?? firstCrossEncoder();
       if (model === null) {
         throw new ServiceError("MODEL_NOT_FOUND", "model: expected a cross-encoder to be served here, got none", {
@@ -70,6 +83,7 @@ export function createReranker(embedder: Embedder, firstCrossEncoder: () => stri
         inputsField: textsField,
         dimensions: undefined,
         truncate,
+        truncationSide,
         latencyBudgetMs,
         tenant,
         signal,

@@ -17,9 +17,12 @@ const maxSharePerEntry = 1 / 16;
 export function resultKey(
   model: { readonly id: string; readonly revision: string },
   input: TextInput,
-  { everyToken = false }: { readonly everyToken?: boolean | undefined } = {},
+  {
+    everyToken = false,
+    truncationSide = "",
+  }: { readonly everyToken?: boolean | undefined; readonly truncationSide?: string | undefined } = {},
 ) {
-  const prefix = `${model.id}@${model.revision}${everyToken ? "*" : ""}`;
+  const prefix = `${model.id}@${model.revision}${everyToken ? "*" : ""}${truncationSide}`;
   if (typeof input === "string") return `${prefix}\n${input}`;
   return isPair(input) ? `${prefix}&${JSON.stringify([input.first, input.second])}` : `${prefix}#${input.join(",")}`;
 }

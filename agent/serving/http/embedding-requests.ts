@@ -1,7 +1,8 @@
-import { Type } from "@sinclair/typebox";
+import { type Static, Type } from "@sinclair/typebox";
 import type { EmbedRequest } from "#agent/serving/admission/embedder.ts";
 import { tenantOf } from "#agent/serving/admission/tenant.ts";
 import { type InputRules, textSchema } from "#agent/serving/text/input-rules.ts";
+import type { TruncationSide } from "#agent/serving/text/truncation-side.ts";
 import { type ErrorCode, ServiceError } from "#platform/errors.ts";
 import { callerOf } from "#platform/http/guard/request-caller.ts";
 import { optional } from "#platform/http/optional-field.ts";
@@ -26,12 +27,18 @@ export const embeddingFields = {
   ),
 };
 
-/** The only direction that text-embeddings-inference's clients may ask for. */
+/** Direction that text-embeddings-inference's clients may ask for. */
 export const truncationDirection = Type.Optional(
-  Type.Union([Type.Literal("right"), Type.Literal("Right"), Type.Null()], {
-    description: "texts are cut at their end",
-  }),
+  Type.Union(
+    [...(["Left", "Right", "left", "right"] as const).map((direction) => Type.Literal(direction)), Type.Null()],
+    { description: "the end at which long texts are cut; default: the model's, which mostly is Right" },
+  ),
 );
+
+/** Reads the end at which long texts are to be cut; undefined: the model's. */
+export function sideOf(direction: Static<typeof truncationDirection> | undefined): TruncationSide | undefined {
+  return direction?.toLowerCase() as TruncationSide | undefined;
+}
 
 /** Far longer than any model reads; ids are indices of a vocabulary. */
 const TokenIds = Type.Array(Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 }), { minItems: 1, maxItems: 131_072 });
@@ -99,6 +106,7 @@ export function embeddingRequest(
     readonly dimensions?: number | null;
     readonly truncate?: boolean | null;
     readonly prompt_name?: string | null;
+    readonly truncation_direction?: Static<typeof truncationDirection>;
   },
   request: Request,
 ) {
@@ -106,6 +114,7 @@ export function embeddingRequest(
     model: body.model ?? undefined,
     dimensions: body.dimensions ?? undefined,
     truncate: body.truncate ?? undefined,
+    truncationSide: sideOf(body.truncation_direction),
     promptName: body.prompt_name ?? undefined,
     ...requestContext(request),
   };

@@ -6,7 +6,13 @@ import { answerJson } from "#platform/http/answer-text.ts";
 import { jsonBody } from "#platform/http/body/read-json-body.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
 import { optional } from "#platform/http/optional-field.ts";
-import { embeddingErrors, embeddingHeaders, requestContext, truncationDirection } from "./embedding-requests.ts";
+import {
+  embeddingErrors,
+  embeddingHeaders,
+  requestContext,
+  sideOf,
+  truncationDirection,
+} from "./embedding-requests.ts";
 
 const ModelName = optional(
   Type.String({ minLength: 1, maxLength: 128, description: "default: the first cross-encoder that is served" }),
@@ -102,6 +108,7 @@ export function rerankRoutes(reranker: Reranker, rules: InputRules) {
           textsField: "texts",
           rawScores: body.raw_scores ?? false,
           truncate: body.truncate ?? undefined,
+          truncationSide: sideOf(body.truncation_direction),
           ...requestContext(request),
         });
         const ranked = body.return_text

@@ -15,6 +15,7 @@ import {
   embeddingRequest,
   inputsOf,
   requestContext,
+  sideOf,
   truncationDirection,
 } from "./embedding-requests.ts";
 import { writeAnswer } from "./write-answer.ts";
@@ -182,6 +183,7 @@ export function teiRoutes(embedder: Embedder, rules: InputRules) {
           inputsField: "inputs",
           dimensions: undefined,
           truncate: body.parameters?.truncate ?? undefined,
+          truncationSide: sideOf(body.parameters?.truncation_direction),
           promptName: body.parameters?.prompt_name ?? undefined,
           ...requestContext(request),
         });

@@ -16,8 +16,8 @@ import { prepareTimeoutMs, sourceBytesOf } from "#agent/serving/prepared/use-pre
 import type { ServingConfig } from "#agent/serving/serving-config.ts";
 import { refuseSlowPatterns } from "#agent/serving/text/check-patterns.ts";
 import type { TokenIdsSetting } from "#agent/serving/text/decide-token-ids.ts";
-import { refuseLeftTruncation } from "#agent/serving/text/refuse-left-truncation.ts";
 import { createTextTokenizer, type TextTokenizer } from "#agent/serving/text/text-tokenizer.ts";
+import { readTruncationSide } from "#agent/serving/text/truncation-side.ts";
 import { type ModelProcess, startModelProcess } from "#agent/serving/worker/model-process.ts";
 import { ModelRunner } from "#agent/serving/worker/model-runner.ts";
 import { probeModel } from "#agent/serving/worker/probe-model.ts";
@@ -65,11 +65,11 @@ async function readTokenizer(found: FoundModel, tokenIds?: TokenIdsSetting): Pro
   const bytes = sha256 === null ? await readRegularFile(path, maxTokenizerBytes) : await readVerifiedFile(path, sha256);
   try {
     const definition = JSON.parse(new TextDecoder().decode(bytes));
-    refuseLeftTruncation(definition, found.tokenizerConfig);
     await refuseSlowPatterns(definition);
     return createTextTokenizer(definition, {
       maxTokens: manifest.maxTokens,
       lowercase: manifest.lowercase,
+      truncationSide: readTruncationSide(definition, found.tokenizerConfig),
       tokenIds,
     });
   } catch (cause) {

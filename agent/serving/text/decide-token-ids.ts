@@ -1,4 +1,5 @@
 import type { TokenizedText } from "./text-tokenizer.ts";
+import { keptOf, type TruncationSide } from "./truncation-side.ts";
 
 /**
  * Lists of token ids that a model reads. `marked`: those that begin and end with its special tokens; `own`: all, as ids of its vocabulary;
@@ -39,7 +40,12 @@ function areTelling(before: readonly number[], after: readonly number[]): boolea
  * its size is valid: ids are the model's own when they carry its special tokens, as far as those can't be an ordinary text's ids elsewhere.
  * Lists that are too long are cut like texts.
  */
-export function decideTokenIds(ids: readonly number[], marks: IdMarks, setting: TokenIdsSetting): TokenIdsDecision {
+export function decideTokenIds(
+  ids: readonly number[],
+  marks: IdMarks,
+  setting: TokenIdsSetting,
+  side: TruncationSide = "right",
+): TokenIdsDecision {
   const { highestId, before, after, maxTokens } = marks;
   if (setting === "none") return { kind: "refused", rule: "none-accepted" };
   if (!ids.every((id) => Number.isInteger(id) && id >= 0 && id <= highestId))
@@ -53,7 +59,7 @@ export function decideTokenIds(ids: readonly number[], marks: IdMarks, setting: 
     if (!isMarked) return { kind: "refused", rule: "unmarked" };
   }
   const own = isMarked ? ids.slice(before.length, ids.length - after.length) : ids;
-  const kept = own.slice(0, Math.max(1, maxTokens - before.length - after.length));
+  const kept = keptOf(own, Math.max(1, maxTokens - before.length - after.length), side);
   return {
     kind: "accepted",
     rule: setting,

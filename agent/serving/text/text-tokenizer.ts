@@ -2,9 +2,11 @@ import { asSecondText } from "#agent/serving/worker/token-types.ts";
 import { decidePairLengths } from "./decide-pair-lengths.ts";
 import { decideTokenIds, type IdMarks, type TokenIdsDecision, type TokenIdsSetting } from "./decide-token-ids.ts";
 import { stripEnds } from "./parts/strip-ends.ts";
+import { readEnd } from "./read-end.ts";
 import { type ReadText, TextReader } from "./read-text.ts";
 import { finishSteps, type Steps } from "./steps.ts";
 import { tokenTemplates } from "./token-template.ts";
+import { keptOf, type TruncationSide } from "./truncation-side.ts";
 
 export interface TokenizedText {
   readonly ids: Uint32Array;
@@ -20,17 +22,18 @@ export interface NamedTokens {
 
 /** Tokens of a request's last query, which is ranked against many texts in a row. Never shared between requests of different tenants. */
 export interface LastQuery {
-  last?: { readonly text: string; readonly read: ReadText };
+  last?: { readonly text: string; readonly side: TruncationSide; readonly read: ReadText };
 }
 
 export interface TextTokenizer {
-  tokenize(text: string): TokenizedText;
-  tokenizeInSteps(text: string): Steps<TokenizedText>;
+  /** @param side at which a long text is cut; default: the model's, here and below */
+  tokenize(text: string, side?: TruncationSide): TokenizedText;
+  tokenizeInSteps(text: string, side?: TruncationSide): Steps<TokenizedText>;
   /** Tokenises two texts for a cross-encoder; tokens of the second are marked (see token-types.ts). The longer text is cut if need be. */
-  tokenizePair(first: string, second: string, query?: LastQuery): TokenizedText;
-  tokenizePairInSteps(first: string, second: string, query?: LastQuery): Steps<TokenizedText>;
+  tokenizePair(first: string, second: string, query?: LastQuery, side?: TruncationSide): TokenizedText;
+  tokenizePairInSteps(first: string, second: string, query?: LastQuery, side?: TruncationSide): Steps<TokenizedText>;
   /** Decides whether a client's token ids are read; accepted ones are cut like a text. */
-  acceptTokenIds(ids: readonly number[]): TokenIdsDecision;
+  acceptTokenIds(ids: readonly number[], side?: TruncationSide): TokenIdsDecision;
   readonly idMarks: IdMarks;
   /** Returns all tokens of a text, however long it is. */
   nameInSteps(text: string, options: { readonly addSpecialTokens: boolean }): Steps<NamedTokens>;
@@ -46,6 +49,8 @@ export interface TokenizerOptions {
   /** Maximum tokens of a text, special tokens included. */
   readonly maxTokens: number;
   readonly lowercase?: boolean;
+  /** Side at which long texts are cut. Default: right. */
+  readonly truncationSide?: TruncationSide;
   /** Token ids that clients may send. Default: marked. */
   readonly tokenIds?: TokenIdsSetting | undefined;
 }
@@ -68,36 +73,46 @@ function namesOf({ model, added }: TextReader) {
  * @throws Error when the tokenizer is of a kind that is not supported.
  */
 export function createTextTokenizer(definition: object, options: TokenizerOptions): TextTokenizer {
-  const { maxTokens, lowercase = false, tokenIds = "marked" } = options;
+  const { maxTokens, lowercase = false, truncationSide = "right", tokenIds = "marked" } = options;
   const reader = new TextReader(definition);
   const { single, pair } = tokenTemplates((definition as { post_processor?: unknown }).post_processor);
   const { names, addedIds, lastId } = namesOf(reader);
   const lowered = (text: string) => (lowercase ? text.toLowerCase() : text);
-  const readStripped = (text: string, most: number) => reader.read(lowered(stripEnds(text)), most);
+  const readStripped = (text: string, most: number, side: TruncationSide): Steps<ReadText> => {
+    const whole = lowered(stripEnds(text));
+    return side === "left"
+      ? readEnd(whole, most, (part) => reader.read(part, Number.POSITIVE_INFINITY))
+      : reader.read(whole, most);
+  };
   const maxOwnTokens = Math.max(1, maxTokens - single.before.length - single.after.length);
   const maxPairTokens = Math.max(2, maxTokens - pair.before.length - pair.between.length - pair.after.length);
 
   const idMarks = { highestId: names.length - 1, before: single.before, after: single.after, maxTokens };
 
-  function* tokenizeInSteps(text: string): Steps<TokenizedText> {
-    const { ids, whole } = yield* readStripped(text, maxOwnTokens);
-    const kept = ids.length > maxOwnTokens ? ids.slice(0, maxOwnTokens) : ids;
+  function* tokenizeInSteps(text: string, side: TruncationSide = truncationSide): Steps<TokenizedText> {
+    const { ids, whole } = yield* readStripped(text, maxOwnTokens, side);
+    const kept = keptOf(ids, maxOwnTokens, side);
     const all = Uint32Array.from([...single.before, ...kept, ...single.after]);
     // A model without special tokens needs at least one token.
     return { ids: all.length === 0 ? Uint32Array.of(0) : all, truncated: !whole };
   }
 
-  function* tokenizePairInSteps(first: string, second: string, query: LastQuery = {}): Steps<TokenizedText> {
-    let a = query.last?.text === first ? query.last.read : undefined;
+  function* tokenizePairInSteps(
+    first: string,
+    second: string,
+    query: LastQuery = {},
+    side: TruncationSide = truncationSide,
+  ): Steps<TokenizedText> {
+    let a = query.last?.text === first && query.last.side === side ? query.last.read : undefined;
     if (a === undefined) {
-      a = yield* readStripped(first, maxPairTokens);
-      query.last = { text: first, read: a };
+      a = yield* readStripped(first, maxPairTokens, side);
+      query.last = { text: first, side, read: a };
     }
-    const b = yield* readStripped(second, maxPairTokens);
+    const b = yield* readStripped(second, maxPairTokens, side);
     const lengths = decidePairLengths(a.ids.length, b.ids.length, maxPairTokens);
-    const kept = b.ids.slice(0, lengths.second);
+    const kept = keptOf(b.ids, lengths.second, side);
     const ids = [
-      ...[...pair.before, ...a.ids.slice(0, lengths.first), ...pair.between],
+      ...[...pair.before, ...keptOf(a.ids, lengths.first, side), ...pair.between],
       ...(pair.secondType === 1 ? kept.map(asSecondText) : kept),
       ...pair.after,
     ];
@@ -106,9 +121,9 @@ export function createTextTokenizer(definition: object, options: TokenizerOption
 
   return {
     lastId,
-    tokenize: (text) => finishSteps(tokenizeInSteps(text)),
+    tokenize: (text, side) => finishSteps(tokenizeInSteps(text, side)),
     tokenizeInSteps,
-    tokenizePair: (first, second, query) => finishSteps(tokenizePairInSteps(first, second, query)),
+    tokenizePair: (first, second, query, side) => finishSteps(tokenizePairInSteps(first, second, query, side)),
     tokenizePairInSteps,
     *nameInSteps(text, { addSpecialTokens }) {
       const { ids } = yield* reader.read(lowered(text), Number.POSITIVE_INFINITY);
@@ -123,6 +138,6 @@ export function createTextTokenizer(definition: object, options: TokenizerOption
     tokenName: (id) => names[id] ?? "",
     isSpecial: (id) => addedIds.get(id)?.special === true,
     idMarks,
-    acceptTokenIds: (ids) => decideTokenIds(ids, idMarks, tokenIds),
+    acceptTokenIds: (ids, side = truncationSide) => decideTokenIds(ids, idMarks, tokenIds, side),
   };
 }

@@ -7,6 +7,7 @@ import { LongWord } from "./parts/split.ts";
 import type { Steps } from "./steps.ts";
 import { isPair, type TextInput } from "./text-input.ts";
 import type { LastQuery, TextTokenizer, TokenizedText } from "./text-tokenizer.ts";
+import type { TruncationSide } from "./truncation-side.ts";
 
 export interface PlacedInput {
   readonly index: number;
@@ -20,15 +21,16 @@ function read(
   tokenizer: TextTokenizer,
   input: TextInput,
   query: LastQuery,
+  side: TruncationSide | undefined,
 ): TokenizedText | TokenIdsDecision | Steps<TokenizedText> {
   if (typeof input === "string") {
-    return input.length <= shortText ? tokenizer.tokenize(input) : tokenizer.tokenizeInSteps(input);
+    return input.length <= shortText ? tokenizer.tokenize(input, side) : tokenizer.tokenizeInSteps(input, side);
   }
-  if (!isPair(input)) return tokenizer.acceptTokenIds(input);
+  if (!isPair(input)) return tokenizer.acceptTokenIds(input, side);
   const { first, second } = input;
   return first.length + second.length <= shortText
-    ? tokenizer.tokenizePair(first, second, query)
-    : tokenizer.tokenizePairInSteps(first, second, query);
+    ? tokenizer.tokenizePair(first, second, query, side)
+    : tokenizer.tokenizePairInSteps(first, second, query, side);
 }
 
 /** Time after which tokenising lets the event loop do other work. */
@@ -58,9 +60,17 @@ export async function finishInTurns<T>(steps: Steps<T>, turns: ReturnType<typeof
 async function readInput(
   tokenizer: TextTokenizer,
   input: TextInput,
-  { query, turns }: { readonly query: LastQuery; readonly turns: ReturnType<typeof createTurns> },
+  {
+    query,
+    side,
+    turns,
+  }: {
+    readonly query: LastQuery;
+    readonly side: TruncationSide | undefined;
+    readonly turns: ReturnType<typeof createTurns>;
+  },
 ): Promise<TokenizedText | TokenIdsDecision> {
-  const begun = read(tokenizer, input, query);
+  const begun = read(tokenizer, input, query, side);
   return "next" in begun ? await finishInTurns(begun, turns) : begun;
 }
 
@@ -73,18 +83,20 @@ export function namingInput(error: unknown, field: string, index: number): unkno
 /**
  * Tokenises inputs, in order.
  * @param field name of the inputs in the request, for error messages
+ * @param side at which long texts are cut; default: the model's
  * @throws ServiceError for token ids that are not, or may not be, the model's, and for a word that its expressions can't read.
  */
 export async function tokenizeInputs(
   model: Pick<EmbeddingModel, "tokenizer" | "found">,
   inputs: readonly PlacedInput[],
   field: string,
+  side?: TruncationSide,
 ): Promise<TokenizedText[]> {
   const texts: TokenizedText[] = [];
   const turns = createTurns();
   const query: LastQuery = {};
   for (const { index, input } of inputs) {
-    const text = await readInput(model.tokenizer, input, { query, turns }).catch((error) => {
+    const text = await readInput(model.tokenizer, input, { query, side, turns }).catch((error) => {
       throw namingInput(error, field, index);
     });
     if ("kind" in text && text.kind === "refused") {

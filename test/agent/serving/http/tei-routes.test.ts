@@ -73,8 +73,8 @@ describe("what clients of text-embeddings-inference send", () => {
   test.each([
     {
       name: "the other direction",
-      body: { inputs: "a", truncation_direction: "Left" },
-      message: 'truncation_direction: expected one of "right", "Right", got "Left"',
+      body: { inputs: "a", truncation_direction: "Middle" },
+      message: 'truncation_direction: expected one of "Left", "Right", "left", "right", got "Middle"',
     },
     { name: "a mixture", body: { inputs: ["a", 1] }, message: /^inputs\.1: expected string, got 1$/ },
     {

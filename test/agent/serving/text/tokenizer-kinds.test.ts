@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { createTextTokenizer } from "#agent/serving/text/text-tokenizer.ts";
 import { idOf, typeOf } from "#agent/serving/worker/token-types.ts";
+import { bertTokenizer } from "../models/write-model-directory.ts";
 
 interface Case {
   readonly text: string;
@@ -44,5 +45,51 @@ describe.each(["unigram", "roberta", "closing-token"])("a tokenizer of the kind 
         cut,
       });
     }
+  });
+});
+
+interface LeftCase {
+  /** Index of a text. */
+  readonly text: number;
+  readonly second?: number;
+  readonly most: number;
+  readonly ids: readonly number[];
+  readonly types?: readonly number[];
+}
+
+/** Made by scripts/fixtures/reference-left-truncation.py. */
+describe("texts and pairs that are cut at their beginning are the reference's", async () => {
+  const { texts, cases } = (await Bun.file(join(fixtures, "left.json")).json()) as {
+    texts: string[];
+    cases: Record<string, LeftCase[]>;
+  };
+  const definitionOf = async (name: string): Promise<object> =>
+    name === "bert"
+      ? await bertTokenizer().json()
+      : ((await Bun.file(join(fixtures, `${name}.json`)).json()) as { tokenizer: object }).tokenizer;
+
+  test.each(Object.keys(cases))("%s", async (name) => {
+    const definition = await definitionOf(name);
+    for (const { text, second, most, ids, types } of cases[name] ?? []) {
+      const tokenizer = createTextTokenizer(definition, { maxTokens: most });
+      const result =
+        second === undefined
+          ? tokenizer.tokenize(texts[text] ?? "", "left")
+          : tokenizer.tokenizePair(texts[text] ?? "", texts[second] ?? "", {}, "left");
+      const tokens = [...result.ids];
+      expect({ text, second, most, ids: tokens.map(idOf) }).toEqual({ text, second, most, ids: [...ids] });
+      if (types !== undefined) expect(tokens.map(typeOf)).toEqual([...types]);
+    }
+  });
+
+  test("as the model's own side, and for token ids", async () => {
+    const left = createTextTokenizer(await definitionOf("bert"), { maxTokens: 6, truncationSide: "left" });
+    const ids = [...left.tokenize("one two three four five six seven").ids];
+    expect(ids).toEqual([101, 2176, 2274, 2416, 2698, 102]);
+    const all = [101, 2028, 2048, 2093, 2176, 2274, 2416, 2698, 102];
+    expect(left.acceptTokenIds(all)).toMatchObject({ ids: Uint32Array.from(ids), truncated: true });
+    expect([...left.tokenize("one two three four five six seven", "right").ids]).toEqual([
+      101, 2028, 2048, 2093, 2176, 102,
+    ]);
   });
 });
