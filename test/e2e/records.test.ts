@@ -3,6 +3,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { MinuteData } from "#protocol/messages.ts";
 import { agentTopic } from "#protocol/topics.ts";
+import { aPresence } from "../fakes/builders.ts";
 import { fastClock } from "../fakes/fast-clock.ts";
 import { createMosquitto, type Mosquitto } from "../fakes/mosquitto.ts";
 import {
@@ -175,12 +176,15 @@ test("a damaged state file is moved aside, said loudly, and the agent serves", a
 test("malformed and oversized messages are counted and change nothing", async () => {
   const { url } = await startAgent();
   const { broker: sender } = await collectRecords(mosquitto.url, "records", "thor-1", { announces: false });
-  await eventually(
-    async () => (await (await fetch(`${url}/api/v1/status`)).json()) as { broker: { connected: boolean } },
-    (status) => status.broker.connected,
-  );
   const desiredTopic = agentTopic("records", "thor-1", "desired");
   const presenceTopic = agentTopic("records", "thor-2", "presence");
+  // It follows others once it has waited for a controller's list of them.
+  const peer = aPresence({ agentId: "thor-2", url: "http://127.0.0.1:9" });
+  await sender.publish(presenceTopic, JSON.stringify(peer), { retain: true });
+  await eventually(
+    async () => (await (await fetch(`${url}/api/v1/status`)).json()) as { peers: { agentId: string }[] },
+    (status) => status.peers.some(({ agentId }) => agentId === "thor-2"),
+  );
   // An empty message clears the retained one.
   for (const payload of ["", "{", "null", '{"v":1}', "x".repeat(300_000)]) {
     await sender.publish(desiredTopic, payload, { retain: false });
