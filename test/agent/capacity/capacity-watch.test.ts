@@ -33,7 +33,7 @@ function fakeQueue(warmUpSpeed: number | null = null) {
   let work = noWork;
   return {
     measurements: () => ({ work, warmUpSpeed }),
-    compute(kind: "saturated" | "partial", texts: number, busyMs: number) {
+    compute(kind: "saturated" | "partial", texts: number, busyMs: number, boardMs = 0) {
       const waitingMs = kind === "saturated" ? busyMs : 0;
       work = addWork(work, {
         ...noWork,
@@ -44,6 +44,7 @@ function fakeQueue(warmUpSpeed: number | null = null) {
         computedCost: texts * 24,
         computeMs: busyMs,
         busyMs,
+        boardMs,
         waitingMs,
         leftMs: waitingMs,
       });
@@ -80,8 +81,8 @@ function watching(options: { speed?: number; warmUpSpeed?: number } = {}) {
       overloaded = true;
     },
     /** Two seconds in which the model computes so many texts. */
-    pass(texts = 0, kind: "saturated" | "partial" = "saturated", busyMs = 2_000) {
-      if (texts > 0) queue.compute(kind, texts, busyMs);
+    pass(texts = 0, kind: "saturated" | "partial" = "saturated", busyMs = 2_000, boardMs = 0) {
+      if (texts > 0) queue.compute(kind, texts, busyMs, boardMs);
       realMs += 2_000;
       nowMs += 2_000 * speed;
       watch.observe();
@@ -104,6 +105,19 @@ describe("a board whose capacity is not that of its profile", () => {
     const { pass, watch } = watching({ speed: 100 });
     pass(350 * 2 * 100);
     expect(watch.present()[0]?.qps).toBeCloseTo(350, 6);
+  });
+
+  test("the same where the board's capacity and not the model takes the time", () => {
+    const { pass, watch } = watching({ speed: 100 });
+    pass(100 * 2 * 100, "partial", 500, 2_000);
+    expect(watch.present()[0]?.qps).toBeCloseTo(100, 6);
+  });
+
+  test("is measured without any figure of the board", () => {
+    stated = null;
+    const { pass, watch } = watching();
+    pass(34);
+    expect(watch.present()).toMatchObject([{ qps: 17, source: "saturated" }]);
   });
 });
 
@@ -181,6 +195,7 @@ test("a hint does not replace the profile", () => {
 
 test("requests that are refused while the model has nothing to do lower the capacity", () => {
   const { pass, watch, setOverloaded } = watching();
+  pass();
   setOverloaded();
   pass(34, "partial", 300);
   expect(watch.present()).toMatchObject([{ qps: 17, source: "saturated" }]);

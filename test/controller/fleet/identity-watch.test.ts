@@ -82,6 +82,15 @@ test("an agent that restarts, or loses its connection, is one", async () => {
   expect(await reasons()).toEqual([]);
 });
 
+test("of a device that serves fleets without end eight are remembered", async () => {
+  for (let each = 2; each <= 12; each += 1) await say(`fleet-${each}`, { url: "http://10.0.0.7:9090" });
+  const said = await reasons();
+  // Its own fleet is one of the eight.
+  expect(said).toHaveLength(7);
+  expect(said.join()).toContain("fleet-8");
+  expect(said.join()).not.toContain("fleet-9");
+});
+
 test("presences of foreign names without end push no decision out, nor fill the record", async () => {
   const decision = await store.insertDecision({
     atMs: 1,

@@ -68,6 +68,14 @@ test.each([
 });
 
 test.each([
+  ["//user:pw@broker.example/x", "//broker.example/x"],
+  ["mqtt://?k=b@broker.example", "mqtt://?k=***"],
+  ["http://h/?a=&b=1&c=12", "http://h/?a=&b=***&c=***"],
+])("the rest of an address is shown: %s", (url, shown) => {
+  expect(redactUrl(url)).toBe(shown);
+});
+
+test.each([
   "broker.example:1883/a",
   "organisation/model@main",
   "at 10:30 a@b",

@@ -1,7 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { chmodSync, chownSync, lchownSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, lchownSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { findUntrusted, findUntrustedInTree, privateGroup } from "#platform/files/check-trusted-path.ts";
+import { UsageError } from "#platform/errors.ts";
+import {
+  checkTrustedPath,
+  checkTrustedTree,
+  findUntrusted,
+  findUntrustedInTree,
+  privateGroup,
+} from "#platform/files/check-trusted-path.ts";
 import { temporaryDirectory } from "../../e2e/program.ts";
 
 const isRoot = process.getuid?.() === 0;
@@ -81,6 +88,24 @@ describe("a path is not trusted", () => {
     expect(findUntrusted(join(inner, "a"))).toMatch(/too many symbolic links/);
   });
 
+  test("what can't be looked at, since a file stands in its way", () => {
+    expect(findUntrusted(join(file, "below"))).toMatch(/below can't be checked: .*ENOTDIR/);
+  });
+
+  test("more links in a row than the system follows", () => {
+    const link = (number: number) => join(inner, `link-${number}`);
+    symlinkSync(file, link(1));
+    for (let number = 2; number <= 41; number += 1) symlinkSync(link(number - 1), link(number));
+    expect(findUntrusted(link(40))).toBeNull();
+    expect(findUntrusted(link(41))).toContain("too many symbolic links");
+  });
+
+  test("a tree of more entries than are looked at", () => {
+    const entries = 1 + readdirSync(directory.path, { recursive: true }).length;
+    expect(findUntrustedInTree(directory.path, entries)).toBeNull();
+    expect(findUntrustedInTree(directory.path, entries - 1)).toContain(`more than ${entries - 1} entries`);
+  });
+
   test("one file in a tree, also behind a link", () => {
     expect(findUntrustedInTree(directory.path)).toBeNull();
     const outside = temporaryDirectory();
@@ -91,6 +116,17 @@ describe("a path is not trusted", () => {
     expect(findUntrustedInTree(directory.path)).toContain("everybody can write");
     outside.remove();
   });
+});
+
+test("an untrusted path, and a tree with one in it, are refused with what they are for", () => {
+  checkTrustedPath(file, "the configuration");
+  checkTrustedTree(directory.path, "the model");
+  chmodSync(file, 0o666);
+  const says = (what: string) => `${what} is not used, because other users could have changed it: `;
+  expect(() => checkTrustedPath(file, "the configuration")).toThrow(says("the configuration"));
+  expect(() => checkTrustedTree(directory.path, "the model")).toThrow(says("the model"));
+  expect(() => checkTrustedPath(file, "the configuration")).toThrow(UsageError);
+  expect(() => checkTrustedTree(directory.path, "the model")).toThrow(file);
 });
 
 const passwd = "root:x:0:0::/:/bin/sh\nnvidia:x:1000:1000::/:/bin/sh\nother:x:1001:1001::/:/bin/sh\n";

@@ -60,6 +60,7 @@ describe("parseYaml", () => {
     ["an unknown tag", "a: !foo 1\n", "line 1: Unresolved tag: !foo"],
     ["an alias without an anchor", "a: *y\n", "Unresolved alias"],
     ["a list as key", "? [a]\n: 1\n", "line 1: expected a name as key, got a list"],
+    ["a list as key over two lines", "? [a,\n   b]\n: 1\n", "line 1: expected a name as key, got a list"],
     ["text behind a quoted value", "a: 'x' y\n", "line 1: Unexpected scalar"],
     ["JSON that ends too soon", '{"a": 1,\n', "line 1: Flow map must end with a }"],
     ["wrong indentation", "a: 1\nb:\n  c: 2\n d: 3\n", "line 4: All mapping items must start at the same column"],
@@ -78,6 +79,21 @@ describe("parseYaml", () => {
     expect(() => parseYaml("a: 1\na: 2\nb: {c: 1, c: 2}\n", "x")).toThrow(
       "x is not valid YAML:\n  line 2: a is given a second time, first in line 1\n  line 3: b.c is given a second time, first in line 3",
     );
+  });
+
+  test.each([
+    [
+      "a second document behind a mistake",
+      "a: 1\na: 2\n---\nb: 1\n",
+      ["line 2: a is given a second time, first in line 1", 'line 3: expected one document, got 2, separated by "---"'],
+    ],
+    [
+      "the same list as key twice",
+      "? [a]\n: 1\n? [a]\n: 2\n",
+      [1, 3].map((line) => `line ${line}: expected a name as key, got a list or an alias`),
+    ],
+  ])("each mistake is named once, in order: %s", (_name, text, lines) => {
+    expect(() => parseYaml(text, "x")).toThrow(new UsageError(`x is not valid YAML:\n  ${lines.join("\n  ")}`));
   });
 
   test("a value's text is not quoted in an error, since it may be a secret", () => {

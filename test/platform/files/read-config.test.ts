@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Type } from "@sinclair/typebox";
 import { UsageError } from "#platform/errors.ts";
-import { parseConfig, readConfigFile } from "#platform/files/read-config.ts";
+import { parseConfig, readConfigFile, readOwnConfigFile } from "#platform/files/read-config.ts";
 
 const directories: string[] = [];
 function temporaryDirectory(): string {
@@ -123,6 +123,15 @@ describe("a file's faulty line", () => {
   ])("%s", async (_name, text, message) => {
     expect(await messageOf(text)).toStartWith(message);
   });
+});
+
+test("a configuration that this process acts on is not read where others can write to it", async () => {
+  const path = join(temporaryDirectory(), "x.yaml");
+  await Bun.write(path, "a: 1\n");
+  expect(await readOwnConfigFile(path)).toEqual({ a: 1 });
+  chmodSync(path, 0o666);
+  await expect(readOwnConfigFile(path)).rejects.toThrow(`the configuration file ${path} is not used`);
+  expect(await readConfigFile(path)).toEqual({ a: 1 });
 });
 
 test("an empty file is an empty configuration", async () => {

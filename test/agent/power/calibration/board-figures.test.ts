@@ -223,7 +223,10 @@ describe("the agent's view of its board", () => {
     const figures = create();
     await figures.refresh();
     expect(figures.apply([bare(0, "MAXN")])).toEqual([bare(0, "MAXN")]);
-    expect(figures.origin()).toMatchObject({ kind: "board", calibratedAtMs: null });
+    expect(figures.origin()).toEqual({
+      ...{ kind: "board", model: null, texts: null, targetP95Ms: null, calibratedAtMs: null, corrections: {} },
+    });
+    expect(logged).toEqual([]);
   });
 
   test("a profile that appears while it runs is taken in; what service teaches is kept over a restart", async () => {
@@ -232,12 +235,35 @@ describe("the agent's view of its board", () => {
     await writeWhole(path(), profile(calibration()));
     await figures.refresh();
     expect(figures.origin()).toMatchObject({ kind: "calibrated", texts: "mixed" });
+    expect(logged.join()).not.toContain("lacks this model");
     for (let count = 0; count < 60; count += 1) figures.observe(0, minuteAbove);
     const [top] = figures.apply([bare(0, "MAXN")]);
     expect(top?.capacityQps).toBeGreaterThan(330);
     const again = create();
     await again.refresh();
     expect(again.apply([bare(0, "MAXN")])).toEqual([top as PowerModeProfile]);
+  });
+
+  test("a profile of other models only is said, with what to do, and not used", async () => {
+    await writeWhole(path(), profile(calibration({ model: "other" })));
+    const figures = create();
+    await figures.refresh();
+    expect(logged.join()).toContain("the board's profile lacks this model: run thormesh calibrate");
+    expect(figures.origin().kind).toBe("board");
+  });
+
+  test.each([
+    "{",
+    "[]",
+    '{"calibratedAtMs":10}',
+    '{"calibratedAtMs":10,"byMode":{"MAXN":{"capacity":"2","busyWatts":1,"idleWatts":1}}}',
+    '{"calibratedAtMs":10,"byMode":{"MAXN":{"capacity":1e9,"busyWatts":1,"idleWatts":1}}}',
+  ])("corrections that can't be read, %s, are learnt again", async (text) => {
+    remembered = text;
+    await writeWhole(path(), profile(calibration()));
+    const figures = create();
+    await figures.refresh();
+    expect(figures.apply([bare(0, "MAXN")])[0]?.capacityQps).toBe(300);
   });
 
   test("a new calibration ends the old one's corrections", async () => {

@@ -98,11 +98,22 @@ test("wakes a sleeping peer that is wanted, by its address, once a while, until 
   await sleep.evaluate({ ...serving, nowMs: 1_000 });
   await sleep.evaluate({ ...serving, nowMs: 60_999 });
   expect(readFileSync(marks, "utf8")).toBe("b 02:00:00:00:00:02 10.0.0.7\n");
+  expect(logged).toContain("woke a sleeping peer that is needed");
+  expect(logged).not.toContain("can't be woken");
   await sleep.evaluate({ ...serving, nowMs: 61_000 });
   expect(readFileSync(marks, "utf8").trim().split("\n")).toHaveLength(2);
   sleep.observePeer(aPresence({ agentId: "b", role: "active" }));
   await sleep.evaluate({ ...serving, nowMs: 500_000 });
   expect(readFileSync(marks, "utf8").trim().split("\n")).toHaveLength(2);
+});
+
+test("does not wake itself: what the broker kept of its own sleep is over", async () => {
+  const marks = join(directory, "marks");
+  const { sleep } = begin({ wakeCommand: ["sh", "-c", `echo {agent} >> ${marks}`] });
+  sleep.observePeer(asleep("a", "02:00:00:00:00:01"));
+  sleep.observePeerDesired(aDesired({ agentId: "a", role: "active" }));
+  await sleep.evaluate({ ...idle, role: "active" });
+  expect(existsSync(marks)).toBe(false);
 });
 
 test.each([

@@ -2,7 +2,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { cp, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { findModel } from "#agent/serving/models/find-model.ts";
+import { findModel, readInstalledManifest } from "#agent/serving/models/find-model.ts";
 import { readVerifiedFile } from "#agent/serving/models/read-verified-file.ts";
 import { UsageError } from "#platform/errors.ts";
 
@@ -37,6 +37,72 @@ test("a configured directory comes before what the program carries", async () =>
   await Bun.write(join(place, "tokenizer.json"), "{}");
   const found = await findModel("all-MiniLM-L6-v2", own);
   expect(found).toMatchObject({ origin: place, modelPath: join(place, "model.onnx") });
+});
+
+test("the carried model's files are not looked at again: nobody can change them", () => {
+  expect(embedded.files).toEqual([]);
+});
+
+describe("a directory with a manifest", () => {
+  const sha256 = "a".repeat(64);
+  async function placeModel(id: string, paths: readonly string[], more: object): Promise<string> {
+    const place = join(directory, "described", id);
+    for (const path of ["tokenizer.json", ...paths]) await Bun.write(join(place, path), "{}");
+    const manifest = { ...embedded.manifest, id, files: {}, onnx: [{ path: "model.onnx" }], ...more };
+    await Bun.write(join(place, "manifest.json"), JSON.stringify(manifest));
+    return place;
+  }
+  const find = (id: string) => findModel(id, join(directory, "described"));
+
+  test("has the files on which its vectors depend, by name: texts and weights, not those of other precisions", async () => {
+    const paths = [
+      "model.onnx",
+      "model.onnx_data",
+      "model_int8.onnx",
+      "model_int8.onnx_data",
+      "vocab.txt",
+      "README.md",
+    ];
+    const place = await placeModel("several", [...paths, "extra.bin"], {
+      onnx: [{ path: "model_int8.onnx" }, { path: "model.onnx" }],
+      files: {
+        ...Object.fromEntries(paths.map((path) => [path, { bytes: 2 }])),
+        "extra.bin": { bytes: 2, sha256 },
+        "gone.bin": { bytes: 2, sha256 },
+      },
+    });
+    expect((await find("several")).files).toEqual(
+      ["extra.bin", "model.onnx", "model.onnx_data", "tokenizer.json", "vocab.txt"].map((name) => ({
+        name,
+        path: join(place, name),
+        sha256: name === "extra.bin" ? sha256 : null,
+      })),
+    );
+  });
+
+  test("takes no file outside: neither weights, nor one that counts for the vectors", async () => {
+    await Bun.write(join(directory, "described", "outside.onnx"), "{}");
+    await placeModel("weights", ["model.onnx"], { onnx: [{ path: "../outside.onnx" }] });
+    await expect(find("weights")).rejects.toThrow("expected the file ../outside.onnx, which is not there");
+    await placeModel("absolute", ["model.onnx"], { onnx: [{ path: join(directory, "described", "outside.onnx") }] });
+    await expect(find("absolute")).rejects.toThrow("which is not there");
+    await placeModel("more", ["model.onnx"], {
+      files: {
+        "model.onnx": { bytes: 2 },
+        "../outside.onnx": { bytes: 2, sha256 },
+        "a/../../outside.onnx": { bytes: 2, sha256 },
+      },
+    });
+    expect((await find("more")).files.map(({ name }) => name)).toEqual(["model.onnx", "tokenizer.json"]);
+  });
+
+  test("gives its manifest; one that can't be read gives none", async () => {
+    const place = await placeModel("manifest", ["model.onnx"], {});
+    expect(await readInstalledManifest(place)).toMatchObject({ id: "manifest", dimension: 384 });
+    await Bun.write(join(place, "manifest.json"), "{}");
+    expect(await readInstalledManifest(place)).toBeNull();
+    expect(await readInstalledManifest(join(place, "gone"))).toBeNull();
+  });
 });
 
 test.each([

@@ -85,6 +85,12 @@ describe("an agent whose machine can be switched", () => {
     expect(acts).toEqual([]);
   });
 
+  test("is not forgotten by being made known again", () => {
+    comes("thor-1", "standby");
+    machines.introduce();
+    expect(fleet.get("thor-1")?.presence?.role).toBe("standby");
+  });
+
   test("is one that a provider names, and no other", () => {
     expect(["thor-1", "other"].map((agentId) => machines.switches(agentId))).toEqual([true, false]);
     expect(machines.unavailability("other", nowMs)).toBeUndefined();
@@ -137,5 +143,6 @@ describe("an agent whose machine can be switched", () => {
     expect(candidates()).toEqual({ "thor-1": null, "thor-2": "its machine failed to start 0 s ago" });
     const [refused] = await store.decisions({ kind: "capacity", limit: 1 });
     expect(refused).toMatchObject({ rule: "refused", reason: "thor-2: switching its machine on failed: no quota" });
+    expect(refused?.inputs).toEqual({ provider: "webhook" });
   });
 });

@@ -39,6 +39,11 @@ test.each([
   expect(deviceOf(board(), plan).usdPerHourActive).toBeCloseTo(usd, 12);
 });
 
+test("a board that doesn't say what it draws counts as a hungry one, a fifth of it idle", () => {
+  const modes = [{ name: "MAXN", capacityQps: 420, busyWatts: null, idleWatts: null }];
+  expect(deviceOf(board({ modes })).modes[0]).toMatchObject({ busyWatts: 130, idleWatts: 26 });
+});
+
 test("a device that pays another tariff counts in proportion", () => {
   const cheap = board({ agentId: "b", prices: { tariffUsdPerKwh: 0.05, amortisationUsdPerHour: 0 } });
   const input = inputOf([board(), cheap], { standbyWatts: 4 });

@@ -233,6 +233,22 @@ describe("what it decides", () => {
     ]);
   });
 
+  test("a trigger that fails at first has failed once", async () => {
+    const policy = await begin({
+      ...{ minReplicas: 1, load: false },
+      triggers: [{ kind: "queue-depth", name: "queue", target: 10 }],
+    });
+    policy.decide(look({ serving: [{ agentId: "a", minute: null }] }));
+    expect(policy.status().readings).toMatchObject([{ trigger: "queue", value: null, failures: 1 }]);
+  });
+
+  test.each([
+    ["act", startMs],
+    ["preview", null],
+  ])("mode %s: it is in force since %p", async (mode, sinceMs) => {
+    expect((await begin({ minReplicas: 1, mode })).loadedAtMs).toBe(sinceMs);
+  });
+
   test("the forecast's quantile learns how far off forecasts are", async () => {
     const policy = await begin({ minReplicas: 1, prediction: {} });
     expect(policy.decide(look())).toMatchObject({
@@ -308,10 +324,10 @@ describe("as time passes", () => {
     for (const { wake } of due) wake();
     while (asleep.length < 2) await Bun.sleep(1);
   };
-  const start = async (policy: object) => {
+  const start = async (policy: object, speed = 1) => {
     asleep = [];
     await Bun.write(path, JSON.stringify(policy));
-    live = new LivePolicy(path, steered, log);
+    live = new LivePolicy(path, { ...steered, speed }, log);
     await live.start();
     while (asleep.length < 2) await Bun.sleep(1);
     return live;
@@ -380,6 +396,15 @@ describe("as time passes", () => {
     expect(policy.status().latest).toMatchObject({ policy: "second" });
   });
 
+  test("on a clock that runs faster its file is read every five real seconds", async () => {
+    const policy = await start({ minReplicas: 1, name: "first" }, 60);
+    await Bun.write(path, JSON.stringify({ minReplicas: 1, name: "second" }));
+    await pass(299_999);
+    expect(policy.status().name).toBe("first");
+    await pass(1);
+    expect(policy.status().name).toBe("second");
+  });
+
   test("forecasts are for a policy with a prediction only", async () => {
     const policy = await start({ minReplicas: 1 });
     const forecast = { madeAtMs: nowMs, model: "m", reason: "", stepMs: 60_000, qps: [1, 1] };
@@ -396,5 +421,14 @@ describe("as time passes", () => {
     const ruleAfter = (ms: number) =>
       policy.decide(look({ nowMs: startMs + ms, serving })).proposals.triggers?.rule as string | undefined;
     expect([ruleAfter(60_000), ruleAfter(60_001)]).toEqual(["values", "cooled-down"]);
+  });
+
+  test("a policy that was just loaded is new", async () => {
+    const policy = await start({
+      ...{ minReplicas: 0, load: false, initialCooldownS: 0 },
+      triggers: [{ kind: "queue-depth", name: "queue", target: 10 }],
+    });
+    const serving = [{ agentId: "a", minute: aMinute({ queueDepth: 0 }) }];
+    expect(policy.decide(look({ serving })).proposals.triggers?.rule).toBe("values");
   });
 });

@@ -23,6 +23,7 @@ test.each<[string, AgentState[], string[]]>([
   ["a board without modes", [anAgent(noProfile)], ["thor-1 300"]],
   ["a profile", [anAgent()], ["thor-1 350"]],
   ["measured beyond doubt", [measured("a")], ["a 17"]],
+  ["measured at less than a text a second", [measured("a", { qps: 0.5 })], ["a 0.5"]],
   ["half believed", [measured("a", { confidence: 0.4 })], [`a ${350 * 0.6 + 17 * 0.4}`]],
   ["a guess is no measurement", [measured("a", { confidence: 0 })], ["a 350"]],
   ["nor is what the profile says", [measured("a", { source: "profile" })], ["a 350"]],
@@ -33,6 +34,11 @@ test.each<[string, AgentState[], string[]]>([
     "not by a measurement that is not sure itself",
     [measured("a", { confidence: 0.4 }), anAgent({ agentId: "b" })],
     ["a 216.8", "b 350"],
+  ],
+  [
+    "by one that is just sure enough",
+    [measured("a", { confidence: 0.5 }), anAgent({ agentId: "b" })],
+    ["a 17", "b 17"],
   ],
   [
     "nor by another kind of board",
@@ -73,6 +79,8 @@ test("of several models a text of each takes its share of a second, as they are 
   const minute = { ...aMinute(), traffic: aTraffic({ minuteStartMs: 60_000, models }), capacity };
   // 300 / 30 s + 100 / 10 s = 20 s for 400 texts.
   expect(qpsOf(anAgent({ minutes: [minute] }))).toEqual(["thor-1 20"]);
+  const single = { ...minute, traffic: aTraffic({ minuteStartMs: 60_000, models: models.slice(0, 1) }) };
+  expect(qpsOf(anAgent({ minutes: [single] }))).toEqual(["thor-1 30"]);
   const idle = { ...minute, traffic: aTraffic({ minuteStartMs: 60_000 }), capacity: capacity.slice(0, 2) };
   // Both count the same: 2 texts in 1 / 30 + 1 / 10 s.
   expect(qpsOf(anAgent({ minutes: [idle] }))).toEqual(["thor-1 15"]);
