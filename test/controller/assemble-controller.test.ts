@@ -9,7 +9,7 @@ import { parseConfig } from "#platform/files/read-config.ts";
 import { createLogger } from "#platform/log.ts";
 import { dayMs, minuteMs } from "#platform/time.ts";
 import type { MinuteData } from "#protocol/messages.ts";
-import { aBirth, aForecast, aMinute, aPresence } from "../fakes/builders.ts";
+import { aBeat, aBirth, aForecast, aMinute, aPresence } from "../fakes/builders.ts";
 import { createMemoryStore } from "./memory-store.ts";
 import { createRecordingBroker, type RecordingBroker } from "./recording-broker.ts";
 
@@ -162,6 +162,31 @@ describe("agents", () => {
     nowMs += 180_001;
     expect(await metric('thormesh_agents{state="offline"}')).toBe(2);
     expect(await metric("thormesh_fleet_qps")).toBeUndefined();
+  });
+
+  test("that have left count no more in the fleet's rate", async () => {
+    await appear("a");
+    await appear("b");
+    await send(minute({ agentId: "a", requests: 600 }));
+    await send(minute({ agentId: "b", requests: 600 }));
+    expect(await metric("thormesh_fleet_qps")).toBe(20);
+    await broker.deliver(topic("presence", "b"), aPresence({ agentId: "b", status: "offline" }));
+    expect(await metric("thormesh_fleet_qps")).toBe(10);
+  });
+
+  test.each([
+    ["refuse requests", [{ cause: "queue", requests: 100, texts: 100, tokens: 1000 }] as const, ["slo-missed"]],
+    ["answer all", [], []],
+  ])("that %s in a beat: what is decided at once", async (_name, refused, atOnce) => {
+    await appear("a");
+    await decided();
+    const before = await rules();
+    await broker.deliver(
+      topic("beat", "a"),
+      aBeat({ agentId: "a", sentAtMs: nowMs, model: { refused: [...refused] } }),
+    );
+    await Bun.sleep(0);
+    expect(await rules()).toEqual([...atOnce, ...before]);
   });
 
   test.each<[string, Parameters<typeof aPresence>[0], boolean]>([

@@ -146,6 +146,7 @@ describe("traffic record", () => {
 
   test.each([
     { name: "few texts: the last 60 s", last: 12, now: 10, afterMs: 30_000, expected: 16 / 60 },
+    { name: "few, after one text: the last 60 s", last: 1, now: 10, afterMs: 30_000, expected: 10.5 / 60 },
     { name: "none any more", last: 12, now: 0, afterMs: 45_000, expected: 3 / 60 },
     {
       name: "few, after a minute without any: this minute alone",

@@ -125,6 +125,10 @@ describe.each<[string, Parameters<typeof ask>[0], { publish: string[]; retain: s
   });
 });
 
+test("a probe of doctor costs as much as one message", () => {
+  expect(rightsOf({ ...a, clientId: "thormesh-doctor-f-a" }).costOf(own("probe")[0] as string)).toBe(1);
+});
+
 test("what is kept, or reaches other agents, is short", () => {
   const { denyPublish } = agentRights("f", "a");
   const longest = (channel: string) =>

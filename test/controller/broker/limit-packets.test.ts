@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { PacketScanner } from "#controller/broker/limit-packets.ts";
+import { maxBytesBeforeAdmission, PacketScanner } from "#controller/broker/limit-packets.ts";
 
 /** The fixed header of a packet of this kind that announces `length` bytes. */
 const header = (type: number, length: number) => {
@@ -45,6 +45,9 @@ describe("packets of a connection", () => {
     ["a SUBSCRIBE of many filters", after(...header(8, 4097)), "packet"],
     ["a PINGREQ with a body", after(...header(12, 1)), "packet"],
     ["a hundred questions", after(...new Array(100).fill([0xc0, 0]).flat()), null],
+    ["a hundred UNSUBSCRIBEs", after(...new Array(100).fill([0xa0, 0]).flat()), null],
+    ["one more UNSUBSCRIBE within the second", after(...new Array(101).fill([0xa0, 0]).flat()), "flood"],
+    ["a length field of four bytes, as long as there may be", after(0x30, 0x81, 0x80, 0x80, 0x00, 0xff), null],
     ["one more within the second", after(...new Array(101).fill([0xc0, 0]).flat()), "flood"],
     ...[0, 2, 5, 6, 7, 9, 11, 13, 15].map((type): [string, number[], string] => [
       `kind ${type}, which no client here sends`,
@@ -66,5 +69,9 @@ describe("packets of a connection", () => {
     expect(feed(bytes, 1000, true)).toBeNull();
     expect(feed(bytes, 1000, false)).toBe("packet");
     expect(feed(after(...packet(8, 500)), 1000, false)).toBeNull();
+    const rest = maxBytesBeforeAdmission - connect.length - 4;
+    const longest = after(...packet(3, rest));
+    expect([longest.length, feed(longest, 1000, false)]).toEqual([maxBytesBeforeAdmission, null]);
+    expect(feed(after(...packet(3, rest + 1)), 1000, false)).toBe("packet");
   });
 });

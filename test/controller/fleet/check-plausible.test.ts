@@ -1,9 +1,14 @@
 import { describe, expect, test } from "bun:test";
-import { aheadOfClock, implausibleMinute, withPlausibleCapacity } from "#controller/fleet/check-plausible.ts";
+import {
+  aheadOfClock,
+  implausibleBeat,
+  implausibleMinute,
+  withPlausibleCapacity,
+} from "#controller/fleet/check-plausible.ts";
 import { minuteMs } from "#platform/time.ts";
 import { bounds } from "#protocol/bounds.ts";
 import type { Birth, MinutePower, ModelTraffic } from "#protocol/messages.ts";
-import { aBirth, aModel, aPower, aTraffic } from "../../fakes/builders.ts";
+import { aBeat, aBirth, aModel, aPower, aTraffic } from "../../fakes/builders.ts";
 
 const nowMs = 1_000_000 * minuteMs;
 const context = { birth: null as Birth | null, usualQps: 350, nowMs, oldestMs: nowMs - 1000 * minuteMs };
@@ -68,6 +73,15 @@ describe("traffic", () => {
     ["the usual on a board of unknown capacity", withCapacities(null), 35_000, null],
   ])("%s", (_name, birth, perS, reason) => {
     expect(judge(texts(perS), birth)).toBe(reason);
+  });
+
+  test.each([
+    ["a hundred times the usual", 175_000, null],
+    ["more", 175_001, "35000 texts/s, more than the plausible maximum of 35000 for this board"],
+  ])("of a beat, over all models and its seconds: %s", (_name, texts, reason) => {
+    const [model] = aBeat().models;
+    const models = ["a", "b"].map((name, index) => ({ ...model!, model: name, requests: 9, texts: index === 0 ? texts : 175_000 }));
+    expect(implausibleBeat(aBeat({ windowMs: 10_000, models }), { birth: null, usualQps: 350 })).toBe(reason);
   });
 
   const tenant = { tenant: "a", requests: 300, texts: 300, tokens: 3000, computeMs: 300 };

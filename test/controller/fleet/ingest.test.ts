@@ -264,6 +264,7 @@ describe("ingest", () => {
     // 50 results a second are logged, and of each kind of fault one line a minute.
     const seconds = Math.ceil((performance.now() - startedMs) / 1000) + 1;
     expect(outcomes.length).toBeGreaterThanOrEqual(5 * times);
+    expect(lines.some((line) => line.includes("more command results than are logged"))).toBe(true);
     expect(lines.length).toBeLessThanOrEqual(Math.min(2 * times, seconds * 50) + 20 * Math.ceil(1 + seconds / 60));
   });
 

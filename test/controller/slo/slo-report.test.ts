@@ -53,6 +53,12 @@ describe("what users were given", () => {
     expect(fleet?.burnRate).toBeCloseTo(1 - budgetLeft, 9);
   });
 
+  test("what was refused counts by its reason, over all regions", () => {
+    const given = { queue: 1, deadline: 2, standby: 3, rateLimit: 4, error: 5 };
+    const [fleet] = report(sums({ 20: 1 }, given), sums({ 20: 1 }, { ...given, region: "yard" }));
+    expect(fleet?.refused).toEqual({ queue: 2, deadline: 4, standby: 6, rateLimit: 8, error: 10 });
+  });
+
   test.each<[string, Record<number, number>, number, number]>([
     ["all in time", { 20: 100 }, 1, 0],
     ["just as many as may be slower", { 20: 95, 2500: 5 }, 0.95, 1],

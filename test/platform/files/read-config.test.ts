@@ -49,6 +49,13 @@ describe("parseConfig", () => {
     }
   });
 
+  test("mistakes of fields with one letter are all said", () => {
+    const Pair = Type.Object({ a: Type.Number(), b: Type.Number() });
+    expect(() => parseConfig(Pair, { a: "1", b: "2" }, "x")).toThrow(
+      'x is not valid:\n  a: expected number, got "1"\n  b: expected number, got "2"',
+    );
+  });
+
   test("of a value that may be text or an object, an object's own mistakes are named", () => {
     const Label = Type.Union([
       Type.String(),

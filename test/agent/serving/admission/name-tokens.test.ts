@@ -58,6 +58,22 @@ describe("requests for tokens", () => {
     expect((await Promise.all([1, 2, 3].map(() => ask(["a"])))).length).toBe(3);
   });
 
+  test("of a tenant stay few when some of them end", async () => {
+    const { ask, state } = setUp();
+    const ending = new AbortController();
+    const first = [ask(["slow"]), ask(["slow"])];
+    const ended = codeOf(ask(["slow"], { signal: ending.signal }));
+    ending.abort();
+    expect(await ended).toBe("INVALID_REQUEST");
+    const alsoEnding = new AbortController();
+    const alsoEnded = codeOf(ask(["slow"], { signal: alsoEnding.signal }));
+    expect(await codeOf(ask(["a"]))).toBe("TOO_MANY_REQUESTS");
+    alsoEnding.abort();
+    await alsoEnded;
+    state.finish = true;
+    await Promise.all(first);
+  });
+
   test("without a tenant are the default tenant's", async () => {
     const { ask, state } = setUp();
     const all = [ask(["slow"]), ask(["slow"], { tenant: "default" }), ask(["slow"])];

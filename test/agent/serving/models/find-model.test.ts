@@ -80,6 +80,13 @@ describe("a directory with a manifest", () => {
     );
   });
 
+  test("gives the most exact weights where nothing else is asked for", async () => {
+    const place = await placeModel("exact", ["model.onnx", "model_fp16.onnx"], {
+      onnx: [{ path: "model_fp16.onnx" }, { path: "model.onnx" }],
+    });
+    expect(await find("exact")).toMatchObject({ precision: "fp32", modelPath: join(place, "model.onnx") });
+  });
+
   test("takes no file outside: neither weights, nor one that counts for the vectors", async () => {
     await Bun.write(join(directory, "described", "outside.onnx"), "{}");
     await placeModel("weights", ["model.onnx"], { onnx: [{ path: "../outside.onnx" }] });

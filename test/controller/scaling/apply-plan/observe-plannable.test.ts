@@ -56,6 +56,7 @@ describe("the state an agent is planned with", () => {
       active: given.active ?? true,
       serves: role === "active",
       roleIsHeld: given.overrideRole !== undefined,
+      mayLower: true,
     });
     expect(plannable.staysActive).toBe(given.overrideRole === "active");
   });

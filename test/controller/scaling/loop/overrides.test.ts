@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import { observeBirth, unknownAgent } from "#controller/fleet/agent-state.ts";
 import { createDesiredDocuments, type DesiredDocuments } from "#controller/fleet/desired-documents.ts";
-import { createFleet } from "#controller/fleet/fleet.ts";
+import { createFleet, type Fleet } from "#controller/fleet/fleet.ts";
 import { createOverrides, type OverrideRequest, type Overrides } from "#controller/scaling/loop/overrides.ts";
 import type { Store } from "#controller/store/store.ts";
 import { createLogger } from "#platform/log.ts";
@@ -10,6 +10,7 @@ import { createMemoryStore } from "../../memory-store.ts";
 import { createRecordingBroker } from "../../recording-broker.ts";
 
 const nowMs = 5_000_000;
+let fleet: Fleet;
 let store: Store;
 let desired: DesiredDocuments;
 let overrides: Overrides;
@@ -18,7 +19,7 @@ let changes: number;
 beforeEach(() => {
   store = createMemoryStore();
   changes = 0;
-  const fleet = createFleet();
+  fleet = createFleet();
   fleet.put(observeBirth(unknownAgent("a", 0), aBirth({ agentId: "a" }), 0));
   fleet.put(unknownAgent("new", 0));
   const log = createLogger("test", "silent");
@@ -69,6 +70,18 @@ describe("an operator's override", () => {
       expect(changes).toBe(1);
     },
   );
+
+  test("of a board with one mode may name no other", async () => {
+    const { board } = aBirth();
+    const [only] = board.powerModes;
+    fleet.put(
+      observeBirth(unknownAgent("one", 0), aBirth({ agentId: "one", board: { ...board, powerModes: [only!] } }), 0),
+    );
+    const failed = await overrides.apply("one", { powerMode: "9W", expiresInS: 60 }).catch((error) => error);
+    expect(failed).toMatchObject({ message: 'powerMode: expected one of MAXN, got "9W"' });
+    await overrides.apply("one", { powerMode: "MAXN", expiresInS: 60 });
+    expect(desired.documents.get("one")?.powerMode).toBe("MAXN");
+  });
 
   test("that names no mode ends the one before", async () => {
     await overrides.apply("a", { powerMode: "70W", powerModeCap: "MAXN", expiresInS: 60 });

@@ -425,7 +425,7 @@ describe("as time passes", () => {
 
   test("a policy that was just loaded is new", async () => {
     const policy = await start({
-      ...{ minReplicas: 0, load: false, initialCooldownS: 0 },
+      ...{ minReplicas: 0, load: false, initialCooldownS: 0.5 },
       triggers: [{ kind: "queue-depth", name: "queue", target: 10 }],
     });
     const serving = [{ agentId: "a", minute: aMinute({ queueDepth: 0 }) }];

@@ -25,6 +25,14 @@ test("nothing at all is a policy: it follows the load", () => {
   expect(parseScalingPolicy({}, "x")).toMatchObject({ mode: "act", minReplicas: 2, maxReplicas: 20, schedules: [] });
 });
 
+test("idle replicas are fewer than the least otherwise", () => {
+  const triggers = [{ kind: "queue-depth", name: "queue", target: 10 }];
+  expect(checkScalingPolicy({ minReplicas: 2, idleReplicas: 1, triggers })).toEqual([]);
+  expect(checkScalingPolicy({ minReplicas: 2, idleReplicas: 2, triggers })).toEqual([
+    "idleReplicas: expected fewer than minReplicas (2), got 2",
+  ]);
+});
+
 test("all mistakes at once, each with its path", () => {
   const lines = checkScalingPolicy({
     mode: "watch",

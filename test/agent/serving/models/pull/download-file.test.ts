@@ -180,6 +180,38 @@ describe("what an earlier pull left", () => {
   });
 });
 
+test("what a server continues elsewhere than asked is thrown away, and the file begins anew", async () => {
+  await writeFile(join(directory, "f.part"), content.subarray(0, 20_000));
+  await writeFile(join(directory, "f.part.json"), JSON.stringify({ validator: '"tag"' }));
+  const asked: (string | null)[] = [];
+  const server = Bun.serve({
+    port: 0,
+    fetch(request) {
+      const range = request.headers.get("range");
+      asked.push(range);
+      if (range === null) return new Response(content);
+      const headers = { "content-range": "bytes 10000-59999/60000" };
+      return new Response(content.subarray(10_000), { status: 206, headers });
+    },
+  });
+  try {
+    const access = { baseUrl: server.url.origin, token: null, timeoutMs: 60_000 };
+    const file = { path: "f", bytes: 60_000, sha256, gitSha1: null };
+    const ask: Download["ask"] = (headers, signal) =>
+      askHub(access, "f", "acme/m/f", { signal, headers, accepted: [206, 416] });
+    expect(await (await download({}, {}, { file, ask })).result).toMatchObject({ sha256, resumedAt: 0 });
+    expect(asked).toEqual(["bytes=20000-", null]);
+  } finally {
+    await server.stop(true);
+  }
+});
+
+test("an empty file is a file", async () => {
+  const { result, target } = await download({ content: new Uint8Array(0) });
+  expect((await result).bytes).toBe(0);
+  expect((await readFile(target)).length).toBe(0);
+});
+
 test("other bytes than promised are refused, named, and not kept", async () => {
   const { result, target } = await download({ wrong: { content: new Uint8Array(60_000), times: 9 } });
   const error = await failure(result);

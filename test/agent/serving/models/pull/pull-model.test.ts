@@ -176,6 +176,22 @@ describe("an interrupted pull", () => {
     expect(await left()).toEqual([]);
   });
 
+  test("a whole file that it left is known by the hub's sha256, and another one is pulled anew", async () => {
+    const repo = await tinyRepository();
+    (repo["tokenizer.json"] as HubFakeFile).status = { code: 404, times: 1 };
+    await hubWith(repo);
+    await failure(pull("acme/tiny"));
+    const [staged] = await left();
+    const weights = join(place, staged as string, "onnx/model.onnx");
+    await mkdir(join(place, staged as string, "onnx"), { recursive: true });
+    await writeFile(weights, (repo["onnx/model.onnx"] as HubFakeFile).content);
+    const resumedAt = async () => {
+      const { result } = await pull("acme/tiny");
+      return result.files.find(({ path }) => path === "onnx/model.onnx")?.resumedAt;
+    };
+    expect(await resumedAt()).toBe((repo["onnx/model.onnx"] as HubFakeFile).content.length);
+  });
+
   test("by a cut connection goes on by itself", async () => {
     const repo = await tinyRepository();
     (repo["tokenizer.json"] as HubFakeFile).cut = { after: 0, times: 2 };

@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from "bun:test";
+import { afterEach, expect, spyOn, test } from "bun:test";
 import type { FleetPlanner } from "#controller/scaling/fleet-plan/worker/fleet-planner.ts";
 import { PlannerProcess, type PlannerProcessOptions } from "#controller/scaling/fleet-plan/worker/planner-process.ts";
 import { createLogger } from "#platform/log.ts";
@@ -66,6 +66,20 @@ test.each([
   expect(plan).toMatchObject({ boundUsd: 0, gap: 1 });
   expect(plan.steps).toHaveLength(5);
   expect(plan.steps[4]?.shortfallQps).toBe(0);
+});
+
+test("a plan in time ends the time for it: the process is not dropped later", async () => {
+  const timeouts = spyOn(globalThis, "setTimeout");
+  const ended = spyOn(globalThis, "clearTimeout");
+  try {
+    expect((await planner({ timeoutMs: 54_321 }).plan(request)).method.failures).toEqual([]);
+    const timers = timeouts.mock.results.filter((_, call) => timeouts.mock.calls[call]?.[1] === 54_321);
+    expect(timers).toHaveLength(1);
+    expect(ended.mock.calls.flat()).toContain(timers[0]?.value);
+  } finally {
+    timeouts.mockRestore();
+    ended.mockRestore();
+  }
 });
 
 test("stopped, it needs no process any more", async () => {

@@ -37,6 +37,11 @@ describe("what a formula gives", () => {
     expect(work(text, { queue: 10, load: 2 })).toHaveProperty("fault");
   });
 
+  test("what it gives instead is said", () => {
+    expect(work("sqrt(-1)", {})).toEqual({ fault: "the formula gives i" });
+    expect(work("0 / 0", {})).toEqual({ fault: "the formula gives NaN" });
+  });
+
   test("a value that is missing is a fault, not zero", () => {
     expect(work("queue + load", { queue: 1 })).toHaveProperty("fault");
   });

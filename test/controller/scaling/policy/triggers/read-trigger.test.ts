@@ -99,6 +99,15 @@ describe("Prometheus", () => {
     expect(await readTrigger(prometheus(), {})).toEqual({ fault: expect.stringContaining(says) });
   });
 
+  test.each([
+    ["an empty error", () => Response.json({ error: "" }, { status: 500 }), "answered 500"],
+    ["an error that is no text", () => Response.json({ error: 5 }, { status: 500 }), "answered 500"],
+    ["text in another encoding", () => new Response(new Uint8Array([0x22, 0xfc, 0x22])), "did not answer with JSON"],
+  ])("%s adds nothing to what is said", async (_name, answer, says) => {
+    server.respond = answer;
+    expect(await readTrigger(prometheus(), {})).toEqual({ fault: `${new URL(server.url).host} ${says}` });
+  });
+
   test("no series may count as an amount where the policy says so", async () => {
     server.respond = () => prometheusVector();
     expect(await readTrigger(prometheus({ emptyValue: 0 }), {})).toEqual({ value: 0 });
