@@ -119,10 +119,12 @@ export function describeModelDirectory(
   ];
   const other = modules.find(({ type }) => !known.includes(type));
   if (other !== undefined) throw new UsageError(`modules.json: a module of type ${other.type} can't be computed here`);
-  const pathOf = (type: string) => modules.find((module) => module.type === type)?.configPath ?? null;
-  const densePath = pathOf("Dense");
+  const pathsOf = (type: string) =>
+    modules.filter((module) => module.type === type).map(({ configPath }) => configPath);
+  // Of several dense layers the last one makes the vector.
+  const densePath = pathsOf("Dense").at(-1) ?? null;
   const firstPooling = Object.keys(json).find((path) => /^\d+_Pooling\//.test(path)) ?? null;
-  const poolingPath = pathOf("Pooling") ?? firstPooling;
+  const poolingPath = pathsOf("Pooling")[0] ?? firstPooling;
 
   const labels = describeLabels(json["config.json"]);
   const spladePath = pathOf("SpladePooling");

@@ -142,6 +142,22 @@ describe("pooling", () => {
   });
 });
 
+test("of two dense layers the last one says how long vectors are", () => {
+  const dense = ["2_Dense", "3_Dense"].map((path) => ({ path, type: "sentence_transformers.models.Dense" }));
+  const { manifest } = describeWith({
+    "modules.json": [...modules.slice(0, 2), ...dense],
+    "1_Pooling/config.json": pooling,
+    "2_Dense/config.json": { in_features: 384, out_features: 3072 },
+    "3_Dense/config.json": { in_features: 3072, out_features: 768 },
+  });
+  expect(manifest).toMatchObject({ pooling: "model", dimension: 768 });
+});
+
+test("vectors have one number at least", () => {
+  expect(describeWith({ "config.json": { hidden_size: 1 } }).manifest.dimension).toBe(1);
+  expect(() => describeWith({ "config.json": { hidden_size: 0 } })).toThrow("expected hidden_size");
+});
+
 describe("how many tokens it reads", () => {
   const xlmr = { ...bert, model_type: "xlm-roberta", max_position_embeddings: 514, pad_token_id: 1 };
   test.each([
