@@ -144,16 +144,23 @@ describe("a state file that is taken away from under an agent", () => {
     expect([...new Set(sendAll(outbox))]).toEqual([2, 3]);
   });
 
-  test("damaged while it is open: moved aside, and what was not written goes into a fresh one", () => {
+  test.each([
+    ["damaged", ["SQLITE_CORRUPT"]],
+    ["damaged and then full", ["SQLITE_CORRUPT", "SQLITE_FULL"]],
+  ])("%s while it is open: moved aside, and what was not written goes into a fresh one", (_name, codes) => {
     const { storage, state, outbox } = start();
     outbox.append(minute(1), 0);
-    const damage = { code: "SQLITE_CORRUPT" };
     const query = Database.prototype.query;
+    let failures = 0;
     Database.prototype.query = () => {
-      throw Object.assign(new Error("database disk image is malformed"), damage);
+      const code = codes[Math.min(failures, codes.length - 1)];
+      failures += 1;
+      throw Object.assign(new Error("database disk image is malformed"), { code });
     };
     try {
       outbox.append(minute(2), 0);
+      outbox.oldest();
+      expect(failures).toBeGreaterThan(1);
     } finally {
       Database.prototype.query = query;
     }

@@ -95,6 +95,17 @@ test("comes up to a fifth earlier or later", async () => {
   expect(await pass(12)).toEqual([12]);
 });
 
+test("a clock that is set back delays a beat by no more than the latest one may be", async () => {
+  nowMs -= 2_000;
+  beats.tick();
+  await settle();
+  expect(broker.published).toHaveLength(0);
+  nowMs -= 1;
+  beats.tick();
+  await settle();
+  expect(broker.published).toHaveLength(1);
+});
+
 test("a model without an estimate has none", async () => {
   start({ capacity: () => [] });
   await pass(10);
@@ -108,6 +119,19 @@ describe("trouble", () => {
     beats.hasten();
     expect(await pass(2)).toEqual([1]);
     expect(last().windowMs).toBe(4_000);
+  });
+
+  test("is told half a second later at the earliest: a second refusal is in it, too", async () => {
+    random = 0;
+    beats.hasten();
+    nowMs += 499;
+    beats.tick();
+    await settle();
+    expect(broker.published).toHaveLength(0);
+    nowMs += 1;
+    beats.tick();
+    await settle();
+    expect(broker.published).toHaveLength(1);
   });
 
   test("that begins just before a beat does not delay it", async () => {

@@ -1,5 +1,5 @@
 import { Database } from "bun:sqlite";
-import { beforeEach, describe, expect, test } from "bun:test";
+import { beforeEach, describe, expect, spyOn, test } from "bun:test";
 import pino from "pino";
 import { agentStateMigrations } from "#agent/state-migrations.ts";
 import { Outbox } from "#agent/telemetry/outbox.ts";
@@ -178,6 +178,16 @@ describe("minute cycle", () => {
       historical: false,
     });
     expect(data?.traffic.models[0]?.texts).toBe(120);
+  });
+
+  test("a record and its mark are written in one step: a crash between them would send it twice", async () => {
+    const cycle = openCycle();
+    const marks = spyOn(record, "markQueued");
+    nowMs += minuteMs;
+    await cycle.run();
+    expect(marks).not.toHaveBeenCalled();
+    expect(record.unqueued()).toEqual([]);
+    expect(sendable()).toHaveLength(1);
   });
 
   test("nothing happens before a minute ended", async () => {

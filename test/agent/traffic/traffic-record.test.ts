@@ -1,8 +1,12 @@
 import { Database } from "bun:sqlite";
 import { beforeEach, describe, expect, test } from "bun:test";
 import { agentStateMigrations } from "#agent/state-migrations.ts";
+import { lossCauses } from "#agent/telemetry/outbox.ts";
 import { TrafficRecord } from "#agent/traffic/traffic-record.ts";
+import { createStorageWatch } from "#platform/files/storage-watch.ts";
+import { createLogger } from "#platform/log.ts";
 import { minuteMs } from "#platform/time.ts";
+import { createFailingDatabase } from "../../fakes/failing-database.ts";
 import { aRefused, aServed } from "../../fakes/served-request.ts";
 
 const startMs = 1_000 * minuteMs;
@@ -172,6 +176,27 @@ describe("traffic record", () => {
     const [first, second] = record.closeMinutes(nowMs);
     if (first) record.markQueued(first);
     expect(openRecord("boot-2").unqueued()).toEqual([second as NonNullable<typeof second>]);
+  });
+
+  test("without its disk the minutes of this boot are known, and what was sent of them is not sent again", () => {
+    let works = true;
+    const { database: failing } = createFailingDatabase(database, () => (works ? null : "SQLITE_IOERR"));
+    const storage = createStorageWatch(createLogger("test", "silent"), lossCauses, () => nowMs);
+    const record = new TrafficRecord(failing, "boot-1", nowMs, () => nowMs, storage);
+    works = false;
+    serve(record, 60);
+    nowMs += minuteMs;
+    const [minute] = record.closeMinutes(nowMs);
+    expect(record.recentRates(2, nowMs).map(({ qps }) => qps)).toEqual([null, 1]);
+    record.markQueued(minute!);
+    works = true;
+    nowMs += minuteMs;
+    record.closeMinutes(nowMs);
+    expect(
+      openRecord("boot-2")
+        .unqueued()
+        .map(({ seq }) => seq),
+    ).toEqual([2]);
   });
 
   test("pruning forgets old minutes, but none that still has to be sent", () => {

@@ -80,7 +80,12 @@ describe("traffic", () => {
     ["more", 175_001, "35000 texts/s, more than the plausible maximum of 35000 for this board"],
   ])("of a beat, over all models and its seconds: %s", (_name, texts, reason) => {
     const [model] = aBeat().models;
-    const models = ["a", "b"].map((name, index) => ({ ...model!, model: name, requests: 9, texts: index === 0 ? texts : 175_000 }));
+    const models = ["a", "b"].map((name, index) => ({
+      ...model!,
+      model: name,
+      requests: 9,
+      texts: index === 0 ? texts : 175_000,
+    }));
     expect(implausibleBeat(aBeat({ windowMs: 10_000, models }), { birth: null, usualQps: 350 })).toBe(reason);
   });
 

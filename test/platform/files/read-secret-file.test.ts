@@ -37,6 +37,12 @@ test.each([
   expect(readSecretFile(file(content, 0o400), "broker.passwordFile")).toBe(secret);
 });
 
+test("a secret may have 16 KiB", () => {
+  const longest = "x".repeat(16 * 1024);
+  expect(readSecretFile(file(longest), "x")).toBe(longest);
+  expect(refusal(() => readSecretFile(file(`${longest}x`), "x"))).toContain("expected at most 16384 bytes");
+});
+
 test("blanks at its ends are a part of it", () => {
   expect(readSecretFile(file(" a b \n"), "x")).toBe(" a b ");
 });

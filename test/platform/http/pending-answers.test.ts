@@ -54,6 +54,19 @@ test("who has stopped reading makes room; who reads keeps it, and the newcomer i
   expect(answers.usedBytes()).toBe(400);
 });
 
+test("all of the memory may be used", async () => {
+  let nowMs = 0;
+  const answers = createPendingAnswers(1000, () => nowMs);
+  const reading = answers.stream(500, {}, pieces(100)).body?.getReader();
+  answers.stream(500, {}, pieces(100));
+  await Bun.sleep(0); // the streams have taken their first pieces
+  nowMs = 2_500;
+  await reading?.read();
+  await reading?.read();
+  expect(await answers.stream(500, {}, pieces(1)).text()).toBe("0;");
+  expect(answers.cutOff()).toBe(1);
+});
+
 test("an answer of which nothing is read for a minute is cut off, with memory to spare", async () => {
   let nowMs = 0;
   const answers = createPendingAnswers(1_000_000, () => nowMs);

@@ -142,11 +142,12 @@ describe("a process that is lost", () => {
   });
 
   test("keeps the first reason", async () => {
-    const { worker } = await start(answering);
+    const { worker, hangs } = await start(answering);
     worker.drop("sent nonsense");
     worker.drop("sent more of it");
     worker.hang("gave no answer");
     await worker.stop();
+    expect(hangs).toEqual([]);
     expect(await worker.lost).toEqual({ cause: "dropped", reason: "sent nonsense" });
     expect(isAlive(worker.pid)).toBe(false);
   });

@@ -79,6 +79,26 @@ describe("head-room above the forecast", () => {
     expect(covered / judged).toBeLessThan(0.93);
   });
 
+  test("is the excess of which the asked share of outcomes stays at or below", () => {
+    const headroom = createForecastHeadroom();
+    // Peaks of 10², 10.1² … 13.9² where 10² was forecast.
+    for (let minute = 0; minute < 40; minute += 1) {
+      headroom.note(forecastAt(minute, [100]));
+      headroom.observe(minute * minuteMs, (10 + minute / 10) ** 2);
+    }
+    expect(headroom.upperQps(forecastAt(40, [100]), 0.5)).toBeCloseTo(12 ** 2, 9);
+    expect(headroom.upperQps(forecastAt(40, [100]), 1)).toBeCloseTo(13.9 ** 2, 9);
+  });
+
+  test("a day of outcomes is remembered, however long it runs", () => {
+    const headroom = createForecastHeadroom();
+    for (let minute = 0; minute < 6000; minute += 1) {
+      headroom.note(forecastAt(minute, [100]));
+      headroom.observe(minute * minuteMs, minute < 4000 ? 400 : 100);
+    }
+    expect(headroom.upperQps(forecastAt(6000, [100]), 0.99)).toBe(100);
+  });
+
   test("a forecast some of whose minutes nobody counted teaches nothing", () => {
     const headroom = createForecastHeadroom();
     for (let minute = 0; minute < 100; minute += 1) {

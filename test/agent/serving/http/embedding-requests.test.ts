@@ -69,6 +69,31 @@ const rerank = () =>
 const options = { model: "m", dimensions: 2, truncate: false, prompt_name: "query" };
 const asOptions = { model: "m", dimensions: 2, truncate: false, promptName: "query" };
 
+describe("token ids in place of texts", () => {
+  test.each([
+    ["one id", [5], [[5]]],
+    ["ids of one text", [5, 6], [[5, 6]]],
+    ["ids of several", [[5], [6, 7]], [[5], [6, 7]]],
+    ["the last id there may be", [2 ** 31 - 1], [[2 ** 31 - 1]]],
+  ])("%s", async (_name, inputs, expected) => {
+    const { asked, post } = tei();
+    expect((await post("/embed", { inputs })).answer.status).toBe(200);
+    expect(asked[0]?.inputs as unknown).toEqual(expected);
+  });
+
+  test.each([
+    ["nothing", []],
+    ["an empty list of ids", [[]]],
+    ["an id that no vocabulary has", [2 ** 31]],
+    ["an id below zero", [-1]],
+  ])("%s is refused", async (_name, inputs) => {
+    const { asked, post } = tei();
+    const { answer } = await post("/embed", { inputs });
+    expect(answer.ok).toBe(false);
+    expect(asked).toEqual([]);
+  });
+});
+
 describe("a request reaches the embedder as it was asked, with tenant, latency budget and disconnection", () => {
   test.each([
     {

@@ -43,6 +43,21 @@ describe("extractFiles", () => {
     expect(readdirSync(target())).toEqual(["lib.so.1"]);
   });
 
+  test("a directory above that only its owner can write to keeps its mode; its own is closed to others", () => {
+    chmodSync(directory, 0o755);
+    mkdirSync(join(directory, "cache"), { mode: 0o755 });
+    mkdirSync(target(), { mode: 0o701 });
+    extractFiles(target(), [file]);
+    expect(statSync(join(directory, "cache")).mode & 0o777).toBe(0o755);
+    expect(statSync(target()).mode & 0o777).toBe(0o700);
+  });
+
+  test("what can't be written is an error, and leaves nothing", () => {
+    const name = "x".repeat(240);
+    expect(() => extractFiles(target(), [{ ...file, name }])).toThrow("ENAMETOOLONG");
+    expect(readdirSync(target())).toEqual([]);
+  });
+
   test.each([
     ["cut short", "library"],
     ["changed at the same size", "library CONTENT"],

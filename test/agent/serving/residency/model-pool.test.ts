@@ -20,6 +20,7 @@ describe("a model that is asked for", () => {
     const open = holdBack();
     const waiting = [acquire("b"), acquire("alias-of-b"), acquire("b")];
     await settle();
+    await pool.upkeep();
     expect(pool.list().map(({ status }) => status)).toEqual(["loaded", "loading"]);
     open();
     const leases = await Promise.all(waiting);

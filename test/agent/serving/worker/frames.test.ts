@@ -47,6 +47,8 @@ const frames: { name: string; frame: Frame }[] = [
   },
   { name: "no vectors", frame: { kind: "vectors", batch: 7, computeMs: 0, vectors: [] } },
   { name: "failure", frame: { kind: "failure", batch: 3, message: "Größe außerhalb 🤖" } },
+  { name: "ping", frame: { kind: "ping", batch: 5 } },
+  { name: "pong", frame: { kind: "pong", batch: 5 } },
   { name: "failure without words", frame: { kind: "failure", batch: 0, message: "" } },
 ];
 

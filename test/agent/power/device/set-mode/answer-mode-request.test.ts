@@ -37,6 +37,12 @@ const answer = (parts: readonly (string | Uint8Array)[], change: Partial<ModeReq
   answerModeRequest(client(parts), { ...options, ...change });
 const sets = () => board.calls().filter((call) => call !== "");
 
+test("an id with more behind its line is no request, whatever its length", async () => {
+  const noRequest = await answer(["nonsense\n"]);
+  expect(await answer(["999\n"])).not.toEqual(noRequest);
+  expect(await answer(["999\nX"])).toEqual(noRequest);
+});
+
 describe("what is set", () => {
   test.each([["0"], ["1"], ["2"], ["3"]])("mode %s of the list, with nothing but its id", async (id) => {
     expect(await answer([`${id}\n`])).toEqual({ kind: "set" });

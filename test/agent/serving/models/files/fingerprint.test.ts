@@ -1,6 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import { cosine, type Fingerprint, judgeFingerprint, type Likeness } from "#agent/serving/models/files/fingerprint.ts";
 
+test.each([
+  ["near zero", 0, 0.009, 1],
+  ["not near enough", 0, 0.011, 0],
+  ["within a twentieth", 10.5, 10, 1],
+  ["beyond it", 10.6, 10, 0],
+])("of single numbers those that are %s are alike or not", (_name, a, b, expected) => {
+  expect(cosine(Float32Array.of(a), Float32Array.of(b))).toBe(expected);
+});
+
 const vector = Float32Array.of(1, 2, 3, -4);
 const now: Likeness = {
   model: "m",
