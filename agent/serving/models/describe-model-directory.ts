@@ -127,7 +127,7 @@ export function describeModelDirectory(
   const poolingPath = pathsOf("Pooling")[0] ?? firstPooling;
 
   const labels = describeLabels(json["config.json"]);
-  const spladePath = pathOf("SpladePooling");
+  const spladePath = pathsOf("SpladePooling")[0] ?? null;
   const vocabulary = spladePath === null ? null : describeSplade(json["config.json"], json[spladePath], spladePath);
   const pooling = () => {
     if (vocabulary !== null) return "splade";

@@ -75,7 +75,7 @@ test("a plan in time ends the time for it: the process is not dropped later", as
     expect((await planner({ timeoutMs: 54_321 }).plan(request)).method.failures).toEqual([]);
     const timers = timeouts.mock.results.filter((_, call) => timeouts.mock.calls[call]?.[1] === 54_321);
     expect(timers).toHaveLength(1);
-    expect(ended.mock.calls.flat()).toContain(timers[0]?.value);
+    expect(ended.mock.calls.flat() as unknown[]).toContain(timers[0]?.value);
   } finally {
     timeouts.mockRestore();
     ended.mockRestore();
