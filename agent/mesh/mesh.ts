@@ -2,7 +2,7 @@ import type { AnyElysia } from "elysia";
 import type { Registry } from "prom-client";
 import type { Embedder } from "#agent/serving/admission/embedder.ts";
 import type { Home } from "#agent/serving/admission/home.ts";
-import type { MeshEntry } from "#agent/serving/serving.ts";
+import type { MeshEntry } from "#agent/serving/mesh-entry.ts";
 import { UsageError } from "#platform/errors.ts";
 import { readSecretFile } from "#platform/files/read-secret-file.ts";
 import { type ApiKey, keyText } from "#platform/http/guard/identify-caller.ts";

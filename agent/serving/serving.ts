@@ -7,11 +7,8 @@ import { createHttpApp } from "#platform/http/create-http-app.ts";
 import { type Authenticator, createAuthenticator } from "#platform/http/guard/authenticate.ts";
 import { assertListenAllowed } from "#platform/http/guard/listen-address.ts";
 import { type HttpServer, serveHttp } from "#platform/http/serve-http.ts";
-import type { Logger } from "#platform/log.ts";
-import { secondMs } from "#platform/time.ts";
 import { TextEmbedder } from "./admission/embed-texts.ts";
 import type { Embedder } from "./admission/embedder.ts";
-import type { Home } from "./admission/home.ts";
 import { createReranker } from "./admission/rerank-texts.ts";
 import { ResultCache } from "./admission/result-cache.ts";
 import { createTenantWeights } from "./admission/tenant.ts";
@@ -27,60 +24,32 @@ import { rerankRoutes } from "./http/rerank-routes.ts";
 import { statusRoutes } from "./http/status-routes.ts";
 import { teiRoutes } from "./http/tei-routes.ts";
 import { tokenVectorRoutes } from "./http/token-vector-routes.ts";
-import { createAvailableModels, modelPlaces } from "./models/available-models.ts";
-import { createFingerprintStore } from "./models/files/fingerprint-store.ts";
-import { onnxChoice } from "./models/find-model.ts";
+import type { MeshEntry } from "./mesh-entry.ts";
 import type { ModelManifest } from "./models/model-manifest.ts";
 import { settingsOf } from "./models/model-settings.ts";
 import { vectorSpaceOf } from "./models/vector-space.ts";
-import type { ComputeGate, HealthCheck, RoleView, TrafficSink } from "./ports.ts";
-import { openEmbeddingModel } from "./residency/embedding-model.ts";
-import { type ListedModel, ModelPool } from "./residency/model-pool.ts";
-import type { ServingConfig } from "./serving-config.ts";
+import type { HealthCheck, RoleView, TrafficSink } from "./ports.ts";
+import { createModelPool, type PoolOptions } from "./residency/create-model-pool.ts";
+import type { ListedModel, ModelPool } from "./residency/model-pool.ts";
 import { createServingMetrics, type ServingMetrics } from "./serving-metrics.ts";
 import { traceHttp } from "./tracing/trace-http.ts";
 import type { Tracing } from "./tracing/tracing.ts";
 
-export interface ServingOptions {
-  readonly config: ServingConfig;
-  readonly log: Logger;
+export interface ServingOptions extends PoolOptions {
   readonly clock: Clock;
-  readonly gate: ComputeGate;
   readonly sink: TrafficSink;
   readonly role: RoleView;
   readonly metrics: Registry;
   readonly version: string;
   /** Undefined: requests are not traced. */
   readonly tracing?: Tracing | undefined;
-  /** Directory of pulled models, with one directory per model; null = none. */
-  readonly pulledModels: string | null;
-  /** Interval of the checks of files and memory. */
-  readonly upkeepMs?: number;
-  /** Directory of the models' fingerprints; null = none are kept. */
-  readonly fingerprints?: string | null;
   /** Default: by nvidia-smi. */
   readonly gpus?: GpuMonitor;
-  /** Returns a model's speed as it was measured in an earlier run, in tokens a millisecond; null: not measured. */
-  readonly rememberedSpeed?: (model: string) => number | null;
-  /** Called when a model's process was killed because it did not answer. */
-  readonly onHang?: (reason: string) => void;
   readonly extraChecks?: () => Readonly<Record<string, HealthCheck>>;
   /** More routes under the same address, key and error shapes. */
   readonly extraRoutes?: readonly AnyElysia[];
   /** Answers requests here or elsewhere. Default: here. */
   readonly mesh?: MeshEntry;
-}
-
-/** The part of the mesh that stands before this agent's own service. */
-export interface MeshEntry {
-  /** Returns what all APIs ask instead of this agent's own service. */
-  route(home: Home): Embedder;
-  /** Returns routes for other agents. */
-  routes(home: Home): readonly AnyElysia[];
-  /** Reason that no request can be passed on now; null where one can. */
-  notReadyReason(): string | null;
-  /** Secret and path of requests that other agents sign; null: none are accepted. */
-  readonly peers: { readonly secret: string; readonly path: string } | null;
 }
 
 /** Name of the model of an agent that only passes requests on. */
@@ -134,7 +103,7 @@ export class Serving {
     const cache = new ResultCache(config.cacheBytes);
     const weightOf = createTenantWeights(config.tenants);
     const metrics = this.#createMetrics(cache);
-    const pool = this.#createPool(metrics, weightOf);
+    const pool = createModelPool(this.#options, { metrics, weightOf, isGateway: this.#isGateway() });
     this.#pool = pool;
     const started = await pool.start();
     // What follows costs no time: the model is being loaded in its process.
@@ -292,47 +261,6 @@ export class Serving {
           model === null ? [] : [[found.manifest.id, model.doubt() !== null]],
         ),
       gpus: this.#options.gpus ?? createGpuMonitor(() => performance.now()),
-    });
-  }
-
-  #createPool(metrics: ServingMetrics, weightOf: (tenant: string) => number): ModelPool {
-    const { config, log, gate, pulledModels, fingerprints: directory = null, onHang, upkeepMs } = this.#options;
-    const fingerprints = createFingerprintStore(directory, log);
-    const { rememberedSpeed = () => null } = this.#options;
-    const modelConfig = (manifest: ModelManifest) => ({
-      ...{ ...config, ...settingsOf(config, manifest), weightOf, gate },
-      rememberedSpeed: rememberedSpeed(manifest.id),
-    });
-    return new ModelPool({
-      available: createAvailableModels(
-        this.#isGateway() ? null : modelPlaces(config.modelDirectory, pulledModels),
-        (manifest) => onnxChoice(settingsOf(config, manifest)),
-        log,
-        config.aliases,
-      ),
-      defaultModel: this.#isGateway() ? null : config.model,
-      pinned: this.#isGateway() ? [] : config.pinned,
-      memoryBytes: config.modelMemoryBytes,
-      keepAliveMs: config.keepAliveS === null ? null : config.keepAliveS * secondMs,
-      open: (found, events) =>
-        openEmbeddingModel(found, modelConfig(found.manifest), log, {
-          onBatch: (batch) => metrics.recordBatch(found.manifest.id, batch),
-          onRestart: () => metrics.recordModelRestart(found.manifest.id),
-          judge: fingerprints.judge,
-          onHang: (reason) => onHang?.(`of ${found.manifest.id} ${reason}`),
-          onLoaded(loadMs, engine) {
-            metrics.recordModelLoad(found.manifest.id, loadMs, engine);
-            events.onLoaded();
-          },
-          onFailing: events.onFailing,
-        }),
-      observer: {
-        onLookup: metrics.recordModelLookup,
-        onEvicted: metrics.recordModelEviction,
-      },
-      ...(upkeepMs === undefined ? {} : { upkeepMs }),
-      nowMs: () => performance.now(),
-      log,
     });
   }
 

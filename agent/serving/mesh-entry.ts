@@ -1,0 +1,15 @@
+import type { AnyElysia } from "elysia";
+import type { Embedder } from "./admission/embedder.ts";
+import type { Home } from "./admission/home.ts";
+
+/** The part of the mesh that stands before this agent's own service. */
+export interface MeshEntry {
+  /** Returns what all APIs ask instead of this agent's own service. */
+  route(home: Home): Embedder;
+  /** Returns routes for other agents. */
+  routes(home: Home): readonly AnyElysia[];
+  /** Reason that no request can be passed on now; null where one can. */
+  notReadyReason(): string | null;
+  /** Secret and path of requests that other agents sign; null: none are accepted. */
+  readonly peers: { readonly secret: string; readonly path: string } | null;
+}
