@@ -1,4 +1,5 @@
 import type { Static } from "@sinclair/typebox";
+import type { MeshStatus } from "#agent/mesh/mesh-routes.ts";
 import type { DecisionList } from "#controller/api/schemas.ts";
 import { cleanText } from "#platform/clean-text.ts";
 import { UsageError } from "#platform/errors.ts";
@@ -9,7 +10,7 @@ import {
   optionalString,
   optionalTime,
 } from "#platform/terminal/command.ts";
-import { askController, controllerUrlOption } from "./run/ask-controller.ts";
+import { askAgent, askController, controllerUrlOption } from "./run/ask-controller.ts";
 
 type Decision = Static<typeof DecisionList>["decisions"][number];
 
@@ -95,16 +96,30 @@ function query(values: OptionValues): URLSearchParams {
   return parameters;
 }
 
+/** Writes an agent's newest routes: when, for which model, who answered and why. */
+export function routesToText({ routes }: MeshStatus, limit: number): string {
+  if (routes.length === 0) return "no request of this agent had a choice of backends lately";
+  return routes
+    .slice(0, limit)
+    .flatMap(({ atMs, model, attempts, reason }) => [
+      `${shownTime(atMs)}  ${model}${attempts > 1 ? ` (${attempts} attempts)` : ""}`,
+      `  ${reason}`,
+    ])
+    .map((line) => cleanText(line))
+    .join("\n");
+}
+
 const idPattern = /^[1-9][0-9]{0,14}$/;
 
 export const whyCommand: Command = {
-  summary: "the controller's decisions with their reasons, newest first",
-  usage: "[DECISION] [--agent ID] [--at TIME] [--changes] [--limit N] [--url URL] [--json]",
+  summary: "the controller's decisions with their reasons, or an agent's routes, newest first",
+  usage: "[DECISION] [--agent ID] [--at TIME] [--changes] [--limit N] [--route AGENT_URL] [--url URL] [--json]",
   options: {
     agent: { value: "ID", help: "only decisions that changed this agent" },
     at: { value: "TIME", help: "the decision in force at this time (ISO 8601), and the change before it" },
     changes: { help: "only decisions that changed something" },
     limit: { value: "N", help: "number of decisions (default: 10; with --at: 1)" },
+    route: { value: "AGENT_URL", help: "who answered the newest requests of this agent, and why" },
     ...controllerUrlOption,
     json: { help: "print JSON, with all inputs" },
   },
@@ -113,6 +128,14 @@ export const whyCommand: Command = {
     if (rest.length > 0) throw new UsageError(`unexpected argument "${rest[0]}"`);
     if (id !== undefined && !idPattern.test(id)) {
       throw new UsageError(`expected a decision's number such as 42 (a number after # in the list), got "${id}"`);
+    }
+    const route = optionalString(values, "route");
+    if (route !== undefined) {
+      const status = (await askAgent("route", route, "/api/v1/mesh")) as MeshStatus;
+      const limit = optionalNumber(values, "limit", { min: 1, max: 1000, integer: true }) ?? 10;
+      const routes = status.routes.slice(0, limit);
+      console.log(values["json"] === true ? JSON.stringify({ routes }, null, 2) : routesToText(status, limit));
+      return 0;
     }
     const ask = async (parameters: URLSearchParams) =>
       ((await askController(values, `/api/v1/decisions?${parameters}`)) as Static<typeof DecisionList>).decisions;

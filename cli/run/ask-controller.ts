@@ -28,11 +28,23 @@ interface ControllerRequest {
 export async function askController(
   values: OptionValues,
   path: string,
-  { method, body }: ControllerRequest = { method: "GET" },
+  request: ControllerRequest = { method: "GET" },
 ): Promise<unknown> {
-  const url = optionalString(values, "url") ?? defaultUrl;
+  return ask({ option: "url", url: optionalString(values, "url") ?? defaultUrl, who: "controller" }, path, request);
+}
+
+/** {@link askController} for the API of an agent, whose address is the value of an option. */
+export async function askAgent(option: string, url: string, path: string): Promise<unknown> {
+  return ask({ option, url, who: "agent" }, path, { method: "GET" });
+}
+
+async function ask(
+  { option, url, who }: { readonly option: string; readonly url: string; readonly who: "controller" | "agent" },
+  path: string,
+  { method, body }: ControllerRequest,
+): Promise<unknown> {
   if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ""))
-    throw new UsageError(`--url: expected an address like ${defaultUrl}, got "${redactUrl(url)}"`);
+    throw new UsageError(`--${option}: expected an address like ${defaultUrl}, got "${redactUrl(url)}"`);
   const apiKey = apiKeysFromEnvironment(process.env)?.[0];
   const headers: Record<string, string> = apiKey ? { authorization: `Bearer ${apiKey}` } : {};
   if (body !== undefined) headers["content-type"] = "application/json";
@@ -46,11 +58,11 @@ export async function askController(
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
   } catch (cause) {
-    throw new Error(`no controller answers at ${redactUrl(url)}`, { cause });
+    throw new Error(`no ${who} answers at ${redactUrl(url)}`, { cause });
   }
   if (response.ok) return response.json();
   const answer = (await response.json().catch(() => ({}))) as { error?: unknown };
   const said = cleanText(String(answer.error ?? response.statusText));
-  const message = `the controller at ${redactUrl(url)} answers ${response.status}: ${said}`;
+  const message = `the ${who} at ${redactUrl(url)} answers ${response.status}: ${said}`;
   throw response.status === 400 ? new UsageError(message) : new Error(message);
 }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { decisionToText, whyCommand } from "#cli/why.ts";
+import { decisionToText, routesToText, whyCommand } from "#cli/why.ts";
 import { UsageError } from "#platform/errors.ts";
 
 const decision = {
@@ -115,4 +115,16 @@ describe("why", () => {
   ])("%p %p is a usage error", (values, positionals) => {
     expect(whyCommand.run({ ...values, url: server.url.href }, positionals)).rejects.toThrow(UsageError);
   });
+});
+
+test("an agent's routes: when, for what, who answered and why; nothing in them can steer a terminal", () => {
+  const route = {
+    ...{ atMs: Date.UTC(2026, 4, 4, 12, 30), model: "mini\u001b[31m", backend: "thor-2", kind: "peer", rule: "only" },
+    ...{ usd: 1e-6, attempts: 2, outcome: "answered", reason: "thor-2: the only one that can be asked" },
+  };
+  const status = { forward: "when-needed", backends: [], routes: [route, route, route] };
+  const text = routesToText(status, 2);
+  expect(text).not.toContain("\u001b");
+  expect(text.match(/^2026-05-04 12:30:00 {2}mini.*\(2 attempts\)\n {2}thor-2: the only one/gm)).toHaveLength(2);
+  expect(routesToText({ ...status, routes: [] }, 2)).toContain("no request");
 });
