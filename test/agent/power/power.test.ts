@@ -406,6 +406,27 @@ describe("on a board under the test's control", () => {
     expect(await metrics.metrics()).toMatch(/^thormesh_power_mode_switches_total 1$/m);
   });
 
+  test("a long reason is cut to what a message may hold, whether the mode was tried now or is passed over", async () => {
+    await begin();
+    fake.state.results.push({ kind: "failed", reason: "no ".repeat(1000) });
+    await evaluate({ liveQps: 399 });
+    expect(device.differs()).toMatchObject({ desired: "MAXN", reported: "70W" });
+    expect(device.differs()?.reason).toHaveLength(512);
+    await evaluate({ liveQps: 399 });
+    expect(device.status().lastDecision?.passedOver).toMatchObject({ mode: "MAXN" });
+    expect(device.differs()).toMatchObject({ desired: "MAXN", reported: "90W" });
+    expect(device.differs()?.reason).toHaveLength(512);
+  });
+
+  test("a gate that does not say whether it holds texts back may do so", async () => {
+    fake = createRecordingBoard(modes);
+    const gate = { enter: openGate.enter };
+    device = open({ board: "simulated" }, { openDevice: async () => ({ ...fake.device, gate }) });
+    await device.start();
+    expect(device.gate.holds?.()).toBe(true);
+    expect(device.gate.msFor?.(1)).toBe(0);
+  });
+
   test("a failed attempt is no difference once it is no longer wanted", async () => {
     await begin();
     fake.state.results.push({ kind: "failed", reason: "not permitted" });

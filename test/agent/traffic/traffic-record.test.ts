@@ -183,11 +183,14 @@ describe("traffic record", () => {
     const { database: failing } = createFailingDatabase(database, () => (works ? null : "SQLITE_IOERR"));
     const storage = createStorageWatch(createLogger("test", "silent"), lossCauses, () => nowMs);
     const record = new TrafficRecord(failing, "boot-1", nowMs, () => nowMs, storage);
+    serve(record, 120);
+    nowMs += minuteMs;
+    for (const written of record.closeMinutes(nowMs)) record.markQueued(written);
     works = false;
     serve(record, 60);
     nowMs += minuteMs;
     const [minute] = record.closeMinutes(nowMs);
-    expect(record.recentRates(2, nowMs).map(({ qps }) => qps)).toEqual([null, 1]);
+    expect(record.recentRates(3, nowMs).map(({ qps }) => qps)).toEqual([null, 2, 1]);
     record.markQueued(minute!);
     works = true;
     nowMs += minuteMs;
@@ -196,7 +199,7 @@ describe("traffic record", () => {
       openRecord("boot-2")
         .unqueued()
         .map(({ seq }) => seq),
-    ).toEqual([2]);
+    ).toEqual([3]);
   });
 
   test("pruning forgets old minutes, but none that still has to be sent", () => {

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { createCalendar } from "#forecast/data/calendar.ts";
-import { findRecurringEvents } from "#forecast/events/find-recurring-events.ts";
+import { findRecurringEvents, usualRate } from "#forecast/events/find-recurring-events.ts";
 import { seededRandom } from "#forecast/lstm/seeded-random.ts";
 import { runToEnd } from "#forecast/simple/rate-model.ts";
 import { dayMs, minuteMs } from "#platform/time.ts";
@@ -20,6 +20,19 @@ function find(days: number, rise: (day: number, slot: number) => number, step = 
   );
   return runToEnd(findRecurringEvents({ qps, stepMs: step, endMs: startMs + qps.length * step, calendar }));
 }
+
+test("the usual rate is the median of half an hour before and after", () => {
+  const qps = Array.from({ length: 40 }, (_, index) => index);
+  expect([6, 20, 33].map((index) => usualRate({ qps, stepMs }, index))).toEqual([6, 20, 33]);
+});
+
+test("a rise within four times the usual distance from the usual rate is noise", () => {
+  const random = seededRandom(3);
+  const steps = dayMs / stepMs;
+  const qps = Array.from({ length: 14 * steps }, (_, index) => 75 + 50 * random() + (index % steps === 9 ? 55 : 0));
+  const history = { qps, stepMs, endMs: startMs + qps.length * stepMs, calendar };
+  expect(runToEnd(findRecurringEvents(history))).toEqual([]);
+});
 
 test("a job at five past midnight, with the size it had", () => {
   const [event, ...others] = find(6, (day, slot) => (slot === 1 ? 200 + 10 * day : 0));

@@ -35,6 +35,24 @@ test.each([
   for (const [name, share] of Object.entries(expected)) expect(shares!.get(name)).toBeCloseTo(share, 2);
 });
 
+test("a moment without any loss changes nothing", () => {
+  const observed = (isInterrupted: boolean) => {
+    const costs = createDiscountedCosts();
+    for (let round = 0; round < 20; round += 1) {
+      costs.observe(
+        round * hourMs,
+        new Map([
+          ["a", 1],
+          ["b", round < 10 ? 1.3 : 1],
+        ]),
+      );
+      if (isInterrupted) costs.observe(round * hourMs + 59 * minuteMs, new Map());
+    }
+    return costs.shares(["a", "b"]);
+  };
+  expect(observed(true)).toEqual(observed(false));
+});
+
 test("one that was trusted more from the start keeps a lead among equals and loses it when it errs", () => {
   const trusted = (name: string) => (name === "a" ? 4 : 1);
   expect(

@@ -29,6 +29,12 @@ test.each([
   expect(Math.abs(fit(numbers(values) as never, quantile)[0]! - expected)).toBeLessThan(0.4);
 });
 
+test("there are as many steps as rounds, so that nobody waits for all of them", () => {
+  const rows = { inputs: Float64Array.of(1), targets: Float64Array.of(7), weights: Float64Array.of(1), columns: 1 };
+  const task = fitQuantile(rows, { quantile: 0.5, lambda: 1e-6, start: new Float64Array(1), rounds: 5 });
+  expect([...task]).toHaveLength(5);
+});
+
 test("weights count rows", () => {
   expect(fit(numbers([1, 5]) as never, 0.5, [3, 1])[0]).toBeCloseTo(1, 1);
   expect(fit(numbers([1, 5, 1e9]) as never, 0.5, [1, 2, 0])[0]).toBeCloseTo(5, 1);

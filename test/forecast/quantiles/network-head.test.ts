@@ -24,19 +24,25 @@ function teach(minutes: number) {
     }
     quantiles = head.forecast(historyTo(origin), path);
   }
-  return quantiles;
+  return { head, quantiles };
 }
 
 test("gives nothing until it knows the outcome of a hundred forecasts", () => {
-  expect(teach(100)).toBeNull();
-  expect(teach(140)).not.toBeNull();
+  expect(teach(100).quantiles).toBeNull();
+  expect(teach(140).quantiles).not.toBeNull();
 });
 
 test("a path that is right on average becomes quantiles of the peak", () => {
-  const quantiles = teach(1_100)!;
+  const quantiles = teach(1_100).quantiles!;
   for (const [which, quantile] of [0.5, 0.9, 0.95].entries()) {
     expect(Math.abs(quantiles[which]! - (80 + 40 * quantile ** (1 / steps)))).toBeLessThan(4);
   }
+});
+
+test("a record that is shorter than the window has no quantiles, whatever was learnt", () => {
+  const { head } = teach(200);
+  expect(head.forecast(historyTo(60), path)).not.toBeNull();
+  expect(head.forecast(historyTo(59), path)).toBeNull();
 });
 
 test("neither silence nor a short record is an input", () => {

@@ -41,6 +41,10 @@ test.each([0.5, 0.9, 0.95])("the quantile %p on both sides of a step", (quantile
   expect(forecast(trees, 0.75)).toBeWithin(10 + 10 * quantile - 0.8, 10 + 10 * quantile + 0.8);
 });
 
+test("there are as many trees as asked for", () => {
+  expect(boost(inputs, targets, { trees: 7 })).toHaveLength(7);
+});
+
 test("the same seed gives the same trees, another seed others", () => {
   expect(boost(inputs, targets)).toEqual(boost(inputs, targets));
   expect(boost(inputs, targets, { seed: 2 })).not.toEqual(boost(inputs, targets));

@@ -66,6 +66,22 @@ test("the leaf that gains most is split next", () => {
   expect([1, 4, 5, 6, 7, 99].map((value) => treeValue(tree, [value]))).toEqual([-8.5, -8.5, 5, 5, 10, 10]);
 });
 
+test("both sides are split further by their own rows, whichever of them is larger", () => {
+  for (const pulls of [
+    [5, 5, 5, 10, 10, 10, -90],
+    [-90, 5, 5, 5, 10, 10, 10],
+  ]) {
+    const rows = pulls.map((_, row) => [row + 1]);
+    const tree = grow(rows, pulls, { maxLeaves: 3 });
+    expect(rows.map((inputs) => treeValue(tree, inputs))).toEqual(pulls);
+  }
+});
+
+test("rows of little weight are split by, too", () => {
+  const tree = grow([[1], [2], [3], [4]], [-1, -1, 1, 1], { weights: [0.1, 0.1, 0.1, 0.1], maxLeaves: 2 });
+  expect([1, 2, 3, 4].map((value) => treeValue(tree, [value]))).toEqual([-1, -1, 1, 1]);
+});
+
 test("weights count in the gain", () => {
   const inputs = [[1], [2], [3], [4]];
   expect(grow(inputs, [-4, 0, 0, 3], { maxLeaves: 2 }).values[0]).toBe(1);

@@ -97,6 +97,11 @@ describe("head-room above the forecast", () => {
       headroom.observe(minute * minuteMs, minute < 4000 ? 400 : 100);
     }
     expect(headroom.upperQps(forecastAt(6000, [100]), 0.99)).toBe(100);
+    for (let minute = 6000; minute < 9000; minute += 1) {
+      headroom.note(forecastAt(minute, [100]));
+      headroom.observe(minute * minuteMs, 100);
+    }
+    expect(headroom.upperQps(forecastAt(9000, [100]), 0.99)).toBe(100);
   });
 
   test("a forecast some of whose minutes nobody counted teaches nothing", () => {

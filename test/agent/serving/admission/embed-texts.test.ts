@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import { Registry } from "prom-client";
 import { type EmbedderParts, TextEmbedder } from "#agent/serving/admission/embed-texts.ts";
 import type { EmbedRequest } from "#agent/serving/admission/embedder.ts";
@@ -173,6 +173,27 @@ test("a request is answered, recorded and counted", async () => {
   expect(sink.served[0]!.computeMs).toBeGreaterThan(0);
   expect(await counted("success")).toBe(1);
   expect(embedder.inFlight()).toBe(0);
+});
+
+test("a request that is answered leaves nothing at its client's signal", async () => {
+  const { embedder } = setUp();
+  const client = new AbortController();
+  const begun = spyOn(client.signal, "addEventListener");
+  const ended = spyOn(client.signal, "removeEventListener");
+  await embedder.embed(ask(["aaa"], client.signal));
+  expect(begun.mock.calls.length).toBeGreaterThan(0);
+  for (const [kind, listener] of begun.mock.calls)
+    expect(ended.mock.calls.map(([type, each]) => [type, each])).toContainEqual([kind, listener]);
+});
+
+test("texts from the cache are counted as such", async () => {
+  const { embedder, sink } = setUp(undefined, { cache: new ResultCache(1_000_000) });
+  await embedder.embed(ask(["aaa"]));
+  await embedder.embed(ask(["aaa", "bbbb"]));
+  expect(sink.served.map(({ texts, cachedTexts }) => [texts, cachedTexts])).toEqual([
+    [1, 0],
+    [2, 1],
+  ]);
 });
 
 test("a text that is too long is refused where it may not be cut, computed or remembered", async () => {

@@ -49,6 +49,10 @@ afterAll(async () => {
 const embed = (model: string, text: string, more: object = {}) =>
   server.post("/api/v1/embed", { model, inputs: [text], normalize: false, ...more });
 
+test("only loaded models are watched, of all that are there", () => {
+  expect(server.serving.watchedModels().map(({ id }) => id)).toEqual(["plain"]);
+});
+
 test("a directory without manifest.json is served as its files say", async () => {
   const { status, body } = await embed("plain", "b");
   expect([status, body["embeddings"]]).toEqual([200, [[101, 101.125, 101.25, 101.375]]]); // of [CLS]

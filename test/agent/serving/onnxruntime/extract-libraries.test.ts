@@ -53,8 +53,7 @@ describe("extractFiles", () => {
   });
 
   test("what can't be written is an error, and leaves nothing", () => {
-    const name = "x".repeat(240);
-    expect(() => extractFiles(target(), [{ ...file, name }])).toThrow("ENAMETOOLONG");
+    expect(() => extractFiles(target(), [{ ...file, name: "no-such-directory/lib.so.1" }])).toThrow("ENOENT");
     expect(readdirSync(target())).toEqual([]);
   });
 

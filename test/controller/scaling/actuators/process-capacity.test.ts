@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createProcessCapacity } from "#controller/scaling/actuators/process-capacity.ts";
 import { createLogger } from "#platform/log.ts";
@@ -78,6 +78,18 @@ describe("an agent's process", () => {
       prices: { tariffUsdPerKwh: 0.5 },
       broker: { username: "user-a", password: "s3cr3t", url: "mqtt://127.0.0.1:1883/?token=s3cr3t-query" },
     });
+    await provider.stop();
+  });
+
+  test.if(existsSync("/proc/self/fd"))("writes its log by itself: nothing of it stays open here", async () => {
+    const provider = create();
+    await provider.request({ id: "1", agentId: "a", want: "on", reason: "" });
+    await untilNotes(1);
+    const opened = readdirSync("/proc/self/fd").flatMap((fd) => {
+      const path = join("/proc/self/fd", fd);
+      return existsSync(path) ? readlinkSync(path) : [];
+    });
+    expect(opened.filter((path) => path.startsWith(directory.path))).toEqual([]);
     await provider.stop();
   });
 

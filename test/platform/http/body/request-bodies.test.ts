@@ -232,6 +232,16 @@ describe("the memory of all bodies", () => {
   });
 });
 
+test("a body of an unknown length that stalls while others wait is cut off, and they are answered", async () => {
+  const { answer } = bodiesWith(lengthApp, 16 * megabyte);
+  const stalled = answer(endless());
+  const waiting = answer(announced(8 * megabyte));
+  expect(await stalled).toMatchObject({
+    ...{ status: 408, body: { error: "the body: no data for 2 s while other requests were waiting" } },
+  });
+  expect((await waiting).body.length).toBe(8 * megabyte);
+});
+
 test("a compressed body takes the memory of the largest one it may become", async () => {
   const answers: (() => void)[] = [];
   const { answer } = bodiesWith(
