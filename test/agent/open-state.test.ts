@@ -144,23 +144,16 @@ describe("a state file that is taken away from under an agent", () => {
     expect([...new Set(sendAll(outbox))]).toEqual([2, 3]);
   });
 
-  test.each([
-    ["damaged", ["SQLITE_CORRUPT"]],
-    ["damaged and then full", ["SQLITE_CORRUPT", "SQLITE_FULL"]],
-  ])("%s while it is open: moved aside, and what was not written goes into a fresh one", (_name, codes) => {
+  test("damaged while it is open: moved aside, and what was not written goes into a fresh one", () => {
     const { storage, state, outbox } = start();
     outbox.append(minute(1), 0);
+    const damage = { code: "SQLITE_CORRUPT" };
     const query = Database.prototype.query;
-    let failures = 0;
     Database.prototype.query = () => {
-      const code = codes[Math.min(failures, codes.length - 1)];
-      failures += 1;
-      throw Object.assign(new Error("database disk image is malformed"), { code });
+      throw Object.assign(new Error("database disk image is malformed"), damage);
     };
     try {
       outbox.append(minute(2), 0);
-      outbox.oldest();
-      expect(failures).toBeGreaterThan(1);
     } finally {
       Database.prototype.query = query;
     }
@@ -172,6 +165,34 @@ describe("a state file that is taken away from under an agent", () => {
     expect(sendAll(outbox)).toEqual([2]);
     expect(readdirSync(directory).some((name) => name.includes("corrupt"))).toBe(true);
   });
+});
+
+test.each([
+  ["a full disk", ["SQLITE_FULL"], 0],
+  ["damage", ["SQLITE_CORRUPT"], 1],
+  ["damage, and a full disk after it", ["SQLITE_CORRUPT", "SQLITE_FULL"], 1],
+])("after %s it is opened anew where that may help", (_name, codes, reopened) => {
+  const lines: string[] = [];
+  const state = new StateFile(
+    path,
+    pino({ level: "info" }, { write: (line: string) => void lines.push(line) }),
+    () => 0,
+  );
+  open.push(state);
+  lines.length = 0;
+  const query = Database.prototype.query;
+  for (const code of codes) {
+    Database.prototype.query = () => {
+      throw Object.assign(new Error("the disk fails"), { code });
+    };
+    try {
+      expect(() => state.database.query("SELECT 1").get()).toThrow("the disk fails");
+    } finally {
+      Database.prototype.query = query;
+    }
+  }
+  state.recover();
+  expect(lines.filter((line) => line.includes("the state file is open"))).toHaveLength(reopened);
 });
 
 describe("what is no fault of the disk still ends the start", () => {

@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, spyOn, test } from "bun:test";
 import { type TestServing, testServing } from "./start-serving.ts";
 
 const embed = ({ serving }: TestServing) =>
@@ -15,6 +15,21 @@ test("an announced stop is told by /readyz, and requests are answered until the 
   const answer = await embed(server);
   expect([answer.status, answer.headers.get("connection")]).toEqual([200, "close"]);
   await server.serving.stop();
+});
+
+test("a stop that was announced long enough ago waits no longer", async () => {
+  const announceMs = 600_000;
+  const server = testServing({ stopAnnounceMs: announceMs });
+  await server.serving.start();
+  server.serving.announceStop();
+  const now = performance.now.bind(performance);
+  const later = spyOn(performance, "now").mockImplementation(() => now() + announceMs);
+  try {
+    await server.serving.stop();
+  } finally {
+    later.mockRestore();
+  }
+  expect(await embed(server).catch(() => "refused")).toBe("refused");
 });
 
 test("the time between the announcement and the stop counts, and an agent that stands by announces nothing", async () => {

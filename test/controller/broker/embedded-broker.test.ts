@@ -41,6 +41,16 @@ describe("embedded broker", () => {
     return `mqtt://127.0.0.1:${await embedded.listen()}`;
   };
 
+  test("tells who listens that it is there once, and once that it is not", async () => {
+    await begin(() => undefined);
+    const told: boolean[] = [];
+    embedded?.broker.onConnection((connected) => void told.push(connected));
+    await embedded?.broker.start();
+    await embedded?.broker.stop();
+    await embedded?.broker.stop();
+    expect(told).toEqual([true, false]);
+  });
+
   test("acknowledges a QoS 1 message only once it was handled", async () => {
     const stored = Promise.withResolvers<void>();
     const arrived = Promise.withResolvers<void>();

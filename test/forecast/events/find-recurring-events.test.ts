@@ -29,7 +29,7 @@ test("the usual rate is the median of half an hour before and after", () => {
 test("a rise within four times the usual distance from the usual rate is noise", () => {
   const random = seededRandom(3);
   const steps = dayMs / stepMs;
-  const qps = Array.from({ length: 14 * steps }, (_, index) => 75 + 50 * random() + (index % steps === 9 ? 55 : 0));
+  const qps = Array.from({ length: 14 * steps }, (_, index) => 75 + 50 * random() + (index % steps === 9 ? 62 : 0));
   const history = { qps, stepMs, endMs: startMs + qps.length * stepMs, calendar };
   expect(runToEnd(findRecurringEvents(history))).toEqual([]);
 });

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { connect } from "node:net";
+import pino from "pino";
 import { clientNetwork } from "#agent/serving/grpc/connections.ts";
 import type { GrpcServer } from "#agent/serving/grpc/grpc-server.ts";
 import { eventually } from "../../../e2e/program.ts";
@@ -52,7 +53,9 @@ test("those without a key are few, make room for others, and never for those wit
 });
 
 test("one with an open call is not closed for others: these are refused", async () => {
-  server = await startGrpc({ limits: { maxUnprovenPerAddress: 2 } });
+  const lines: string[] = [];
+  const log = pino({ level: "warn" }, { write: (line: string) => void lines.push(line) });
+  server = await startGrpc({ limits: { maxUnprovenPerAddress: 2 }, log });
   const held = await open(2);
   for (const connection of held) {
     await openStream(connection, 1, "grpc.health.v1.Health/Watch");
@@ -65,6 +68,7 @@ test("one with an open call is not closed for others: these are refused", async 
     (closed) => closed === true,
   );
   expect(held.map(({ closed }) => closed)).toEqual([false, false]);
+  expect(lines.join()).toContain('"reason":"too many without a key from one address"');
 });
 
 test.each([{ apiKeys: [key] }, { apiKeys: [] }])(

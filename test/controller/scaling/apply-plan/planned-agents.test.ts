@@ -145,6 +145,24 @@ describe("a plan is asked for", () => {
     expect(cover.qps.map(Math.round)).toEqual([450, 450, 600]);
   });
 
+  test("a minute that was missed counts once, however many rounds fall into it", async () => {
+    const coverAfter = async (rounds: number) => {
+      now = nowMs;
+      const planned = create();
+      const pass = async (liveQps: number, times: number) => {
+        now += minuteMs;
+        planned.observe([{ minuteStartMs: now - minuteMs, qps: 300 }], { ...forecast(300, 300, 300), madeAtMs: now });
+        for (let round = 0; round < times; round += 1)
+          await planned.decide(inputs({ liveQps }), sufficient, bounds, candidates());
+      };
+      for (let minute = 0; minute < 200; minute += 1) await pass(300, 1);
+      await pass(700, rounds);
+      await pass(300, 1);
+      return requests.at(-1)?.cover.qps;
+    };
+    expect(await coverAfter(9)).toEqual(await coverAfter(1));
+  });
+
   test("with no less to cover than comes at present, and what usually comes at this hour", async () => {
     const planned = create();
     planned.observe(history(200), forecast(10, 10, 10));

@@ -25,6 +25,19 @@ test("misses more frequent than the quantile count, rarer ones don't", () => {
   for (const qps of learnt(20)) expect(qps).toBeCloseTo(100, 6);
 });
 
+test("minutes in which next to nothing was expected and next to nothing came say nothing of others", () => {
+  const misses = new ForecastMisses(0.9);
+  const rateOf = (minute: number, inNight: number) => (minute % 2 === 0 ? 100 : inNight);
+  for (let minute = 0; minute < 600; minute += 1) {
+    misses.note(
+      minute,
+      ahead(0).map((_, lead) => rateOf(minute + lead, 0.2)),
+    );
+    misses.learn(minute, rateOf(minute, 0.4));
+  }
+  for (const qps of misses.highQps(ahead(100))) expect(qps).toBeCloseTo(100, 6);
+});
+
 test("what a set-back clock foretold is not learnt from", () => {
   const misses = new ForecastMisses(0.9);
   for (let minute = 0; minute < 1600; minute += 1) {

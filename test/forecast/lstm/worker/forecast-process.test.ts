@@ -64,6 +64,27 @@ async function alive(pid: number): Promise<boolean> {
   return stat !== "" && !stat.includes(") Z ");
 }
 
+test("a process that says it can't be used is lost, and was never ready", async () => {
+  const kinds: string[] = [];
+  const lost = Promise.withResolvers<string>();
+  const worker = new ForecastProcess({
+    ...{ modelDir: null, timeoutMs: 30_000, log },
+    command: [
+      process.execPath,
+      "-e",
+      `process.send({ kind: "unusable", reason: "no weights" }); setInterval(() => {}, 1e6)`,
+    ],
+    onState(state) {
+      kinds.push(state.kind);
+      if (state.kind === "lost") lost.resolve(state.reason);
+    },
+  });
+  running.push(worker);
+  worker.start();
+  expect(await lost.promise).toContain("can't be used: no weights");
+  expect(kinds).not.toContain("ready");
+});
+
 describe("the real process with the committed weights", () => {
   test("forecasts a steady hour near its rate, at any scale", async () => {
     const watched = new Watched();
