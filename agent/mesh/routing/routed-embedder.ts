@@ -248,7 +248,7 @@ export class RoutedEmbedder implements Embedder {
 
   #startHedge(journey: Journey, first: string): Attempt | null {
     const decision = this.#decide(journey, [first, "home"]);
-    if (decision.kind === "refuse" || decision.rule === "all-busy" || decision.rule === "soonest") return null;
+    if (decision.kind === "refuse" || decision.rule === "all-busy") return null;
     const remote = journey.remotes.find(({ id }) => id === decision.backend);
     if (remote === undefined || this.#utilizationOf(journey, remote) >= hedgeBelow || !this.#hedges.take()) return null;
     this.#parts.onExtra("hedge");
