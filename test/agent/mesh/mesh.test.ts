@@ -61,7 +61,11 @@ let worker: Member;
 let second: Member;
 let entry: Member;
 beforeAll(async () => {
-  [worker, second, entry] = await Promise.all([start("worker"), start("second"), start("entry", { targetMs: 600_000 })]);
+  [worker, second, entry] = await Promise.all([
+    start("worker"),
+    start("second"),
+    start("entry", { targetMs: 600_000 }),
+  ]);
 });
 afterEach(() => {
   for (const upstream of upstreams.splice(0)) upstream.stop(true);
