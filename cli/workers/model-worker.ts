@@ -10,14 +10,15 @@ import { type Command, optionalNumber, optionalString, requiredOption } from "#p
 export const modelWorkerCommand: Command = {
   summary: "run one model for the serving process that started this one",
   usage:
-    "--socket PATH --model FILE [--sha256 HASH] --dimension N --pooling HOW --threads N [--engine JSON] [--files JSON] [--hashes JSON] [--prepare] [--keep-memory]",
+    "--socket PATH --model FILE [--sha256 HASH] --dimension N --pooling HOW [--first-position N] --threads N [--engine JSON] [--files JSON] [--hashes JSON] [--prepare] [--keep-memory]",
   hidden: true,
   options: {
     socket: { value: "PATH", help: "Unix socket of the serving process" },
     model: { value: "FILE", help: "ONNX file" },
     sha256: { value: "HASH", help: "expected hash of the file" },
     dimension: { value: "N", help: "length of the vectors" },
-    pooling: { value: "HOW", help: "mean, cls, last-token, model or splade" },
+    pooling: { value: "HOW", help: "pooling of a model's manifest" },
+    "first-position": { value: "N", help: "position of a text's first token; default: 0" },
     files: { value: "JSON", help: "files to hash before they are used" },
     hashes: { value: "JSON", help: "hashes of files that need not be hashed again" },
     "keep-memory": { help: "keep the memory of a batch for the next one" },
@@ -37,6 +38,7 @@ export const modelWorkerCommand: Command = {
       sha256: optionalString(values, "sha256") ?? null,
       dimension,
       pooling: parseConfig(ModelManifest.properties.pooling, requiredOption(values, "pooling"), "--pooling"),
+      firstPosition: optionalNumber(values, "first-position", { min: 0, max: 1_024, integer: true }) ?? 0,
       threads,
       files: files === undefined ? null : parseConfig(Type.Array(ModelFileToCheck), JSON.parse(files), "--files"),
       hashes: parseConfig(

@@ -1,6 +1,7 @@
 import { UsageError } from "#platform/errors.ts";
 import { parseOnnxName } from "./decide-onnx-file.ts";
 import { describeLabels } from "./describe-labels.ts";
+import { describeModules, transformerSettings } from "./describe-modules.ts";
 import { describePooling } from "./describe-pooling.ts";
 import { describeSplade } from "./describe-splade.ts";
 import { isRecord, numberAt, stringAt, textsAt } from "./json-fields.ts";
@@ -14,21 +15,6 @@ export interface ModelDirectoryFiles {
   readonly json: Readonly<Record<string, unknown>>;
 }
 
-/** JSON files that describe a model; tokenizer.json, which is large, is read later. */
-const describingFiles = [
-  "config.json",
-  "modules.json",
-  "sentence_bert_config.json",
-  "config_sentence_transformers.json",
-  "tokenizer_config.json",
-] as const;
-
-/** Configuration file of a module of modules.json. */
-const modulePath = /^\d+_[A-Za-z]+\/config\.json$/;
-
-export const describesModel = (path: string) =>
-  (describingFiles as readonly string[]).includes(path) || modulePath.test(path);
-
 const bytesPerWeight = { fp32: 4, fp16: 2, int8: 1, q4: 0.5 } as const;
 
 /** Model types whose first position is not 0: their position tables have more rows than the model reads tokens. */
@@ -39,16 +25,17 @@ const shiftedPositions =
 const noLimit = 1_000_000;
 const assumedMaxTokens = 512;
 
+/** Returns the position of a text's first token. */
+const describeFirstPosition = (config: unknown): number =>
+  shiftedPositions.test(stringAt(config, "model_type") ?? "") ? (numberAt(config, "pad_token_id") ?? 1) + 1 : 0;
+
 /** Returns the longest text that the model reads, in tokens: the smallest limit that its files state. */
 function describeMaxTokens(json: ModelDirectoryFiles["json"], notes: string[]): number {
   const config = json["config.json"];
-  const shift = shiftedPositions.test(stringAt(config, "model_type") ?? "")
-    ? (numberAt(config, "pad_token_id") ?? 1) + 1
-    : 0;
   const positions =
     numberAt(config, "max_position_embeddings") ?? numberAt(config, "n_positions") ?? numberAt(config, "max_seq_len");
-  const positionLimit = positions === undefined ? Number.POSITIVE_INFINITY : positions - shift;
-  const own = numberAt(json["sentence_bert_config.json"], "max_seq_length");
+  const positionLimit = positions === undefined ? Number.POSITIVE_INFINITY : positions - describeFirstPosition(config);
+  const own = numberAt(transformerSettings(json), "max_seq_length");
   const tokenizerLimit = numberAt(json["tokenizer_config.json"], "model_max_length") ?? Number.POSITIVE_INFINITY;
   const stated = own ?? (tokenizerLimit < noLimit ? tokenizerLimit : Number.POSITIVE_INFINITY);
   const limit = Math.floor(Math.min(stated, positionLimit));
@@ -65,7 +52,10 @@ function describeDimension(json: ModelDirectoryFiles["json"], poolingPath: strin
     numberAt(config, "d_model") ??
     numberAt(config, "dim") ??
     numberAt(config, "n_embd");
-  const pooled = poolingPath === null ? undefined : numberAt(json[poolingPath], "word_embedding_dimension");
+  const pooled =
+    poolingPath === null
+      ? undefined
+      : (numberAt(json[poolingPath], "word_embedding_dimension") ?? numberAt(json[poolingPath], "embedding_dimension"));
   if (hidden !== undefined && pooled !== undefined && hidden !== pooled) {
     throw new UsageError(
       `config.json says that vectors have ${hidden} numbers, ${poolingPath} says ${pooled}: the files are not of one model`,
@@ -75,15 +65,6 @@ function describeDimension(json: ModelDirectoryFiles["json"], poolingPath: strin
   if (dimension === undefined || !Number.isInteger(dimension) || dimension < 1)
     throw new UsageError(`config.json: expected hidden_size, a whole number of at least 1, got ${dimension}`);
   return dimension;
-}
-
-/** Lists the modules of modules.json by the last part of their types (Transformer, Pooling, Dense, Normalize). */
-function moduleConfigs(modules: unknown): { type: string; configPath: string }[] {
-  if (!Array.isArray(modules)) return [];
-  return modules.filter(isRecord).map((module) => ({
-    type: (stringAt(module, "type") ?? "").split(".").at(-1) ?? "",
-    configPath: `${stringAt(module, "path") ?? ""}/config.json`,
-  }));
 }
 
 /**
@@ -105,22 +86,9 @@ export function describeModelDirectory(
   if (onnxPaths.length === 0) throw new UsageError("expected model.onnx or onnx/model*.onnx, got no ONNX file");
   if (!isRecord(json["config.json"])) throw new UsageError("expected config.json, which describes the model");
 
-  const modules = moduleConfigs(json["modules.json"]);
-  const known = [
-    "Transformer",
-    "Pooling",
-    "Dense",
-    "Normalize",
-    "CrossEncoder",
-    "Dropout",
-    "MLMTransformer",
-    "SpladePooling",
-    "",
-  ];
-  const other = modules.find(({ type }) => !known.includes(type));
-  if (other !== undefined) throw new UsageError(`modules.json: a module of type ${other.type} can't be computed here`);
+  const modules = describeModules(json["modules.json"]);
   const pathsOf = (type: string) =>
-    modules.filter((module) => module.type === type).map(({ configPath }) => configPath);
+    modules.filter((module) => module.type === type).map(({ path }) => `${path}/config.json`);
   // Of several dense layers the last one makes the vector.
   const densePath = pathsOf("Dense").at(-1) ?? null;
   const firstPooling = Object.keys(json).find((path) => /^\d+_Pooling\//.test(path)) ?? null;
@@ -133,6 +101,8 @@ export function describeModelDirectory(
     if (vocabulary !== null) return "splade";
     if (labels !== null || densePath !== null) return "model";
     const config = poolingPath === null ? undefined : json[poolingPath];
+    if (modules.length > 0 && poolingPath !== null && config === undefined && catalogue === null)
+      throw new UsageError(`modules.json: expected the file ${poolingPath}, which is not there`);
     if (isRecord(config) && config["include_prompt"] === false && Object.values(prompts).some((text) => text !== ""))
       throw new UsageError(`${poolingPath}: include_prompt: expected true, got false: prompts are always pooled here`);
     const architectures = (json["config.json"] as { readonly architectures?: unknown }).architectures;
@@ -145,6 +115,7 @@ export function describeModelDirectory(
       `config_sentence_transformers.json: default_prompt_name is "${defaultPrompt}", which is not among its prompts`,
     );
   }
+  const settings = transformerSettings(json);
   const bytesOf = (onnxPath: string) =>
     files.filter(({ path }) => path.startsWith(onnxPath)).reduce((sum, { bytes }) => sum + bytes, 0);
   const wide = /16$/.test(stringAt(json["config.json"], "torch_dtype") ?? "") ? "fp16" : "fp32";
@@ -169,8 +140,8 @@ export function describeModelDirectory(
       // Without modules.json the reference is unknown: requests get normalised vectors unless they say otherwise.
       normalise: modules.length === 0 || modules.some(({ type }) => type === "Normalize"),
       maxTokens: Math.max(3, describeMaxTokens(json, notes)),
-      lowercase:
-        isRecord(json["sentence_bert_config.json"]) && json["sentence_bert_config.json"]["do_lower_case"] === true,
+      firstPosition: describeFirstPosition(json["config.json"]),
+      lowercase: isRecord(settings) && settings["do_lower_case"] === true,
       prompts,
       defaultPrompt,
       params: Math.max(1, Math.round(Math.max(...weights))),

@@ -7,7 +7,8 @@ import { checkTrustedTree, findUntrustedInTree } from "#platform/files/check-tru
 import { parseConfig } from "#platform/files/read-config.ts";
 import { readRegularText } from "#platform/files/read-regular-file.ts";
 import { decideOnnxFile, type OnnxChoice } from "./decide-onnx-file.ts";
-import { describeModelDirectory, describesModel } from "./describe-model-directory.ts";
+import { describeModelDirectory } from "./describe-model-directory.ts";
+import { describesModel } from "./describe-modules.ts";
 import { explainOnnxFile } from "./explain-onnx-file.ts";
 import { type FoundModel, ModelManifest } from "./model-manifest.ts";
 import { readDirectoryContents } from "./read-directory-contents.ts";

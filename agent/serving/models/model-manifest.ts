@@ -24,6 +24,18 @@ const OnnxFile = Type.Object(
 );
 export type OnnxFile = Static<typeof OnnxFile>;
 
+/** Ways to make one vector of a text's token vectors. */
+export const Pooling = literals(
+  "mean",
+  "cls",
+  "last-token",
+  "max",
+  "mean-sqrt-length",
+  "weighted-mean",
+  "model",
+  "splade",
+);
+
 /** Schema of `manifest.json` in a model's directory: describes the model and its files. */
 export const ModelManifest = Type.Object(
   {
@@ -46,10 +58,13 @@ export const ModelManifest = Type.Object(
     /** Length of a vector; of a cross-encoder, the number of its labels; of a sparse model, the size of its vocabulary. */
     dimension: Type.Integer({ minimum: 1 }),
     /**
-     * Pooling of token vectors to one: their mean, the first, or the last of the text's own. `model`: the ONNX file pools itself, for
+     * Pooling of token vectors to one: their mean, the first, the last of the text's own, the maximum of each value, the mean times the
+     * square root of their number, or the mean by position (the second token counts twice). `model`: the ONNX file pools itself, for
      * example because a layer follows the pooling. `splade`: the largest weight of each vocabulary token that a text's tokens give it.
      */
-    pooling: { ...literals("mean", "cls", "last-token", "model", "splade"), default: "mean" },
+    pooling: { ...Pooling, default: "mean" },
+    /** Position of a text's first token, for ONNX files that are fed positions: 0, or 2 for RoBERTa. */
+    firstPosition: Type.Integer({ minimum: 0, maximum: 1_024, default: 0 }),
     /** True when the reference implementation scales vectors to length 1. */
     normalise: Type.Boolean(),
     /** Tokens of the longest text, special tokens included; longer texts are cut. */

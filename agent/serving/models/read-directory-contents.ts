@@ -2,7 +2,8 @@ import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { UsageError } from "#platform/errors.ts";
 import { readRegularText } from "#platform/files/read-regular-file.ts";
-import { describesModel, type ModelDirectoryFiles } from "./describe-model-directory.ts";
+import type { ModelDirectoryFiles } from "./describe-model-directory.ts";
+import { describesModel } from "./describe-modules.ts";
 
 /** Lists files down to one directory: weights are no deeper than in onnx/, configuration no deeper than in 1_Pooling/. */
 async function listFiles(directory: string): Promise<string[]> {

@@ -6,10 +6,28 @@ import type { FoundModel } from "./model-manifest.ts";
  * revision, weights, precision, tokenizer, pooling, scaling, cut or prompt is another fingerprint.
  */
 export function vectorSpaceOf({ manifest, precision, modelSha256, tokenizerSha256 }: FoundModel): string {
-  const { id, revision, kind, dimension, pooling, normalise, maxTokens, lowercase, prompts, defaultPrompt } = manifest;
+  const {
+    id,
+    revision,
+    kind,
+    dimension,
+    pooling,
+    firstPosition,
+    normalise,
+    maxTokens,
+    lowercase,
+    prompts,
+    defaultPrompt,
+  } = manifest;
   const facts = [
     ...[id, revision, kind, dimension, pooling, normalise, maxTokens, lowercase, precision],
-    ...[modelSha256, tokenizerSha256, Object.entries(prompts).sort(), defaultPrompt],
+    ...[
+      modelSha256,
+      tokenizerSha256,
+      Object.entries(prompts).sort(),
+      defaultPrompt,
+      ...(firstPosition > 0 ? [firstPosition] : []),
+    ],
   ];
   return createHash("sha256").update(JSON.stringify(facts)).digest("hex").slice(0, 16);
 }

@@ -16,6 +16,7 @@ import { prepareTimeoutMs, sourceBytesOf } from "#agent/serving/prepared/use-pre
 import type { ServingConfig } from "#agent/serving/serving-config.ts";
 import { refuseSlowPatterns } from "#agent/serving/text/check-patterns.ts";
 import type { TokenIdsSetting } from "#agent/serving/text/decide-token-ids.ts";
+import { refuseContradictions } from "#agent/serving/text/refuse-contradictions.ts";
 import { createTextTokenizer, type TextTokenizer } from "#agent/serving/text/text-tokenizer.ts";
 import { readTruncationSide } from "#agent/serving/text/truncation-side.ts";
 import { type ModelProcess, startModelProcess } from "#agent/serving/worker/model-process.ts";
@@ -66,12 +67,14 @@ async function readTokenizer(found: FoundModel, tokenIds?: TokenIdsSetting): Pro
   try {
     const definition = JSON.parse(new TextDecoder().decode(bytes));
     await refuseSlowPatterns(definition);
-    return createTextTokenizer(definition, {
+    const tokenizer = createTextTokenizer(definition, {
       maxTokens: manifest.maxTokens,
       lowercase: manifest.lowercase,
       truncationSide: readTruncationSide(definition, found.tokenizerConfig),
       tokenIds,
     });
+    refuseContradictions(definition, found.tokenizerConfig, tokenizer);
+    return tokenizer;
   } catch (cause) {
     throw new Error(`${path} is not a tokenizer that this program can use`, { cause });
   }

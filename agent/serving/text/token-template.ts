@@ -53,6 +53,9 @@ function readTemplate(part: Part, name: string, idsOf: ReadonlyMap<string, reado
   let secondType: 0 | 1 = 0;
   for (const [i, item] of list.entries()) {
     const { SpecialToken: token, Sequence: text } = isObject(item) ? item : {};
+    const kind = isObject(text) ? "Sequence" : "SpecialToken";
+    const type = isObject(text) ? text["type_id"] : isObject(token) ? token["type_id"] : 0;
+    if (type !== 0 && type !== 1) throw part.refuse(`${name}.${i}.${kind}.type_id`, "0 or 1", type);
     if (isObject(text)) {
       texts.push(String(text["id"]));
       found.push([]);

@@ -149,7 +149,13 @@ function chooseOutput(
   };
   const found = (rule: UsableModelIo["rule"], output: TensorDescription | undefined) => output && { rule, output };
   if (overVocabulary) return found("token-vectors", named(vocabularyNames, 3) ?? only(3));
-  const textVectors = () => found("text-vectors", named(pooledNames, 2) ?? only(2));
+  // A layer behind the pooling is not BERT's own head.
+  const heads = pooledOnly ? pooledNames.filter((name) => name !== "pooler_output") : pooledNames;
+  const others = () => {
+    const output = only(2);
+    return pooledOnly && output?.name === "pooler_output" ? undefined : output;
+  };
+  const textVectors = () => found("text-vectors", named(heads, 2) ?? others());
   // One number for each text may also come as a list of numbers.
   if (pooledOnly) return (dimension === 1 && numbers.length === 1 && found("single-numbers", only(1))) || textVectors();
   return (

@@ -127,6 +127,7 @@ function commandLine(
     ...["--socket", socketPath, "--model", modelPath],
     ...(modelSha256 === null ? [] : ["--sha256", modelSha256]),
     ...["--dimension", String(manifest.dimension), "--pooling", manifest.pooling],
+    ...["--first-position", String(manifest.firstPosition)],
     ...["--threads", String(options.threads)],
     ...(options.files === undefined ? [] : ["--files", JSON.stringify(options.files)]),
     ...(options.hashes === undefined ? [] : ["--hashes", JSON.stringify(options.hashes)]),

@@ -15,6 +15,8 @@ import { poolTokens } from "./pool-tokens.ts";
 import { asksForEveryToken, idOf, typeOf } from "./token-types.ts";
 
 export interface OnnxModelOptions extends Pick<ModelManifest, "dimension" | "pooling"> {
+  /** Position of a text's first token. Default: 0. */
+  readonly firstPosition?: number;
   readonly threads: number;
   /** Keeps the memory of a batch for the next one. Default: false. */
   readonly keepMemory?: boolean;
@@ -43,17 +45,17 @@ function describe(metadata: readonly InferenceSession.ValueMetadata[]): TensorDe
 }
 
 /** Values of a token by input: its id, 1 for a token that is not padding, its text of a pair, and its position. */
-const valueFor: Record<InputName, (token: number, place: number) => number> = {
+const valueFor: Record<InputName, (token: number, position: number) => number> = {
   input_ids: idOf,
   attention_mask: () => 1,
   token_type_ids: typeOf,
-  position_ids: (_token, place) => place,
+  position_ids: (_token, position) => position,
 };
 
 function inputTensor(
   { name, type }: UsableModelIo["inputs"][number],
   texts: readonly Uint32Array[],
-  paddedTokens: number,
+  { paddedTokens, firstPosition }: { readonly paddedTokens: number; readonly firstPosition: number },
 ): Tensor {
   const shape = [texts.length, paddedTokens];
   const size = texts.length * paddedTokens;
@@ -65,7 +67,7 @@ function inputTensor(
   for (const [row, text] of texts.entries()) {
     const start = row * paddedTokens;
     for (let place = 0; place < text.length; place += 1)
-      words[(start + place) * step] = value(text[place] as number, place);
+      words[(start + place) * step] = value(text[place] as number, firstPosition + place);
   }
   return wide === null ? new Tensor("int32", words, shape) : new Tensor("int64", wide, shape);
 }
@@ -94,7 +96,13 @@ function floatsOf(output: Tensor): Float32Array | null {
  * @throws Error when ONNX Runtime refuses the file or the file does not match the manifest.
  */
 export async function loadOnnxModel(source: Uint8Array | string, options: OnnxModelOptions): Promise<OnnxModel> {
-  const { dimension, pooling, providers = [{ providers: ["cpu"] }], onnxruntimeDirectory = null } = options;
+  const {
+    dimension,
+    pooling,
+    providers = [{ providers: ["cpu"] }],
+    onnxruntimeDirectory = null,
+    firstPosition = 0,
+  } = options;
   const { session, provider, refused } = await openSession(
     source,
     providers,
@@ -124,7 +132,7 @@ export async function loadOnnxModel(source: Uint8Array | string, options: OnnxMo
     hasTokenVectors: tokenOutput !== null,
     async run(texts, paddedTokens) {
       const feeds: Record<string, Tensor> = Object.fromEntries(
-        io.inputs.map((input) => [input.name, inputTensor(input, texts, paddedTokens)] as const),
+        io.inputs.map((input) => [input.name, inputTensor(input, texts, { paddedTokens, firstPosition })] as const),
       );
       for (const cache of io.caches) feeds[cache.name] = emptyCache(cache, texts.length);
       const everyToken = texts.map(asksForEveryToken);

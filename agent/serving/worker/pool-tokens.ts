@@ -1,15 +1,35 @@
-/** Way to make one vector of token vectors. */
-export type TokenPooling = "mean" | "cls" | "last-token" | "splade";
+import type { ModelManifest } from "#agent/serving/models/model-manifest.ts";
 
-function meanOf(hidden: Float32Array, start: number, tokens: number, dimension: number): Float32Array {
+/** Way to make one vector of token vectors. */
+export type TokenPooling = Exclude<ModelManifest["pooling"], "model">;
+
+interface TokenRows {
+  readonly hidden: Float32Array;
+  readonly start: number;
+  readonly tokens: number;
+  readonly dimension: number;
+}
+
+/** Sums a text's token vectors, each times its weight, and divides the sum. */
+function sumOf({ hidden, start, tokens, dimension }: TokenRows, weighted: boolean, divisor: number): Float32Array {
   const sum = new Float64Array(dimension);
   for (let token = 0; token < tokens; token += 1) {
     const offset = start + token * dimension;
-    for (let i = 0; i < dimension; i += 1) sum[i] = (sum[i] as number) + (hidden[offset + i] as number);
+    const weight = weighted ? token + 1 : 1;
+    for (let i = 0; i < dimension; i += 1) sum[i] = (sum[i] as number) + weight * (hidden[offset + i] as number);
   }
-  const mean = new Float32Array(dimension);
-  for (let i = 0; i < dimension; i += 1) mean[i] = (sum[i] as number) / tokens;
-  return mean;
+  const result = new Float32Array(dimension);
+  for (let i = 0; i < dimension; i += 1) result[i] = (sum[i] as number) / divisor;
+  return result;
+}
+
+function maxOf({ hidden, start, tokens, dimension }: TokenRows): Float32Array {
+  const max = hidden.slice(start, start + dimension);
+  for (let token = 1; token < tokens; token += 1) {
+    const offset = start + token * dimension;
+    for (let i = 0; i < dimension; i += 1) max[i] = Math.max(max[i] as number, hidden[offset + i] as number);
+  }
+  return max;
 }
 
 /** Weights of the vocabulary's tokens: of each the largest among a text's tokens, which count if positive, on a logarithmic scale (SPLADE). */
@@ -27,8 +47,8 @@ function spladeOf(logits: Float32Array, start: number, tokens: number, dimension
 }
 
 /**
- * Makes one vector for each text of those of its tokens, without the padding: their mean, the first one, the last, or SPLADE's weights. Texts are padded at
- * their end, so a text's last token is the one before its padding.
+ * Makes one vector for each text of those of its tokens, without the padding. Texts are padded at their end, so a text's last token is the
+ * one before its padding.
  * @param hidden batch × paddedTokens × dimension, row by row
  * @param lengths number of tokens of each text, at least 1
  */
@@ -41,9 +61,24 @@ export function poolTokens(
 ): Float32Array[] {
   return lengths.map((length, row) => {
     const start = row * paddedTokens * dimension;
-    if (pooling === "mean") return meanOf(hidden, start, length, dimension);
-    if (pooling === "splade") return spladeOf(hidden, start, length, dimension);
-    const token = start + (pooling === "cls" ? 0 : length - 1) * dimension;
-    return hidden.slice(token, token + dimension);
+    const rows = { hidden, start, tokens: length, dimension };
+    switch (pooling) {
+      case "mean":
+        return sumOf(rows, false, length);
+      case "mean-sqrt-length":
+        return sumOf(rows, false, Math.sqrt(length));
+      case "weighted-mean":
+        return sumOf(rows, true, (length * (length + 1)) / 2);
+      case "max":
+        return maxOf(rows);
+      case "splade":
+        return spladeOf(hidden, start, length, dimension);
+      case "cls":
+        return hidden.slice(start, start + dimension);
+      case "last-token":
+        return hidden.slice(start + (length - 1) * dimension, start + length * dimension);
+      default:
+        return pooling satisfies never;
+    }
   });
 }

@@ -20,7 +20,8 @@ import { encodeFrame, type Frame, FrameReader, maxFrameBytes, type SharedWeights
 import type { OnnxModel, OnnxModelOptions } from "./onnx-model.ts";
 import { trimMemory } from "./trim-memory.ts";
 
-export interface ModelWorkerOptions extends Pick<OnnxModelOptions, "dimension" | "pooling" | "threads" | "keepMemory"> {
+export interface ModelWorkerOptions
+  extends Pick<OnnxModelOptions, "dimension" | "pooling" | "firstPosition" | "threads" | "keepMemory"> {
   readonly socketPath: string;
   readonly modelPath: string;
   /** Expected hash of the ONNX file; null: it is not checked. */

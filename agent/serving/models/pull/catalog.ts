@@ -1,4 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { Pooling } from "#agent/serving/models/model-manifest.ts";
 import catalogJson from "#models/catalog.json" with { type: "json" };
 import { parseConfig } from "#platform/files/read-config.ts";
 import { literals, orNull, strict } from "#platform/schema-parts.ts";
@@ -24,7 +25,7 @@ const CatalogModel = Type.Object(
     /** Required files; others that describe the model are pulled too. */
     files: Type.Array(CatalogFile, { minItems: 2 }),
     dimension: Type.Integer({ minimum: 1 }),
-    pooling: literals("mean", "cls", "last-token", "model"),
+    pooling: Pooling,
     /** Null: from its own files. */
     normalise: orNull(Type.Boolean()),
     maxTokens: Type.Integer({ minimum: 3 }),

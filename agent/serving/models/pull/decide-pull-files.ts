@@ -1,4 +1,5 @@
 import { decideOnnxFile, type OnnxChoice, type OnnxFileDecision } from "#agent/serving/models/decide-onnx-file.ts";
+import { describesModel } from "#agent/serving/models/describe-modules.ts";
 
 export type PullDecision =
   | {
@@ -47,11 +48,11 @@ export function decidePullFiles(paths: readonly string[], choice: OnnxChoice): P
       // Exporters put single tensors of models beyond 2 GB into files named after the tensor, without an extension.
       (beside !== "" && path.startsWith(beside) && /^([^./]+|[^/]+_value)$/.test(path.slice(beside.length))),
   );
-  const moduleConfigs = paths.filter((path) => /^\d+_[A-Za-z]+\/config\.json$/.test(path));
   const describing = paths.filter((path) => describingPaths.includes(path));
+  const others = paths.filter(describesModel);
   return {
     kind: "pull",
     // Small files come first, so that a model that can't be served is refused before its weights are downloaded.
-    paths: [...new Set([...describing, ...moduleConfigs, ...weights])],
+    paths: [...new Set([...describing, ...others, ...weights])],
   };
 }

@@ -14,13 +14,22 @@ export interface AddedToken {
 }
 
 /**
- * Reads the added tokens of a tokenizer.json. One that the model's vocabulary has too gets the id it has there, as in the reference.
+ * Reads the added tokens of a tokenizer.json. As in the reference, one that the model's vocabulary has too gets the id it has there, and the
+ * others are numbered in their order behind it, whatever ids the file states.
  * @throws Error for one with an option that is not obeyed.
  */
 export function readAddedTokens(
   list: readonly Record<string, unknown>[],
   vocabulary: ReadonlyMap<string, number>,
 ): AddedToken[] {
+  const ids = new Map<string, number>();
+  let highest = -1;
+  const idFor = (content: string): number => {
+    const id = ids.get(content) ?? vocabulary.get(content) ?? Math.max(highest + 1, vocabulary.size);
+    ids.set(content, id);
+    highest = Math.max(highest, id);
+    return id;
+  };
   return list.map(({ id, content, single_word: single, special, normalized, lstrip, rstrip }, i) => {
     if (single === true)
       throw new Error(`added_tokens.${i}.single_word: expected false, got true, for ${JSON.stringify(content)}`);
@@ -29,7 +38,7 @@ export function readAddedTokens(
     if (typeof content !== "string")
       throw new Error(`added_tokens.${i}.content: expected a text, got ${JSON.stringify(content)}`);
     return {
-      id: vocabulary.get(content) ?? (id as number),
+      id: content === "" ? (id as number) : idFor(content),
       content,
       special: special === true,
       normalized: typeof normalized === "boolean" ? normalized : special !== true,

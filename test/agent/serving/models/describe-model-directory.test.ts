@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { describeModelDirectory, describesModel } from "#agent/serving/models/describe-model-directory.ts";
+import { describeModelDirectory } from "#agent/serving/models/describe-model-directory.ts";
+import { describesModel } from "#agent/serving/models/describe-modules.ts";
 
 const bert = { architectures: ["BertModel"], model_type: "bert", hidden_size: 384, max_position_embeddings: 512 };
 const modules = [
@@ -41,6 +42,7 @@ test("a sentence-transformers directory is what its files say", () => {
     kind: "embedding",
     dimension: 384,
     pooling: "mean",
+    firstPosition: 0,
     normalise: true,
     maxTokens: 256,
     lowercase: true,
@@ -68,28 +70,47 @@ test("what no file says is assumed, and said", () => {
 });
 
 describe("pooling", () => {
+  const noMean = { pooling_mode_mean_tokens: false };
   test.each([
     { name: "mean", config: { pooling_mode_mean_tokens: true, pooling_mode_cls_token: false }, expected: "mean" },
     { name: "cls", config: { pooling_mode_mean_tokens: false, pooling_mode_cls_token: true }, expected: "cls" },
-    { name: "last token", config: { pooling_mode_lasttoken: true }, expected: "last-token" },
+    { name: "last token", config: { ...noMean, pooling_mode_lasttoken: true }, expected: "last-token" },
+    { name: "maximum", config: { ...noMean, pooling_mode_max_tokens: true }, expected: "max" },
+    { name: "by length", config: { ...noMean, pooling_mode_mean_sqrt_len_tokens: true }, expected: "mean-sqrt-length" },
+    { name: "by position", config: { ...noMean, pooling_mode_weightedmean_tokens: true }, expected: "weighted-mean" },
+    { name: "the mean unless it is off", config: { word_embedding_dimension: 384 }, expected: "mean" },
     { name: "the newer way", config: { pooling_mode: "lasttoken" }, expected: "last-token" },
+    { name: "the newer way in capitals", config: { pooling_mode: "MAX" }, expected: "max" },
+    { name: "a list of one", config: { pooling_mode: ["weightedmean"] }, expected: "weighted-mean" },
   ] as const)("$name", ({ config, expected }) => {
     expect(describeWith({ "1_Pooling/config.json": config }).manifest.pooling).toBe(expected);
   });
 
   test.each([
-    { name: "another one", config: { pooling_mode_max_tokens: true }, message: "got pooling_mode_max_tokens" },
+    { name: "another one", config: { ...noMean, pooling_mode_attention: true }, message: "got pooling_mode_attention" },
     { name: "none", config: { pooling_mode_mean_tokens: false }, message: "got none" },
     {
       name: "two together",
       config: { pooling_mode_mean_tokens: true, pooling_mode_cls_token: true },
       message: "got pooling_mode_mean_tokens, pooling_mode_cls_token",
     },
+    { name: "a list of two", config: { pooling_mode: ["cls", "mean"] }, message: "got cls, mean" },
   ])("$name is refused", ({ config, message }) => {
     expect(() => describeWith({ "1_Pooling/config.json": config })).toThrow(
       `1_Pooling/config.json: expected one pooling`,
     );
     expect(() => describeWith({ "1_Pooling/config.json": config })).toThrow(message);
+  });
+
+  test.each([
+    { config: { pooling_mode_cls_token: true }, notes: 1 },
+    { config: { ...noMean, pooling_mode_cls_token: true }, notes: 0 },
+  ])("$config: cls, and a note where sentence-transformers would join the mean", ({ config, notes }) => {
+    const described = describeWith({ "1_Pooling/config.json": config });
+    expect(described.manifest.pooling).toBe("cls");
+    expect(described.notes.filter((note) => note.includes("sentence-transformers would join the mean"))).toHaveLength(
+      notes,
+    );
   });
 
   const decoder = { ...bert, architectures: ["Qwen3ForCausalLM"] };
@@ -224,8 +245,28 @@ test.each([
   },
   {
     name: "a module of another kind",
-    json: { "modules.json": [{ path: "", type: "a.CLIPModel" }] },
+    json: { "modules.json": [{ path: "", type: "sentence_transformers.models.CLIPModel" }] },
     message: "type CLIPModel",
+  },
+  {
+    name: "a module of the model's own code",
+    json: { "modules.json": [{ path: "", type: "custom_st.Transformer" }] },
+    message: "got custom_st.Transformer, which is code of the model's own",
+  },
+  {
+    name: "a Transformer in a directory of its own",
+    json: { "modules.json": [{ path: "0_Transformer", type: "sentence_transformers.models.Transformer" }] },
+    message: "got them in 0_Transformer",
+  },
+  {
+    name: "a pooling whose file is not there",
+    json: { "modules.json": modules },
+    message: "expected the file 1_Pooling/config.json",
+  },
+  {
+    name: "another size, as newer files name it",
+    json: { "1_Pooling/config.json": { embedding_dimension: 768, pooling_mode: "mean" } },
+    message: "1_Pooling/config.json says 768",
   },
   {
     name: "a default prompt that is not there",
@@ -240,6 +281,8 @@ test.each([
   { path: "config.json", read: true },
   { path: "1_Pooling/config.json", read: true },
   { path: "2_Dense/config.json", read: true },
+  { path: "pooling/config.json", read: true },
+  { path: "sentence_xlm-roberta_config.json", read: true },
   { path: "tokenizer.json", read: false },
   { path: "onnx/config.json", read: false },
 ])("$path describes the model: $read", ({ path, read }) => {
@@ -265,3 +308,33 @@ test.each(["roberta", "data2vec-text", "xmod", "ibert", "luke", "roberta-prelaye
     expect(describeWith({ "config.json": config }).manifest.maxTokens).toBe(512);
   },
 );
+
+test("a module's settings are read where modules.json says they are", () => {
+  const elsewhere = modules.map((each) => (each.path === "1_Pooling" ? { ...each, path: "head/" } : each));
+  const cls = { word_embedding_dimension: 384, pooling_mode_mean_tokens: false, pooling_mode_cls_token: true };
+  const { manifest } = describeWith({
+    "modules.json": elsewhere,
+    "head/config.json": cls,
+    "1_Pooling/config.json": pooling,
+  });
+  expect(manifest.pooling).toBe("cls");
+});
+
+test.each(["bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet"])(
+  "sentence_%s_config.json is the Transformer's own file",
+  (name) => {
+    const { manifest } = describeWith({
+      [`sentence_${name}_config.json`]: { max_seq_length: 64, do_lower_case: true },
+    });
+    expect(manifest).toMatchObject({ maxTokens: 64, lowercase: true });
+  },
+);
+
+test.each([
+  { type: "bert", first: 0 },
+  { type: "roberta", first: 2 },
+  { type: "mpnet", first: 2 },
+])("the first token of $type has the position $first", ({ type, first }) => {
+  const config = { ...bert, model_type: type, pad_token_id: 1 };
+  expect(describeWith({ "config.json": config }).manifest.firstPosition).toBe(first);
+});

@@ -93,8 +93,8 @@ describe("findModel", () => {
     { name: "no config.json", files: { "config.json": null }, message: "expected config.json" },
     {
       name: "another pooling",
-      files: { "1_Pooling/config.json": { pooling_mode_max_tokens: true } },
-      message: "got pooling_mode_max_tokens",
+      files: { "1_Pooling/config.json": { pooling_mode_attention: true } },
+      message: "got pooling_mode_attention",
     },
     {
       name: "an unknown size",

@@ -53,6 +53,16 @@ describe("a post-processor that can't be obeyed is refused with its place", () =
   test.each([
     { name: "another type", definition: { type: "Reverse" }, says: 'post_processor: "Reverse"' },
     { name: "another option", definition: { ...bert, mask: 1 }, says: "post_processor.mask" },
+    {
+      name: "a special token of a third type, as XLNet's",
+      definition: { ...template, single: [sequence("A"), special("[CLS]", 2)] },
+      says: "post_processor.single.1.SpecialToken.type_id: expected 0 or 1, got 2",
+    },
+    {
+      name: "a second text of a third type",
+      definition: { ...template, pair: [sequence("A"), sequence("B", 2)] },
+      says: "post_processor.pair.1.Sequence.type_id: expected 0 or 1, got 2",
+    },
     { name: "a token without an id", definition: { ...bert, sep: "[SEP]" }, says: "post_processor.sep" },
     {
       name: "the second text before the first",

@@ -322,3 +322,11 @@ test("a model with a layer behind the pooling needs an output of text vectors", 
     "expected an output of 384 numbers for each text, got last_hidden_state float32 [batch, sequence, 384]",
   );
 });
+
+test.each([
+  { name: "alone", outputs: [texts("pooler_output")] },
+  { name: "beside token vectors", outputs: [tokens("last_hidden_state"), texts("pooler_output")] },
+])("BERT's own head $name is not a layer behind the pooling", ({ outputs }) => {
+  const io = decideModelIo([ids, mask], outputs, { dimension: 384, pooledOnly: true });
+  expect(io).toMatchObject({ kind: "unusable", rule: "no-text-vectors" });
+});

@@ -2,6 +2,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { ModelManifest } from "#agent/serving/models/model-manifest.ts";
 import { loadOnnxModel } from "#agent/serving/worker/onnx-model.ts";
 import { asSecondText } from "#agent/serving/worker/token-types.ts";
 import { type OnnxGraph, onnxFile } from "../../../fakes/onnx/onnx-file.ts";
@@ -10,7 +11,7 @@ import { idsInput, lookUpModel, pairModel, tokenTable } from "../../../fakes/onn
 const directory = await mkdtemp(join(tmpdir(), "thormesh-test-"));
 afterAll(() => rm(directory, { recursive: true }));
 
-const load = (graph: OnnxGraph, pooling: "mean" | "cls" | "last-token" | "model" = "mean", dimension = 4) =>
+const load = (graph: OnnxGraph, pooling: ModelManifest["pooling"] = "mean", dimension = 4) =>
   loadOnnxModel(onnxFile(graph), { dimension, pooling, threads: 1 });
 
 /** Token 5's vector is 5, 5.125, 5.25, 5.375, and so on. */
@@ -23,6 +24,7 @@ describe("token vectors are pooled, padding left out", () => {
     { pooling: "mean", expected: [7, 9] },
     { pooling: "cls", expected: [5, 9] },
     { pooling: "last-token", expected: [10, 9] },
+    { pooling: "max", expected: [10, 9] },
   ] as const)("$pooling", async ({ pooling, expected }) => {
     const model = await load(lookUpModel(small), pooling);
     for (const padded of [3, 8]) {
@@ -49,7 +51,20 @@ test.each([
   expect([...(await model.run(texts, 4))[0]!]).toEqual(vectorOf(7));
 });
 
-test("positions count from 0 in each text", async () => {
+test("the mean by position counts the second token twice, the third three times", async () => {
+  const [first, second] = await (await load(lookUpModel(small), "weighted-mean")).run(texts, 4);
+  for (const i of [0, 1, 2, 3]) expect(first?.[i]).toBeCloseTo((5 + 2 * 6 + 3 * 10) / 6 + i / 8, 5);
+  expect([...(second ?? [])]).toEqual(vectorOf(9));
+});
+
+test("the mean by length is the sum divided by the root of the number of tokens", async () => {
+  const model = await load(lookUpModel(small), "mean-sqrt-length");
+  const [first, second] = await model.run(texts, 4);
+  for (const i of [0, 1, 2, 3]) expect(first?.[i]).toBeCloseTo((5 + 6 + 10 + (3 * i) / 8) / Math.sqrt(3), 5);
+  expect([...(second ?? [])]).toEqual(vectorOf(9));
+});
+
+test("positions count from 0 in each text, or from the model's first one", async () => {
   const graph = lookUpModel({ ...small, inputs: [idsInput(), idsInput("position_ids")] });
   const byPosition = {
     ...graph,
@@ -57,6 +72,13 @@ test("positions count from 0 in each text", async () => {
   };
   const model = await load(byPosition, "last-token");
   expect((await model.run(texts, 3)).map((vector) => vector[0])).toEqual([2, 0]);
+  const shifted = await loadOnnxModel(onnxFile(byPosition), {
+    dimension: 4,
+    pooling: "last-token",
+    threads: 1,
+    firstPosition: 2,
+  });
+  expect((await shifted.run(texts, 3)).map((vector) => vector[0])).toEqual([4, 2]);
 });
 
 test("an output that is pooled already is taken as it is", async () => {
