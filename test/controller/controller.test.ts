@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, spyOn, test } from "bun:test";
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -7,8 +7,10 @@ import { connectAsync } from "mqtt";
 import { readBrokerKey } from "#controller/broker/broker-key.ts";
 import { ControllerConfig } from "#controller/config.ts";
 import { Controller } from "#controller/controller.ts";
+import { Ingest } from "#controller/fleet/ingest.ts";
+import { Housekeeping } from "#controller/housekeeping.ts";
 import type { Forecaster } from "#forecast/forecaster.ts";
-import { systemClock } from "#platform/clock.ts";
+import { createClock, systemClock } from "#platform/clock.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
 import { createLogger } from "#platform/log.ts";
 import type { Desired, MinuteData } from "#protocol/messages.ts";
@@ -291,6 +293,29 @@ describe("controller", () => {
     await enter("a", "standby");
     await eventually(ids, (known) => known.length > 0);
     expect((await ask("GET", "/api/v1/agents/a")).body).toMatchObject({ status: "online", recentMinutes: [] });
+  });
+
+  test("looks after the store's size every five minutes of its clock", async () => {
+    const trimmed = Promise.withResolvers<void>();
+    const reconsider = spyOn(Ingest.prototype, "reconsider");
+    const trim = spyOn(Housekeeping.prototype, "trim").mockImplementation(async () => {
+      // Once as it starts, then after minutes that were in doubt are looked at again.
+      if (reconsider.mock.calls.length > 0) trimmed.resolve();
+    });
+    try {
+      const config = parseConfig(
+        ControllerConfig,
+        { stateDir, logLevel: "silent", api: { port: 0 }, broker: { port: 0 } },
+        "test",
+      );
+      const clock = createClock({ speed: 600, anchorRealMs: Date.now(), startMs: Date.UTC(2026, 0, 5, 12, 1) });
+      controller = new Controller(config, { log, clock, forecaster: sameAgain });
+      await controller.start();
+      await trimmed.promise;
+    } finally {
+      reconsider.mockRestore();
+      trim.mockRestore();
+    }
   });
 
   test("an override comes before the controller's decisions", async () => {

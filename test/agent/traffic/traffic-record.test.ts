@@ -202,6 +202,20 @@ describe("traffic record", () => {
     ).toEqual([3]);
   });
 
+  test("without its disk a week of minutes is known, and no more", () => {
+    let works = true;
+    const { database: failing } = createFailingDatabase(database, () => (works ? null : "SQLITE_IOERR"));
+    const storage = createStorageWatch(createLogger("test", "silent"), lossCauses, () => nowMs);
+    const record = new TrafficRecord(failing, "boot-1", nowMs, () => nowMs, storage);
+    const week = 7 * 24 * 60;
+    for (let minute = 0; minute <= week; minute += 1) {
+      nowMs += minuteMs;
+      for (const written of record.closeMinutes(nowMs)) record.markQueued(written);
+    }
+    works = false;
+    expect(record.recentRates(week + 1, nowMs).map(({ qps }) => qps)).toEqual([null, ...new Array(week).fill(0)]);
+  });
+
   test("pruning forgets old minutes, but none that still has to be sent", () => {
     const record = openRecord();
     nowMs += 2 * minuteMs;

@@ -56,6 +56,17 @@ describe("the meter", () => {
     expect(meter.mean(0)).toMatchObject({ gpu: null, processCpu: null });
   });
 
+  test("the newest 64 samples are kept", async () => {
+    const meter = open();
+    for (let sample = 0; sample < 66; sample += 1) {
+      nowMs += 1_000;
+      // The CPU is busy all the time until the second sample, which is the first with a load.
+      counters = at(sample < 2 ? sample * 100 : 100, (sample + 1) * 100, {});
+      await meter.sample();
+    }
+    expect(meter.mean(0).cpu).toBe(0);
+  });
+
   test("measures this process here", async () => {
     const meter = new UtilizationMeter({
       read: createProcReader(),

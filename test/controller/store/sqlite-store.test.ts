@@ -6,7 +6,7 @@ import { controllerMigrations } from "#controller/store/migrations.ts";
 import { createSqliteStore } from "#controller/store/sqlite-store.ts";
 import { openDatabase } from "#platform/files/open-database.ts";
 import { createLogger } from "#platform/log.ts";
-import { aMinute } from "../../fakes/builders.ts";
+import { aBirth, aMinute, aPresence } from "../../fakes/builders.ts";
 import { describeStore } from "./store-contract.ts";
 
 const silent = createLogger("test", "silent");
@@ -22,6 +22,18 @@ describeStore("SQLite", async () => {
       rmSync(directory, { recursive: true });
     },
   };
+});
+
+test("an agent of whom it can't be read when it was heard of counts as silent for long", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "thormesh-store-"));
+  const database = openDatabase(join(directory, "controller.db"), controllerMigrations, silent, 1);
+  const store = createSqliteStore(database);
+  const agent = { agentId: "thor-1", presence: aPresence(), birth: aBirth(), reported: null };
+  await store.saveAgent({ ...agent, lastHeardMs: 5 });
+  database.run("UPDATE agent SET last_heard_ms = -1");
+  expect(await store.loadAgents()).toMatchObject([{ agentId: "thor-1", lastHeardMs: 0 }]);
+  await store.close();
+  rmSync(directory, { recursive: true });
 });
 
 test("what was kept is there after closing and opening again", async () => {

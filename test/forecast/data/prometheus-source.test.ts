@@ -100,6 +100,12 @@ describe("reading from Prometheus", () => {
     expect(trace.counts).toEqual(Array.from({ length: 3_000 }, (_, minute) => minute * 60));
   });
 
+  test("a server that takes not even the smallest pieces is refused, and asked no more", async () => {
+    override = () => refuse(422, "execution", "query processing would load too many samples into memory");
+    await expect(read(1_600)).rejects.toThrow("too many samples");
+    expect(asked.map(({ from, to }) => (to - from) / 60 + 1)).toEqual([1_600, 800, 400, 200, 100]);
+  });
+
   test("a server that gives a page of what was asked for, and does not say so, is asked for the rest; what it does not have is a gap", async () => {
     const known = (url: URL) => valuesOf(url).filter(([, minute]) => Number(minute) < 2_590);
     override = (url) => matrix(known(url).slice(0, 1_000));

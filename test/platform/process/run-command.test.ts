@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, spyOn, test } from "bun:test";
 import { fileURLToPath } from "node:url";
 import { runCommand } from "#platform/process/run-command.ts";
 
@@ -31,6 +31,20 @@ test("a grandchild that holds the pipes does not hold the answer", async () => {
   const outcome = await runCommand(["sh", "-c", "sleep 600 & echo $!"], 120_000);
   expect(outcome).toMatchObject({ kind: "exited", exitCode: 0 });
   process.kill(Number(outcome.output), "SIGKILL");
+});
+
+test("a command that ends in time leaves no timer, which would keep this process alive", async () => {
+  const timeouts = spyOn(globalThis, "setTimeout");
+  const ended = spyOn(globalThis, "clearTimeout");
+  try {
+    await runCommand(["true"], 54_321);
+    const timers = timeouts.mock.results.filter((_, call) => timeouts.mock.calls[call]?.[1] === 54_321);
+    expect(timers).toHaveLength(1);
+    expect(ended.mock.calls.flat() as unknown[]).toContain(timers[0]?.value);
+  } finally {
+    timeouts.mockRestore();
+    ended.mockRestore();
+  }
 });
 
 test("a tool that is not there", async () => {

@@ -87,6 +87,18 @@ test("200 random small fleets: all but a few as cheap as the cheapest compositio
   expect(dearer).toBeLessThanOrEqual(20);
 });
 
+test("of what may come, the largest devices may fail, but nothing that is rented", () => {
+  const [device] = randomFleet(() => 0.5).devices;
+  const fleet: BacktestFleet = {
+    ...{ ...randomFleet(() => 0.5), spareDevices: 1 },
+    devices: [{ ...device!, modes: [{ name: "0", capacityQps: 100, p95Ms: 10, busyWatts: 20, idleWatts: 10 }] }],
+  };
+  const composer = createFleetComposer(fleet, 0.02);
+  const units = Int32Array.from(composer.blocks, () => 1);
+  // The offer carries 250: with it and the device gone there would be less than that.
+  expect(composer.usdOf(units, 0, 125)).toBe(composer.usdOf(units, 0, 0));
+});
+
 test("bounds are kept", () => {
   const fleet = randomFleet(seededRandom(1));
   const composer = createFleetComposer(fleet, 0.02);

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, spyOn, test } from "bun:test";
 import { chmodSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { answerModeRequest, type ModeRequestOptions } from "#agent/power/device/set-mode/answer-mode-request.ts";
@@ -36,6 +36,20 @@ function client(parts: readonly (string | Uint8Array)[], ends = true): ReadableS
 const answer = (parts: readonly (string | Uint8Array)[], change: Partial<ModeRequestOptions> = {}) =>
   answerModeRequest(client(parts), { ...options, ...change });
 const sets = () => board.calls().filter((call) => call !== "");
+
+test("a request that has come leaves no timer, which would keep the helper alive", async () => {
+  const timeouts = spyOn(globalThis, "setTimeout");
+  const ended = spyOn(globalThis, "clearTimeout");
+  try {
+    await answer(["nonsense\n"], { requestTimeoutMs: 54_321 });
+    const timers = timeouts.mock.results.filter((_, call) => timeouts.mock.calls[call]?.[1] === 54_321);
+    expect(timers).toHaveLength(1);
+    expect(ended.mock.calls.flat() as unknown[]).toContain(timers[0]?.value);
+  } finally {
+    timeouts.mockRestore();
+    ended.mockRestore();
+  }
+});
 
 test("an id with more behind its line is no request, whatever its length", async () => {
   const noRequest = await answer(["nonsense\n"]);
