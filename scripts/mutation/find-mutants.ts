@@ -51,11 +51,13 @@ const operators: Readonly<Record<string, readonly string[]>> = {
   "||=": ["="],
   "??=": ["="],
 };
-const methods: Readonly<Record<string, string>> = {
-  ...{ min: "max", max: "min", some: "every", every: "some", floor: "ceil", ceil: "floor", round: "floor" },
-  ...{ startsWith: "endsWith", endsWith: "startsWith", find: "findLast", findLast: "find", push: "unshift" },
-  ...{ unshift: "push", shift: "pop", pop: "shift" },
-};
+const methods: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    ...{ min: "max", max: "min", some: "every", every: "some", floor: "ceil", ceil: "floor", round: "floor" },
+    ...{ startsWith: "endsWith", endsWith: "startsWith", find: "findLast", findLast: "find", push: "unshift" },
+    ...{ unshift: "push", shift: "pop", pop: "shift" },
+  }),
+);
 const droppedMethods = new Set(["filter", "slice", "sort", "toSorted", "reverse", "toReversed", "trim", "toLowerCase"]);
 const ignored = new Set([
   SyntaxKind.InterfaceDeclaration,
@@ -161,7 +163,7 @@ export function findMutants(file: SourceFile): Mutants {
     }
     if (isCallExpression(node) && isPropertyAccessExpression(node.expression)) {
       const { name, expression: receiver } = node.expression;
-      const other = methods[name.text];
+      const other = methods.get(name.text);
       if (other !== undefined) add(name, other);
       if (droppedMethods.has(name.text)) add(node, textOf(receiver));
       if (textOf(node.expression) === "Math.abs") add(node, text.slice("Math.abs".length));

@@ -68,6 +68,7 @@ test.each([
   ["const x = a?.b;", ["?. → ."]],
   ["const x = { 200: true };", ["true → false"]],
   ["const x = Math.min(...list.filter(f));", ["min → max", "list.filter(f) → list"]],
+  ["const x = a.toString() + b.valueOf();", ["+ → -"]],
   ["function f() { const x = a; return x; }", ["{ const x = a; return x; } → {}"]],
   ["while (a) { if (b) break; c(); }", ["a → false", "b → false", "b → true", "c(); → ;"]],
   // Neither types nor messages nor logging nor what can't happen.
