@@ -565,17 +565,6 @@ test("predicts times once it knows the model's speed", async () => {
   await Promise.all([second, waiting]);
 });
 
-test("a large request waits long, but not for ever, beside small ones that could use all of the model", async () => {
-  const { queue, runner } = start();
-  queue.assumeSpeed(100, 1);
-  let left = 300;
-  for (let index = 0; index < 300; index += 1) void queue.embed(text(index + 1, 20), never).then(() => (left -= 1));
-  for (let answered = 0; left > 0; await Bun.sleep(0))
-    for (; answered < runner.batches.length; answered += 1) runner.batches[answered]!.answer();
-  const waitMs = queue.expectedWaitMs("default", 60_000)!;
-  expect(waitMs).toBeGreaterThan(0);
-});
-
 test("a tenant that never asked has nothing waiting", () => {
   expect(start().queue.waitingTokens("nobody")).toBe(0);
 });
