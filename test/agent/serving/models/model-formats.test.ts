@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Registry } from "prom-client";
 import { findModel } from "#agent/serving/models/find-model.ts";
 import { onnxFile } from "../../../fakes/onnx/onnx-file.ts";
 import { lookUpModel } from "../../../fakes/onnx/tiny-models.ts";
@@ -15,6 +16,7 @@ const modules = ["", "1_Pooling", "2_Normalize"].map((path, idx) => ({
   type: `sentence_transformers.models.${path.split("_")[1] ?? "Transformer"}`,
 }));
 const cls = { word_embedding_dimension: 4, pooling_mode_cls_token: true };
+const metrics = new Registry();
 let server: TestServing;
 
 beforeAll(async () => {
@@ -38,7 +40,7 @@ beforeAll(async () => {
   await writeModelDirectory(join(directory, "not-numbers"), {
     "model.onnx": lookUpModel({ table: new Array(30_522 * 4).fill(Number.NaN) }),
   });
-  server = testServing({ model: "plain", modelDirectory: directory, requestTimeoutMs: 100_000 });
+  server = testServing({ model: "plain", modelDirectory: directory, requestTimeoutMs: 100_000 }, { metrics });
   await server.serving.start();
 });
 afterAll(async () => {
@@ -49,8 +51,9 @@ afterAll(async () => {
 const embed = (model: string, text: string, more: object = {}) =>
   server.post("/api/v1/embed", { model, inputs: [text], normalize: false, ...more });
 
-test("only loaded models are watched, of all that are there", () => {
+test("only loaded models are watched, of all that are there, and their memory is in the metrics", async () => {
   expect(server.serving.watchedModels().map(({ id }) => id)).toEqual(["plain"]);
+  expect(await metrics.metrics()).toMatch(/^thormesh_model_memory_bytes [1-9]\d+$/m);
 });
 
 test("a directory without manifest.json is served as its files say", async () => {

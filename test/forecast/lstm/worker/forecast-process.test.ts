@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from "bun:test";
+import { afterEach, describe, expect, spyOn, test } from "bun:test";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +9,7 @@ import { modelFileNames } from "#forecast/lstm/model-files.ts";
 import { ForecastProcess, type ForecastProcessOptions } from "#forecast/lstm/worker/forecast-process.ts";
 import type { ForecastWorker, ForecastWorkerState } from "#forecast/lstm/worker/forecast-worker.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
+import { decideRestart, forecastRestartPolicy } from "#platform/process/decide-restart.ts";
 
 const log = pino({ level: "silent" });
 const committed = new URL("../../../../models/traffic-lstm/", import.meta.url).pathname;
@@ -64,7 +65,8 @@ async function alive(pid: number): Promise<boolean> {
   return stat !== "" && !stat.includes(") Z ");
 }
 
-test("a process that says it can't be used is lost, and was never ready", async () => {
+test("a process that says it can't be used is lost, was never ready, and is started again soon", async () => {
+  const timeouts = spyOn(globalThis, "setTimeout");
   const kinds: string[] = [];
   const lost = Promise.withResolvers<string>();
   const worker = new ForecastProcess({
@@ -83,6 +85,9 @@ test("a process that says it can't be used is lost, and was never ready", async 
   worker.start();
   expect(await lost.promise).toContain("can't be used: no weights");
   expect(kinds).not.toContain("ready");
+  const delaysMs = timeouts.mock.calls.map(([, delayMs]) => delayMs);
+  timeouts.mockRestore();
+  expect(delaysMs).toContain(decideRestart(1, forecastRestartPolicy).delayMs);
 });
 
 describe("the real process with the committed weights", () => {
