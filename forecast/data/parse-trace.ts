@@ -84,6 +84,8 @@ function readPoints(text: string, name: string, column: string | undefined, note
     return { timeMs: at.atMs, value: read, line };
   });
   if (isZoned === false) note(`${name}: its times have no zone and were read as UTC`);
+  if (value.doubtful !== null)
+    note(`${name}: ${value.doubtful} was read as ${value.read(value.doubtful)}; no line tells thousands from decimals`);
   const gaps = points.filter((point) => point.value === null).length;
   if (gaps > 0)
     note(`${name}: ${gaps} ${gaps === 1 ? "line has" : "lines have"} no value, which counts as a gap, not as zero`);

@@ -75,6 +75,18 @@ const scales: Readonly<Record<string, number>> = {
   Tri: 1e12,
 };
 
+/**
+ * Returns a number of which no cell of the column tells whether it has thousands or decimals, as 1,234; null: there is none.
+ * Between commas, a point is always a decimal one.
+ */
+export function doubtfulNumber(cells: readonly string[], delimiter: string): string | null {
+  const marked = cells.filter((cell) => /\d[.,]\d/.test(cell));
+  const marks = new Set(marked.map((cell) => /^[+-]?[1-9]\d{0,2}([.,])\d{3}$/.exec(cell)?.[1]));
+  const [mark] = marks;
+  const isDoubtful = marks.size === 1 && (mark === "," || (mark === "." && delimiter === ";"));
+  return isDoubtful ? (marked[0] as string) : null;
+}
+
 /** Reads a number; null: a gap; undefined: neither. */
 export type NumberReader = (text: string) => number | null | undefined;
 

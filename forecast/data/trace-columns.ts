@@ -1,11 +1,16 @@
 import { UsageError } from "#platform/errors.ts";
-import { type NumberReader, numberReader, type TimeReader, timeReader } from "./trace-cells.ts";
+import { doubtfulNumber, type NumberReader, numberReader, type TimeReader, timeReader } from "./trace-cells.ts";
 import type { TableRow } from "./trace-table.ts";
 
 export interface TraceColumns {
   readonly rows: readonly TableRow[];
   readonly time: { readonly index: number; readonly read: TimeReader };
-  readonly value: { readonly index: number; readonly read: NumberReader };
+  readonly value: {
+    readonly index: number;
+    readonly read: NumberReader;
+    /** A cell that may be another number; null: none. */
+    readonly doubtful: string | null;
+  };
 }
 
 const timeName = /^[@_]?(time|timestamp|date|date ?time|ts|zeit|datum)( .*)?$/i;
@@ -99,15 +104,14 @@ export function findColumns(
     throw new UsageError(
       `${name}: expected --column with one of ${listed(numeric.map((index) => head[index] ?? ""))}, got ${JSON.stringify(wanted)}`,
     );
+  const values = kept.map(({ cells }) => cells[valueIndex] ?? "");
   return {
     rows: kept,
     time: { index: timeIndex, read: timeReader(data.map(({ cells }) => cells[timeIndex] ?? "")) },
     value: {
       index: valueIndex,
-      read: numberReader(
-        kept.map(({ cells }) => cells[valueIndex] ?? ""),
-        delimiter,
-      ),
+      read: numberReader(values, delimiter),
+      doubtful: doubtfulNumber(values, delimiter),
     },
   };
 }

@@ -35,7 +35,7 @@ export function parseTegrastats(line: string): TegrastatsLine | null {
       rails.set(name as string, Number(milliwatts));
     }
   }
-  const gpu = /(?:^|\s)GR3D_FREQ (\d+)%/.exec(line)?.[1];
+  const gpu = /(?:^|\s)GR3D(?:_FREQ)? (\d+)%/.exec(line)?.[1];
   const temperatures = new Map<string, number>();
   for (const [, name, celsius] of line.matchAll(/(?:^|\s)([A-Za-z][A-Za-z0-9_-]*)@(-?\d+(?:[.,]\d+)?)C/g)) {
     // Some locales have a comma.
@@ -43,8 +43,8 @@ export function parseTegrastats(line: string): TegrastatsLine | null {
   }
   // The PMIC of older boards always reads 50 or 100 °C: it is not measured. An unpowered sensor reads -256.
   temperatures.delete("pmic");
-  const readings = [...temperatures.values()].filter((celsius) => celsius > -100);
-  const hottest = readings.length === 0 ? null : Math.max(...readings);
+  for (const [name, celsius] of temperatures) if (celsius <= -100) temperatures.delete(name);
+  const hottest = temperatures.size === 0 ? null : Math.max(...temperatures.values());
   return {
     inputPowerMw: totalPowerMw(rails),
     rails: rails.size,
@@ -54,7 +54,7 @@ export function parseTegrastats(line: string): TegrastatsLine | null {
     junctionTemperatureC: temperatures.get("tj") ?? hottest,
     details: {
       railsMw: Object.fromEntries(rails),
-      temperaturesC: Object.fromEntries([...temperatures].filter(([, celsius]) => celsius > -100)),
+      temperaturesC: Object.fromEntries(temperatures),
       cpuLoads: cpuLoads(line),
     },
   };

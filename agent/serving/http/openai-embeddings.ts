@@ -11,10 +11,11 @@ import {
   embeddingRequest,
   inputsOf,
 } from "./embedding-requests.ts";
+import { refuseForeignFields } from "./refuse-foreign-fields.ts";
 import { writeAnswer } from "./write-answer.ts";
 import { writeVectorBase64, writeVectorJson } from "./write-vector.ts";
 
-/** OpenAI's request; fields of it that mean nothing here (`user`) are ignored. */
+/** OpenAI's request; fields that mean nothing for vectors (`user`) are ignored, those that ask for other vectors refused. */
 export const EmbeddingsBody = (rules: InputRules) =>
   Type.Object(
     {
@@ -50,6 +51,7 @@ const EmbeddingsAnswer = Type.Object({
 
 /** Answers a request in OpenAI's shape. */
 export async function answerEmbeddings(embedder: Embedder, body: EmbeddingsBody, request: Request): Promise<Response> {
+  refuseForeignFields(body);
   const inputs = inputsOf(body.input);
   const result = await embedder.embed({ ...embeddingRequest(body, request), inputs, inputsField: "input" });
   const write =

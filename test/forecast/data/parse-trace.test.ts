@@ -210,6 +210,33 @@ describe("traces as other programs write them", () => {
     ]);
   });
 
+  test.each([
+    {
+      cells: ["1", "1,234", "900"],
+      delimiter: ";",
+      says: "t: 1,234 was read as 1.234; no line tells thousands from decimals",
+    },
+    {
+      cells: ["1", '"1,234"', "900"],
+      delimiter: ",",
+      says: "t: 1,234 was read as 1234; no line tells thousands from decimals",
+    },
+    {
+      cells: ["1", "1.234", "900"],
+      delimiter: ";",
+      says: "t: 1.234 was read as 1.234; no line tells thousands from decimals",
+    },
+    { cells: ["1", "1,234", "0,500"], delimiter: ";", says: null },
+    { cells: ["1", "1,234", "2,5"], delimiter: ";", says: null },
+    { cells: ["1", "1.234", "2"], delimiter: ",", says: null },
+    { cells: ["1", '"1,234"', '"1,234,567"'], delimiter: ",", says: null },
+  ])("a number that may be two is said: $cells", ({ cells, delimiter, says }) => {
+    const notes: string[] = [];
+    const lines = cells.map((cell, minute) => `${iso(minute)}${delimiter}${cell}`);
+    parseTrace(rows(`t${delimiter}v`, ...lines), "t", { note: (text) => void notes.push(text) });
+    expect(notes).toEqual(says === null ? [] : [says]);
+  });
+
   test("a packed file is read", async () => {
     const directory = temporaryDirectory();
     try {

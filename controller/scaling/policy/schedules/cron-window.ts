@@ -19,7 +19,10 @@ function parseCron(pattern: string, timeZone: string): Cron {
   const key = `${timeZone}\n${pattern}`;
   let cron = parsed.get(key);
   if (cron === undefined) {
-    cron = new Cron(pattern, { timezone: timeZone, paused: true, mode: "5-part" });
+    const [, , day = "", , weekday = ""] = pattern.trim().split(/\s+/);
+    // Every second day in */2 is a restriction of * to cron: it holds together with the other field, not instead of it.
+    const domAndDow = [day, weekday].some((field) => /^[*?]/.test(field));
+    cron = new Cron(pattern, { timezone: timeZone, paused: true, mode: "5-part", domAndDow });
     if (parsed.size >= maxParsed) parsed.clear();
     parsed.set(key, cron);
   }

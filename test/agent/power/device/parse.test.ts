@@ -44,6 +44,12 @@ describe("parseTegrastats", () => {
       { junctionTemperatureC: 53.1, inputPowerMw: null },
     ],
     ["no tj: the hottest", "RAM 1/2MB cpu@40C gpu@41.5C", { junctionTemperatureC: 41.5 }],
+    [
+      "an unpowered junction sensor: the hottest of the others",
+      "RAM 1/2MB tj@-256C cpu@33C",
+      { junctionTemperatureC: 33 },
+    ],
+    ["a load as JetPack 3 writes it", "RAM 1/2MB EMC 0%@40 APE 150 GR3D 12%@114", { gpuUtilization: 0.12 }],
     ["an unpowered sensor", "RAM 1/2MB gpu@-256C cpu@33C", { junctionTemperatureC: 33 }],
     [
       "an idle rail below zero is no total",

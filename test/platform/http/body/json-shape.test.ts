@@ -33,3 +33,20 @@ test.each([
 ])("$name", ({ text, reason }) => {
   expect(exceededShape(text, { maxDepth: 64, maxContainers: 3, maxFields: 3, maxStrings: 6 })).toBe(reason);
 });
+
+test.each([
+  { text: '{"a":1,"a":2}', twice: '"a"' },
+  { text: '{"a":1,"b":{"a":1},"c":[{"a":1},{"a":2}]}', twice: null },
+  { text: '{"a":{"b":1,"c":[{}],"b":2}}', twice: '"b"' },
+  { text: '{"a":1,"\\u0061":2}', twice: '"a"' },
+  { text: '{"a":{"b":1},"a":{"b":1}}', twice: '"a"' },
+  { text: '{"a":"a","b":"a"}', twice: null },
+  { text: '{"a" : 1 , "a" : 2}', twice: '"a"' },
+  { text: '{"__proto__":1,"__proto__":2}', twice: '"__proto__"' },
+  { text: '::::]]]}}}{"a":', twice: null },
+])("a field given twice, of which the parser drops the first: $text", ({ text, twice }) => {
+  const limits = { maxDepth: 64, maxContainers: 64, maxFields: 64, maxStrings: 64 };
+  const reason = exceededShape(text, limits);
+  if (twice === null) expect(reason ?? "").not.toContain('"a"');
+  else expect(reason).toBe(`the field ${twice} once in an object, got it twice`);
+});

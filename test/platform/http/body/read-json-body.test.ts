@@ -69,9 +69,9 @@ describe("the text of a body", () => {
   test.each([
     ["64 levels", `{"inputs":${"[".repeat(63)}${"]".repeat(63)}}`],
     ["65,536 arrays and objects", `{"inputs":[${"[],".repeat(65_533)}[]]}`],
-    ["16,384 fields", `{${'"a":1,'.repeat(16_383)}"a":1}`],
+    ["16,384 fields", `{${Array.from({ length: 16_384 }, (_, i) => `"a${i}":1`)}}`],
   ])("%s are read", async (_name, body) => {
-    expect(await read(body, json)).toBeInstanceOf(Object);
+    expect(await read(body, json)).toEqual(JSON.parse(body));
   });
 
   test("what a parser says of a long mistake is cut", async () => {

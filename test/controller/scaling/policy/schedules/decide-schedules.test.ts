@@ -21,6 +21,8 @@ const work = schedule({ name: "work", start: "0 9 * * MON-FRI", end: "0 17 * * M
 describe("one window", () => {
   const utc = { timeZone: "UTC", floor: 3 };
   const ends = schedule({ ...utc, timeZone: "Europe/Prague", start: "30 6 * * 1-5", end: "10 22 * * *" });
+  const both = schedule({ ...utc, start: "0 6 */2 * 1", end: "0 22 * * *" });
+  const either = schedule({ ...utc, start: "0 6 17 * 1", end: "0 22 * * *" });
   const starts = schedule({ ...utc, start: "0 6 * * *", end: "0 22 * * 5" });
   const saturday = schedule({ ...utc, start: "0 0 * * SAT", end: "0 0 * * *" });
   test.each([
@@ -53,6 +55,11 @@ describe("one window", () => {
       now: "2026-01-18T22:59:00Z",
       floor: 2,
     },
+    { $: "every second day of the month, if it is a Monday", schedule: both, now: "2026-06-08T12:00:00Z", floor: null },
+    { $: "a Monday with an odd date", schedule: both, now: "2026-06-15T12:00:00Z", floor: 3 },
+    { $: "an odd date that is no Monday", schedule: both, now: "2026-06-17T12:00:00Z", floor: null },
+    { $: "a day of the month or a weekday: the day", schedule: either, now: "2026-06-17T12:00:00Z", floor: 3 },
+    { $: "a day of the month or a weekday: the weekday", schedule: either, now: "2026-06-08T12:00:00Z", floor: 3 },
     { $: "an end on days without a start: open on Friday", schedule: ends, now: "2026-11-27T20:00:00Z", floor: 3 },
     { $: "closed on Saturday, whose end comes alone", schedule: ends, now: "2026-11-28T12:00:00Z", floor: null },
     { $: "closed on Sunday night", schedule: ends, now: "2026-11-29T22:00:00Z", floor: null },
