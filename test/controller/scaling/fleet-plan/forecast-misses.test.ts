@@ -25,6 +25,11 @@ test("misses more frequent than the quantile count, rarer ones don't", () => {
   for (const qps of learnt(20)) expect(qps).toBeCloseTo(100, 6);
 });
 
+test("of 599 comparisons 540 have to be carried: the rank of split conformal prediction", () => {
+  // 59 of them were doubles: one more, and the doubles would have to be carried.
+  expect(learnt(10)[0]).toBeCloseTo(100, 6);
+});
+
 test("minutes in which next to nothing was expected and next to nothing came say nothing of others", () => {
   const misses = new ForecastMisses(0.9);
   const rateOf = (minute: number, inNight: number) => (minute % 2 === 0 ? 100 : inNight);
