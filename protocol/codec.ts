@@ -32,6 +32,7 @@ export function decodeValue<T extends TSchema>(schema: T, value: unknown): Decod
  */
 export function parseJson(json: string): unknown {
   const value: unknown = JSON.parse(json);
+  // mutate: equivalent because texts that need no cleaning stay as they are, only later
   return mayNeedCleaning(json) ? cleanTexts(value) : value;
 }
 

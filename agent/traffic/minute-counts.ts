@@ -120,6 +120,7 @@ export function createMinuteCounts(): MinuteCounts {
           sums[kind] += request[kind];
       }
       const bucket = latencyBucket(latencyMs);
+      // mutate: equivalent because all buckets begin with zero
       counts.latencyCounts[bucket] = (counts.latencyCounts[bucket] ?? 0) + 1;
     },
     addRefused(request) {

@@ -100,6 +100,7 @@ function implausibleTraffic({ traffic }: Pick<MinuteData, "traffic">, context: M
     const { requests, texts, tokens } = ofAll;
     if (requests === 0 && texts + tokens > 0) return `model ${model}: texts without a request`;
     const answered = latencyCounts.reduce((sum, count) => sum + count, 0);
+    // mutate: equivalent because texts are never below zero
     if ((ofAll.cachedTexts ?? 0) > texts)
       return `model ${model}: ${ofAll.cachedTexts} texts from the cache, of ${texts}`;
     if (answered > requests) return `model ${model}: ${answered} latencies of ${requests} requests`;

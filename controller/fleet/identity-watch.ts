@@ -50,6 +50,7 @@ export class IdentityWatch {
   /** Subscribes to the presence of all fleets at the broker. */
   start(): void {
     this.#parts.broker.subscribe(agentTopic("+", "+", "presence"), async ({ topic, payload }) => {
+      // mutate: equivalent because the filter has as many levels
       const fleet = topic.split("/")[2] ?? "";
       const decoded = decodeMessage(Presence, payload);
       if (!decoded.ok || decoded.message.agentId !== parseAgentTopic(fleet, topic)?.agentId) return;
