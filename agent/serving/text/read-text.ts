@@ -74,8 +74,8 @@ export class TextReader {
   *read(text: string, maxTokens: number): Steps<ReadText> {
     const ids: number[] = [];
     const sink = this.model.start(ids);
-    const sections = this.#sections(sink);
     const wellFormed = text.toWellFormed();
+    const sections = this.#sections(sink, !this.#dropsStart(wellFormed));
     const found: ({ readonly text: string; readonly ends: boolean } | number)[] = [];
     const divide = this.#raw.start({
       text: (between, ends) => void found.push({ text: between, ends }),
@@ -103,10 +103,17 @@ export class TextReader {
     return { ids, whole: ids.length <= maxTokens };
   }
 
+  /** True when the normaliser drops a text's first character: to the reference, what is left is not the text's beginning. */
+  #dropsStart(text: string): boolean {
+    const code = text.codePointAt(0);
+    if (code === undefined || this.#normalizer === unchanged) return false;
+    return normalizeAll(this.#normalizer, String.fromCodePoint(code)) === "";
+  }
+
   /** Normalises what is between raw added tokens, divides it at normalised ones, and splits the rest into pieces. */
-  #sections(sink: TokenSink): BetweenTokens {
+  #sections(sink: TokenSink, fromStart: boolean): BetweenTokens {
     const push: PushPart = (text, starts, ends) => sink.push(text, starts, ends);
-    let isFirst = true;
+    let isFirst = fromStart;
     let piece: PushPart | null = null;
     let first = false;
     const ofSection = {

@@ -30,7 +30,7 @@ export function readAddedTokens(
     highest = Math.max(highest, id);
     return id;
   };
-  return list.map(({ id, content, single_word: single, special, normalized, lstrip, rstrip }, i) => {
+  const tokens = list.map(({ id, content, single_word: single, special, normalized, lstrip, rstrip }, i) => {
     if (single === true)
       throw new Error(`added_tokens.${i}.single_word: expected false, got true, for ${JSON.stringify(content)}`);
     if (!(Number.isInteger(id) && (id as number) >= 0))
@@ -46,6 +46,8 @@ export function readAddedTokens(
       rstrip: rstrip === true,
     };
   });
+  // Of a token given twice the last one's options count.
+  return [...new Map(tokens.map((token) => [token.content, token])).values()];
 }
 
 /** Takes what is between added tokens, part by part, and the tokens. */

@@ -70,3 +70,33 @@ test.each([
   };
   expect([...createTextTokenizer(definition, { maxTokens: 16 }).tokenize("a <x> <y> b").ids]).toEqual([...ids]);
 });
+
+test.each([
+  { given: [{ lstrip: false }, { lstrip: true }], ids: [1, 3, 2] },
+  { given: [{ lstrip: true }, { lstrip: false, special: true }], ids: [2, 3, 2] },
+])("of a token given twice the last one's options count: $given", ({ given, ids }) => {
+  const definition = {
+    added_tokens: given.map((options, i) => ({ id: 3 + i, content: "ab", normalized: true, ...options })),
+    normalizer: { type: "Lowercase" },
+    model: { type: "WordLevel", vocab: small, unk_token: "[UNK]" },
+  };
+  expect([...createTextTokenizer(definition, { maxTokens: 16 }).tokenize("b ab b").ids]).toEqual([...ids]);
+});
+
+const bert = { type: "BertNormalizer", clean_text: true, handle_chinese_chars: false, lowercase: false };
+
+/** Expected ids are those of Hugging Face's tokenizers 0.23: what follows a dropped character is not the text's beginning. */
+test.each([
+  { text: "a b", normalizer: bert, ids: [0, 4] },
+  { text: "\u0001a b", normalizer: bert, ids: [1, 4] },
+  { text: "a\u0001 b", normalizer: bert, ids: [0, 4] },
+  { text: "xa", normalizer: { type: "Replace", pattern: { String: "x" }, content: "" }, ids: [1] },
+  { text: "\u0301a", normalizer: { type: "StripAccents" }, ids: [1] },
+])("Metaspace at a text's beginning: $text", ({ text, normalizer, ids }) => {
+  const definition = {
+    normalizer,
+    pre_tokenizer: { type: "Metaspace", replacement: "▁", prepend_scheme: "first", split: true },
+    model: { type: "WordLevel", vocab: { "▁a": 0, a: 1, "[UNK]": 2, "▁": 3, "▁b": 4, b: 5 }, unk_token: "[UNK]" },
+  };
+  expect([...createTextTokenizer(definition, { maxTokens: 16 }).tokenize(text).ids]).toEqual([...ids]);
+});
