@@ -32,6 +32,9 @@ interface Unwritten {
 const maxTail = 1_440;
 const maxTailBytes = 16 * 1024 * 1024;
 
+/** A larger id is damage: read as a number it is another one, and its record could never be removed. */
+const maxId = Number.MAX_SAFE_INTEGER;
+
 const none: ReadonlySet<number> = new Set();
 
 function prepare(database: StateDatabase) {
@@ -40,14 +43,15 @@ function prepare(database: StateDatabase) {
       `INSERT INTO outbox (boot_id, created_ms, bytes, payload) VALUES ($bootId, $createdMs, $bytes, $payload)`,
     ),
     first: database.query<{ id: number; payload: string }, [number]>(
-      `SELECT id, payload FROM outbox WHERE id > ? ORDER BY id LIMIT 1`,
+      `SELECT id, payload FROM outbox WHERE id > ? AND id <= ${maxId} ORDER BY id LIMIT 1`,
     ),
     deleteUpTo: database.query(`DELETE FROM outbox WHERE id <= ?`),
     deleteOne: database.query(`DELETE FROM outbox WHERE id = ?`),
     bytesOf: database.query<{ bytes: number }, [number]>(`SELECT bytes FROM outbox WHERE id = ?`),
     deleteOld: database.query(`DELETE FROM outbox WHERE created_ms < ?`),
     sum: database.query<{ entries: number; bytes: number }, [number]>(
-      `SELECT count(*) AS entries, coalesce(sum(bytes), 0) AS bytes FROM outbox WHERE id > ?`,
+      `SELECT count(*) AS entries, coalesce(sum(bytes), 0) AS bytes FROM outbox
+       WHERE id > ? AND id <= ${maxId}`,
     ),
     deleteOverflow: database.query(
       `DELETE FROM outbox WHERE id IN (
