@@ -5,9 +5,10 @@ import { writeAnswer } from "#agent/serving/http/write-answer.ts";
 import { ServiceError } from "#platform/errors.ts";
 import { jsonBody } from "#platform/http/body/read-json-body.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
+import { errorResponse } from "#platform/http/error-response.ts";
 import { callerOf } from "#platform/http/guard/request-caller.ts";
 import { defaultTenant } from "#protocol/messages.ts";
-import { type LoadReport, loadHeader, writeLoadReport } from "./routing/load-report.ts";
+import { isQueueTooLong, type LoadReport, loadHeader, maxWaitHeader, writeLoadReport } from "./routing/load-report.ts";
 import { encodeVector, PeerAnswer, PeerRequest, peerPath } from "./routing/peer-message.ts";
 
 /** Says why a request for other vectors than this agent's is refused: mixed vectors would be silently wrong. */
@@ -41,6 +42,15 @@ export function peerRoutes(parts: {
         throw new ServiceError("FORBIDDEN", "this path is for agents of the fleet; clients ask /v1/embeddings");
       const id = home.model(body.model)?.id ?? body.model;
       refuseOtherSpace(home, body);
+      const found = load(id);
+      if (isQueueTooLong(request.headers.get(maxWaitHeader), found)) {
+        const refusal = errorResponse(
+          new ServiceError("TOO_MANY_REQUESTS", "another peer may have a shorter queue"),
+          "plain",
+        );
+        refusal.headers.set(loadHeader, writeLoadReport(found));
+        return refusal;
+      }
       const { space, promptName, dimensions, truncate, truncationSide, sparse, budgetMs, tenant, ...rest } = body;
       const embed = {
         ...rest,

@@ -13,6 +13,7 @@ import {
 import { LatencyEstimate } from "./latency-estimate.ts";
 import type { LoadReport } from "./load-report.ts";
 import { RateMeter } from "./rate-meter.ts";
+import { RoomEstimate } from "./room-estimate.ts";
 import type { RouteCandidate } from "./route-input.ts";
 
 /** Another agent of the fleet, as its presence tells. */
@@ -67,7 +68,7 @@ interface State {
   readonly sent: RateMeter;
   bootId: string;
   load: { readonly report: LoadReport; readonly atMs: number } | null;
-  spilling: boolean;
+  readonly room: RoomEstimate;
 }
 
 /** Capacity of a peer that names none. */
@@ -82,8 +83,6 @@ const offerPrefix = "offer:";
 /** State of backends that are gone is dropped beyond this number. */
 const maxStates = 2_000;
 const maxModels = 256;
-
-const offerCandidate = ({ kind, region }: MeshOffer) => ({ kind, region });
 
 /** Knows the backends outside this agent: what they cost, how they did, what they carry. */
 export class Backends {
@@ -169,7 +168,7 @@ export class Backends {
         inFlight: home.inFlight,
         capacity: home.capacityQps ?? unknownQps,
         utilization: home.utilization,
-        spilling: false,
+        room: null,
         warmth: 1,
         sameSpace: true,
         state: "ready",
@@ -187,7 +186,7 @@ export class Backends {
   /** Counts the end of an attempt. */
   end(
     remote: Remote,
-    { model, tokens }: Routed,
+    { model, texts, tokens }: Routed,
     result: { readonly outcome: Outcome; readonly ms: number; readonly load: LoadReport | null },
   ): void {
     const state = this.#stateOf(remote);
@@ -195,6 +194,8 @@ export class Backends {
     known.inFlight = Math.max(0, known.inFlight - 1);
     known.circuit = decideCircuit(known.circuit, result.outcome, this.#nowMs(), this.#random());
     if (result.outcome === "answered") known.latency.record(tokens, result.ms, this.#nowMs());
+    // What it refused is no load of its.
+    if (result.outcome === "refused") state.sent.add(-texts);
     if (result.load !== null) state.load = { report: result.load, atMs: this.#nowMs() };
   }
 
@@ -204,9 +205,20 @@ export class Backends {
     known.inFlight = Math.max(0, known.inFlight - 1);
   }
 
-  /** Returns the time in which 95 % of such requests were answered there; null while it is not known. */
-  p95Ms(remote: Remote, { model, tokens }: Routed): number | null {
-    return this.#modelOf(this.#stateOf(remote), model).latency.p95Ms(tokens);
+  /**
+   * Returns the time in which most requests are answered, for one that waits for an answer: by what is known of this backend, else of the
+   * slowest of the others; null while nothing is.
+   */
+  usualMs(remote: Remote, routed: Routed): number | null {
+    const { latency } = this.#modelOf(this.#stateOf(remote), routed.model);
+    const own = latency.p95Ms(routed.tokens) ?? latency.slowestMs();
+    if (own !== null) return own;
+    let slowest: number | null = null;
+    for (const { models } of this.#states.values()) {
+      const ms = models.get(routed.model)?.latency.slowestMs() ?? null;
+      if (ms !== null) slowest = Math.max(slowest ?? 0, ms);
+    }
+    return slowest;
   }
 
   /** Describes the backends for `/api/v1/mesh`. */
@@ -240,25 +252,24 @@ export class Backends {
       report?.report.utilization ?? 0,
       capacity === 0 ? Number.POSITIVE_INFINITY : state.sent.perS() / capacity,
     );
-    const { spillAt, returnAt } = spill;
-    if (utilization >= spillAt) state.spilling = true;
-    else if (utilization < returnAt) state.spilling = false;
     const guess = remote.kind === "offer" ? remote.offer.latencyMs : home?.expectedMs;
     const baseMs = latency.expectedMs(request.tokens, nowMs) ?? (guess == null ? null : guess + hopMs);
-    const queuedTexts = report === null ? 0 : report.report.queued * Math.exp(-(nowMs - report.atMs) / queueTauMs);
+    const queuedTexts =
+      report === null || report.report.queued === 0
+        ? 0
+        : report.report.queued * Math.exp(-(nowMs - report.atMs) / queueTauMs);
     const circuitNow = circuitState(circuit, nowMs);
     const silent = remote.kind === "peer" && remote.peer.silent;
     return {
       id: remote.id,
-      ...(remote.kind === "peer"
-        ? { kind: "peer" as const, region: this.#regionOf(remote.peer, request.regions) }
-        : offerCandidate(remote.offer)),
+      kind: remote.kind === "peer" ? "peer" : remote.offer.kind,
+      region: remote.kind === "peer" ? this.#regionOf(remote.peer, request.regions) : remote.offer.region,
       usdPerRequest: priceOf(remote, request.tokens, home),
       expectedMs: baseMs === null ? null : baseMs + (capacity > 0 ? (1000 * queuedTexts) / capacity : 0),
       inFlight,
       capacity,
       utilization: Math.min(100, utilization),
-      spilling: state.spilling,
+      room: state.room.update(utilization, spill.spillAt, nowMs),
       warmth: warmthOf(circuit, nowMs),
       sameSpace:
         remote.kind === "offer" || request.space === null || remote.peer.spaces[request.model] === request.space,
@@ -297,7 +308,13 @@ export class Backends {
     const bootId = remote.kind === "peer" ? remote.peer.bootId : "";
     let state = this.#states.get(remote.id);
     if (state === undefined) {
-      state = { models: new Map(), sent: new RateMeter(this.#nowMs), bootId, load: null, spilling: false };
+      state = {
+        models: new Map(),
+        sent: new RateMeter(this.#nowMs),
+        bootId,
+        load: null,
+        room: new RoomEstimate(this.#nowMs()),
+      };
       this.#states.set(remote.id, state);
       const [oldest] = this.#states.keys();
       if (this.#states.size > maxStates && oldest !== undefined) this.#states.delete(oldest);
@@ -322,8 +339,8 @@ export class Backends {
 
 /** Fleets up to this size are known whole. */
 const subsetFrom = 100;
-/** Utilisation at which load goes to the next cheapest, and below which it comes back. */
-export const spill = { spillAt: 0.8, returnAt: 0.72 } as const;
+/** Utilisation up to which the cheapest are used. */
+export const spill = { spillAt: 0.8 } as const;
 
 /** Price of a request; a peer that names none costs what this agent does. */
 function priceOf(remote: Remote, tokens: number, home: HomeView | null): number {

@@ -1,6 +1,6 @@
 /** Record of one backend with one model, from which its circuit follows. Times are readings of one monotonic clock, ms. */
 export interface Circuit {
-  /** Failures without a success in between. A deadline of our own that passed counts half. */
+  /** Failures without a success in between. A client's deadline that passed counts half, silence twice. */
   readonly failures: number;
   /** Until then nothing is sent; null: closed. */
   readonly openUntilMs: number | null;
@@ -10,8 +10,14 @@ export interface Circuit {
   readonly warmingSinceMs: number | null;
 }
 
-/** Outcome of one attempt. "own-deadline": our time for it ended; "refused": it said that it is full or stopping, which is no failure. */
-export type Outcome = "answered" | "failed" | "own-deadline" | "refused";
+/**
+ * Outcome of one attempt. "own-deadline": the client's time for it ended; "silent": no answer in many times the usual time; "outrun": a second
+ * backend that was asked later answered first; "refused": it said that it is full or stopping, which is no failure.
+ */
+export type Outcome = "answered" | "failed" | "own-deadline" | "silent" | "outrun" | "refused";
+
+/** Failures that an outcome counts as. */
+const weights = { failed: 1, "own-deadline": 0.5, silent: 2, outrun: 1 } as const;
 
 export const circuitRules = {
   /** Failures in a row that open a circuit, as for consecutive gateway errors elsewhere. */
@@ -54,7 +60,7 @@ export function decideCircuit(circuit: Circuit, outcome: Outcome, nowMs: number,
     if (circuit.failures === 0 && circuit.openUntilMs === null) return circuit;
     return circuit.openUntilMs === null ? { ...circuit, failures: 0 } : warmingCircuit(nowMs);
   }
-  const failures = circuit.failures + (outcome === "failed" ? 1 : 0.5);
+  const failures = circuit.failures + weights[outcome];
   const probed = circuitState(circuit, nowMs) === "probing";
   if (circuit.openUntilMs !== null && !probed) return { ...circuit, failures };
   if (failures < circuitRules.failures && !probed) return { ...circuit, failures };

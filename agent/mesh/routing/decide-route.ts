@@ -66,9 +66,9 @@ function lessLoaded(one: RouteCandidate, other: RouteCandidate, draw: number): R
   return mine < its ? one : other;
 }
 
-/** Draws one, in proportion to the capacity that can be counted on. */
+/** Draws one, in proportion to the capacity that can be counted on and has room. */
 function drawByCapacity(candidates: readonly RouteCandidate[], draw: number): RouteCandidate {
-  const weightOf = ({ capacity, warmth }: RouteCandidate) => capacity * warmth;
+  const weightOf = ({ capacity, warmth, room }: RouteCandidate) => capacity * warmth * (room ?? 1);
   const total = candidates.reduce((sum, candidate) => sum + weightOf(candidate), 0);
   // Without any known capacity all are alike.
   if (total === 0)
@@ -99,27 +99,70 @@ function barred(candidate: RouteCandidate, { regions, tried }: RouteInput["reque
   return null;
 }
 
-function isBusy({ utilization, spilling }: RouteCandidate, { spillAt, returnAt }: RouteRules): boolean {
-  return utilization >= (spilling ? Math.min(returnAt, spillAt) : spillAt);
+const isBusy = ({ utilization }: RouteCandidate, { spillAt }: RouteRules) => utilization >= spillAt;
+
+/** Share of the requests for which candidates that cost the same have room, each as much as its capacity. */
+function roomOf(free: readonly RouteCandidate[]): number {
+  let room = 0;
+  let total = 0;
+  for (const candidate of free) {
+    if (candidate.room === null) return 1;
+    const weight = candidate.capacity * candidate.warmth || Number.MIN_VALUE;
+    total += weight;
+    room += weight * candidate.room;
+  }
+  return free.length === 0 ? 0 : room / total;
 }
 
-/** Chooses among candidates that may all be asked: the cheapest, this agent where it costs no more, two alike by their load. */
-function cheapest(
-  candidates: readonly RouteCandidate[],
-  { rules, draws }: RouteInput,
-): {
+interface Choice {
   readonly chosen: RouteCandidate;
-  readonly rule: "home" | "only" | "cheapest" | "less-loaded";
+  readonly rule: RouteRule;
   readonly alike: readonly RouteCandidate[];
-} {
+}
+
+const alikeOf = (candidates: readonly RouteCandidate[], { alikeWithin }: RouteRules) => {
   const least = Math.min(...candidates.map(({ usdPerRequest }) => usdPerRequest));
-  const alike = candidates.filter(({ usdPerRequest }) => usdPerRequest <= least * (1 + rules.alikeWithin));
+  return candidates.filter(({ usdPerRequest }) => usdPerRequest <= least * (1 + alikeWithin));
+};
+
+/** Chooses among candidates that cost the same: this agent, or by their load. */
+function choose(alike: readonly RouteCandidate[], isAlone: boolean, draws: readonly number[]): Choice {
   const home = alike.find(({ kind }) => kind === "home");
   const [first] = alike;
   if (home !== undefined) return { chosen: home, rule: "home", alike };
-  if (alike.length === 1 && first !== undefined)
-    return { chosen: first, rule: candidates.length === 1 ? "only" : "cheapest", alike };
+  if (alike.length === 1 && first !== undefined) return { chosen: first, rule: isAlone ? "only" : "cheapest", alike };
   return { chosen: powerOfTwo(alike, draws), rule: "less-loaded", alike };
+}
+
+/**
+ * Chooses the cheapest with room. Those that cost the same take the share of the requests that they have room for: the others go to the next
+ * dearer, because routers that all left at the same utilisation would all come back at the same.
+ * @returns null where none has room
+ */
+function cheapestFree(
+  inTime: readonly RouteCandidate[],
+  { rules, draws }: RouteInput,
+): (Choice & { readonly busy: RouteCandidate[] }) | null {
+  const busy: RouteCandidate[] = [];
+  const [first = 0, second = 0, third = 0] = draws;
+  // One number decides all: what is left of it is as random as before.
+  let draw = third;
+  let left = inTime;
+  while (left.length > 0) {
+    const alike = alikeOf(left, rules);
+    const free = alike.filter((candidate) => candidate.room !== null || !isBusy(candidate, rules));
+    const room = roomOf(free);
+    const dearer = left.filter((candidate) => !alike.includes(candidate));
+    if (draw < room || room >= 1) {
+      for (const candidate of alike) if (!free.includes(candidate)) busy.push(candidate);
+      const isAlone = free.length + dearer.length === 1;
+      return { ...choose(free, isAlone, [first, second, room >= 1 ? draw : draw / room]), busy };
+    }
+    busy.push(...alike);
+    draw = (draw - room) / (1 - room);
+    left = dearer;
+  }
+  return null;
 }
 
 /** Refusal where no candidate may be asked: by what stands in the way of the one that came nearest. */
@@ -149,26 +192,34 @@ export function decideRoute(input: RouteInput): RouteDecision {
   const heard = allowed.filter(({ state }) => state !== "silent");
   const known = heard.length > 0 ? heard : allowed;
 
-  const route = (from: readonly RouteCandidate[], rule?: RouteRule): RouteDecision => {
-    const { chosen, rule: usual, alike } = cheapest(from, input);
+  const route = (from: readonly RouteCandidate[], { chosen, rule, alike }: Choice): RouteDecision => {
     for (const candidate of from) {
-      if (candidate !== chosen) passedOver[candidate.id] = alike.includes(candidate) ? "fuller" : "dearer";
+      if (candidate !== chosen) passedOver[candidate.id] ??= alike.includes(candidate) ? "fuller" : "dearer";
     }
     const { id: backend, usdPerRequest, expectedMs } = chosen;
-    return { kind: "route", rule: rule ?? usual, backend, usdPerRequest, expectedMs, passedOver };
+    return {
+      kind: "route",
+      rule: known === heard ? rule : "last-resort",
+      backend,
+      usdPerRequest,
+      expectedMs,
+      passedOver,
+    };
   };
+  const cheapestOf = (from: readonly RouteCandidate[], rule: RouteRule) =>
+    route(from, { ...choose(alikeOf(from, rules), false, input.draws), rule });
 
   const inTime = known.filter(({ expectedMs }) => (expectedMs ?? 0) <= request.timeLeftMs);
   for (const candidate of allowed) if (!inTime.includes(candidate)) passedOver[candidate.id] = "too-late";
-  const free = inTime.filter((candidate) => !isBusy(candidate, rules));
-  if (free.length > 0) {
-    for (const candidate of inTime) if (!free.includes(candidate)) passedOver[candidate.id] = "busy";
-    return route(free, known === heard ? undefined : "last-resort");
+  const free = cheapestFree(inTime, input);
+  if (free !== null) {
+    for (const { id } of free.busy) passedOver[id] = "busy";
+    return route(inTime, free);
   }
-  if (inTime.length > 0) return route(inTime, known === heard ? "all-busy" : "last-resort");
+  if (inTime.length > 0) return cheapestOf(inTime, "all-busy");
   if (rules.late === "refuse") return { kind: "refuse", rule: "too-late", passedOver };
   const soonestMs = Math.min(...known.map(({ expectedMs }) => expectedMs ?? 0));
   const soonest = known.filter(({ expectedMs }) => (expectedMs ?? 0) <= aboutAsSoon * soonestMs);
   for (const { id } of soonest) delete passedOver[id];
-  return route(soonest, "soonest");
+  return cheapestOf(soonest, "soonest");
 }

@@ -18,7 +18,9 @@ interface ClassLatency {
 
 /** Returns the size class of a request of so many tokens. */
 export function sizeClass(tokens: number): number {
-  return classEnds.findIndex((end) => tokens <= end);
+  let size = 0;
+  while (tokens > (classEnds[size] as number)) size += 1;
+  return size;
 }
 
 /**
@@ -54,8 +56,17 @@ export class LatencyEstimate {
     return known === undefined || known.count < 20 ? null : known.p95;
   }
 
+  /** Returns the 95th percentile of the slowest size that was seen, however few answers there were; null without any. */
+  slowestMs(): number | null {
+    let slowest: number | null = null;
+    for (const { p95 } of this.#classes.values()) slowest = Math.max(slowest ?? 0, p95);
+    return slowest;
+  }
+
   #nearest(tokens: number): ClassLatency | undefined {
     const wanted = sizeClass(tokens);
+    const same = this.#classes.get(wanted);
+    if (same !== undefined) return same;
     let best: ClassLatency | undefined;
     let distance = Number.POSITIVE_INFINITY;
     for (const [size, known] of this.#classes) {

@@ -13,6 +13,15 @@ export interface LoadReport {
 /** Name of the header. */
 export const loadHeader = "x-thormesh-load";
 
+/** Name of the header by which a router says how long a request may wait here: another peer may have a shorter queue. */
+export const maxWaitHeader = "x-thormesh-max-wait-ms";
+
+/** Returns true where a request would wait longer than its router wants. Without a known capacity nobody can tell. */
+export function isQueueTooLong(maxWait: string | null, { queued, capacityQps }: LoadReport): boolean {
+  if (maxWait === null || !/^\d{1,9}(\.\d{1,3})?$/.test(maxWait)) return false;
+  return capacityQps !== null && queued * 1000 > Number(maxWait) * capacityQps;
+}
+
 const form = /^q=(\d{1,9});c=(\d{1,9})(?:;cap=(\d{1,9}(?:\.\d{1,3})?))?(?:;w=(\d{1,3}(?:\.\d{1,3})?))?$/;
 
 export function writeLoadReport({ queued, computing, capacityQps, utilization }: LoadReport): string {

@@ -8,7 +8,7 @@ import { currentTrace } from "#platform/request-trace.ts";
 import { isValid } from "#platform/schema-mistakes.ts";
 import type { Remote } from "./backends.ts";
 import type { Outcome } from "./decide-circuit.ts";
-import { type LoadReport, loadHeader, readLoadReport } from "./load-report.ts";
+import { type LoadReport, loadHeader, maxWaitHeader, readLoadReport } from "./load-report.ts";
 import { decodeVector, PeerAnswer, type PeerRequest, peerPath } from "./peer-message.ts";
 
 /** Outcome of an attempt at a remote. */
@@ -20,8 +20,18 @@ export interface RemoteReply {
   readonly error: ServiceError | null;
   /** True when another backend may be asked: nothing was computed, or it does not matter, as vectors can be computed twice. */
   readonly mayRetry: boolean;
-  /** True where it is leaving service: asking another one is no extra work. */
-  readonly isLeaving?: boolean;
+  /** True where it is leaving service, or is not there: asking another one is no extra work. */
+  readonly isFree?: boolean;
+}
+
+/** Terms of an attempt. */
+export interface AttemptTerms {
+  /** Fingerprint of the vectors that are wanted. */
+  readonly space: string;
+  /** Time for it, from now to the last byte. */
+  readonly budgetMs: number;
+  /** Wait beyond which a peer should refuse at once; null: none. */
+  readonly maxWaitMs: number | null;
 }
 
 export interface RemoteClientParts {
@@ -78,29 +88,29 @@ export class RemoteClient {
 
   /**
    * Asks a remote.
-   * @param budgetMs time for it, from now to the last byte
    * @param signal aborts the attempt, which is then no outcome of the remote's: rejects with the signal's reason
    */
   async ask(
     remote: Remote,
     request: EmbedRequest & { readonly model: string },
-    space: string,
-    budgetMs: number,
+    terms: AttemptTerms,
     signal: AbortSignal,
   ): Promise<RemoteReply> {
     try {
       return remote.kind === "peer"
-        ? await this.#askPeer(remote.peer.url, request, space, budgetMs, signal)
-        : await this.#askOffer(remote, request, budgetMs, signal);
+        ? await this.#askPeer(remote.peer.url, request, terms, signal)
+        : await this.#askOffer(remote, request, terms.budgetMs, signal);
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       const isLate = error instanceof DOMException && error.name === "TimeoutError";
       return {
         outcome: isLate ? "own-deadline" : "failed",
-        ...{ load: null, result: null, mayRetry: true },
+        ...{ load: null, result: null, mayRetry: true, isFree: (error as { code?: string }).code === "ECONNREFUSED" },
         error: new ServiceError(
           isLate ? "DEADLINE_EXCEEDED" : "MODEL_UNAVAILABLE",
-          isLate ? `${remote.id} did not answer within ${Math.round(budgetMs)} ms` : `${remote.id} can't be reached`,
+          isLate
+            ? `${remote.id} did not answer within ${Math.round(terms.budgetMs)} ms`
+            : `${remote.id} can't be reached`,
           { cause: error, retryAfterS: 1 },
         ),
       };
@@ -110,8 +120,7 @@ export class RemoteClient {
   async #askPeer(
     url: string,
     request: EmbedRequest & { readonly model: string },
-    space: string,
-    budgetMs: number,
+    { space, budgetMs, maxWaitMs }: AttemptTerms,
     signal: AbortSignal,
   ): Promise<RemoteReply> {
     const { ownId, secret, nowMs } = this.#parts;
@@ -132,10 +141,11 @@ export class RemoteClient {
     const authorization = secret === null ? {} : { authorization: signPeerRequest(secret, ownId, peerPath, nowMs()) };
     const trace = currentTrace();
     const parent = trace === undefined ? {} : { traceparent: `00-${trace.traceId}-${trace.spanId}-01` };
+    const wait = maxWaitMs === null ? {} : { [maxWaitHeader]: maxWaitMs.toFixed(3) };
     const send = () =>
       fetchBounded(`${url.replace(/\/$/, "")}${peerPath}`, {
         method: "POST",
-        headers: { "content-type": "application/json", "x-thormesh-hops": "1", ...authorization, ...parent },
+        headers: { "content-type": "application/json", "x-thormesh-hops": "1", ...authorization, ...parent, ...wait },
         body: JSON.stringify(body),
         timeoutMs: Math.max(1, budgetMs),
         maxBytes: answerBytes + request.inputs.length * (maxDimension * 6),
@@ -240,7 +250,7 @@ async function refusalOf(response: Response): Promise<Omit<RemoteReply, "load">>
       retryAfterS,
     }),
     mayRetry: true,
-    isLeaving,
+    isFree: isLeaving,
   };
 }
 

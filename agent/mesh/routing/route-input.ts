@@ -22,7 +22,13 @@ export const RouteCandidate = Type.Object(
     inFlight: Type.Integer({ minimum: 0, default: 0, description: "requests of this router that it has not answered" }),
     capacity: amount("texts a second that it carries", 1e9),
     utilization: Type.Number({ minimum: 0, maximum: 100, default: 0, description: "share of its capacity in use" }),
-    spilling: Type.Boolean({ default: false, description: "true: its load went elsewhere at the last look" }),
+    room: {
+      ...orNull(
+        Type.Number({ minimum: 0, maximum: 1 }),
+        "share of the requests that it can take without going over the utilisation at which load goes elsewhere; null: all or none, by its utilisation",
+      ),
+      default: null,
+    },
     warmth: Type.Number({
       minimum: 0,
       maximum: 1,
@@ -66,12 +72,6 @@ export const RouteInput = Type.Object(
           maximum: 1,
           default: 0.8,
           description: "utilisation at which load goes to the next cheapest",
-        }),
-        returnAt: Type.Number({
-          minimum: 0,
-          maximum: 1,
-          default: 0.72,
-          description: "utilisation below which it comes back",
         }),
         alikeWithin: Type.Number({
           minimum: 0,

@@ -6,6 +6,7 @@ import { ServiceError } from "#platform/errors.ts";
 import { currentTrace } from "#platform/request-trace.ts";
 import { defaultTenant } from "#protocol/messages.ts";
 import { AttemptBudget, hedgeRules, retryRules } from "./attempt-budget.ts";
+import { attemptMs, hedgeAfterMs, maxWaitMs, mayHedge } from "./attempt-rules.ts";
 import { type Backends, type HomeView, type Remote, type Routed, spill } from "./backends.ts";
 import { decideRoute, type RouteDecision } from "./decide-route.ts";
 import { explainRoute } from "./explain-route.ts";
@@ -42,13 +43,9 @@ export interface RouterParts {
 
 /** Requests to others at once: Bun's limit for a process is 256. */
 const maxRemoteInFlight = 240;
-/** Least time for an attempt while others are left. */
-const minAttemptMs = 500;
-/** An attempt is given up for another backend after so many times the usual time. */
-const patience = 8;
-/** Hedges are for a fleet that has room. */
-const hedgeBelow = 0.7;
-const minHedgeMs = 1;
+/** Reasons that an attempt is given up: one that was asked later answered first, or the one before it did after all. */
+const outrun = new Error("a backend that was asked later answered first");
+const needless = new Error("the first backend answered after all");
 
 /** A request on its way. */
 interface Journey {
@@ -61,6 +58,9 @@ interface Journey {
   readonly tried: string[];
   /** Backends that were asked in vain, and whose failure calls for extra work. */
   failures: number;
+  /** Peers that refused it because another one has a shorter queue, perhaps. */
+  refusals: number;
+  readonly refusedBy: string[];
   attempts: number;
   lastError: unknown;
 }
@@ -113,6 +113,8 @@ export class RoutedEmbedder implements Embedder {
         startedMs + Math.min(this.#parts.requestTimeoutMs, request.latencyBudgetMs ?? this.#parts.requestTimeoutMs),
       tried: [],
       failures: 0,
+      refusals: 0,
+      refusedBy: [],
       attempts: 0,
       lastError: null,
     };
@@ -127,7 +129,11 @@ export class RoutedEmbedder implements Embedder {
   async #travel(journey: Journey): Promise<EmbedResult> {
     for (;;) {
       const decision = this.#decide(journey);
-      if (decision.kind === "refuse") throw this.#refusal(journey, decision);
+      if (decision.kind === "refuse") {
+        // The others failed since: those with a queue have to take it.
+        if (askAgain(journey)) continue;
+        throw this.#refusal(journey, decision);
+      }
       // Beyond the first attempt anywhere else, each one is extra work.
       if (journey.failures > 0) {
         if (!this.#retries.take()) throw journey.lastError;
@@ -146,13 +152,12 @@ export class RoutedEmbedder implements Embedder {
 
   #decide(journey: Journey, also: readonly string[] = []): RouteDecision {
     const { backends, config, region, random } = this.#parts;
-    const { request, routed, remotes, tried, deadlineMs } = journey;
-    const leftMs = Math.max(0, deadlineMs - performance.now());
+    const { request, routed, remotes, tried } = journey;
     const view = journey.home === null ? null : this.#homeView(journey.home, request, routed.tokens);
     const reachable = this.#remoteInFlight < maxRemoteInFlight ? remotes : [];
     return decideRoute({
       request: {
-        timeLeftMs: request.latencyBudgetMs === undefined ? Math.min(leftMs, config.targetMs) : leftMs,
+        timeLeftMs: this.#timeLeftMs(journey),
         regions: routed.regions === null ? null : [...routed.regions],
         tried: [...tried, ...also],
       },
@@ -160,6 +165,12 @@ export class RoutedEmbedder implements Embedder {
       rules: { ...spill, alikeWithin: 0.1, late: config.late },
       draws: [random(), random(), random()],
     });
+  }
+
+  /** Time until the answer should be there: the client's, or the usual target. */
+  #timeLeftMs({ request, deadlineMs }: Journey): number {
+    const leftMs = Math.max(0, deadlineMs - performance.now());
+    return request.latencyBudgetMs === undefined ? Math.min(leftMs, this.#parts.config.targetMs) : leftMs;
   }
 
   /** Answers here. @returns null where another backend may do better. */
@@ -179,8 +190,10 @@ export class RoutedEmbedder implements Embedder {
   /** Answers elsewhere, and at a second place too when the first is slow. @returns null where another may be asked. */
   async #away(journey: Journey, backend: string, decision: RouteDecision): Promise<EmbedResult | null> {
     const remote = journey.remotes.find(({ id }) => id === backend) as Remote;
-    const first = this.#start(journey, remote);
-    const hedgeMs = this.#hedgeAfterMs(journey, remote, decision);
+    const { backends, config } = this.#parts;
+    const waitMs = maxWaitMs(decision, journey.refusals, this.#timeLeftMs(journey));
+    const first = this.#start(journey, remote, waitMs);
+    const hedgeMs = config.hedge ? hedgeAfterMs(decision, backends.usualMs(remote, journey.routed)) : null;
     let reply: RemoteReply | null = null;
     if (hedgeMs !== null) {
       const slow = Symbol("slow");
@@ -190,27 +203,28 @@ export class RoutedEmbedder implements Embedder {
         reply = second === null ? await first.reply : await firstAnswer(first, second);
       } else reply = sooner as RemoteReply;
     } else reply = await first.reply;
-    const { result, error, mayRetry, isLeaving = false } = reply;
+    const { result, error, outcome, mayRetry, isFree = false } = reply;
     if (result !== null) {
       this.#parts.home.recordElsewhere(journey.request, result, journey.startedMs);
       return { ...result, durationMs: performance.now() - journey.startedMs };
     }
     if (!mayRetry) throw error;
     journey.lastError = error;
-    if (!isLeaving) journey.failures += 1;
+    if (waitMs !== null && outcome === "refused") {
+      journey.refusals += 1;
+      journey.refusedBy.push(backend);
+    } else if (!isFree) journey.failures += 1;
     return null;
   }
 
   /** Begins an attempt at a remote. `cancel` gives it up. */
-  #start(journey: Journey, remote: Remote): Attempt {
+  #start(journey: Journey, remote: Remote, waitMs: number | null): Attempt {
     const { backends, client } = this.#parts;
     const { routed, request } = journey;
     journey.tried.push(remote.id);
     const leftMs = Math.max(1, journey.deadlineMs - performance.now());
     const othersLeft = journey.remotes.some(({ id }) => !journey.tried.includes(id));
-    const usualMs = backends.p95Ms(remote, routed);
-    const budgetMs =
-      othersLeft && usualMs !== null ? Math.min(leftMs, Math.max(minAttemptMs, patience * usualMs)) : leftMs;
+    const budgetMs = attemptMs(leftMs, backends.usualMs(remote, routed), othersLeft);
     const given = new AbortController();
     const onDisconnect = () => given.abort(request.signal.reason);
     request.signal.addEventListener("abort", onDisconnect, { once: true });
@@ -219,14 +233,18 @@ export class RoutedEmbedder implements Embedder {
     backends.begin(remote, routed);
     this.#remoteInFlight += 1;
     const reply = client
-      .ask(remote, request, routed.space, budgetMs, given.signal)
+      .ask(remote, request, { space: routed.space, budgetMs, maxWaitMs: waitMs }, given.signal)
       .then(
         (answer) => {
-          backends.end(remote, routed, { ...answer, ms: performance.now() - startedMs });
+          const isSilent = answer.outcome === "own-deadline" && budgetMs < leftMs;
+          const outcome = isSilent ? "silent" : answer.outcome;
+          backends.end(remote, routed, { outcome, load: answer.load, ms: performance.now() - startedMs });
           return answer.result === null ? answer : { ...answer, result: { ...answer.result, servedBy: remote.id } };
         },
         (error) => {
-          backends.abandon(remote, routed);
+          if (error === outrun)
+            backends.end(remote, routed, { outcome: "outrun", load: null, ms: performance.now() - startedMs });
+          else backends.abandon(remote, routed);
           throw error;
         },
       )
@@ -236,24 +254,17 @@ export class RoutedEmbedder implements Embedder {
       });
     // A hedge that lost is given up: nobody waits for it.
     reply.catch(() => undefined);
-    return { reply, cancel: () => given.abort(new Error("another backend answered first")) };
-  }
-
-  /** Returns the time after which a second backend is asked too; null: never. */
-  #hedgeAfterMs(journey: Journey, remote: Remote, decision: RouteDecision): number | null {
-    if (!this.#parts.config.hedge || decision.kind === "refuse" || decision.rule === "all-busy") return null;
-    const p95Ms = this.#parts.backends.p95Ms(remote, journey.routed);
-    return p95Ms === null ? null : Math.max(minHedgeMs, p95Ms);
+    return { reply, cancel: (reason) => given.abort(reason) };
   }
 
   #startHedge(journey: Journey, first: string): Attempt | null {
     const decision = this.#decide(journey, [first, "home"]);
-    if (decision.kind === "refuse" || decision.rule === "all-busy") return null;
-    const remote = journey.remotes.find(({ id }) => id === decision.backend);
-    if (remote === undefined || this.#utilizationOf(journey, remote) >= hedgeBelow || !this.#hedges.take()) return null;
+    const remote = decision.kind === "refuse" ? undefined : journey.remotes.find(({ id }) => id === decision.backend);
+    if (remote === undefined || !mayHedge(decision, this.#utilizationOf(journey, remote)) || !this.#hedges.take())
+      return null;
     this.#parts.onExtra("hedge");
     journey.attempts += 1;
-    return this.#start(journey, remote);
+    return this.#start(journey, remote, null);
   }
 
   #homeView(model: HomeModel, request: EmbedRequest, tokens: number): HomeView | null {
@@ -306,7 +317,18 @@ export class RoutedEmbedder implements Embedder {
 
 interface Attempt {
   readonly reply: Promise<RemoteReply>;
-  cancel(): void;
+  cancel(reason: Error): void;
+}
+
+/** Lets the peers be asked again that refused because another one might have had a shorter queue. @returns false without any. */
+function askAgain(journey: Journey): boolean {
+  const { refusedBy, tried } = journey;
+  if (refusedBy.length === 0) return false;
+  const others = tried.filter((id) => !refusedBy.includes(id));
+  tried.splice(0, tried.length, ...others);
+  refusedBy.length = 0;
+  journey.refusals = Number.POSITIVE_INFINITY;
+  return true;
 }
 
 /** Resolves with the first of two attempts that has vectors, and gives up the other; with the last reply where neither has. */
@@ -315,7 +337,7 @@ async function firstAnswer(one: Attempt, other: Attempt): Promise<RemoteReply> {
   const sooner = await Promise.race(settled);
   const later = sooner.attempt === one ? other : one;
   if (sooner.reply.result !== null || !sooner.reply.mayRetry) {
-    later.cancel();
+    later.cancel(later === one ? outrun : needless);
     return sooner.reply;
   }
   return later.reply;

@@ -90,6 +90,52 @@ function upstream(answer: (request: Request) => Response | Promise<Response>): s
 }
 
 describe("a request that reaches any agent is answered", () => {
+  test("a peer with a long queue refuses at once, and another one that costs the same is asked: no extra work", async () => {
+    entry.role.role = "standby";
+    const waits: (string | null)[] = [];
+    const full = upstream((request) => {
+      waits.push(request.headers.get("x-thormesh-max-wait-ms"));
+      const headers = { "x-thormesh-load": "q=9;c=1;cap=100;w=0.5" };
+      return Response.json(
+        { error: "another peer may have a shorter queue", code: "TOO_MANY_REQUESTS" },
+        { status: 429, headers },
+      );
+    });
+    entry.peers = [fakePeer("full", full, { usdPerRequest: 1 }), asPeer(worker, { usdPerRequest: 1 })];
+    const extra = async () => {
+      const metrics = await (await fetch(`${entry.serving.url}/metrics`)).text();
+      return /thormesh_route_extra_attempts_total\{kind="retry"\} \d+/.exec(metrics)?.[0];
+    };
+    const before = await extra();
+    for (let text = 0; text < 40 && waits.length === 0; text += 1) {
+      const response = await ask(entry, `text ${text}`, { "x-latency-budget": "20000" });
+      expect({ status: response.status, by: servedBy(response) }).toEqual({ status: 200, by: "worker" });
+    }
+    // A twentieth of the time left.
+    expect(Number(waits[0])).toBeGreaterThan(900);
+    expect(Number(waits[0])).toBeLessThanOrEqual(1_000);
+    expect(await extra()).toEqual(before);
+  });
+
+  test("a peer with a long queue takes the request after all where the others fail", async () => {
+    entry.role.role = "standby";
+    const asked: boolean[] = [];
+    const target = `${worker.serving.url}${peerPath}`;
+    const full = upstream(async (request) => {
+      const isLimited = request.headers.has("x-thormesh-max-wait-ms");
+      asked.push(isLimited);
+      if (isLimited) return Response.json({ error: "a long queue", code: "TOO_MANY_REQUESTS" }, { status: 429 });
+      return fetch(target, { method: "POST", headers: request.headers, body: await request.arrayBuffer() });
+    });
+    const broken = upstream(() => new Response("", { status: 500 }));
+    entry.peers = [fakePeer("queue", full, { usdPerRequest: 1 }), fakePeer("broken", broken, { usdPerRequest: 1 })];
+    for (let text = 0; text < 40 && !asked.includes(true); text += 1) {
+      const response = await ask(entry, `again ${text}`);
+      expect({ status: response.status, by: servedBy(response) }).toEqual({ status: 200, by: "queue" });
+    }
+    expect(asked.slice(-2)).toEqual([true, false]);
+  });
+
   test("on standby, by a peer; it is demand here, and work there", async () => {
     entry.role.role = "standby";
     entry.peers = [asPeer(worker)];

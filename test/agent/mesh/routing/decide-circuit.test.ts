@@ -31,6 +31,12 @@ describe("a circuit", () => {
     expect(after(Array(50).fill("refused"))).toEqual(closedCircuit);
   });
 
+  test("silence counts twice, being outrun by a backend that was asked later once", () => {
+    const outcomes = (outcome: Outcome, count: number) => circuitState(after(Array(count).fill(outcome)), 0);
+    expect([outcomes("silent", 2), outcomes("silent", 3)]).toEqual(["closed", "open"]);
+    expect([outcomes("outrun", 4), outcomes("outrun", 5)]).toEqual(["closed", "open"]);
+  });
+
   test("a probe that fails opens it for twice as long, up to five minutes; one that is answered closes it", () => {
     let circuit = after(failures(5));
     let atMs = 0;

@@ -12,7 +12,7 @@ const aCandidate = (changes: Partial<RouteCandidate> & { readonly id: string }):
   inFlight: 0,
   capacity: 100,
   utilization: 0,
-  spilling: false,
+  room: null,
   warmth: 1,
   sameSpace: true,
   state: "ready",
@@ -62,12 +62,22 @@ describe("the backend that answers", () => {
     expect(route([busy(home), aCandidate({ id: "b" })])).toBe("b only");
   });
 
-  test("load that went elsewhere comes back below 72 %, not at 79 %", () => {
-    const other = aCandidate({ id: "other", usdPerRequest: 2e-6 });
-    const first = aCandidate({ id: "first" });
-    expect(route([{ ...first, utilization: 0.79 }, other])).toBe("first cheapest");
-    expect(route([{ ...first, utilization: 0.79, spilling: true }, other])).toBe("other only");
-    expect(route([{ ...first, utilization: 0.71, spilling: true }, other])).toBe("first cheapest");
+  test("those with room for a part of the requests get that part, the next dearer the rest", () => {
+    const half = { ...device, room: 0.5 };
+    const third = { ...spot, room: 1 / 3 };
+    const at = (draw: number) => route([half, third, onDemand], {}, {}, [0, 0, draw]);
+    expect([0, 0.49].map(at)).toEqual(["device cheapest", "device cheapest"]);
+    // A third of the other half.
+    expect([0.51, 0.66].map(at)).toEqual(["offer:spot cheapest", "offer:spot cheapest"]);
+    expect([0.67, 0.99].map(at)).toEqual(["offer:cloud only", "offer:cloud only"]);
+    expect(route([half, { ...third, room: 0 }], {}, {}, [0, 0, 0.99])).toBe("device all-busy");
+  });
+
+  test("those that cost the same take together what they have room for", () => {
+    const alike = [aCandidate({ id: "full", room: 0.2 }), aCandidate({ id: "free", room: 0.8 })];
+    const dear = aCandidate({ id: "dear", usdPerRequest: 1e-5 });
+    const dearest = Array.from({ length: 100 }, (_, index) => route([...alike, dear], {}, {}, [0.3, 0.5, index / 100]));
+    expect(dearest.filter((each) => each === "dear only").length).toBe(50);
   });
 
   test("of two that cost the same, the one with less in flight for its capacity; equal ones by the draw", () => {
