@@ -21,6 +21,7 @@ import { type Command, optionalNumber, optionalString, requiredOption } from "#p
 import { formatTable } from "#platform/terminal/format-table.ts";
 import { trafficOf } from "#tools/reports/backtest/read-traffic.ts";
 import { renderHtml } from "#tools/reports/backtest/render-html.ts";
+import { backtestRoutes, refuseWithoutRoutes, routeOptions } from "./backtest-routes.ts";
 import { readTraces, traceOptions } from "./read-traces.ts";
 
 type Column = readonly [heading: string, cell: (result: PolicyResult, oracleUsd: number | undefined) => string];
@@ -97,7 +98,7 @@ function rowsOf(results: readonly PolicyResult[]): string[][] {
 export const backtestCommand: Command = {
   summary: "replay recorded traffic through scaling policies and compare cost and service",
   usage:
-    "--trace FILE[,FILE…]|--prometheus URL --query PROMQL --fleet FLEET.yaml [--policy NAME|FILE[,…]] [--capacity-error SHARE|drift|one-bad] [--json | --html FILE]",
+    "--trace FILE[,FILE…]|--prometheus URL --query PROMQL --fleet FLEET.yaml [--policy NAME|FILE[,…]] [--capacity-error SHARE|drift|one-bad] [--json | --html FILE]\n       thormesh backtest --routes [--requests N] [--routers N[,N…]] [--json]",
   optionsOnly: true,
   options: {
     trace: { value: "FILE[,FILE…]", help: "CSV with a time and the number of events in each step" },
@@ -117,9 +118,12 @@ export const backtestCommand: Command = {
       help: "what devices really carry, as a share of the profile that policies are given (0.05: a twentieth)",
     },
     json: { help: "print JSON" },
+    ...routeOptions,
     html: { value: "FILE", help: "write charts of demand, capacity and cost over time to this file" },
   },
   async run(values) {
+    if (values["routes"] === true) return backtestRoutes(values);
+    refuseWithoutRoutes(values);
     const fleet = await readFleet(requiredOption(values, "fleet"));
     const wanted = optionalString(values, "policy")?.split(",") ?? backtestPolicies;
     const choices = await Promise.all([...new Set(wanted.map((each) => each.trim()))].map(readPolicy));
