@@ -58,11 +58,12 @@ export async function createMosquitto(
   const users = typeof access === "object" ? access.users : {};
   const lines = [`listener ${port} 127.0.0.1`, "max_packet_size 1000000", ...settings];
   lines.push(`allow_anonymous ${typeof access === "object" ? "false" : "true"}`);
-  // It drops root and then reads these files as another user.
+  // It drops root and then reads these files as another user, whatever umask an earlier test has left.
   chmodSync(directory, 0o755);
   if (access !== undefined) {
     const aclPath = join(directory, "acl");
     await Bun.write(aclPath, typeof access === "string" ? access : access.acl);
+    chmodSync(aclPath, 0o644);
     lines.push(`acl_file ${aclPath}`);
   }
   if (typeof access === "object") {
@@ -78,6 +79,7 @@ export async function createMosquitto(
     lines.push(`password_file ${passwords}`);
   }
   await Bun.write(configPath, `${lines.join("\n")}\n`);
+  chmodSync(configPath, 0o644);
   const executable = Bun.which("mosquitto", { PATH: `${process.env["PATH"]}:/usr/sbin` });
   if (executable === null) throw new Error("these tests need mosquitto; ./scripts/test installs it");
   let child: Bun.Subprocess | undefined;
