@@ -24,7 +24,8 @@ async function startAgent(id: string, config: object = {}): Promise<string> {
     ...{
       serving: { port: 0, threads: 1, cacheBytes: 0 },
       power: { board: "simulated" },
-      prices: { tariffUsdPerKwh: 0.2 },
+      // All of one price: by its electricity, one that was measured while another test computed would be the dearer one.
+      mesh: { usdPerRequest: 0.000_001 },
     },
     ...config,
   };
