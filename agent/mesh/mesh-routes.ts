@@ -42,15 +42,13 @@ export function peerRoutes(parts: {
         throw new ServiceError("FORBIDDEN", "this path is for agents of the fleet; clients ask /v1/embeddings");
       const id = home.model(body.model)?.id ?? body.model;
       refuseOtherSpace(home, body);
-      const found = load(id);
-      if (isQueueTooLong(request.headers.get(maxWaitHeader), found)) {
-        const refusal = errorResponse(
-          new ServiceError("TOO_MANY_REQUESTS", "another peer may have a shorter queue"),
-          "plain",
-        );
-        refusal.headers.set(loadHeader, writeLoadReport(found));
-        return refusal;
-      }
+      const refuse = (error: ServiceError) => {
+        const response = errorResponse(error, "plain");
+        response.headers.set(loadHeader, writeLoadReport(load(id)));
+        return response;
+      };
+      if (isQueueTooLong(request.headers.get(maxWaitHeader), load(id)))
+        return refuse(new ServiceError("TOO_MANY_REQUESTS", "another peer may have a shorter queue"));
       const { space, promptName, dimensions, truncate, truncationSide, sparse, budgetMs, tenant, ...rest } = body;
       const embed = {
         ...rest,
@@ -64,7 +62,12 @@ export function peerRoutes(parts: {
         },
         ...{ forPeer: true, signal: request.signal },
       };
-      const result = await home.embed(embed);
+      const result = await home.embed(embed).catch((error: unknown) => {
+        // Its load goes with it: the router should not come back before that is less.
+        if (error instanceof ServiceError && error.code === "TOO_MANY_REQUESTS") return refuse(error);
+        throw error;
+      });
+      if (result instanceof Response) return result;
       const { model, dimension, relevantLabel, vectors, tokens, truncatedInputs } = result;
       const facts = JSON.stringify({ model, space, dimension, relevantLabel, tokens, truncatedInputs });
       const write = (vector: Float32Array) => `"${encodeVector(vector)}"`;

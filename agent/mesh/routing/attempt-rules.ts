@@ -31,6 +31,9 @@ export function mayHedge(decision: RouteDecision, utilization: number): boolean 
 /** Parts of the time left that a request may wait at the first peers that are asked; whoever is asked after them takes it however long its queue. */
 const waitParts = [1 / 20, 1 / 10, 1 / 5];
 
+/** Refusals of a request for which asking another backend is no extra work: nothing was computed. More would let a full fleet ask itself in circles. */
+export const freeRefusals = waitParts.length;
+
 /**
  * Returns the wait beyond which a peer should refuse at once, so that another that costs the same is asked: its own queue is the only figure
  * that is never old. null: it takes the request in any case.

@@ -254,10 +254,7 @@ export class Backends {
     );
     const guess = remote.kind === "offer" ? remote.offer.latencyMs : home?.expectedMs;
     const baseMs = latency.expectedMs(request.tokens, nowMs) ?? (guess == null ? null : guess + hopMs);
-    const queuedTexts =
-      report === null || report.report.queued === 0
-        ? 0
-        : report.report.queued * Math.exp(-(nowMs - report.atMs) / queueTauMs);
+    const queuedTexts = report === null ? 0 : queueLeft(report.report.queued, capacity, nowMs - report.atMs);
     const circuitNow = circuitState(circuit, nowMs);
     const silent = remote.kind === "peer" && remote.peer.silent;
     return {
@@ -341,6 +338,12 @@ export class Backends {
 const subsetFrom = 100;
 /** Utilisation up to which the cheapest are used. */
 export const spill = { spillAt: 0.8 } as const;
+
+/** Texts that are left of a queue after some time: most queues are short-lived, but none is worked off faster than the capacity allows. */
+function queueLeft(queued: number, capacityQps: number, ageMs: number): number {
+  if (queued === 0) return 0;
+  return Math.max(queued * Math.exp(-ageMs / queueTauMs), queued - (capacityQps * ageMs) / 1000);
+}
 
 /** Price of a request; a peer that names none costs what this agent does. */
 function priceOf(remote: Remote, tokens: number, home: HomeView | null): number {

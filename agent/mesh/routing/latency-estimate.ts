@@ -9,9 +9,17 @@ const step = 0.05;
 /** Time in which a latency is forgotten, so that a backend that was slow is tried again. */
 const forgetMs = 10_000;
 
+/** Least time in which a wait is taken to be over. */
+const minDrainMs = 200;
+/** Weights of a new latency for the time without a wait: a shorter one counts at once for half. */
+const floorGain = 0.02;
+const floorGainDown = 0.5;
+
 interface ClassLatency {
   atMs: number;
   mean: number;
+  /** Time without a wait: about the shortest of late. */
+  floor: number;
   p95: number;
   count: number;
 }
@@ -34,20 +42,28 @@ export class LatencyEstimate {
   record(tokens: number, ms: number, nowMs: number): void {
     const known = this.#classes.get(sizeClass(tokens));
     if (known === undefined) {
-      this.#classes.set(sizeClass(tokens), { atMs: nowMs, mean: ms, p95: 2 * ms, count: 1 });
+      this.#classes.set(sizeClass(tokens), { atMs: nowMs, mean: ms, floor: ms, p95: 2 * ms, count: 1 });
       return;
     }
     known.atMs = nowMs;
     known.mean += (ms > known.mean ? gainUp : gain) * (ms - known.mean);
+    known.floor += (ms > known.floor ? floorGain : floorGainDown) * (ms - known.floor);
     const size = step * known.mean;
     known.p95 = Math.max(known.mean, known.p95 + (ms > known.p95 ? 19 * size : -size) * 0.2);
     known.count += 1;
   }
 
-  /** Returns the expected latency of a request; of a size that was not seen, by the nearest one that was; null without any. */
+  /**
+   * Returns the expected latency of a request; of a size that was not seen, by the nearest one that was; null without any. What is above the
+   * shortest was a wait, and a queue is worked off in the time that it lasts: one that had a queue is asked again soon.
+   */
   expectedMs(tokens: number, nowMs: number): number | null {
     const known = this.#nearest(tokens);
-    return known === undefined ? null : known.mean * Math.exp(-Math.max(0, nowMs - known.atMs) / forgetMs);
+    if (known === undefined) return null;
+    const ageMs = Math.max(0, nowMs - known.atMs);
+    const waitMs = Math.max(0, known.mean - known.floor);
+    const leftMs = waitMs * Math.exp(-ageMs / Math.max(minDrainMs, waitMs));
+    return (known.floor + leftMs) * Math.exp(-ageMs / forgetMs);
   }
 
   /** Returns the time in which 95 % of such requests are answered; null until twenty were. */

@@ -6,7 +6,7 @@ import { ServiceError } from "#platform/errors.ts";
 import { currentTrace } from "#platform/request-trace.ts";
 import { defaultTenant } from "#protocol/messages.ts";
 import { AttemptBudget, hedgeRules, retryRules } from "./attempt-budget.ts";
-import { attemptMs, hedgeAfterMs, maxWaitMs, mayHedge } from "./attempt-rules.ts";
+import { attemptMs, freeRefusals, hedgeAfterMs, maxWaitMs, mayHedge } from "./attempt-rules.ts";
 import { type Backends, type HomeView, type Remote, type Routed, spill } from "./backends.ts";
 import { decideRoute, type RouteDecision } from "./decide-route.ts";
 import { explainRoute } from "./explain-route.ts";
@@ -58,7 +58,7 @@ interface Journey {
   readonly tried: string[];
   /** Backends that were asked in vain, and whose failure calls for extra work. */
   failures: number;
-  /** Peers that refused it because another one has a shorter queue, perhaps. */
+  /** Backends that refused it because they are full, and those of them that would not if they had to. */
   refusals: number;
   readonly refusedBy: string[];
   attempts: number;
@@ -210,9 +210,9 @@ export class RoutedEmbedder implements Embedder {
     }
     if (!mayRetry) throw error;
     journey.lastError = error;
-    if (waitMs !== null && outcome === "refused") {
+    if (outcome === "refused" && journey.refusals < freeRefusals) {
       journey.refusals += 1;
-      journey.refusedBy.push(backend);
+      if (waitMs !== null) journey.refusedBy.push(backend);
     } else if (!isFree) journey.failures += 1;
     return null;
   }

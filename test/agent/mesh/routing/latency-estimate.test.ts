@@ -13,14 +13,31 @@ describe("the latency of a backend", () => {
     expect([10, 100, 600, 5_000].map((tokens) => latency.expectedMs(tokens, 0))).toEqual([5, 5, 80, 80]);
   });
 
-  test("rises at once, sinks slowly, and is forgotten in ten seconds", () => {
+  test("rises at once and sinks slowly with each answer; a wait is forgotten in its own length, the rest in ten seconds", () => {
     const latency = new LatencyEstimate();
     latency.record(10, 10, 0);
     latency.record(10, 110, 0);
     expect(latency.expectedMs(10, 0)).toBe(60);
     latency.record(10, 10, 0);
     expect(latency.expectedMs(10, 0)).toBe(55);
-    expect(latency.expectedMs(10, 10_000)).toBeCloseTo(55 / Math.E, 9);
+    // 11 without a wait: the slow answer counted for a fiftieth of 100, the last one halved that.
+    const floor = 11;
+    expect(latency.expectedMs(10, 200)).toBeCloseTo((floor + (55 - floor) / Math.E) * Math.exp(-0.02), 9);
+    expect(latency.expectedMs(10, 10_000)).toBeCloseTo(floor / Math.E, 9);
+    const queued = new LatencyEstimate();
+    queued.record(10, 10, 0);
+    for (let count = 0; count < 3; count += 1) queued.record(10, 4_000, 0);
+    const waits = [0, 3_000, 30_000].map((atMs) => queued.expectedMs(10, atMs) ?? 0);
+    expect(waits[0]).toBeGreaterThan(3_000);
+    expect(waits[1]).toBeGreaterThan(500);
+    expect(waits[2]).toBeLessThan(50);
+  });
+
+  test("one that is slow without a queue is known to be after some answers", () => {
+    const latency = new LatencyEstimate();
+    for (let count = 0; count < 20; count += 1) latency.record(10, 10, 0);
+    for (let count = 0; count < 150; count += 1) latency.record(10, 50, 0);
+    expect(latency.expectedMs(10, 1_000)).toBeGreaterThan(40);
   });
 
   test("the 95th percentile of steady latencies is found within a third, and told from twenty on", () => {
