@@ -95,7 +95,7 @@ export function peerRoutes(parts: {
           } satisfies Static<typeof PeerAnswer>,
         },
         errors: {
-          INVALID_REQUEST: "budgetMs: expected a number above 0, got 0",
+          INVALID_REQUEST: "budgetMs: expected number from 0.001 to 86400000, got 0",
           FORBIDDEN: "this path is for agents of the fleet; clients ask /v1/embeddings",
           MODEL_NOT_FOUND: 'model: expected one of this agent\'s, got "gpt"',
           MODEL_UNAVAILABLE: "space: expected 0f3a5c7e9b1d2f40, the vectors that this agent makes, got another",

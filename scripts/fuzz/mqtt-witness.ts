@@ -1,8 +1,14 @@
 import { connectAsync, type MqttClient } from "mqtt";
 import { agentClientId, agentSecret, observerSecret, observerUsername } from "#protocol/broker-secret.ts";
 import { decodeMessage } from "#protocol/codec.ts";
-import { ControllerState } from "#protocol/messages.ts";
-import { agentChannels, agentTopic, controllerStateTopic, parseAgentTopic } from "#protocol/topics.ts";
+import { ControllerState, PeerList } from "#protocol/messages.ts";
+import {
+  agentChannels,
+  agentTopic,
+  controllerPeersTopic,
+  controllerStateTopic,
+  parseAgentTopic,
+} from "#protocol/topics.ts";
 
 const acknowledgedMs = 20_000;
 
@@ -29,6 +35,8 @@ export async function createWitness(url: string, fleet: string, key: Uint8Array)
       instanceId ??= state.message.instanceId;
       return state.message.instanceId !== instanceId;
     }
+    // The controller's own word of who serves.
+    if (topic === controllerPeersTopic(fleet)) return !decodeMessage(PeerList, payload).ok;
     const channel = parseAgentTopic(fleet, topic)?.channel;
     if (channel !== "desired" && channel !== "cmd") return topic.includes("/controller/");
     const decoded = decodeMessage(agentChannels[channel].schema, payload);

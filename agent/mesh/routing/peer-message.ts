@@ -23,7 +23,7 @@ export const PeerRequest = (maxInputs: number) =>
       promptName: optional(Type.String({ maxLength: 128 })),
       truncationSide: optional(literals("left", "right")),
       sparse: optional(Type.Boolean({ description: "the vectors of a sparse model" })),
-      budgetMs: Type.Number({ exclusiveMinimum: 0, maximum: 86_400_000, description: "time left" }),
+      budgetMs: Type.Number({ minimum: 0.001, maximum: 86_400_000, description: "time left" }),
     },
     strict,
   );

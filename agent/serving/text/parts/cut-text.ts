@@ -7,7 +7,7 @@ export const maxUnits = 2_048;
  * before.
  */
 const independent =
-  /[[^\r\u{1100}-\u{115f}\u{a960}-\u{a97f}\u{200d}\u{600}-\u{605}\u{6dd}\u{70f}\u{890}-\u{891}\u{8e2}\u{110bd}\u{110cd}]--\p{Cs}](?=[[\p{L}\p{N}\p{P}\p{S}\p{Z}\p{Cc}\p{Cf}]--[\p{Grapheme_Extend}\p{Emoji_Modifier}\p{Regional_Indicator}\u{e33}\u{eb3}\u{1160}-\u{11ff}\u{d7b0}-\u{d7ff}\u{200c}\u{200d}\u{16d40}-\u{16d7f}\u{e0000}-\u{e0fff}]])/v;
+  /[[^\r\u{1100}-\u{115f}\u{3131}-\u{318e}\u{ffa0}-\u{ffdc}\u{a960}-\u{a97f}\u{200d}\u{600}-\u{605}\u{6dd}\u{70f}\u{890}-\u{891}\u{8e2}\u{110bd}\u{110cd}]--\p{Cs}](?=[[\p{L}\p{N}\p{P}\p{S}\p{Z}\p{Cc}\p{Cf}]--[\p{Grapheme_Extend}\p{Emoji_Modifier}\p{Regional_Indicator}\u{e33}\u{eb3}\u{1160}-\u{11ff}\u{3131}-\u{318e}\u{ffa0}-\u{ffdc}\u{d7b0}-\u{d7ff}\u{200c}\u{200d}\u{16d40}-\u{16d7f}\u{e0000}-\u{e0fff}]])/v;
 
 /**
  * Finds the end of a text's part that begins at `from`: a place where normalising both sides gives what normalising the whole does. In a row of
