@@ -175,6 +175,17 @@ export class MqttBroker implements Broker {
       );
   }
 
+  /** Subscribes to all filters, also to those that handlers add meanwhile: retained messages come before the broker's answer. */
+  async #subscribeAll(connection: MqttConnection): Promise<void> {
+    const subscribed = new Set<string>();
+    for (;;) {
+      const missing = [...this.#handlers.keys()].filter((filter) => !subscribed.has(filter));
+      if (missing.length === 0) return;
+      await this.#subscribe(connection, missing);
+      for (const filter of missing) subscribed.add(filter);
+    }
+  }
+
   unsubscribe(filter: string): void {
     if (!this.#handlers.delete(filter)) return;
     this.#refusals.granted("subscribe", filter);
@@ -219,7 +230,7 @@ export class MqttBroker implements Broker {
     this.#slots.open(allowance.maxUnacknowledged);
     this.#pace.connected();
     try {
-      if (this.#handlers.size > 0) await this.#subscribe(connection, [...this.#handlers.keys()]);
+      await this.#subscribeAll(connection);
     } catch (error) {
       // The connection ended while subscribing; the next one subscribes anew.
       this.#log.debug({ err: describeError(error) }, "subscribing failed");
