@@ -15,12 +15,12 @@ import { encodeVector, PeerAnswer, PeerRequest, peerPath } from "./routing/peer-
 function refuseOtherSpace(home: Home, { model: name, space }: Pick<PeerRequest, "model" | "space">): void {
   const model = home.model(name);
   if (model === null)
-    throw new ServiceError("MODEL_NOT_FOUND", `model: expected one of this agent's, got ${JSON.stringify(name)}`, {
+    throw new ServiceError("CONFLICT", `model: expected one of this agent's, got ${JSON.stringify(name)}`, {
       details: { param: "model" },
     });
   if (model.space === space) return;
   throw new ServiceError(
-    "MODEL_UNAVAILABLE",
+    "CONFLICT",
     `space: expected ${model.space}, the vectors that this agent makes with ${model.id}, got ${JSON.stringify(space)}`,
     { details: { param: "space" } },
   );
@@ -77,34 +77,40 @@ export function peerRoutes(parts: {
     },
     {
       ...jsonBody(PeerRequest(maxInputs)),
-      detail: describeRoute({
-        summary: "Vectors for another agent of the fleet",
-        description: `Agents answer each other's requests here, signed by the fleet's secret where keys are configured; the header ${loadHeader} tells their load. A request that came here is never passed on.`,
-        tag: "mesh",
-        answer: {
-          description: "One vector per input, in order, not scaled.",
-          schema: PeerAnswer,
-          example: {
-            model: "all-MiniLM-L6-v2",
-            space: "0f3a5c7e9b1d2f40",
-            dimension: 2,
-            relevantLabel: 0,
-            vectors: ["AACAPwAAAEA="],
-            tokens: 4,
-            truncatedInputs: 0,
-          } satisfies Static<typeof PeerAnswer>,
-        },
-        errors: {
-          INVALID_REQUEST: "budgetMs: expected number from 0.001 to 86400000, got 0",
-          FORBIDDEN: "this path is for agents of the fleet; clients ask /v1/embeddings",
-          MODEL_NOT_FOUND: 'model: expected one of this agent\'s, got "gpt"',
-          MODEL_UNAVAILABLE: "space: expected 0f3a5c7e9b1d2f40, the vectors that this agent makes, got another",
-          TOO_MANY_REQUESTS: "the queue is full: 4096 of 4096 texts",
-          AGENT_STANDBY: "this agent is standby: ask one of the peers",
-          SHUTTING_DOWN: "this agent is stopping",
-          DEADLINE_EXCEEDED: "no answer within 50 ms",
-        },
-      }),
+      // Left out of the document for clients: they have no business here.
+      detail: {
+        hide: true,
+        ...(describeRoute({
+          summary: "Vectors for another agent of the fleet",
+          description: `Agents answer each other's requests here, signed by the fleet's secret where keys are configured; the header ${loadHeader} tells their load. A request that came here is never passed on.`,
+          tag: "mesh",
+          answer: {
+            description: "One vector per input, in order, not scaled.",
+            schema: PeerAnswer,
+            example: {
+              model: "all-MiniLM-L6-v2",
+              space: "0f3a5c7e9b1d2f40",
+              dimension: 2,
+              relevantLabel: 0,
+              vectors: ["AACAPwAAAEA="],
+              tokens: 4,
+              truncatedInputs: 0,
+            } satisfies Static<typeof PeerAnswer>,
+          },
+          errors: {
+            INVALID_REQUEST: "budgetMs: expected number from 0.001 to 86400000, got 0",
+            FORBIDDEN: "this path is for agents of the fleet; clients ask /v1/embeddings",
+            CONFLICT: "space: expected 0f3a5c7e9b1d2f40, the vectors that this agent makes, got another",
+            PAYLOAD_TOO_LARGE: "inputs: expected array of 1 to 2048 items, got an array of 2049",
+            UNSUPPORTED_MEDIA_TYPE: 'content-type: expected application/json, got "text/plain"',
+            MODEL_UNAVAILABLE: "model bge-small can't be loaded: it needs more memory than models may have",
+            TOO_MANY_REQUESTS: "the queue is full: 4096 of 4096 texts",
+            AGENT_STANDBY: "this agent is standby: ask one of the peers",
+            SHUTTING_DOWN: "this agent is stopping",
+            DEADLINE_EXCEEDED: "no answer within 50 ms",
+          },
+        }) as object),
+      },
     },
   );
 }

@@ -6,7 +6,7 @@ import { version } from "#platform/version.ts";
 import { recentLatencyMs } from "../fleet/agent-state.ts";
 import { agentView, countAgents, minuteView } from "./agent-views.ts";
 import type { ApiParts } from "./api-parts.ts";
-import { AgentDetail, AgentList, AgentParams, about, ErrorBody, FleetView, Nothing } from "./schemas.ts";
+import { AgentDetail, AgentList, AgentParams, about, ErrorBody, FleetView } from "./schemas.ts";
 
 /** Max implausible minutes that an agent's view shows. */
 const maxShownSetAside = 10;
@@ -106,12 +106,15 @@ export function fleetRoutes(parts: ApiParts) {
       },
       {
         params: AgentParams,
-        response: { 204: Nothing, 400: ErrorBody, 404: ErrorBody, 409: ErrorBody, 503: ErrorBody },
-        detail: about(
-          "fleet",
-          "Retire an agent",
-          "The agent, its documents and its retained messages are removed; its minutes are kept as long as others. An agent that is online can't be retired, and none while the broker is away. One that comes back counts as new.",
-        ),
+        response: { 400: ErrorBody, 404: ErrorBody, 409: ErrorBody, 503: ErrorBody },
+        detail: {
+          ...about(
+            "fleet",
+            "Retire an agent",
+            "The agent, its documents and its retained messages are removed; its minutes are kept as long as others. An agent that is online can't be retired, and none while the broker is away. One that comes back counts as new.",
+          ),
+          responses: { 204: { description: "It is retired." } },
+        },
       },
     );
 }

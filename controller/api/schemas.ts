@@ -165,8 +165,6 @@ export const OverrideBody = strictObject({
 
 export const OverrideResult = Type.Object({ override: OverrideView, desired: Desired });
 
-export const Nothing = Type.Void({ description: "no content" });
-
 export const Health = Type.Object({
   status: Type.Union([Type.Literal("ok"), Type.Literal("degraded")], {
     description: "degraded: it runs, and something is wrong with receiving or storing",
