@@ -1,6 +1,6 @@
 /** Record of one backend with one model, from which its circuit follows. Times are readings of one monotonic clock, ms. */
 export interface Circuit {
-  /** Failures without a success in between. A client's deadline that passed counts half, silence twice. */
+  /** Failures without a success in between. A client's deadline that passed counts half, as being outrun does; silence twice. */
   readonly failures: number;
   /** Until then nothing is sent; null: closed. */
   readonly openUntilMs: number | null;
@@ -17,7 +17,7 @@ export interface Circuit {
 export type Outcome = "answered" | "failed" | "own-deadline" | "silent" | "outrun" | "refused";
 
 /** Failures that an outcome counts as. */
-const weights = { failed: 1, "own-deadline": 0.5, silent: 2, outrun: 1 } as const;
+const weights = { failed: 1, "own-deadline": 0.5, silent: 2, outrun: 0.5 } as const;
 
 export const circuitRules = {
   /** Failures in a row that open a circuit, as for consecutive gateway errors elsewhere. */
@@ -64,11 +64,13 @@ export function decideCircuit(circuit: Circuit, outcome: Outcome, nowMs: number,
   const probed = circuitState(circuit, nowMs) === "probing";
   if (circuit.openUntilMs !== null && !probed) return { ...circuit, failures };
   if (failures < circuitRules.failures && !probed) return { ...circuit, failures };
-  const lastsMs = Math.min(circuitRules.maxOpenMs, circuitRules.firstOpenMs * 2 ** circuit.openings);
+  // One that is only slower than others is tried again soon: it may have been busy, or just have started.
+  const openings = outcome === "outrun" ? 0 : circuit.openings;
+  const lastsMs = Math.min(circuitRules.maxOpenMs, circuitRules.firstOpenMs * 2 ** openings);
   return {
     ...circuit,
     failures,
-    openings: circuit.openings + 1,
+    openings: outcome === "outrun" ? circuit.openings : circuit.openings + 1,
     openUntilMs: nowMs + lastsMs * (1 + circuitRules.jitter * (2 * draw - 1)),
   };
 }

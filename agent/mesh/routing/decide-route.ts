@@ -122,7 +122,9 @@ interface Choice {
 
 const alikeOf = (candidates: readonly RouteCandidate[], { alikeWithin }: RouteRules) => {
   const least = Math.min(...candidates.map(({ usdPerRequest }) => usdPerRequest));
-  return candidates.filter(({ usdPerRequest }) => usdPerRequest <= least * (1 + alikeWithin));
+  const limit = Math.max(least, least * (1 + alikeWithin));
+  // At least one is alike, also among prices that are no numbers: the search for room ends.
+  return candidates.filter(({ usdPerRequest }) => !(usdPerRequest > limit));
 };
 
 /** Chooses among candidates that cost the same: this agent, or by their load. */

@@ -31,10 +31,22 @@ describe("a circuit", () => {
     expect(after(Array(50).fill("refused"))).toEqual(closedCircuit);
   });
 
-  test("silence counts twice, being outrun by a backend that was asked later once", () => {
+  test("silence counts twice, being outrun by a backend that was asked later half", () => {
     const outcomes = (outcome: Outcome, count: number) => circuitState(after(Array(count).fill(outcome)), 0);
     expect([outcomes("silent", 2), outcomes("silent", 3)]).toEqual(["closed", "open"]);
-    expect([outcomes("outrun", 4), outcomes("outrun", 5)]).toEqual(["closed", "open"]);
+    expect([outcomes("outrun", 9), outcomes("outrun", 10)]).toEqual(["closed", "open"]);
+  });
+
+  test("one whose probes are outrun is only slower, and is probed every 5 s", () => {
+    let circuit = after(Array(10).fill("outrun"));
+    const lengths: number[] = [];
+    for (let atMs = 0, opening = 0; opening < 6; opening += 1) {
+      const untilMs = circuit.openUntilMs as number;
+      lengths.push(untilMs - atMs);
+      atMs = untilMs;
+      circuit = decideCircuit(circuit, "outrun", atMs, 0.5);
+    }
+    expect(lengths).toEqual(Array(6).fill(5_000));
   });
 
   test("a probe that fails opens it for twice as long, up to five minutes; one that is answered closes it", () => {

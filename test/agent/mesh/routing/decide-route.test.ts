@@ -73,6 +73,12 @@ describe("the backend that answers", () => {
     expect(route([half, { ...third, room: 0 }], {}, {}, [0, 0, 0.99])).toBe("device all-busy");
   });
 
+  test.each([Number.NaN, -1, Number.POSITIVE_INFINITY, 0])("a price of %p ends in a route", (usdPerRequest) => {
+    const given = input([aCandidate({ id: "a", room: 0.1 }), aCandidate({ id: "b", room: 0.2 })]);
+    const candidates = given.candidates.map((each) => ({ ...each, usdPerRequest }));
+    expect(decideRoute({ ...given, candidates })).toMatchObject({ kind: "route", usdPerRequest });
+  });
+
   test("those that cost the same take together what they have room for", () => {
     const alike = [aCandidate({ id: "full", room: 0.2 }), aCandidate({ id: "free", room: 0.8 })];
     const dear = aCandidate({ id: "dear", usdPerRequest: 1e-5 });
