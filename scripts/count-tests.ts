@@ -1,9 +1,11 @@
 /**
- * Prints "PASSED FAILED" summed over JUnit reports; skipped tests count as neither, a report that is missing, damaged or empty as one failure.
- * Usage: bun scripts/count-tests.ts REPORT…
+ * Prints "PASSED FAILED" summed over JUnit reports, and before it a line for each test that failed; skipped tests count as neither, a report that is
+ * missing, damaged or empty as one failure. Usage: bun scripts/count-tests.ts REPORT…
  */
 let passed = 0;
 let failed = 0;
+const nameOf = (tag: string, attribute: string) => new RegExp(`\\b${attribute}="([^"]*)"`).exec(tag)?.[1] ?? "?";
+
 for (const path of process.argv.slice(2)) {
   const text = await Bun.file(path)
     .text()
@@ -18,5 +20,7 @@ for (const path of process.argv.slice(2)) {
   const failures = count("failures") + count("errors");
   failed += failures;
   passed += count("tests") - failures - count("skipped");
+  for (const [, tag = ""] of text.matchAll(/<testcase\b([^>]*[^/>])>\s*<(?:failure|error)\b/g))
+    console.error(`FAILED: ${nameOf(tag, "file")}: ${nameOf(tag, "name")}`);
 }
 console.log(`${passed} ${failed}`);

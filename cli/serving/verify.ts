@@ -8,10 +8,11 @@ import { apiKeysFromEnvironment } from "../run/api-keys-from-environment.ts";
 
 export const verifyCommand: Command = {
   summary: "verify a running agent or controller: health, vectors, latency, metrics",
-  usage: "URL [--model ID] [--json]",
+  usage: "URL [--model ID] [--wait S] [--json]",
   options: {
     model: { value: "ID", help: "model to verify (default: the server's own)" },
     timeout: { value: "S", help: "seconds until a request counts as failed (default: 30)" },
+    wait: { value: "S", help: "seconds to wait for a model that is being loaded (default: 60)" },
     json: { help: "print JSON" },
   },
   async run(values, positionals) {
@@ -21,9 +22,10 @@ export const verifyCommand: Command = {
     if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ""))
       throw new UsageError(`expected an address like http://127.0.0.1:8080, got "${redactUrl(url)}"`);
     const timeoutMs = 1_000 * (optionalNumber(values, "timeout", { min: 0.1, max: 3_600 }) ?? 30);
+    const waitMs = 1_000 * (optionalNumber(values, "wait", { min: 0, max: 3_600 }) ?? 60);
     const apiKey = apiKeysFromEnvironment(process.env)?.[0];
     const server = createServerClient(url.replace(/\/+$/, ""), apiKey, timeoutMs);
-    const verification = await verifyServer(server, optionalString(values, "model"));
+    const verification = await verifyServer(server, optionalString(values, "model"), waitMs);
     const ok = verification.checks.every(({ status }) => status !== "fail");
     const shown = redactUrl(server.url);
     console.log(

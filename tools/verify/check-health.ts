@@ -30,6 +30,23 @@ export async function checkHealth(server: ServerClient): Promise<VerifyResult> {
   return warn("health", `${json.status}, version ${version}: ${parts}`, "thormesh doctor on the device looks deeper.");
 }
 
+/**
+ * Waits while an agent loads its default model, as one does that has just been started.
+ * @param pause rests between two questions
+ */
+export async function waitWhileLoading(
+  server: ServerClient,
+  waitMs: number,
+  pause: () => Promise<unknown> = () => Bun.sleep(500),
+): Promise<void> {
+  const deadlineMs = performance.now() + waitMs;
+  while (performance.now() < deadlineMs) {
+    const answer = await server.get("/readyz");
+    if (answer.status !== 503 || !/ is loading/.test(answerToText(answer))) return;
+    await pause();
+  }
+}
+
 /** Readiness of an agent: null when it answers requests for vectors, otherwise the result to show instead. */
 export async function checkReady(
   server: ServerClient,

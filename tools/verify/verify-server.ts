@@ -1,6 +1,6 @@
 import { describeError } from "#platform/errors.ts";
 import { checkAgents, checkControllerHealth, checkDecision, checkServing, readFleet } from "./check-controller.ts";
-import { checkHealth, checkReady } from "./check-health.ts";
+import { checkHealth, checkReady, waitWhileLoading } from "./check-health.ts";
 import { checkEmptyText, checkLongText } from "./check-inputs.ts";
 import { checkKey } from "./check-key.ts";
 import { checkLatency } from "./check-latency.ts";
@@ -100,12 +100,14 @@ async function verifyAgent(
 /**
  * Verifies a running agent, controller or other embedding server. Never rejects: what goes wrong is a failed check.
  * @param model id or alias; undefined: the server's default
+ * @param waitMs how long a model that is being loaded is waited for
  */
-export async function verifyServer(server: ServerClient, model: string | undefined): Promise<Verification> {
+export async function verifyServer(server: ServerClient, model: string | undefined, waitMs = 0): Promise<Verification> {
   try {
     const healthz = await server.get("/healthz");
     if (typeof healthz.json?.brokerConnected === "boolean")
       return { kind: "controller", checks: await verifyController(server, healthz.json) };
+    await waitWhileLoading(server, waitMs);
     const health = await server.get("/health");
     const isAgent = health.json?.checks?.embedding_provider !== undefined;
     return { kind: isAgent ? "agent" : "other server", checks: await verifyAgent(server, isAgent, model) };

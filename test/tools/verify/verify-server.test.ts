@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { createServerClient } from "#tools/verify/server-client.ts";
+import { waitWhileLoading } from "#tools/verify/check-health.ts";
+import { createServerClient, type ServerClient } from "#tools/verify/server-client.ts";
 import { verificationToText } from "#tools/verify/verification-to-text.ts";
 import type { VerifyResult } from "#tools/verify/verify-result.ts";
 import { type Verification, verifyServer } from "#tools/verify/verify-server.ts";
@@ -68,6 +69,32 @@ describe("an agent's serving", () => {
     } finally {
       await standby.serving.stop();
     }
+  });
+
+  test("a model that is being loaded is waited for; other reasons are not", async () => {
+    const asked: string[] = [];
+    const loading = (times: number, reason: string): ServerClient => {
+      const client = createServerClient(real.serving.url, undefined, 600_000);
+      let left = times;
+      return {
+        ...client,
+        get: async (path, sent) => {
+          asked.push(path);
+          const answer = await client.get(path, sent);
+          if (path !== "/readyz" || left === 0) return answer;
+          left -= 1;
+          return { ...answer, status: 503, text: reason, json: { error: reason } };
+        },
+      };
+    };
+    await waitWhileLoading(loading(3, "model all-MiniLM-L6-v2 is loading"), 60_000, () => Promise.resolve());
+    expect(asked.splice(0)).toEqual(Array.from({ length: 4 }, () => "/readyz"));
+    await waitWhileLoading(loading(3, "model all-MiniLM-L6-v2 is failing"), 60_000, () => Promise.resolve());
+    expect(asked.splice(0)).toEqual(["/readyz"]);
+    const { checks } = await verifyServer(loading(2, "model all-MiniLM-L6-v2 is loading"), undefined, 60_000);
+    expect(checks.find(({ name }) => name === "ready")?.status).toBe("ok");
+    const impatient = await verifyServer(loading(9, "model all-MiniLM-L6-v2 is loading"), undefined);
+    expect(impatient.checks.find(({ name }) => name === "ready")?.status).toBe("fail");
   });
 
   test("a model that is not there", async () => {
