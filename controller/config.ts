@@ -34,7 +34,8 @@ export const ControllerConfig = strictObject({
       apiKeys: Type.Array(ApiKeyText, {
         default: [],
         maxItems: 256,
-        description: "any of them opens the API; none: no key is asked for",
+        description:
+          "each opens the whole API, as an admin; thormesh keys makes others; with none of either no key is needed",
       }),
     },
     { default: {}, description: "The controller's HTTP API." },

@@ -7,18 +7,20 @@ import { registerTotal } from "#platform/fetch/scraped-metrics.ts";
 import { defaultStateDir } from "#platform/files/default-state-dir.ts";
 import { createHttpApp } from "#platform/http/create-http-app.ts";
 import { createAuthenticator } from "#platform/http/guard/authenticate.ts";
-import { assertListenAllowed } from "#platform/http/guard/listen-address.ts";
 import { serveHttp } from "#platform/http/serve-http.ts";
 import type { Logger } from "#platform/log.ts";
 import { runPeriodically } from "#platform/periodic.ts";
 import { otherFiles, watchOpenFiles } from "#platform/process/open-files.ts";
 import { hourMs, secondMs } from "#platform/time.ts";
 import { version } from "#platform/version.ts";
+import type { KeyRing } from "./access/key-ring.ts";
+import { keepKeysFresh, openKeyRing } from "./access/open-key-ring.ts";
 import type { ApiParts } from "./api/api-parts.ts";
 import { controllerHealth } from "./api/controller-health.ts";
 import { costRoutes } from "./api/cost-routes.ts";
 import { decisionRoutes } from "./api/decision-routes.ts";
 import { fleetRoutes } from "./api/fleet-routes.ts";
+import { keyRoutes } from "./api/key-routes.ts";
 import { operationsRoutes } from "./api/operations-routes.ts";
 import { safetyRoutes } from "./api/safety-routes.ts";
 import { sloRoutes } from "./api/slo-routes.ts";
@@ -87,9 +89,7 @@ export class Controller {
    * @throws UsageError when a port is in use or an address needs a key that is not configured.
    */
   async start(): Promise<void> {
-    const { api, insecure } = this.#config;
     assertControllerConfig(this.#config, "the controller's configuration");
-    assertListenAllowed("api", { host: api.host, apiKeys: api.apiKeys, insecure });
     try {
       if (!(await this.#startParts())) await this.#close();
     } catch (error) {
@@ -125,6 +125,8 @@ export class Controller {
     const stateDir = this.#config.stateDir ?? defaultStateDir("controller", process.env);
     const records = openRecords(stateDir, startedAtMs, log);
     this.#opened.push(() => records.store.close());
+    const { store } = records;
+    const keys = await openKeyRing(this.#config, { store, nowMs: () => clock.nowMs(), log });
     const lease = createControllerLease(records.store, log, () => this.#replaced.resolve());
     if (!(await lease.acquire(this.#standingBy.signal))) return false;
     this.#opened.push(() => lease.release());
@@ -157,7 +159,7 @@ export class Controller {
       ...{ fleetName: this.#config.fleet, store: records.store, broker: fleetBroker.broker, log },
       nowMs: () => clock.nowMs(),
     }).start();
-    const url = this.#serve(assembly, records, fleetBroker, startedAtMs);
+    const url = this.#serve(assembly, records, keys, fleetBroker, startedAtMs);
     await this.#connect(assembly, fleetBroker);
     this.#schedule(assembly);
     const { url: brokerUrl } = fleetBroker;
@@ -197,6 +199,7 @@ export class Controller {
   #serve(
     assembly: ControllerAssembly,
     { store, damage }: ControllerRecords,
+    keys: KeyRing,
     { broker }: FleetBroker,
     startedAtMs: number,
   ): string {
@@ -213,7 +216,10 @@ export class Controller {
       capacityPerReplicaQps: scaling.capacityPerReplicaQps,
     };
     const openFiles = watchOpenFiles(this.#clientFiles(), log);
-    const authenticator = createAuthenticator({ apiKeys: api.apiKeys, log });
+    const authenticator = createAuthenticator({
+      ...{ apiKeys: api.apiKeys, issued: keys, log },
+      rights: { role: "admin", name: "a configured key" },
+    });
     registerTotal(registry, "thormesh_wrong_api_keys_total", "Requests with a wrong API key", authenticator.wrongKeys);
     const app = createHttpApp({
       about: {
@@ -224,6 +230,7 @@ export class Controller {
       },
       authenticator,
       hostNames: api.allowedHosts,
+      byRole: true,
       log,
       routes: [
         fleetRoutes(parts),
@@ -233,6 +240,7 @@ export class Controller {
         safetyRoutes(parts),
         costRoutes(parts),
         sloRoutes(parts),
+        keyRoutes(keys),
         operationsRoutes(
           () =>
             controllerHealth(
@@ -245,6 +253,8 @@ export class Controller {
     });
     const server = serveHttp(app, { host: api.host, port: api.port, log });
     this.#opened.push(() => server.stop(1_000));
+    const refreshing = keepKeysFresh(keys);
+    this.#opened.push(() => refreshing.stop());
     const looking = setInterval(() => openFiles.look(), openFilesPeriodMs).unref();
     this.#opened.push(async () => clearInterval(looking));
     return server.url;

@@ -2,6 +2,7 @@ import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { ServiceError } from "#platform/errors.ts";
 import { jsonBody } from "#platform/http/body/read-json-body.ts";
+import { needsRole } from "#platform/http/guard/roles.ts";
 import { strictObject } from "#platform/schema-parts.ts";
 import { Identifier } from "#protocol/messages.ts";
 import type { ApiParts } from "./api-parts.ts";
@@ -69,15 +70,21 @@ export function decisionRoutes({ store, overrides }: ApiParts) {
       params: AgentParams,
       ...jsonBody(OverrideBody),
       response: { 200: OverrideResult, 400: ErrorBody, 404: ErrorBody },
-      detail: about(
-        "decisions",
-        "Set an agent's role or power mode for a time",
-        "Takes precedence over the controller's own decisions until it expires. Replaces an earlier override.",
-      ),
+      detail: {
+        ...about(
+          "decisions",
+          "Set an agent's role or power mode for a time",
+          "Takes precedence over the controller's own decisions until it expires. Replaces an earlier override.",
+        ),
+        ...needsRole("operator"),
+      },
     })
     .delete("/api/v1/agents/:id/override", ({ params }) => overrides.end(params.id), {
       params: AgentParams,
       response: { 200: OverrideResult, 400: ErrorBody, 404: ErrorBody },
-      detail: about("decisions", "End an agent's override", "The agent keeps its role until the next decision."),
+      detail: {
+        ...about("decisions", "End an agent's override", "The agent keeps its role until the next decision."),
+        ...needsRole("operator"),
+      },
     });
 }

@@ -2,6 +2,7 @@ import { Elysia } from "elysia";
 import type { DecisionLoop } from "#controller/scaling/loop/decision-loop.ts";
 import { medianPeakQps } from "#forecast/median-peak.ts";
 import { ServiceError } from "#platform/errors.ts";
+import { needsRole } from "#platform/http/guard/roles.ts";
 import { version } from "#platform/version.ts";
 import { recentLatencyMs } from "../fleet/agent-state.ts";
 import { agentView, countAgents, minuteView } from "./agent-views.ts";
@@ -113,6 +114,7 @@ export function fleetRoutes(parts: ApiParts) {
             "Retire an agent",
             "The agent, its documents and its retained messages are removed; its minutes are kept as long as others. An agent that is online can't be retired, and none while the broker is away. One that comes back counts as new.",
           ),
+          ...needsRole("operator"),
           responses: { 204: { description: "It is retired." } },
         },
       },

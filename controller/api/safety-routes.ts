@@ -2,6 +2,7 @@ import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { ServiceError } from "#platform/errors.ts";
 import { jsonBody } from "#platform/http/body/read-json-body.ts";
+import { needsRole } from "#platform/http/guard/roles.ts";
 import { orNull, strictObject } from "#platform/schema-parts.ts";
 import type { PolicyStatus } from "../scaling/policy/live-policy.ts";
 import type { ApiParts } from "./api-parts.ts";
@@ -42,11 +43,14 @@ export function safetyRoutes({ freeze, policy }: ApiParts) {
     .post("/api/v1/freeze", async ({ body }) => ({ freeze: await freeze.set(body.reason, body.expiresInS ?? null) }), {
       ...jsonBody(FreezeBody),
       response: { 200: FreezeState, 400: ErrorBody },
-      detail: about(
-        "decisions",
-        "Freeze the fleet",
-        "The controller continues to decide and record, but changes nothing. Operators' overrides still hold.",
-      ),
+      detail: {
+        ...about(
+          "decisions",
+          "Freeze the fleet",
+          "The controller continues to decide and record, but changes nothing. Operators' overrides still hold.",
+        ),
+        ...needsRole("operator"),
+      },
     })
     .delete(
       "/api/v1/freeze",
@@ -56,7 +60,7 @@ export function safetyRoutes({ freeze, policy }: ApiParts) {
       },
       {
         response: { 200: FreezeState, 404: ErrorBody },
-        detail: about("decisions", "End the freeze"),
+        detail: { ...about("decisions", "End the freeze"), ...needsRole("operator") },
       },
     )
     .get(

@@ -94,4 +94,16 @@ export const controllerMigrations: readonly Migration[] = [
      name TEXT PRIMARY KEY,
      document TEXT NOT NULL
    ) STRICT;`,
+  // Keys of the API that were issued: never their texts.
+  `CREATE TABLE api_key (
+     id TEXT PRIMARY KEY,
+     name TEXT NOT NULL,
+     role TEXT NOT NULL,
+     hash TEXT NOT NULL,
+     created_at_ms INTEGER NOT NULL,
+     expires_at_ms INTEGER,
+     revoked_at_ms INTEGER,
+     last_used_at_ms INTEGER,
+     replaces TEXT
+   ) STRICT;`,
 ];

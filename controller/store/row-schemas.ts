@@ -1,5 +1,6 @@
-import { Type } from "@sinclair/typebox";
-import { orNull, strictObject } from "#platform/schema-parts.ts";
+import { type Static, Type } from "@sinclair/typebox";
+import type { Role } from "#platform/http/guard/roles.ts";
+import { literals, orNull, strictObject } from "#platform/schema-parts.ts";
 import { bounds, Identifier, TimeMs, text } from "#protocol/bounds.ts";
 import { AgentRole, ForecastReport, MinutePower, MinuteTraffic } from "#protocol/messages.ts";
 
@@ -39,6 +40,30 @@ export const LeaseRow = strictObject({
   about: { ...text(512), description: "process and machine, for people" },
   expiresRealMs: TimeMs,
 });
+
+export const keyIdPattern = "^[0-9a-z]{8}$";
+const KeyId = Type.String({ pattern: keyIdPattern });
+
+/** Name of a key, for people. */
+export const KeyName = Type.String({
+  pattern: "^[A-Za-z0-9][A-Za-z0-9 ._@-]{0,63}$",
+  title: "1 to 64 letters, digits, blanks, dots, dashes, underscores or @",
+});
+
+export const KeyRole = Type.Unsafe<Role>(literals("viewer", "operator", "admin"));
+
+export const ApiKeyRow = strictObject({
+  id: KeyId,
+  name: KeyName,
+  role: KeyRole,
+  hash: Type.String({ pattern: "^[0-9a-f]{64}$" }),
+  createdAtMs: TimeMs,
+  expiresAtMs: orNull(TimeMs),
+  revokedAtMs: orNull(TimeMs),
+  lastUsedAtMs: orNull(TimeMs),
+  replaces: orNull(KeyId),
+});
+export type ApiKeyRow = Static<typeof ApiKeyRow>;
 
 const total = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 

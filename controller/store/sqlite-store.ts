@@ -6,6 +6,7 @@ import { columnValue, createRowQuarantine, type RowQuarantine, toColumn } from "
 import { OverrideRow } from "./row-schemas.ts";
 import { createDecisionTable } from "./sqlite-decisions.ts";
 import { createKeptTable } from "./sqlite-kept.ts";
+import { createKeyTable } from "./sqlite-keys.ts";
 import { createMinuteTable } from "./sqlite-minutes.ts";
 import { createSafetyTables } from "./sqlite-safety.ts";
 import { createSetAsideTable } from "./sqlite-set-aside.ts";
@@ -73,6 +74,7 @@ export function createSqliteStore(
     ...createSetAsideTable(database, quarantine),
     ...createDecisionTable(database, quarantine),
     ...createSafetyTables(database, quarantine),
+    ...createKeyTable(database, quarantine),
     ...createKeptTable(database, quarantine),
     unreadableRows: () => quarantine.report(),
     async saveAgent({ agentId, presence, birth, reported, lastHeardMs }) {

@@ -3,7 +3,7 @@ import type { ReadonlyStatic } from "#platform/readonly-static.ts";
 import type { Birth, Desired, MinuteData, Presence, Reported } from "#protocol/messages.ts";
 import type { DecisionOutcome, DecisionRecord, NewDecision } from "./decision-record.ts";
 import type { UnreadableRows } from "./row-quarantine.ts";
-import type { FreezeRow, LeaseRow, OverrideRow, ServiceRow, SetAsideRow } from "./row-schemas.ts";
+import type { ApiKeyRow, FreezeRow, LeaseRow, OverrideRow, ServiceRow, SetAsideRow } from "./row-schemas.ts";
 
 /** Record of an agent between two runs of the controller. */
 export interface AgentRecord {
@@ -160,6 +160,17 @@ export interface KeptStore {
   loadKept<T extends TSchema>(name: string, schema: T): Promise<Static<T> | null>;
 }
 
+/** Issued key, by its hash. */
+export type ApiKey = Readonly<ApiKeyRow>;
+
+export interface KeyStore {
+  saveKey(key: ApiKey): Promise<void>;
+  saveKeyUse(id: string, atMs: number): Promise<void>;
+  removeKey(id: string): Promise<void>;
+  /** Loads all keys, the oldest first, with the number of rows that can't be read. */
+  loadKeys(): Promise<{ readonly keys: ApiKey[]; readonly unreadable: number }>;
+}
+
 export interface Store
   extends AgentStore,
     DesiredStore,
@@ -168,6 +179,7 @@ export interface Store
     SetAsideStore,
     DecisionStore,
     SafetyStore,
+    KeyStore,
     KeptStore {
   /** Rows that can't be read and are skipped, by table. */
   unreadableRows(): readonly UnreadableRows[];

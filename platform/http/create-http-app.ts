@@ -9,6 +9,7 @@ import type { Authenticator } from "./guard/authenticate.ts";
 import { type CorsConfig, CrossOriginAccess } from "./guard/cross-origin-access.ts";
 import { createRequestGuard, type RequestGuard } from "./guard/guard-request.ts";
 import { callerOf } from "./guard/request-caller.ts";
+import { hasRole, neededRole, type Role } from "./guard/roles.ts";
 import { isOpenRoute } from "./open-route.ts";
 import { type ApiDescription, openApiPage } from "./openapi-page.ts";
 import { requestFailures } from "./request-failure.ts";
@@ -23,6 +24,8 @@ interface HttpAppOptions {
   /** Shape of errors under a path; `plain` by default. */
   readonly errorStyleOf?: (path: string) => ErrorStyle;
   readonly log: Logger;
+  /** True: each route needs a role ({@link neededRole}), and callers have one. Default: a valid key opens every route. */
+  readonly byRole?: boolean;
   /** Routes that return `Response` objects, streamed where they are long: nothing maps them, for speed. */
   readonly responseRoutes?: readonly AnyElysia[];
   readonly routes: readonly AnyElysia[];
@@ -83,6 +86,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   const { authenticator, log } = options;
   const styleOf = options.errorStyleOf ?? (() => "plain" as const);
   const openRoutes = new Set<string>();
+  const routeRoles = new Map<string, Role>();
   const nameOf = (method: string, path: string) => `${method} ${path}`;
   const app: AnyElysia = new Elysia({
     // Elysia would silently remove unknown fields; here they are errors.
@@ -96,14 +100,15 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
     requestFailures.set(request, serviceError);
     return errorResponse(serviceError, styleOf(path), headers);
   });
-  if (authenticator.keysRequired) {
-    app.onBeforeHandle({ as: "global" }, ({ request, route }) => {
-      if (openRoutes.has(nameOf(request.method === "HEAD" ? "GET" : request.method, route))) return;
-      if (callerOf(request) !== undefined) return;
-      log.error({ method: request.method, route }, "a route was reached without a key: this is a bug");
-      throw new ServiceError("UNAUTHORIZED", "a valid API key is needed: Authorization: Bearer KEY");
-    });
-  }
+  app.onBeforeHandle({ as: "global" }, ({ request, route }) => {
+    const name = nameOf(request.method === "HEAD" ? "GET" : request.method, route);
+    if (openRoutes.has(name)) return;
+    const caller = callerOf(request);
+    const needed = options.byRole === true ? (routeRoles.get(name) ?? "admin") : null;
+    if (needed === null ? caller !== undefined || !authenticator.keysRequired : hasRole(caller?.role, needed)) return;
+    log.error({ method: request.method, route }, "a route was reached without its key or role: this is a bug");
+    throw new ServiceError("UNAUTHORIZED", "a valid API key is needed: Authorization: Bearer KEY");
+  });
   for (const routes of options.responseRoutes ?? []) app.use(routes);
   // Values that routes return may be megabytes long, and clients may read slowly.
   app.mapResponse({ as: "global" }, ({ responseValue }) => {
@@ -111,8 +116,18 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
     return answerJson(responseValue);
   });
   for (const routes of options.routes) app.use(routes);
-  app.use(openApiPage(options.about, () => app, authenticator.keysRequired));
-  for (const route of app.routes) if (isOpenRoute(route)) openRoutes.add(nameOf(route.method, route.path));
+  app.use(
+    openApiPage(
+      options.about,
+      () => app,
+      () => authenticator.keysRequired,
+    ),
+  );
+  for (const route of app.routes) {
+    const name = nameOf(route.method, route.path);
+    if (isOpenRoute(route)) openRoutes.add(name);
+    else routeRoles.set(name, neededRole(route));
+  }
   const crossOrigin = new CrossOriginAccess(options.cors ?? { origins: [], maxAgeS: 0 });
   return {
     answerHeaders: (request) => crossOrigin.answerHeaders(request),
@@ -120,7 +135,8 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
       authenticator,
       hostNames: options.hostNames ?? [],
       openRoutes: app.routes.filter(isOpenRoute).map(({ method, path }) => ({ method, path })),
-      routes: app.routes.map(({ method, path }) => ({ method, path })),
+      routes: app.routes,
+      byRole: options.byRole === true,
       crossOrigin,
       log,
     }),

@@ -30,11 +30,11 @@ const contentSecurityPolicy = "default-src 'self'; style-src 'self' 'unsafe-inli
  * Serves `/openapi` (a page that works without internet) and `/openapi/json` (OpenAPI 3.0), built from the routes of `app()` at the first request.
  * @param withKey adds the bearer scheme, so that the page has a field for the key
  */
-export function openApiPage(about: ApiDescription, app: () => AnyElysia, withKey: boolean): AnyElysia {
-  let document: string | undefined;
+export function openApiPage(about: ApiDescription, app: () => AnyElysia, withKey: () => boolean): AnyElysia {
+  const documents = new Map<boolean, string>();
   const buildDocument = () => {
     const { paths, components } = toOpenAPISchema(app(), { paths: [/^\/openapi/] }, undefined, undefined, "3.0.3");
-    const security = withKey
+    const security = withKey()
       ? {
           components: { ...components, securitySchemes: { bearer: { type: "http", scheme: "bearer" } } },
           security: [{ bearer: [] }],
@@ -52,7 +52,8 @@ export function openApiPage(about: ApiDescription, app: () => AnyElysia, withKey
     .get(
       "/openapi/json",
       () => {
-        document ??= buildDocument();
+        const document = documents.get(withKey()) ?? buildDocument();
+        documents.set(withKey(), document);
         return answerText(document, { "content-type": "application/json" });
       },
       hidden,

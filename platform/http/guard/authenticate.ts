@@ -1,12 +1,12 @@
 import { ServiceError } from "#platform/errors.ts";
 import { createCountedLog, type Logger } from "#platform/log.ts";
-import { type ApiKey, type Caller, createCallerCheck } from "./identify-caller.ts";
+import { type ApiKey, bearerOf, type Caller, createCallerCheck } from "./identify-caller.ts";
 import { createKeyAttempts } from "./key-attempts.ts";
 import { verifyPeerRequest } from "./peer-signature.ts";
 
 /** Authenticates requests of any protocol. */
 export interface Authenticator {
-  /** False without configured keys: every client that can connect is served. */
+  /** False without any keys: every client that can connect is served. */
   readonly keysRequired: boolean;
   /**
    * Returns the caller, or the error for the sender: UNAUTHORIZED without a valid key, TOO_MANY_REQUESTS after many wrong ones from its address.
@@ -20,8 +20,19 @@ export interface Authenticator {
   wrongKeys(): number;
 }
 
+/** Keys that were issued at run time, known by their hashes. */
+export interface IssuedKeys {
+  /** True: a key is needed. */
+  readonly required: boolean;
+  /** Returns the caller of a key; for the holder of one that is no longer valid, why; null for an unknown one. */
+  identify(key: string): Caller | { readonly refused: string } | null;
+}
+
 interface AuthenticatorOptions {
   readonly apiKeys: readonly ApiKey[];
+  /** Role and name of callers with one of `apiKeys`. */
+  readonly rights?: Pick<Caller, "role" | "name">;
+  readonly issued?: IssuedKeys;
   readonly log: Logger;
   /** Secret by which the fleet's agents sign requests for one path. Default: none is accepted. */
   readonly peers?: { readonly secret: string; readonly path: string } | null;
@@ -30,20 +41,23 @@ interface AuthenticatorOptions {
 }
 
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
-  const { apiKeys, log, peers = null, nowMs = () => performance.now() } = options;
-  const identify = createCallerCheck(apiKeys);
+  const { apiKeys, issued, log, peers = null, nowMs = () => performance.now() } = options;
+  const identify = createCallerCheck(apiKeys, options.rights);
   const attempts = createKeyAttempts(nowMs);
   const counted = createCountedLog(log, nowMs);
   let wrongKeys = 0;
   return {
-    keysRequired: apiKeys.length > 0,
+    get keysRequired() {
+      return apiKeys.length > 0 || issued?.required === true;
+    },
     authenticate(authorization, addressOf, path) {
       if (peers !== null && path === peers.path) {
         const peer = verifyPeerRequest(authorization, peers.secret, path, Date.now());
         if (peer !== null) return { tenant: null, peer };
       }
-      const caller = identify(authorization);
-      if (caller !== null) return caller;
+      const key = bearerOf(authorization);
+      const known = identify(authorization) ?? (key === null ? null : (issued?.identify(key) ?? null));
+      if (known !== null && !("refused" in known)) return known;
       if (authorization === null || authorization === "") {
         return new ServiceError("UNAUTHORIZED", "a valid API key is needed: Authorization: Bearer KEY");
       }
@@ -52,7 +66,8 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       counted.note("a request had a wrong API key", { address, wrongKeys });
       const retryAfterS = attempts.wrongKey(address);
       if (retryAfterS === 0) {
-        return new ServiceError("UNAUTHORIZED", "a valid API key is needed: Authorization: Bearer KEY");
+        const why = known?.refused ?? "a valid API key is needed: Authorization: Bearer KEY";
+        return new ServiceError("UNAUTHORIZED", why);
       }
       return new ServiceError("TOO_MANY_REQUESTS", "too many requests with a wrong API key from this address", {
         retryAfterS,

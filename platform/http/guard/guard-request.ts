@@ -6,8 +6,10 @@ import { isAllowedHost } from "./allowed-host.ts";
 import type { Authenticator } from "./authenticate.ts";
 import { foreignOrigin } from "./cross-origin.ts";
 import type { CrossOriginAccess } from "./cross-origin-access.ts";
+import type { Caller } from "./identify-caller.ts";
 import { noteCaller } from "./request-caller.ts";
 import { requestTarget } from "./request-target.ts";
+import { hasRole, highestRole, neededRole } from "./roles.ts";
 
 type GuardDecision =
   /** `request` is the one to answer: a new one where the URL had to be completed. */
@@ -28,7 +30,9 @@ interface RequestGuardOptions {
   /** Routes that are served without a key. */
   readonly openRoutes: readonly RoutePattern[];
   /** All routes. */
-  readonly routes: readonly RoutePattern[];
+  readonly routes: readonly (RoutePattern & { readonly hooks?: unknown })[];
+  /** True: routes need roles. */
+  readonly byRole?: boolean;
   readonly crossOrigin: CrossOriginAccess;
   readonly log: Logger;
 }
@@ -39,6 +43,9 @@ function authorizationOf(headers: Headers): string | null {
   return headers.get("authorization") ?? (key === null ? null : `Bearer ${key}`);
 }
 
+/** Caller of an API without keys that has roles: whoever can connect may do everything. */
+const anyone: Caller = { tenant: null, role: "admin", name: "anyone" };
+
 const refuse = (error: ServiceError, headers: Readonly<Record<string, string>> = {}): GuardDecision => ({
   kind: "refuse",
   error,
@@ -46,8 +53,8 @@ const refuse = (error: ServiceError, headers: Readonly<Record<string, string>> =
 });
 
 /**
- * Creates a guard that requires, in this order, an unambiguous target (400), a valid key or an open route (401, 429), and without a key a host that
- * no web page can claim and no foreign origin that is not configured (403). Browsers add no key by themselves, so a valid one proves intent.
+ * Creates a guard that requires, in this order, an unambiguous target (400), a valid key or an open route (401, 429), the route's role (403), and
+ * without a key a host that no web page can claim and no foreign origin that is not configured (403). Browsers add no key by themselves, so a valid one proves intent.
  */
 export function createRequestGuard(options: RequestGuardOptions): RequestGuard {
   const { authenticator, openRoutes, routes, crossOrigin } = options;
@@ -59,6 +66,19 @@ export function createRequestGuard(options: RequestGuardOptions): RequestGuard {
       const sameMethod = route.method === method || (route.method === "GET" && method === "HEAD");
       return sameMethod && matchesRoute(route.path, path);
     });
+
+  const refuseByRole = (caller: Caller, method: string, path: string): GuardDecision | null => {
+    if (options.byRole !== true || isOpen(method, path)) return null;
+    const matching = routes.filter(
+      (route) => matchesRoute(route.path, path) && route.method === (method === "HEAD" ? "GET" : method),
+    );
+    const needed = highestRole(matching.map(neededRole));
+    if (needed === null || hasRole(caller.role, needed)) return null;
+    const own = caller.role === undefined ? "no role" : `the role ${caller.role}`;
+    return refuse(
+      new ServiceError("FORBIDDEN", `this needs the role ${needed}; ${caller.name ?? "the key"} has ${own}`),
+    );
+  };
 
   const refuseForeign = (request: Request, host: string): GuardDecision | null => {
     if (!isAllowedHost(host, names)) {
@@ -89,7 +109,7 @@ export function createRequestGuard(options: RequestGuardOptions): RequestGuard {
       const caller = authenticator.authenticate(authorizationOf(request.headers), address, path);
       if (!(caller instanceof ServiceError)) {
         noteCaller(request, caller);
-        return { kind: "pass", request };
+        return refuseByRole(caller, request.method, path) ?? { kind: "pass", request };
       }
       if (!isOpen(request.method, path)) return refuse(caller, { "www-authenticate": "Bearer" });
       return { kind: "pass", request };
@@ -97,6 +117,8 @@ export function createRequestGuard(options: RequestGuardOptions): RequestGuard {
     const refusal = refuseForeign(request, target.host);
     if (refusal !== null) return refusal;
     const preflight = crossOrigin.preflight(request, () => allowedMethods(routes, path));
-    return preflight === null ? { kind: "pass", request } : { kind: "answer", response: preflight };
+    if (preflight !== null) return { kind: "answer", response: preflight };
+    if (options.byRole === true) noteCaller(request, anyone);
+    return { kind: "pass", request };
   };
 }

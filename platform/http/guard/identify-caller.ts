@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { UsageError } from "#platform/errors.ts";
+import type { Role } from "./roles.ts";
 
 /** API key, with the tenant that its requests belong to if it has one. */
 export type ApiKey = string | { readonly key: string; readonly tenant: string };
@@ -10,6 +11,12 @@ export interface Caller {
   readonly tenant: string | null;
   /** Agent of the same fleet that signed the request. */
   readonly peer?: string;
+  /** Rights of the caller where routes need a role. */
+  readonly role?: Role;
+  /** Name of the caller in errors and records; it is no secret. */
+  readonly name?: string;
+  /** Id of the issued key. */
+  readonly keyId?: string;
 }
 
 /** Secret of a configured key. */
@@ -40,20 +47,29 @@ function refuseSharedKeys(apiKeys: readonly ApiKey[]): void {
   }
 }
 
+/** Key of an `Authorization: Bearer KEY` header; null without one. */
+export function bearerOf(authorization: string | null): string | null {
+  return /^bearer +(\S+) *$/i.exec(authorization ?? "")?.[1] ?? null;
+}
+
 /**
  * Creates a check of `Authorization: Bearer KEY` headers against the configured keys, in constant time.
+ * @param rights role and name of callers with any of these keys
  * @returns a function that returns the caller of a header; null without a valid key.
  * @throws UsageError when a key belongs to two tenants.
  */
-export function createCallerCheck(apiKeys: readonly ApiKey[]): (authorization: string | null) => Caller | null {
+export function createCallerCheck(
+  apiKeys: readonly ApiKey[],
+  rights: Pick<Caller, "role" | "name"> = {},
+): (authorization: string | null) => Caller | null {
   refuseSharedKeys(apiKeys);
   const accepted = apiKeys.map((apiKey) => ({
     digest: digest(keyText(apiKey)),
-    caller: { tenant: tenantOf(apiKey) } satisfies Caller,
+    caller: { tenant: tenantOf(apiKey), ...rights } satisfies Caller,
   }));
   return (authorization) => {
-    const key = /^bearer +(\S+) *$/i.exec(authorization ?? "")?.[1];
-    if (key === undefined) return null;
+    const key = bearerOf(authorization);
+    if (key === null) return null;
     const given = digest(key);
     let caller: Caller | null = null;
     for (const candidate of accepted) if (timingSafeEqual(candidate.digest, given)) caller = candidate.caller;

@@ -17,9 +17,14 @@ export function isLoopback(host: string): boolean {
  */
 export function assertListenAllowed(
   what: string,
-  listen: { readonly host: string; readonly apiKeys: readonly ApiKey[]; readonly insecure: boolean },
+  listen: {
+    readonly host: string;
+    readonly apiKeys: readonly ApiKey[];
+    readonly insecure: boolean;
+    readonly hasIssuedKeys?: boolean;
+  },
 ): void {
-  if (isLoopback(listen.host) || listen.apiKeys.length > 0 || listen.insecure) return;
+  if (isLoopback(listen.host) || listen.apiKeys.length > 0 || listen.insecure || listen.hasIssuedKeys) return;
   throw new UsageError(
     `${what}: refusing to listen on ${listen.host} without an API key, because other machines can reach it: ` +
       `configure a key, listen on 127.0.0.1, or allow it with --insecure`,

@@ -34,6 +34,8 @@ const damage: readonly SQLQueryBindings[] = [
 ];
 
 const log = createLogger("test", "silent");
+/** Issued keys are damaged with everything else. */
+const configuredKey = "a-configured-key";
 let stateDir: string;
 beforeEach(() => {
   stateDir = mkdtempSync(join(tmpdir(), "thormesh-damaged-"));
@@ -90,6 +92,16 @@ async function fill(database: Database, rows: number): Promise<void> {
       inputs: { row },
       outcome: { activated: [agentId], stoodBy: [], skipped: [] },
     });
+    await store.saveKey({
+      ...{
+        id: String(row).padStart(8, "0"),
+        name: "a key",
+        role: "admin" as const,
+        hash: "0".repeat(64),
+        createdAtMs: nowMs,
+      },
+      ...{ expiresAtMs: nowMs, revokedAtMs: nowMs, lastUsedAtMs: nowMs, replaces: null },
+    });
     await store.saveKept(`part-${row}`, { row });
     database.run(`INSERT INTO service VALUES (300000, ?, ?, 'mini', 5, 0, 0, 0, 0, 0, ?)`, [
       nowMs,
@@ -144,7 +156,7 @@ test("with every column of every table damaged in every way the controller start
       {
         stateDir,
         logLevel: "silent",
-        api: { port: 0 },
+        api: { port: 0, apiKeys: [configuredKey] },
         broker: { port: 0 },
         scaling: { intervalMs: 1000, offsetMs: 0, warmUpMs: 0 },
       },
@@ -170,7 +182,7 @@ test("with every column of every table damaged in every way the controller start
   await controller.start();
   try {
     const ask = async (path: string) => {
-      const answer = await fetch(controller.url + path);
+      const answer = await fetch(controller.url + path, { headers: { authorization: `Bearer ${configuredKey}` } });
       return { path, status: answer.status, text: await answer.text() };
     };
     const { paths } = JSON.parse((await ask("/openapi/json")).text) as {
@@ -204,11 +216,20 @@ test("with every column of every table damaged in every way the controller start
     expect(health.status).toBe("degraded");
     const unreadable = health.unreadableRows.map(({ table }: { table: string }) => table);
     expect(unreadable.toSorted()).toEqual(
-      ["agent", "decision", "desired", "forecast_made", "kept", "minute", "override", "service", "set_aside"].filter(
-        (table) => unreadable.includes(table),
-      ),
+      [
+        "agent",
+        "api_key",
+        "decision",
+        "desired",
+        "forecast_made",
+        "kept",
+        "minute",
+        "override",
+        "service",
+        "set_aside",
+      ].filter((table) => unreadable.includes(table)),
     );
-    for (const table of ["agent", "desired", "minute", "override", "decision", "service"])
+    for (const table of ["agent", "api_key", "desired", "minute", "override", "decision", "service"])
       expect(unreadable).toContain(table);
     // It goes on deciding, and what it decides is kept.
     const newest = async () => JSON.parse((await ask("/api/v1/decisions?limit=1")).text).decisions[0]?.lastAtMs ?? 0;

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { Type } from "@sinclair/typebox";
 import type { NewDecision } from "#controller/store/decision-record.ts";
-import type { MinuteRecord, Store } from "#controller/store/store.ts";
+import type { ApiKey, MinuteRecord, Store } from "#controller/store/store.ts";
 import type { ModelTraffic } from "#protocol/messages.ts";
 import { aBirth, aDesired, aMinute, aPresence } from "../../fakes/builders.ts";
 
@@ -43,6 +43,25 @@ export function describeStore(name: string, open: () => Promise<{ store: Store; 
       };
       await store.saveAgent(later);
       expect(await store.loadAgents()).toEqual([later]);
+    });
+
+    test("keys: as they were saved last, the oldest first; a use never goes back in time", async () => {
+      expect(await store.loadKeys()).toEqual({ keys: [], unreadable: 0 });
+      const key: ApiKey = {
+        ...{ id: "aaaaaaaa", name: "root", role: "admin" as const, hash: "0".repeat(64), createdAtMs: 2 },
+        ...{ expiresAtMs: null, revokedAtMs: null, lastUsedAtMs: null, replaces: null },
+      };
+      const older: ApiKey = { ...key, id: "bbbbbbbb", createdAtMs: 1, expiresAtMs: 9, replaces: "aaaaaaaa" };
+      await store.saveKey(key);
+      await store.saveKey(older);
+      await store.saveKey({ ...key, revokedAtMs: 5 });
+      await store.saveKeyUse("bbbbbbbb", 7);
+      await store.saveKeyUse("bbbbbbbb", 6);
+      await store.saveKeyUse("cccccccc", 6);
+      const used = { ...older, lastUsedAtMs: 7 };
+      expect(await store.loadKeys()).toEqual({ keys: [used, { ...key, revokedAtMs: 5 }], unreadable: 0 });
+      await store.removeKey("bbbbbbbb");
+      expect((await store.loadKeys()).keys.map(({ id }) => id)).toEqual(["aaaaaaaa"]);
     });
 
     test("a kept document: the last under its name, if it is what is expected", async () => {

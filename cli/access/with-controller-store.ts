@@ -1,0 +1,55 @@
+import { existsSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { parseControllerConfig } from "#controller/check-config.ts";
+import type { ControllerConfig } from "#controller/config.ts";
+import { openRecords } from "#controller/open-records.ts";
+import type { Store } from "#controller/store/store.ts";
+import { UsageError } from "#platform/errors.ts";
+import { closeNewFiles } from "#platform/files/close-to-others.ts";
+import { defaultStateDir } from "#platform/files/default-state-dir.ts";
+import { readOwnConfigFile } from "#platform/files/read-config.ts";
+import { createLogger } from "#platform/log.ts";
+import { type CommandOption, type OptionValues, optionalString } from "#platform/terminal/command.ts";
+import { mergeConfig } from "../run/merge-config.ts";
+
+/** Options of the commands that can work on a controller's store instead of its API. */
+export const localStoreOptions = {
+  local: {
+    help: "work on the controller's store on this machine, also while it runs; needs no key, but its user's rights",
+  },
+  "state-dir": { value: "DIR", help: "with --local: the controller's state directory" },
+  config: { short: "c", value: "FILE", help: "with --local: the controller's configuration" },
+} as const satisfies Readonly<Record<string, CommandOption>>;
+
+/** Owner of a directory, or of the nearest one above it that exists. */
+function ownerOf(path: string): number {
+  return existsSync(path) || dirname(path) === path ? statSync(path).uid : ownerOf(dirname(path));
+}
+
+/**
+ * Opens the store of a controller of this user for one command.
+ * @throws UsageError when the directory belongs to another user, whose controller could not read what this one writes
+ */
+export async function withControllerStore<T>(
+  values: OptionValues,
+  work: (store: Store, config: ControllerConfig) => Promise<T>,
+): Promise<T> {
+  const path = optionalString(values, "config");
+  const file = path === undefined ? {} : await readOwnConfigFile(path);
+  const merged = mergeConfig(file, { stateDir: optionalString(values, "state-dir") });
+  const config = parseControllerConfig(merged, path ?? "the command line");
+  const stateDir = config.stateDir ?? defaultStateDir("controller", process.env);
+  const owner = ownerOf(stateDir);
+  const own = process.getuid?.() ?? owner;
+  if (owner !== own)
+    throw new UsageError(
+      `${stateDir} belongs to user ${owner}, this is user ${own}: run it as that user, such as with: sudo -u '#${owner}' thormesh …`,
+    );
+  closeNewFiles();
+  const { store } = openRecords(stateDir, Date.now(), createLogger("controller", "warn"));
+  try {
+    return await work(store, config);
+  } finally {
+    await store.close();
+  }
+}

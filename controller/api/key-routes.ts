@@ -1,0 +1,85 @@
+import { Type } from "@sinclair/typebox";
+import { Elysia } from "elysia";
+import { jsonBody } from "#platform/http/body/read-json-body.ts";
+import { needsRole } from "#platform/http/guard/roles.ts";
+import { literals, orNull, strictObject } from "#platform/schema-parts.ts";
+import type { KeyRing, NewKey } from "../access/key-ring.ts";
+import { KeyName, KeyRole, keyIdPattern } from "../store/row-schemas.ts";
+import { about, ErrorBody } from "./schemas.ts";
+
+export const maxKeyLifeS = 10 * 365 * 86_400;
+export const maxOverlapS = 90 * 86_400;
+export const defaultOverlapS = 86_400;
+
+const NewKeyBody = strictObject({
+  name: { ...KeyName, description: "what the key is for" },
+  role: { ...KeyRole, description: "viewer: reads; operator: also overrides and freezes; admin: everything" },
+  expiresInS: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: maxKeyLifeS, description: "seconds; left out: it does not expire" }),
+  ),
+});
+
+const RotateBody = strictObject({
+  overlapS: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: maxOverlapS,
+      description: `seconds for which the old key stays valid (default: ${defaultOverlapS})`,
+    }),
+  ),
+});
+
+const KeyView = Type.Object({
+  id: Type.String({ description: "part of the key's text" }),
+  name: Type.String(),
+  role: literals("viewer", "operator", "admin"),
+  createdAtMs: Type.Number(),
+  expiresAtMs: orNull(Type.Number(), "null: it does not expire"),
+  revokedAtMs: orNull(Type.Number(), "null: it was not revoked"),
+  lastUsedAtMs: orNull(Type.Number(), "to the minute; null: never"),
+  replaces: orNull(Type.String(), "id of the key it was rotated from; null: none"),
+  state: literals("valid", "expired", "revoked"),
+});
+const MadeKey = Type.Unsafe<NewKey>(
+  Type.Object({ key: KeyView, secret: Type.String({ description: "the key; it is shown only now" }) }),
+);
+const KeyParams = Type.Object({
+  id: Type.String({ pattern: keyIdPattern, title: "the 8 characters after tm_ and a letter in a key" }),
+});
+
+const forAdmins = (summary: string, description?: string) => ({
+  ...about("access", summary, description),
+  ...needsRole("admin"),
+});
+
+export function keyRoutes(keys: KeyRing) {
+  return new Elysia()
+    .get("/api/v1/keys", () => ({ keys: keys.list() }), {
+      response: { 200: Type.Unsafe<{ keys: ReturnType<KeyRing["list"]> }>(Type.Object({ keys: Type.Array(KeyView) })) },
+      detail: forAdmins("Keys of this API", "Those that were issued, with the ended ones; never their texts."),
+    })
+    .post("/api/v1/keys", ({ body }) => keys.create(body.name, body.role, body.expiresInS ?? null), {
+      ...jsonBody(NewKeyBody),
+      response: { 200: MadeKey, 400: ErrorBody, 409: ErrorBody },
+      detail: forAdmins(
+        "Make a key",
+        "From the first one on the API needs a key; that one must be an admin's unless others are configured.",
+      ),
+    })
+    .post("/api/v1/keys/:id/rotate", ({ params, body }) => keys.rotate(params.id, body.overlapS ?? defaultOverlapS), {
+      params: KeyParams,
+      ...jsonBody(RotateBody),
+      response: { 200: MadeKey, 400: ErrorBody, 404: ErrorBody, 409: ErrorBody },
+      detail: forAdmins("Replace a key", "The old one stays valid for a while, so that nothing has to stop."),
+    })
+    .delete("/api/v1/keys/:id", async ({ params }) => ({ key: await keys.revoke(params.id) }), {
+      params: KeyParams,
+      response: {
+        200: Type.Unsafe<{ key: ReturnType<KeyRing["view"]> }>(Type.Object({ key: KeyView })),
+        400: ErrorBody,
+        404: ErrorBody,
+        409: ErrorBody,
+      },
+      detail: forAdmins("Revoke a key", "It is refused from now on."),
+    });
+}
