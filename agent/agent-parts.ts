@@ -1,8 +1,5 @@
 import { join } from "node:path";
 import { Registry } from "prom-client";
-import { accuracyRoutes } from "#forecast/accuracy/accuracy-routes.ts";
-import { forecastRoutes } from "#forecast/forecast-routes.ts";
-import { trainingRoutes } from "#forecast/night/training-routes.ts";
 import type { Clock } from "#platform/clock.ts";
 import { describeError } from "#platform/errors.ts";
 import { recentDamage } from "#platform/files/open-database.ts";
@@ -19,7 +16,8 @@ import { MqttBroker } from "#protocol/mqtt-broker.ts";
 import { agentTopic } from "#protocol/topics.ts";
 import { createAgentForecasting } from "./agent-forecasting.ts";
 import { registerAgentMetrics } from "./agent-metrics.ts";
-import { type AgentStatus, statusRoutes } from "./agent-status.ts";
+import { agentRoutes } from "./agent-routes.ts";
+import type { AgentStatus } from "./agent-status.ts";
 import { createBrokerCredentials } from "./broker-credentials.ts";
 import { agentRefusals, brokerHealth, brokerStatus } from "./broker-status.ts";
 import { CapacityEstimates } from "./capacity/capacity-estimates.ts";
@@ -257,16 +255,12 @@ export function createAgentParts(given: {
       storage: withDamage(storage.check(), recentDamage(statePath, nowMs())),
     }),
     mesh,
-    extraRoutes: [
-      mesh.statusRoutes(),
-      accuracyRoutes("agent", accuracyOf),
-      trainingRoutes(() => nightTraining),
-      forecastRoutes(
-        () => cycle.lastForecast,
-        () => forecaster.describe(),
-      ),
-      statusRoutes(status),
-    ],
+    extraRoutes: agentRoutes({
+      ...{ mesh, accuracyOf, status },
+      training: () => nightTraining,
+      forecast: () => cycle.lastForecast,
+      forecaster: () => forecaster.describe(),
+    }),
   });
   const self = createSelfDescription({
     ...{ identity, config, serving, power, membership, refused, nowMs },

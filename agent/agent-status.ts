@@ -11,6 +11,7 @@ import {
   PowerModeProfile,
   Utilization,
 } from "#protocol/messages.ts";
+import { exampleStatus } from "./agent-status-example.ts";
 import type { BrokerStatus } from "./broker-status.ts";
 import type { ExplainedRole } from "./mesh/membership.ts";
 import type { PowerStatus } from "./power/power.ts";
@@ -152,7 +153,7 @@ const Status = Type.Unsafe<AgentStatus>(
 /** `GET /api/v1/status`: the state of the agent, for people and for `thormesh status`. */
 export function statusRoutes(status: () => AgentStatus) {
   return new Elysia().get("/api/v1/status", () => status(), {
-    response: Status,
+    response: { ...Status, example: exampleStatus },
     detail: {
       summary: "State of this agent, with reasons",
       description:

@@ -25,6 +25,8 @@ export const bounds = {
   measuredMs: hourMs,
   tariffUsdPerKwh: 100,
   usdPerHour: 10_000,
+  /** Price of one minute's requests. */
+  usdPerMinute: 1_000_000,
 } as const;
 
 /** Id of a fleet or agent, which becomes a part of topics, paths and command lines. */

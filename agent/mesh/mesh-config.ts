@@ -2,6 +2,7 @@ import { type Static, Type } from "@sinclair/typebox";
 import { integer, number, orNull, Path } from "#platform/config-fields.ts";
 import { literals, strict } from "#platform/schema-parts.ts";
 import { amount, httpUrlPattern } from "#protocol/bounds.ts";
+import { offerKinds } from "#protocol/messages.ts";
 
 const Name = Type.String({ pattern: "^[A-Za-z0-9._-]{1,64}$" });
 const Region = Type.String({ minLength: 1, maxLength: 64 });
@@ -11,7 +12,7 @@ const maxUsd = 1000;
 export const MeshOffer = Type.Object(
   {
     name: Type.String({ pattern: "^[A-Za-z0-9._-]{1,64}$", description: "name of the offer, in metrics and reasons" }),
-    kind: { ...literals("spot", "serverless", "on-demand"), description: "how it is paid" },
+    kind: { ...literals(...offerKinds), description: "how it is paid" },
     url: Type.String({
       pattern: httpUrlPattern,
       maxLength: 2048,

@@ -1,14 +1,22 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import type { Home } from "#agent/serving/admission/home.ts";
+import { millisecondsPattern, readMilliseconds, writeMilliseconds } from "#agent/serving/http/read-milliseconds.ts";
 import { writeAnswer } from "#agent/serving/http/write-answer.ts";
-import { ServiceError } from "#platform/errors.ts";
+import { type ErrorCode, ServiceError } from "#platform/errors.ts";
 import { jsonBody } from "#platform/http/body/read-json-body.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
 import { errorResponse } from "#platform/http/error-response.ts";
 import { callerOf } from "#platform/http/guard/request-caller.ts";
 import { defaultTenant } from "#protocol/messages.ts";
-import { isQueueTooLong, type LoadReport, loadHeader, maxWaitHeader, writeLoadReport } from "./routing/load-report.ts";
+import {
+  isQueueTooLong,
+  type LoadReport,
+  loadHeader,
+  maxWaitHeader,
+  tookHeader,
+  writeLoadReport,
+} from "./routing/load-report.ts";
 import { encodeVector, PeerAnswer, PeerRequest, peerPath } from "./routing/peer-message.ts";
 
 /** Says why a request for other vectors than this agent's is refused: mixed vectors would be silently wrong. */
@@ -26,6 +34,9 @@ function refuseOtherSpace(home: Home, { model: name, space }: Pick<PeerRequest, 
   );
 }
 
+/** Errors with which this agent's load goes: the router should not come back before that is less. */
+const loadTelling: ReadonlySet<ErrorCode> = new Set(["TOO_MANY_REQUESTS", "DEADLINE_EXCEEDED"]);
+
 /** `POST /api/v1/mesh/embed`: one agent answers for another. It never passes a request on, so that nothing circles. */
 export function peerRoutes(parts: {
   readonly home: Home;
@@ -37,17 +48,19 @@ export function peerRoutes(parts: {
   return new Elysia().post(
     peerPath,
     async ({ body, request }) => {
+      const startedMs = performance.now();
       const caller = callerOf(request);
       if (keysRequired && caller?.peer === undefined)
         throw new ServiceError("FORBIDDEN", "this path is for agents of the fleet; clients ask /v1/embeddings");
       const id = home.model(body.model)?.id ?? body.model;
       refuseOtherSpace(home, body);
-      const refuse = (error: ServiceError) => {
-        const response = errorResponse(error, "plain");
+      const told = (response: Response) => {
         response.headers.set(loadHeader, writeLoadReport(load(id)));
+        response.headers.set(tookHeader, writeMilliseconds(performance.now() - startedMs));
         return response;
       };
-      if (isQueueTooLong(request.headers.get(maxWaitHeader), load(id)))
+      const refuse = (error: ServiceError) => told(errorResponse(error, "plain"));
+      if (isQueueTooLong(readMilliseconds(request.headers, maxWaitHeader), load(id)))
         return refuse(new ServiceError("TOO_MANY_REQUESTS", "another peer may have a shorter queue"));
       const { space, promptName, dimensions, truncate, truncationSide, sparse, budgetMs, tenant, ...rest } = body;
       const embed = {
@@ -63,54 +76,55 @@ export function peerRoutes(parts: {
         ...{ forPeer: true, signal: request.signal },
       };
       const result = await home.embed(embed).catch((error: unknown) => {
-        // Its load goes with it: the router should not come back before that is less.
-        if (error instanceof ServiceError && error.code === "TOO_MANY_REQUESTS") return refuse(error);
+        if (error instanceof ServiceError && loadTelling.has(error.code)) return refuse(error);
         throw error;
       });
       if (result instanceof Response) return result;
       const { model, dimension, relevantLabel, vectors, tokens, truncatedInputs } = result;
       const facts = JSON.stringify({ model, space, dimension, relevantLabel, tokens, truncatedInputs });
       const write = (vector: Float32Array) => `"${encodeVector(vector)}"`;
-      const response = writeAnswer('{"vectors":[', vectors, write, `],${facts.slice(1)}`, { truncatedInputs: 0 });
-      response.headers.set(loadHeader, writeLoadReport(load(id)));
-      return response;
+      return told(writeAnswer('{"vectors":[', vectors, write, `],${facts.slice(1)}`, { truncatedInputs: 0 }));
     },
     {
       ...jsonBody(PeerRequest(maxInputs)),
-      // Left out of the document for clients: they have no business here.
-      detail: {
-        hide: true,
-        ...(describeRoute({
-          summary: "Vectors for another agent of the fleet",
-          description: `Agents answer each other's requests here, signed by the fleet's secret where keys are configured; the header ${loadHeader} tells their load. A request that came here is never passed on.`,
-          tag: "mesh",
-          answer: {
-            description: "One vector per input, in order, not scaled.",
-            schema: PeerAnswer,
-            example: {
-              model: "all-MiniLM-L6-v2",
-              space: "0f3a5c7e9b1d2f40",
-              dimension: 2,
-              relevantLabel: 0,
-              vectors: ["AACAPwAAAEA="],
-              tokens: 4,
-              truncatedInputs: 0,
-            } satisfies Static<typeof PeerAnswer>,
+      detail: describeRoute({
+        summary: "Vectors for another agent of the fleet",
+        description: `Agents answer each other's requests here, signed by the fleet's secret where keys are configured; the header ${loadHeader} tells their load. A request that came here is never passed on. Clients have no business here.`,
+        tag: "mesh",
+        answer: {
+          description: "One vector per input, in order, not scaled.",
+          schema: PeerAnswer,
+          example: {
+            model: "all-MiniLM-L6-v2",
+            space: "0f3a5c7e9b1d2f40",
+            dimension: 2,
+            relevantLabel: 0,
+            vectors: ["AACAPwAAAEA="],
+            tokens: 4,
+            truncatedInputs: 0,
+          } satisfies Static<typeof PeerAnswer>,
+        },
+        errors: {
+          INVALID_REQUEST: "budgetMs: expected number from 0.001 to 86400000, got 0",
+          FORBIDDEN: "this path is for agents of the fleet; clients ask /v1/embeddings",
+          CONFLICT: "space: expected 0f3a5c7e9b1d2f40, the vectors that this agent makes, got another",
+          PAYLOAD_TOO_LARGE: "inputs: expected array of 1 to 2048 items, got an array of 2049",
+          UNSUPPORTED_MEDIA_TYPE: 'content-type: expected application/json, got "text/plain"',
+          MODEL_UNAVAILABLE: "model bge-small can't be loaded: it needs more memory than models may have",
+          TOO_MANY_REQUESTS: "the queue is full: 4096 of 4096 texts",
+          AGENT_STANDBY: "this agent is standby: ask one of the peers",
+          SHUTTING_DOWN: "this agent is stopping",
+          DEADLINE_EXCEEDED: "no answer within 50 ms",
+        },
+        headers: {
+          [maxWaitHeader]: {
+            description:
+              "Milliseconds that the request may wait here; with a longer queue it is refused at once (429).",
+            example: "2.5",
+            pattern: millisecondsPattern,
           },
-          errors: {
-            INVALID_REQUEST: "budgetMs: expected number from 0.001 to 86400000, got 0",
-            FORBIDDEN: "this path is for agents of the fleet; clients ask /v1/embeddings",
-            CONFLICT: "space: expected 0f3a5c7e9b1d2f40, the vectors that this agent makes, got another",
-            PAYLOAD_TOO_LARGE: "inputs: expected array of 1 to 2048 items, got an array of 2049",
-            UNSUPPORTED_MEDIA_TYPE: 'content-type: expected application/json, got "text/plain"',
-            MODEL_UNAVAILABLE: "model bge-small can't be loaded: it needs more memory than models may have",
-            TOO_MANY_REQUESTS: "the queue is full: 4096 of 4096 texts",
-            AGENT_STANDBY: "this agent is standby: ask one of the peers",
-            SHUTTING_DOWN: "this agent is stopping",
-            DEADLINE_EXCEEDED: "no answer within 50 ms",
-          },
-        }) as object),
-      },
+        },
+      }),
     },
   );
 }

@@ -2,6 +2,7 @@ import type { AnyElysia } from "elysia";
 import type { Registry } from "prom-client";
 import type { Embedder } from "#agent/serving/admission/embedder.ts";
 import type { Home } from "#agent/serving/admission/home.ts";
+import { hopsHeader } from "#agent/serving/http/embedding-requests.ts";
 import type { MeshEntry } from "#agent/serving/mesh-entry.ts";
 import { UsageError } from "#platform/errors.ts";
 import { readSecretFile } from "#platform/files/read-secret-file.ts";
@@ -11,7 +12,7 @@ import type { MeshConfig } from "./mesh-config.ts";
 import { createMeshMetrics } from "./mesh-metrics.ts";
 import { type MeshStatus, meshStatusRoutes, peerRoutes } from "./mesh-routes.ts";
 import { Backends, type MeshPeer } from "./routing/backends.ts";
-import type { LoadReport } from "./routing/load-report.ts";
+import { type LoadReport, loadHeader, writeLoadReport } from "./routing/load-report.ts";
 import { peerPath } from "./routing/peer-message.ts";
 import { RateMeter } from "./routing/rate-meter.ts";
 import { RemoteClient } from "./routing/remote-client.ts";
@@ -84,6 +85,13 @@ export class Mesh implements MeshEntry {
   /** Returns true for an address that a peer may have. */
   isPeerAddress(url: string): boolean {
     return this.#client.isPeerAddress(url);
+  }
+
+  answerHeaders({ method, headers }: Request): Readonly<Record<string, string>> | null {
+    // Routes that are open without a key are asked by GET.
+    if (method !== "POST" || !headers.has(hopsHeader) || this.#home === undefined) return null;
+    const model = this.#home.model(undefined);
+    return { [loadHeader]: writeLoadReport(this.#load(model?.id ?? "", this.#home)) };
   }
 
   notReadyReason(): string | null {
@@ -177,7 +185,7 @@ export class Mesh implements MeshEntry {
         return model === null ? null : { ...model, space: this.spaceOf(model.id, model.space) };
       },
       load: (model, request, tokens) => own.load(model, request, tokens),
-      recordElsewhere: (request, result, startedMs) => own.recordElsewhere(request, result, startedMs),
+      recordElsewhere: (...answered) => own.recordElsewhere(...answered),
       recordRefused: (request, error, startedMs) => own.recordRefused(request, error, startedMs),
     };
   }

@@ -8,6 +8,8 @@ export interface MeshEntry {
   route(home: Home): Embedder;
   /** Returns routes for other agents. */
   routes(home: Home): readonly AnyElysia[];
+  /** Returns headers of the answer to a request that an agent of another fleet sent; null for all others. */
+  answerHeaders(request: Request): Readonly<Record<string, string>> | null;
   /** Reason that no request can be passed on now; null where one can. */
   notReadyReason(): string | null;
   /** Secret and path of requests that other agents sign; null: none are accepted. */

@@ -1,4 +1,4 @@
-import type { AgentRole, RefusalCause } from "#protocol/messages.ts";
+import type { AgentRole, RefusalCause, RoutedTraffic } from "#protocol/messages.ts";
 
 /** One answered request, as the traffic record and the metrics see it. */
 export interface ServedRequest {
@@ -17,10 +17,15 @@ export interface ServedRequest {
   readonly queueMs: number;
   /** Texts that another agent or an offer computed. Default: none. */
   readonly sentTexts?: number;
+  /** Kind of backend that computed `sentTexts`, and its price. */
+  readonly route?: RoutePrice;
 }
 
+/** Kind of backend outside this agent that answered a request, and its price. */
+export type RoutePrice = Pick<RoutedTraffic, "kind" | "usd">;
+
 /** One request that another agent sent here: it is demand there, and work here. */
-export type PeerWork = Omit<ServedRequest, "sentTexts">;
+export type PeerWork = Omit<ServedRequest, "sentTexts" | "route">;
 
 /** One request that was offered and got no vectors, other than by a fault of its own. */
 export interface RefusedRequest {

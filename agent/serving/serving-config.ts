@@ -26,6 +26,10 @@ export const ServingConfig = Type.Object(
       Type.Object(
         {
           weight: number(1, [0.01, 100], "share of the model and the queue, relative to other active tenants"),
+          latencyBudgetMs: orNull(
+            Type.Number({ minimum: 0.001, maximum: 86_400_000 }),
+            "time that the tenant's clients wait for an answer, unless a request names its own in X-Latency-Budget; null: serving.latencyBudgetMs",
+          ),
         },
         { additionalProperties: false, default: {} },
       ),
@@ -35,6 +39,10 @@ export const ServingConfig = Type.Object(
         additionalProperties: false,
         description: "settings of the tenants in apiKeys, by name",
       },
+    ),
+    latencyBudgetMs: orNull(
+      Type.Number({ minimum: 0.001, maximum: 86_400_000 }),
+      "time that clients wait for an answer, unless a request names its own in X-Latency-Budget: a later answer is not computed; null: requestTimeoutMs, and routes aim at mesh.targetMs",
     ),
     insecure: Type.Boolean({ default: false, description: "listen beyond this machine without a key" }),
     allowedHosts: HostNames,

@@ -3,12 +3,13 @@ import type { Registry } from "prom-client";
 import type { WatchedModel } from "#agent/capacity/capacity-watch.ts";
 import type { Clock } from "#platform/clock.ts";
 import { registerTotal } from "#platform/fetch/scraped-metrics.ts";
-import { createHttpApp } from "#platform/http/create-http-app.ts";
+import { createHttpApp, type HttpApp } from "#platform/http/create-http-app.ts";
 import { type Authenticator, createAuthenticator } from "#platform/http/guard/authenticate.ts";
 import { assertListenAllowed } from "#platform/http/guard/listen-address.ts";
 import { type HttpServer, serveHttp } from "#platform/http/serve-http.ts";
 import { TextEmbedder } from "./admission/embed-texts.ts";
 import type { Embedder } from "./admission/embedder.ts";
+import { withLatencyBudgets } from "./admission/latency-budgets.ts";
 import { createReranker } from "./admission/rerank-texts.ts";
 import { ResultCache } from "./admission/result-cache.ts";
 import { createTenantWeights } from "./admission/tenant.ts";
@@ -125,7 +126,7 @@ export class Serving {
       log,
     });
     const { mesh } = this.#options;
-    const embedder = mesh?.route(home) ?? home;
+    const embedder = withLatencyBudgets(mesh?.route(home) ?? home, config);
     this.#embedder = embedder;
     const authenticator = createAuthenticator({ apiKeys: config.apiKeys, log, peers: mesh?.peers ?? null });
     registerTotal(registry, "thormesh_wrong_api_keys_total", "Requests with a wrong API key", authenticator.wrongKeys);
@@ -333,7 +334,25 @@ export class Serving {
         ...extraRoutes,
       ],
     });
-    const handler = tracing === undefined ? app : traceHttp(app, tracing);
+    const { mesh } = this.#options;
+    const told =
+      mesh === undefined ? app : { ...app, fetch: withHeaders(app, (request) => mesh.answerHeaders(request)) };
+    const handler = tracing === undefined ? told : traceHttp(told, tracing);
     return serveHttp(handler, { host, port, maxBodyBytes, errorStyleOf, log });
   }
+}
+
+/** Answers as an app does, with more headers for some requests; the app's guard has let them in. */
+function withHeaders(
+  app: HttpApp,
+  headersOf: (request: Request) => Readonly<Record<string, string>> | null,
+): HttpApp["fetch"] {
+  return (request) => {
+    const headers = headersOf(request);
+    if (headers === null) return app.fetch(request);
+    return Promise.resolve(app.fetch(request)).then((response) => {
+      for (const name in headers) response.headers.set(name, headers[name] as string);
+      return response;
+    });
+  };
 }

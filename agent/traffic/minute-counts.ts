@@ -1,7 +1,13 @@
-import type { PeerWork, RefusedRequest, ServedRequest } from "#agent/serving/ports.ts";
+import type { PeerWork, RefusedRequest, RoutePrice, ServedRequest } from "#agent/serving/ports.ts";
 import { workTexts } from "#protocol/demand.ts";
 import { emptyLatencyCounts, latencyBucket } from "#protocol/latency-histogram.ts";
-import { defaultTenant, type MinuteTraffic, type ModelTraffic, type TenantTraffic } from "#protocol/messages.ts";
+import {
+  defaultTenant,
+  type MinuteTraffic,
+  type ModelTraffic,
+  type RoutedTraffic,
+  type TenantTraffic,
+} from "#protocol/messages.ts";
 
 /** Counts of what was asked for in a stretch of time: answered, or refused and why. */
 export interface MinuteCounts {
@@ -15,7 +21,7 @@ export interface MinuteCounts {
 }
 
 /** Pairs of model and tenant that are counted apart in one minute: more, each with all its refusals, would exceed the limit of a message. */
-const maxPairs = 250;
+const maxPairs = 200;
 /** Models that one message can name. */
 const maxModels = 64;
 /** Name of all tenants, and of all models, beyond that together; none can be configured with it. */
@@ -24,13 +30,14 @@ export const otherNames = "(other)";
 type Sums = Required<Omit<TenantTraffic, "tenant">>;
 interface ModelCounts {
   readonly sums: Sums;
+  readonly routes: Map<RoutedTraffic["kind"], { requests: number; texts: number; usd: number }>;
   readonly latencyCounts: number[];
   readonly tenants: Map<string, Sums>;
 }
 
 const emptySums = (): Sums => ({
   ...{ requests: 0, texts: 0, tokens: 0, computeMs: 0, cachedTexts: 0, queueMs: 0 },
-  ...{ sentTexts: 0, peerTexts: 0, peerTokens: 0 },
+  ...{ sentTexts: 0, offersUsd: 0, peerTexts: 0, peerTokens: 0 },
   refused: [],
 });
 
@@ -45,12 +52,18 @@ function addRefusal({ refused }: Sums, { cause, texts, tokens }: RefusedRequest)
   sum.tokens += tokens;
 }
 
+function addRoute({ routes }: ModelCounts, { kind, usd }: RoutePrice, texts: number): void {
+  const sum = routes.get(kind) ?? { requests: 0, texts: 0, usd: 0 };
+  routes.set(kind, { requests: sum.requests + 1, texts: sum.texts + texts, usd: sum.usd + usd });
+}
+
 /** Leaves out what is zero: most tenants are refused nothing. */
 function briefly({
   cachedTexts,
   queueMs,
   refused,
   sentTexts,
+  offersUsd,
   peerTexts,
   peerTokens,
   ...sums
@@ -58,6 +71,7 @@ function briefly({
   return {
     ...sums,
     ...(sentTexts > 0 && { sentTexts }),
+    ...(offersUsd > 0 && { offersUsd }),
     ...(peerTexts > 0 && { peerTexts, peerTokens }),
     ...(cachedTexts > 0 && { cachedTexts }),
     ...(queueMs > 0 && { queueMs }),
@@ -65,11 +79,16 @@ function briefly({
   };
 }
 
-function toTraffic([model, { sums, latencyCounts, tenants }]: [string, ModelCounts]): ModelTraffic {
+function toTraffic([model, { sums, routes, latencyCounts, tenants }]: [string, ModelCounts]): ModelTraffic {
   const isOfDefaultTenant = tenants.size === 1 && tenants.has(defaultTenant);
   // The model's own sums keep all fields but those of a mesh, which most fleets' minutes have not.
-  const { sentTexts, peerTexts, peerTokens, ...plain } = sums;
-  const mesh = { ...(sentTexts > 0 && { sentTexts }), ...(peerTexts > 0 && { peerTexts, peerTokens }) };
+  const { sentTexts, offersUsd, peerTexts, peerTokens, ...plain } = sums;
+  const mesh = {
+    ...(sentTexts > 0 && { sentTexts }),
+    ...(offersUsd > 0 && { offersUsd }),
+    ...(routes.size > 0 && { routes: [...routes].map(([kind, sum]) => ({ kind, ...sum })) }),
+    ...(peerTexts > 0 && { peerTexts, peerTokens }),
+  };
   const named = [...tenants].map(([tenant, each]) => ({ tenant, ...briefly(each) }));
   return { model, ...plain, ...mesh, latencyCounts, ...(isOfDefaultTenant ? {} : { tenants: named }) };
 }
@@ -82,7 +101,10 @@ export function createMinuteCounts(): MinuteCounts {
     const known = models.get(model);
     if (known !== undefined) return known;
     if (models.size >= maxModels - 1 && model !== otherNames) return countsOf(otherNames);
-    const added = { sums: emptySums(), latencyCounts: emptyLatencyCounts(), tenants: new Map() };
+    const added = {
+      ...{ sums: emptySums(), latencyCounts: emptyLatencyCounts() },
+      ...{ routes: new Map(), tenants: new Map() },
+    };
     models.set(model, added);
     return added;
   };
@@ -111,11 +133,13 @@ export function createMinuteCounts(): MinuteCounts {
         sums.computeMs += computeMs;
       }
     },
-    add({ model, tenant, latencyMs, sentTexts = 0, ...request }) {
+    add({ model, tenant, latencyMs, sentTexts = 0, route, ...request }) {
       const counts = countsOf(model);
+      if (route !== undefined) addRoute(counts, route, sentTexts);
       for (const sums of [counts.sums, tenantOf(counts, tenant)]) {
         sums.requests += 1;
         sums.sentTexts += sentTexts;
+        if (route !== undefined && route.kind !== "peer") sums.offersUsd += route.usd;
         for (const kind of ["texts", "tokens", "computeMs", "cachedTexts", "queueMs"] as const)
           sums[kind] += request[kind];
       }

@@ -1,5 +1,5 @@
 import { minuteMs } from "#platform/time.ts";
-import type { Birth } from "#protocol/messages.ts";
+import type { Birth, RoutedTraffic } from "#protocol/messages.ts";
 import type { MinuteRecord } from "../store/store.ts";
 import { type ComputeShare, computeShares } from "./compute-shares.ts";
 import type { CostReport } from "./cost-report.ts";
@@ -12,6 +12,7 @@ interface Sum {
   energyKwh: number;
   energyUsd: number;
   amortisationUsd: number;
+  offersUsd: number;
 }
 
 interface AgentSum extends Sum {
@@ -23,24 +24,24 @@ interface AgentSum extends Sum {
 /** Sums of a model or a tenant. */
 interface UserSum {
   totalUsd: number;
+  offersUsd: number;
   energyKwh: number;
   requests: number;
   tokens: number;
 }
 
-const noSum = (): Sum => ({ energyKwh: 0, energyUsd: 0, amortisationUsd: 0 });
+const noSum = (): Sum => ({ energyKwh: 0, energyUsd: 0, amortisationUsd: 0, offersUsd: 0 });
 
 function add(sum: Sum, amount: Sum): void {
   sum.energyKwh += amount.energyKwh;
   sum.energyUsd += amount.energyUsd;
   sum.amortisationUsd += amount.amortisationUsd;
+  sum.offersUsd += amount.offersUsd;
 }
 
-const amountsOf = ({ energyKwh, energyUsd, amortisationUsd }: Sum) => ({
-  energyKwh,
-  energyUsd,
-  amortisationUsd,
-  totalUsd: energyUsd + amortisationUsd,
+const amountsOf = ({ energyKwh, energyUsd, amortisationUsd, offersUsd }: Sum) => ({
+  ...{ energyKwh, energyUsd, amortisationUsd, offersUsd },
+  totalUsd: energyUsd + amortisationUsd + offersUsd,
 });
 
 const per1000 = (usd: number, requests: number) => (requests === 0 ? null : (usd / requests) * 1000);
@@ -53,8 +54,9 @@ interface Users {
 
 function addToUser(users: Users, agentId: string, name: string, part: ComputeShare, cost: MinuteCost): void {
   const user = users.names.of(agentId, name);
-  const sum = users.sums.get(user) ?? { totalUsd: 0, energyKwh: 0, requests: 0, tokens: 0 };
-  sum.totalUsd += part.share * (cost.energyUsd + cost.amortisationUsd);
+  const sum = users.sums.get(user) ?? { totalUsd: 0, offersUsd: 0, energyKwh: 0, requests: 0, tokens: 0 };
+  sum.totalUsd += part.share * (cost.energyUsd + cost.amortisationUsd) + part.offersUsd;
+  sum.offersUsd += part.offersUsd;
   sum.energyKwh += part.share * cost.energyKwh;
   sum.requests += part.requests;
   sum.tokens += part.tokens;
@@ -81,6 +83,7 @@ export class CostAllocation {
   /** Energy by agent with all of them on, by their profiles. */
   readonly #allOnKwh = new Map<string, number>();
   #allOnAmortisationUsd = 0;
+  readonly #routes = new Map<RoutedTraffic["kind"], { requests: number; texts: number; usd: number }>();
   readonly #scale = new ReferenceScale();
   readonly #withoutProfile = new Set<string>();
   #utilizationMs = 0;
@@ -109,6 +112,7 @@ export class CostAllocation {
     this.#agents.set(agentId, agent);
     add(this.#byUse[cost.use], cost);
     this.#addToScale(minute, cost);
+    for (const { routes = [] } of traffic.models) for (const route of routes) this.#addRoute(route);
     if (cost.use !== "serving") return;
     for (const part of computeShares(traffic.models)) {
       addToUser(this.#models, agentId, part.model, part, cost);
@@ -132,6 +136,7 @@ export class CostAllocation {
       usdPer1000Requests: per1000(amounts.totalUsd, requests),
       observedMinutes: rows.reduce((sum, row) => sum + row.observedMinutes, 0),
       missingEnergyMinutes: rows.reduce((sum, row) => sum + row.missingEnergyMinutes, 0),
+      routes: [...this.#routes].map(([kind, sum]) => ({ kind, ...sum })).sort((a, b) => a.kind.localeCompare(b.kind)),
       byUse: { serving: amountsOf(serving), idle: amountsOf(idle), standby: amountsOf(standby) },
       agents: rows,
       models: usersOf(this.#models).map(([model, sum]) => ({ model, ...sum })),
@@ -144,6 +149,11 @@ export class CostAllocation {
 
   #pricesOf(agentId: string): Prices {
     return pricesOf(this.#births.get(agentId) ?? null, this.#fleetPrices);
+  }
+
+  #addRoute({ kind, requests, texts, usd }: RoutedTraffic): void {
+    const sum = this.#routes.get(kind) ?? { requests: 0, texts: 0, usd: 0 };
+    this.#routes.set(kind, { requests: sum.requests + requests, texts: sum.texts + texts, usd: sum.usd + usd });
   }
 
   #addToScale({ agentId, role, power }: MinuteRecord, { texts, energyKwh, observedMs, measuredMs }: MinuteCost): void {
@@ -193,10 +203,16 @@ export class CostAllocation {
 
   #allOnReport(total: Sum): CostReport["allOn"] {
     if (this.#agents.size === 0 || this.#withoutProfile.size > 0) return null;
-    const sum = { ...noSum(), amortisationUsd: this.#allOnAmortisationUsd };
+    // What offers computed stays with them, so that none of their price counts as saved.
+    const sum = { ...noSum(), amortisationUsd: this.#allOnAmortisationUsd, offersUsd: total.offersUsd };
     for (const [agentId, modelledKwh] of this.#allOnKwh) {
       const energyKwh = modelledKwh * this.#scale.of(agentId);
-      add(sum, { energyKwh, energyUsd: energyKwh * this.#pricesOf(agentId).tariffUsdPerKwh, amortisationUsd: 0 });
+      add(sum, {
+        energyKwh,
+        energyUsd: energyKwh * this.#pricesOf(agentId).tariffUsdPerKwh,
+        amortisationUsd: 0,
+        offersUsd: 0,
+      });
     }
     const amounts = amountsOf(sum);
     return {

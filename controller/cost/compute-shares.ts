@@ -8,12 +8,17 @@ export interface ComputeShare {
   readonly tokens: number;
   /** Share of the minute's compute time, or of its requests where no compute time is recorded. The shares of a minute add up to 1. */
   readonly share: number;
+  /** Price of what offers computed of them. */
+  readonly offersUsd: number;
 }
 
 /** Splits a minute's requests by model and tenant; those without a tenant are the default tenant's. */
 export function computeShares(models: readonly ModelTraffic[]): ComputeShare[] {
-  const parts = models.flatMap(({ model, tenants, requests, tokens, computeMs }) =>
-    (tenants ?? [{ tenant: defaultTenant, requests, tokens, computeMs }]).map((part) => ({ ...part, model })),
+  const parts = models.flatMap(({ model, tenants, requests, tokens, computeMs, offersUsd = 0 }) =>
+    (tenants ?? [{ tenant: defaultTenant, requests, tokens, computeMs, offersUsd }]).map((part) => ({
+      ...part,
+      model,
+    })),
   );
   const computeMs = parts.reduce((sum, part) => sum + part.computeMs, 0);
   const requests = parts.reduce((sum, part) => sum + part.requests, 0);
@@ -24,6 +29,7 @@ export function computeShares(models: readonly ModelTraffic[]): ComputeShare[] {
       tenant: part.tenant,
       requests: part.requests,
       tokens: part.tokens,
+      offersUsd: part.offersUsd ?? 0,
       share: computeMs > 0 ? part.computeMs / computeMs : part.requests / requests,
     }));
 }

@@ -1,13 +1,22 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { orNull } from "#platform/schema-parts.ts";
+import { RoutedTraffic } from "#protocol/messages.ts";
 
 const Usd = Type.Number({ minimum: 0 });
+
+// Elysia infers no type from a union whose members are not a literal tuple, so it is given.
+const RouteKind = Type.Unsafe<RoutedTraffic["kind"]>(RoutedTraffic.properties.kind);
 
 const amounts = {
   energyKwh: Type.Number({ minimum: 0 }),
   energyUsd: Usd,
   amortisationUsd: Usd,
-  totalUsd: Usd,
+  offersUsd: Type.Number({
+    minimum: 0,
+    description:
+      "price of the requests that offers outside the fleet answered, by mesh.offers of the agents they entered at",
+  }),
+  totalUsd: Type.Number({ minimum: 0, description: "energy, amortisation and offers" }),
 };
 
 const Amounts = Type.Object(amounts);
@@ -24,6 +33,7 @@ const AgentCost = Type.Object({
 
 const use = {
   totalUsd: Usd,
+  offersUsd: Type.Number({ minimum: 0, description: "of totalUsd, what offers were paid for its own requests" }),
   energyKwh: Type.Number({
     description:
       "all energy of minutes with requests, idle draw included, by share of compute time; the power report's activeKwh is what was drawn above idle",
@@ -47,11 +57,15 @@ export const CostReport = Type.Object(
     missingEnergyMinutes: Type.Number({
       description: "agent-minutes whose energy is unknown: their energy costs more than is shown",
     }),
+    routes: Type.Array(Type.Object({ kind: RouteKind, requests: Type.Integer(), texts: Type.Integer(), usd: Usd }), {
+      description:
+        "requests that were not answered where they entered, by who did. Offers add up to offersUsd; the price of peers is no money spent, as their energy and amortisation are in the total already",
+    }),
     byUse: Type.Object(
       { serving: Amounts, idle: Amounts, standby: Amounts },
       {
         description:
-          "serving: minutes with requests; idle: active without any; standby: not meant to serve. They add up to the total",
+          "serving: minutes with requests or with work for other agents; idle: active without any; standby: not meant to serve. They add up to the total",
       },
     ),
     agents: Type.Array(AgentCost, { description: "add up to the total" }),

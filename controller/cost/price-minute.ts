@@ -1,6 +1,6 @@
 import { joulesPerKwh } from "#platform/energy.ts";
 import { hourMs } from "#platform/time.ts";
-import { demandOf } from "#protocol/demand.ts";
+import { workOf } from "#protocol/demand.ts";
 import type { AgentRole, Birth, MinutePower, MinuteTraffic } from "#protocol/messages.ts";
 
 export interface Prices {
@@ -16,7 +16,7 @@ export function pricesOf(birth: Birth | null, fleet: Prices): Prices {
   };
 }
 
-/** Use of an agent in a minute: it answered requests, was active without any, or was not meant to serve. */
+/** Use of an agent in a minute: it answered requests or computed for other agents, was active without any, or was not meant to serve. */
 export type MinuteUse = "serving" | "idle" | "standby";
 
 export interface MinuteCost {
@@ -24,30 +24,34 @@ export interface MinuteCost {
   readonly energyKwh: number;
   readonly energyUsd: number;
   readonly amortisationUsd: number;
+  /** Price of what offers outside the fleet computed of its requests. */
+  readonly offersUsd: number;
   /** Time for which the agent ran, and the part of it whose power is known. The rest is missing, not zero. */
   readonly observedMs: number;
   readonly measuredMs: number;
   readonly requests: number;
-  /** Texts that needed capacity. */
+  /** Texts that needed this agent's capacity, those of other agents' requests too. */
   readonly texts: number;
 }
 
-/** Prices one agent's minute: measured energy × tariff, and the device's amortisation for the time the agent ran. */
+/** Prices one agent's minute: measured energy × tariff, the device's amortisation for the time the agent ran, and what offers were paid for its requests. */
 export function priceMinute(
   minute: { readonly role: AgentRole; readonly traffic: MinuteTraffic; readonly power: MinutePower | null },
   prices: Prices,
 ): MinuteCost {
   const { role, traffic, power } = minute;
   const requests = traffic.models.reduce((sum, model) => sum + model.requests, 0);
+  const computeMs = traffic.models.reduce((sum, model) => sum + model.computeMs, 0);
   const energyKwh = (power?.energyJ ?? 0) / joulesPerKwh;
   return {
-    use: requests > 0 ? "serving" : role === "active" ? "idle" : "standby",
+    use: requests > 0 || computeMs > 0 ? "serving" : role === "active" ? "idle" : "standby",
     energyKwh,
     energyUsd: energyKwh * prices.tariffUsdPerKwh,
     amortisationUsd: (traffic.observedMs / hourMs) * prices.amortisationUsdPerHour,
+    offersUsd: traffic.models.reduce((sum, { offersUsd = 0 }) => sum + offersUsd, 0),
     observedMs: traffic.observedMs,
     measuredMs: power?.measuredMs ?? 0,
     requests,
-    texts: demandOf(traffic),
+    texts: workOf(traffic),
   };
 }

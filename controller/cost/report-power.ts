@@ -2,7 +2,7 @@ import { type Static, Type } from "@sinclair/typebox";
 import { joulesPerKwh } from "#platform/energy.ts";
 import { orNull } from "#platform/schema-parts.ts";
 import { minuteMs } from "#platform/time.ts";
-import { demandOf } from "#protocol/demand.ts";
+import { workOf } from "#protocol/demand.ts";
 import type { Birth, PowerModeProfile } from "#protocol/messages.ts";
 import type { MinuteRecord } from "../store/store.ts";
 import { createWindowAttribution, EnergyByUse } from "./attribute-window.ts";
@@ -67,12 +67,12 @@ function knownModes(modes: readonly PowerModeProfile[]): ModeFigures[] | null {
   return known.length === modes.length && known.length > 0 ? known : null;
 }
 
-const wattsFor = (mode: ModeFigures, demandQps: number) => wattsAt(mode, Math.min(1, demandQps / mode.capacityQps));
+const wattsFor = (mode: ModeFigures, workQps: number) => wattsAt(mode, Math.min(1, workQps / mode.capacityQps));
 
-function leastWatts(modes: readonly ModeFigures[], demandQps: number, targetUtilization: number): number {
-  const carrying = modes.filter(({ capacityQps }) => demandQps <= capacityQps * targetUtilization);
+function leastWatts(modes: readonly ModeFigures[], workQps: number, targetUtilization: number): number {
+  const carrying = modes.filter(({ capacityQps }) => workQps <= capacityQps * targetUtilization);
   const open = carrying.length > 0 ? carrying : modes.slice(0, 1);
-  return Math.min(...open.map((mode) => wattsFor(mode, demandQps)));
+  return Math.min(...open.map((mode) => wattsFor(mode, workQps)));
 }
 
 interface AgentSum {
@@ -126,13 +126,13 @@ export class PowerReportBuilder {
       this.#withoutProfile.add(agentId);
       return;
     }
-    const demandQps = traffic.observedMs > 0 ? demandOf(traffic) / (traffic.observedMs / 1000) : 0;
+    const workQps = traffic.observedMs > 0 ? workOf(traffic) / (traffic.observedMs / 1000) : 0;
     const seconds = power.measuredMs / 1000;
     const own = modes.find(({ name }) => name === power.modeName);
     if (role === "active" && own !== undefined)
-      this.#scale.add(agentId, power.energyJ / joulesPerKwh, (wattsFor(own, demandQps) * seconds) / joulesPerKwh);
-    sum.topModeJ += wattsFor(top, demandQps) * seconds;
-    sum.foresightJ += leastWatts(modes, demandQps, this.#assumptions.targetUtilization) * seconds;
+      this.#scale.add(agentId, power.energyJ / joulesPerKwh, (wattsFor(own, workQps) * seconds) / joulesPerKwh);
+    sum.topModeJ += wattsFor(top, workQps) * seconds;
+    sum.foresightJ += leastWatts(modes, workQps, this.#assumptions.targetUtilization) * seconds;
   }
 
   report(window: { readonly startMs: number; readonly endMs: number }): PowerReport {

@@ -3,7 +3,7 @@ import type { NightTraining } from "./night-training.ts";
 import { TrainingStatus } from "./training-status.ts";
 
 /** Serves `GET /api/v1/forecast/training` and `POST /api/v1/forecast/rollback`. */
-export function trainingRoutes(training: () => NightTraining) {
+export function trainingRoutes(training: () => Pick<NightTraining, "status" | "rollBack">) {
   return new Elysia()
     .get("/api/v1/forecast/training", () => training().status(), {
       response: TrainingStatus,

@@ -26,7 +26,9 @@ interface RouteDescription {
   /** True: served without a key even where keys are configured. */
   readonly open?: true;
   /** Optional headers of a request. */
-  readonly headers?: Readonly<Record<string, { readonly description: string; readonly example: string }>>;
+  readonly headers?: Readonly<
+    Record<string, { readonly description: string; readonly example: string; readonly pattern?: string }>
+  >;
 }
 
 const PlainError = Type.Object(
@@ -83,12 +85,12 @@ function answerContent({ description, contentType = "application/json", schema, 
  */
 export function describeRoute(route: RouteDescription) {
   const { headers = {} } = route;
-  const parameters = Object.entries(headers).map(([name, { description, example }]) => ({
+  const parameters = Object.entries(headers).map(([name, { description, example, pattern }]) => ({
     name,
     in: "header",
     required: false,
     description,
-    schema: { type: "string" },
+    schema: { type: "string", ...(pattern === undefined ? {} : { pattern }) },
     example,
   }));
   return {

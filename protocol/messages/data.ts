@@ -1,5 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { orNull, strict } from "#platform/schema-parts.ts";
+import { literals, orNull, strict } from "#platform/schema-parts.ts";
 import { minuteMs } from "#platform/time.ts";
 import { amount, bounds, count, TimeMs, text } from "../bounds.ts";
 import { CapacityEstimate, RefusedRequests, Utilization } from "./demand.ts";
@@ -33,6 +33,12 @@ const counts = {
       "texts computed for other agents, where they are demand: not part of texts, but their computeMs is of computeMs; absent: none",
     ),
   ),
+  offersUsd: Type.Optional(
+    described(
+      amount(bounds.usdPerMinute),
+      "price of those of sentTexts that offers computed, US$: money that leaves the fleet; absent: none",
+    ),
+  ),
   peerTokens: Type.Optional(described(count(bounds.tokens), "tokens of peerTexts; absent: none")),
   queueMs: Type.Optional(
     described(
@@ -46,6 +52,23 @@ const counts = {
 export const TenantTraffic = Type.Object({ tenant: described(text(64), "name of the tenant"), ...counts }, strict);
 export type TenantTraffic = Static<typeof TenantTraffic>;
 
+/** Kinds of places outside the fleet that answer for a price. */
+export const offerKinds = ["spot", "serverless", "on-demand"] as const;
+
+export const RoutedTraffic = Type.Object(
+  {
+    kind: described(literals("peer", ...offerKinds), "who computed them: another agent, or a kind of offer"),
+    requests: described(count(bounds.requests), "requests that were answered there"),
+    texts: described(count(bounds.texts), "texts of these requests"),
+    usd: described(
+      amount(bounds.usdPerMinute),
+      "their price, US$; a peer's is no money spent: its energy is in its own minutes",
+    ),
+  },
+  strict,
+);
+export type RoutedTraffic = Static<typeof RoutedTraffic>;
+
 export const ModelTraffic = Type.Object(
   {
     model: described(text(128), "id of the model"),
@@ -56,6 +79,9 @@ export const ModelTraffic = Type.Object(
       description:
         "requests by latency, up to 1, 2, 3, 5, 7.5, 10, 15, 20, 25, 30, 40, 50, 75, 100, 150, 200, 300, 500, 750, 1000, 2500, 5000 ms and slower",
     }),
+    routes: Type.Optional(
+      Type.Array(RoutedTraffic, { maxItems: 8, description: "sentTexts by who computed them; absent: none was sent" }),
+    ),
     tenants: Type.Optional(
       Type.Array(TenantTraffic, {
         maxItems: 512,

@@ -66,6 +66,8 @@ interface ModelState {
 interface State {
   readonly models: Map<string, ModelState>;
   readonly sent: RateMeter;
+  /** Time that the way there and back takes. */
+  hopMs: number;
   bootId: string;
   load: { readonly report: LoadReport; readonly atMs: number } | null;
   readonly room: RoomEstimate;
@@ -76,8 +78,9 @@ const unknownQps = 100;
 /** Age up to which a report of load says anything, and the time in which its queue is worked off. */
 const loadValidMs = 5_000;
 const queueTauMs = 100;
-/** Time that a hop to a peer takes besides its work, until it has been measured. */
-const hopMs = 2;
+/** Time that a hop to a peer takes besides its work, until it has been measured, and the weight of a new measurement. */
+const usualHopMs = 2;
+const hopGain = 0.1;
 /** No agent's id has a colon. */
 const offerPrefix = "offer:";
 /** State of backends that are gone is dropped beyond this number. */
@@ -187,13 +190,20 @@ export class Backends {
   end(
     remote: Remote,
     { model, texts, tokens }: Routed,
-    result: { readonly outcome: Outcome; readonly ms: number; readonly load: LoadReport | null },
+    result: {
+      readonly outcome: Outcome;
+      readonly ms: number;
+      readonly load: LoadReport | null;
+      /** Time that it had the request, where it says so. */
+      readonly tookMs?: number | null;
+    },
   ): void {
     const state = this.#stateOf(remote);
     const known = this.#modelOf(state, model);
     known.inFlight = Math.max(0, known.inFlight - 1);
     known.circuit = decideCircuit(known.circuit, result.outcome, this.#nowMs(), this.#random());
     if (result.outcome === "answered") known.latency.record(tokens, result.ms, this.#nowMs());
+    if (result.tookMs != null) state.hopMs += hopGain * (Math.max(0, result.ms - result.tookMs) - state.hopMs);
     // What it refused is no load of its.
     if (result.outcome === "refused") state.sent.add(-texts);
     if (result.load !== null) state.load = { report: result.load, atMs: this.#nowMs() };
@@ -219,6 +229,11 @@ export class Backends {
       if (ms !== null) slowest = Math.max(slowest ?? 0, ms);
     }
     return slowest;
+  }
+
+  /** Returns the time that the way to a remote and back takes, besides its work. */
+  hopMs(remote: Remote): number {
+    return this.#stateOf(remote).hopMs;
   }
 
   /** Describes the backends for `/api/v1/mesh`. */
@@ -253,13 +268,13 @@ export class Backends {
       capacity === 0 ? Number.POSITIVE_INFINITY : state.sent.perS() / capacity,
     );
     const guess = remote.kind === "offer" ? remote.offer.latencyMs : home?.expectedMs;
-    const baseMs = latency.expectedMs(request.tokens, nowMs) ?? (guess == null ? null : guess + hopMs);
+    const baseMs = latency.expectedMs(request.tokens, nowMs) ?? (guess == null ? null : guess + state.hopMs);
     const queuedTexts = report === null ? 0 : queueLeft(report.report.queued, capacity, nowMs - report.atMs);
     const circuitNow = circuitState(circuit, nowMs);
     const silent = remote.kind === "peer" && remote.peer.silent;
     return {
       id: remote.id,
-      kind: remote.kind === "peer" ? "peer" : remote.offer.kind,
+      kind: kindOf(remote),
       region: remote.kind === "peer" ? this.#regionOf(remote.peer, request.regions) : remote.offer.region,
       usdPerRequest: priceOf(remote, request.tokens, home),
       expectedMs: baseMs === null ? null : baseMs + (capacity > 0 ? (1000 * queuedTexts) / capacity : 0),
@@ -308,6 +323,7 @@ export class Backends {
       state = {
         models: new Map(),
         sent: new RateMeter(this.#nowMs),
+        hopMs: usualHopMs,
         bootId,
         load: null,
         room: new RoomEstimate(this.#nowMs()),
@@ -345,8 +361,12 @@ function queueLeft(queued: number, capacityQps: number, ageMs: number): number {
   return Math.max(queued * Math.exp(-ageMs / queueTauMs), queued - (capacityQps * ageMs) / 1000);
 }
 
-/** Price of a request; a peer that names none costs what this agent does. */
-function priceOf(remote: Remote, tokens: number, home: HomeView | null): number {
+/** Returns the kind of a backend outside this agent. */
+export const kindOf = (remote: Remote): "peer" | MeshOffer["kind"] =>
+  remote.kind === "peer" ? "peer" : remote.offer.kind;
+
+/** Returns the price of a request; a peer that names none costs what this agent does. */
+export function priceOf(remote: Remote, tokens: number, home: Pick<HomeView, "usdPerRequest"> | null): number {
   if (remote.kind === "offer")
     return remote.offer.usdPerRequest + (tokens * remote.offer.usdPerMillionTokens) / 1_000_000;
   return remote.peer.usdPerRequest ?? home?.usdPerRequest ?? 0;

@@ -16,10 +16,17 @@ export const loadHeader = "x-thormesh-load";
 /** Name of the header by which a router says how long a request may wait here: another peer may have a shorter queue. */
 export const maxWaitHeader = "x-thormesh-max-wait-ms";
 
+/** Name of the header by which an answer says how long the agent had the request: what is beyond it is the hop's. */
+export const tookHeader = "x-thormesh-took-ms";
+
 /** Returns true where a request would wait longer than its router wants. Without a known capacity nobody can tell. */
-export function isQueueTooLong(maxWait: string | null, { queued, capacityQps }: LoadReport): boolean {
-  if (maxWait === null || !/^\d{1,9}(\.\d{1,3})?$/.test(maxWait)) return false;
-  return capacityQps !== null && queued * 1000 > Number(maxWait) * capacityQps;
+export function isQueueTooLong(maxWaitMs: number | undefined, { queued, capacityQps }: LoadReport): boolean {
+  return maxWaitMs !== undefined && capacityQps !== null && queued * 1000 > maxWaitMs * capacityQps;
+}
+
+/** Reads how long an agent had a request; null for anything else. */
+export function readTookMs(text: string | null): number | null {
+  return /^\d{1,8}(\.\d{1,3})?$/.test(text ?? "") ? Number(text) : null;
 }
 
 const form = /^q=(\d{1,9});c=(\d{1,9})(?:;cap=(\d{1,9}(?:\.\d{1,3})?))?(?:;w=(\d{1,3}(?:\.\d{1,3})?))?$/;

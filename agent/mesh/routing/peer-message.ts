@@ -25,7 +25,13 @@ export const PeerRequest = (maxInputs: number) =>
       sparse: optional(Type.Boolean({ description: "the vectors of a sparse model" })),
       budgetMs: Type.Number({ minimum: 0.001, maximum: 86_400_000, description: "time left" }),
     },
-    strict,
+    {
+      ...strict,
+      example: {
+        ...{ model: "all-MiniLM-L6-v2", space: "0f3a5c7e9b1d2f40", inputs: ["a robot arm"], inputsField: "input" },
+        ...{ tenant: "default", dimensions: null, truncate: null, promptName: null, budgetMs: 250 },
+      },
+    },
   );
 export type PeerRequest = Static<ReturnType<typeof PeerRequest>>;
 

@@ -1,5 +1,7 @@
 import { BlockList, isIP } from "node:net";
 import type { EmbedRequest, EmbedResult } from "#agent/serving/admission/embedder.ts";
+import { hopsHeader, latencyBudgetHeader } from "#agent/serving/http/embedding-requests.ts";
+import { writeMilliseconds } from "#agent/serving/http/read-milliseconds.ts";
 import type { TextInput } from "#agent/serving/text/text-input.ts";
 import { type ErrorCode, errorCodes, ServiceError } from "#platform/errors.ts";
 import { fetchBounded } from "#platform/fetch/fetch-bounded.ts";
@@ -8,13 +10,15 @@ import { currentTrace } from "#platform/request-trace.ts";
 import { isValid } from "#platform/schema-mistakes.ts";
 import type { Remote } from "./backends.ts";
 import type { Outcome } from "./decide-circuit.ts";
-import { type LoadReport, loadHeader, maxWaitHeader, readLoadReport } from "./load-report.ts";
+import { type LoadReport, loadHeader, maxWaitHeader, readLoadReport, readTookMs, tookHeader } from "./load-report.ts";
 import { decodeVector, PeerAnswer, type PeerRequest, peerPath } from "./peer-message.ts";
 
 /** Outcome of an attempt at a remote. */
 export interface RemoteReply {
   readonly outcome: Outcome;
   readonly load: LoadReport | null;
+  /** Time that it had the request, where it says so. */
+  readonly tookMs?: number | null;
   readonly result: EmbedResult | null;
   /** Reason that there is no result. */
   readonly error: ServiceError | null;
@@ -30,6 +34,8 @@ export interface AttemptTerms {
   readonly space: string;
   /** Time for it, from now to the last byte. */
   readonly budgetMs: number;
+  /** Part of it that the way there and back takes. */
+  readonly hopMs: number;
   /** Wait beyond which a peer should refuse at once; null: none. */
   readonly maxWaitMs: number | null;
 }
@@ -99,7 +105,7 @@ export class RemoteClient {
     try {
       return remote.kind === "peer"
         ? await this.#askPeer(remote.peer.url, request, terms, signal)
-        : await this.#askOffer(remote, request, terms.budgetMs, signal);
+        : await this.#askOffer(remote, request, terms, signal);
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       const isLate = error instanceof DOMException && error.name === "TimeoutError";
@@ -120,7 +126,7 @@ export class RemoteClient {
   async #askPeer(
     url: string,
     request: EmbedRequest & { readonly model: string },
-    { space, budgetMs, maxWaitMs }: AttemptTerms,
+    { space, budgetMs, hopMs, maxWaitMs }: AttemptTerms,
     signal: AbortSignal,
   ): Promise<RemoteReply> {
     const { ownId, secret, nowMs } = this.#parts;
@@ -136,16 +142,16 @@ export class RemoteClient {
       // Agents of an earlier version know no such fields.
       ...(request.truncationSide === undefined ? {} : { truncationSide: request.truncationSide }),
       ...(request.sparse === undefined ? {} : { sparse: request.sparse }),
-      budgetMs: Math.max(0.001, budgetMs),
+      budgetMs: budgetThere(budgetMs, hopMs),
     };
     const authorization = secret === null ? {} : { authorization: signPeerRequest(secret, ownId, peerPath, nowMs()) };
     const trace = currentTrace();
     const parent = trace === undefined ? {} : { traceparent: `00-${trace.traceId}-${trace.spanId}-01` };
-    const wait = maxWaitMs === null ? {} : { [maxWaitHeader]: maxWaitMs.toFixed(3) };
+    const wait = maxWaitMs === null ? {} : { [maxWaitHeader]: writeMilliseconds(maxWaitMs) };
     const send = () =>
       fetchBounded(`${url.replace(/\/$/, "")}${peerPath}`, {
         method: "POST",
-        headers: { "content-type": "application/json", "x-thormesh-hops": "1", ...authorization, ...parent, ...wait },
+        headers: { "content-type": "application/json", [hopsHeader]: "1", ...authorization, ...parent, ...wait },
         body: JSON.stringify(body),
         timeoutMs: Math.max(1, budgetMs),
         maxBytes: answerBytes + request.inputs.length * (maxDimension * 6),
@@ -157,7 +163,8 @@ export class RemoteClient {
       throw error;
     });
     const load = readLoadReport(response.headers.get(loadHeader));
-    if (response.status !== 200) return { ...(await refusalOf(response)), load };
+    const tookMs = readTookMs(response.headers.get(tookHeader));
+    if (response.status !== 200) return { ...(await refusalOf(response)), load, tookMs };
     const answer: unknown = await response.json();
     if (!isValid(PeerAnswer, answer)) return { ...wrong(url, "another form of answer"), load };
     const said = answer as PeerAnswer;
@@ -168,7 +175,7 @@ export class RemoteClient {
     const { model, dimension, relevantLabel, tokens, truncatedInputs } = said;
     return {
       outcome: "answered",
-      load,
+      ...{ load, tookMs },
       result: { model, dimension, relevantLabel, vectors, tokens, truncatedInputs, durationMs: 0 },
       error: null,
       mayRetry: false,
@@ -178,7 +185,7 @@ export class RemoteClient {
   async #askOffer(
     remote: Extract<Remote, { kind: "offer" }>,
     request: EmbedRequest & { readonly model: string },
-    budgetMs: number,
+    { budgetMs, hopMs }: AttemptTerms,
     signal: AbortSignal,
   ): Promise<RemoteReply> {
     const { offer } = remote;
@@ -187,9 +194,11 @@ export class RemoteClient {
       return { outcome: "refused", load: null, result: null, mayRetry: true, error: unsuitable(offer.name) };
     const secret = this.#parts.offerKey(offer.name);
     const key = secret === null ? {} : { authorization: `Bearer ${secret}` };
+    // Understood where the offer is an agent; others read neither.
+    const meant = { [hopsHeader]: "1", [latencyBudgetHeader]: writeMilliseconds(budgetThere(budgetMs, hopMs)) };
     const response = await fetchBounded(`${offer.url.replace(/\/$/, "")}/v1/embeddings`, {
       method: "POST",
-      headers: { "content-type": "application/json", ...key },
+      headers: { "content-type": "application/json", ...meant, ...key },
       body: JSON.stringify({ model: offer.models[request.model], input: request.inputs, encoding_format: "base64" }),
       timeoutMs: Math.max(1, budgetMs),
       maxBytes: answerBytes + request.inputs.length * maxDimension * bytesPerNumber,
@@ -206,6 +215,9 @@ export class RemoteClient {
     };
   }
 }
+
+/** Time that a backend has: what is left, less the way there and back. That is an estimate, so it takes no more than half. */
+const budgetThere = (budgetMs: number, hopMs: number) => Math.max(0.001, budgetMs - Math.min(hopMs, budgetMs / 2));
 
 const toPlain = (input: TextInput): PeerRequest["inputs"][number] =>
   typeof input === "string" ? input : "first" in input ? input : [...input];

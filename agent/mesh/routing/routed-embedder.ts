@@ -7,7 +7,7 @@ import { currentTrace } from "#platform/request-trace.ts";
 import { defaultTenant } from "#protocol/messages.ts";
 import { AttemptBudget, hedgeRules, retryRules } from "./attempt-budget.ts";
 import { attemptMs, freeRefusals, hedgeAfterMs, maxWaitMs, mayHedge } from "./attempt-rules.ts";
-import { type Backends, type HomeView, type Remote, type Routed, spill } from "./backends.ts";
+import { type Backends, type HomeView, kindOf, priceOf, type Remote, type Routed, spill } from "./backends.ts";
 import { decideRoute, type RouteDecision } from "./decide-route.ts";
 import { explainRoute } from "./explain-route.ts";
 import type { RemoteClient, RemoteReply } from "./remote-client.ts";
@@ -95,7 +95,8 @@ export class RoutedEmbedder implements Embedder {
     const space = model?.space ?? (name === undefined ? null : backends.commonSpace(name));
     // The vectors of all tokens are too many to send around.
     const staysHere = config.forward === "never" || request.everyToken === true;
-    const remotes = name === undefined || staysHere ? [] : backends.remotes(name);
+    const all = name === undefined || staysHere ? [] : backends.remotes(name);
+    const remotes = request.isPassedOn === true ? all.filter(({ kind }) => kind === "peer") : all;
     const regions = config.residency[request.tenant ?? defaultTenant] ?? null;
     this.#retries.earn();
     this.#hedges.earn();
@@ -145,7 +146,7 @@ export class RoutedEmbedder implements Embedder {
           ? await this.#atHome(journey)
           : await this.#away(journey, decision.backend, decision);
       if (result === null) continue;
-      this.#tell(journey, result.servedBy ?? decision.backend, decision, "answered");
+      this.#tell(journey, result.servedBy ?? decision.backend, decision, result);
       return result;
     }
   }
@@ -205,7 +206,9 @@ export class RoutedEmbedder implements Embedder {
     } else reply = await first.reply;
     const { result, error, outcome, mayRetry, isFree = false } = reply;
     if (result !== null) {
-      this.#parts.home.recordElsewhere(journey.request, result, journey.startedMs);
+      const answered = journey.remotes.find(({ id }) => id === result.servedBy) ?? remote;
+      const route = { kind: kindOf(answered), usd: this.#priceOf(journey, answered, result) };
+      this.#parts.home.recordElsewhere(journey.request, result, journey.startedMs, route);
       return { ...result, durationMs: performance.now() - journey.startedMs };
     }
     if (!mayRetry) throw error;
@@ -233,12 +236,18 @@ export class RoutedEmbedder implements Embedder {
     backends.begin(remote, routed);
     this.#remoteInFlight += 1;
     const reply = client
-      .ask(remote, request, { space: routed.space, budgetMs, maxWaitMs: waitMs }, given.signal)
+      .ask(
+        remote,
+        request,
+        { space: routed.space, budgetMs, hopMs: backends.hopMs(remote), maxWaitMs: waitMs },
+        given.signal,
+      )
       .then(
         (answer) => {
           const isSilent = answer.outcome === "own-deadline" && budgetMs < leftMs;
           const outcome = isSilent ? "silent" : answer.outcome;
-          backends.end(remote, routed, { outcome, load: answer.load, ms: performance.now() - startedMs });
+          const { load, tookMs = null } = answer;
+          backends.end(remote, routed, { outcome, load, tookMs, ms: performance.now() - startedMs });
           return answer.result === null ? answer : { ...answer, result: { ...answer.result, servedBy: remote.id } };
         },
         (error) => {
@@ -283,7 +292,7 @@ export class RoutedEmbedder implements Embedder {
   }
 
   #refusal(journey: Journey, decision: Extract<RouteDecision, { kind: "refuse" }>): unknown {
-    this.#tell(journey, "none", decision, "refused");
+    this.#tell(journey, "none", decision, null);
     if (decision.rule === "no-region") {
       const regions = journey.routed.regions?.join(", ") ?? "";
       return new ServiceError("NO_BACKEND_IN_REGION", `no backend in ${regions} can answer now`, { retryAfterS: 5 });
@@ -302,15 +311,23 @@ export class RoutedEmbedder implements Embedder {
     return new ServiceError("MODEL_UNAVAILABLE", reason, { retryAfterS: 1 });
   }
 
-  #tell(journey: Journey, backend: string, decision: RouteDecision, outcome: RouteEvent["outcome"]): void {
-    const kind = backend === "home" ? "home" : (journey.remotes.find(({ id }) => id === backend)?.kind ?? "none");
+  /** Price of an answer by a remote, by the tokens that it had. */
+  #priceOf({ home }: Journey, remote: Remote, { tokens }: EmbedResult): number {
+    return priceOf(remote, tokens, home === null ? null : this.#parts.homeCapacity(home.id));
+  }
+
+  #tell(journey: Journey, backend: string, decision: RouteDecision, result: EmbedResult | null): void {
+    const remote = journey.remotes.find(({ id }) => id === backend);
+    const kind = backend === "home" ? "home" : (remote?.kind ?? "none");
+    const usd = decision.kind === "route" ? decision.usdPerRequest : 0;
     const reason = explainRoute(decision);
     currentTrace()?.annotate({ "thormesh.served_by": backend, "thormesh.route": decision.rule });
     this.#parts.onRoute({
       atMs: this.#parts.nowMs(),
       model: journey.routed.model,
-      ...{ backend, kind, rule: decision.rule, outcome, reason, attempts: journey.attempts },
-      usd: decision.kind === "route" ? decision.usdPerRequest : 0,
+      ...{ backend, kind, rule: decision.rule, outcome: result === null ? "refused" : "answered" },
+      ...{ reason, attempts: journey.attempts },
+      usd: remote === undefined || result === null ? usd : this.#priceOf(journey, remote, result),
     });
   }
 }

@@ -1,7 +1,7 @@
 import { createRefusalPace } from "#agent/serving/batching/refusal-pace.ts";
 import type { FoundModel } from "#agent/serving/models/model-manifest.ts";
 import { vectorSpaceOf } from "#agent/serving/models/vector-space.ts";
-import type { RoleView, ServedRequest, TrafficSink } from "#agent/serving/ports.ts";
+import type { RoleView, RoutePrice, ServedRequest, TrafficSink } from "#agent/serving/ports.ts";
 import type { EmbeddingModel } from "#agent/serving/residency/embedding-model.ts";
 import type { ModelLease } from "#agent/serving/residency/model-pool.ts";
 import type { RequestStatus, ServingMetrics } from "#agent/serving/serving-metrics.ts";
@@ -152,6 +152,7 @@ export class TextEmbedder implements Home {
     { tenant = defaultTenant, inputs, model }: EmbedRequest,
     result: EmbedResult,
     startedMs: number,
+    route: RoutePrice,
   ): void {
     const { sink, metrics } = this.#parts;
     const latencyMs = performance.now() - startedMs;
@@ -159,7 +160,8 @@ export class TextEmbedder implements Home {
     const nothing = { computeMs: 0, cachedTexts: 0, queueMs: 0 };
     // By its id here, so that the demand for a model has one name, whatever an offer calls it.
     const id = this.#parts.findModel(model)?.manifest.id ?? result.model;
-    sink.recordServed({ model: id, tenant, texts, tokens: result.tokens, latencyMs, ...nothing, sentTexts: texts });
+    const { tokens } = result;
+    sink.recordServed({ model: id, tenant, texts, tokens, latencyMs, ...nothing, sentTexts: texts, route });
     metrics.recordRequest(id, "success", latencyMs);
     metrics.recordTokens(id, result.tokens, result.truncatedInputs);
   }

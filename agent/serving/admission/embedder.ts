@@ -27,6 +27,8 @@ export interface EmbedRequest {
   readonly tenant?: string | undefined;
   /** True for a request that another agent sent here: it is work, but demand only there. */
   readonly forPeer?: boolean;
+  /** True for a request that an agent of another fleet sent here, as to an offer: it is sent to no offer again, so that nothing circles. */
+  readonly isPassedOn?: boolean;
   /** Aborts when the client disconnects. */
   readonly signal: AbortSignal;
 }

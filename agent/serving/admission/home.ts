@@ -1,3 +1,4 @@
+import type { RoutePrice } from "#agent/serving/ports.ts";
 import type { ServiceError } from "#platform/errors.ts";
 import type { Embedder, EmbedRequest, EmbedResult } from "./embedder.ts";
 
@@ -28,8 +29,8 @@ export interface Home extends Embedder {
   load(model: HomeModel, request: Pick<EmbedRequest, "tenant">, tokens: number): HomeLoad | null;
   /** Answers without recording a refusal, which another backend may yet make good. */
   attempt(request: EmbedRequest): Promise<EmbedResult>;
-  /** Records that another backend answered. */
-  recordElsewhere(request: EmbedRequest, result: EmbedResult, startedMs: number): void;
+  /** Records that another backend answered, and what that cost. */
+  recordElsewhere(request: EmbedRequest, result: EmbedResult, startedMs: number, route: RoutePrice): void;
   /** Records that nobody answered, slows down a client that retries at once, and returns what it is told. */
   recordRefused(request: EmbedRequest, error: unknown, startedMs: number): Promise<ServiceError>;
 }

@@ -15,6 +15,8 @@ export interface RerankRequest {
   readonly truncate: boolean | undefined;
   readonly truncationSide?: TruncationSide | undefined;
   readonly latencyBudgetMs: number | undefined;
+  /** An agent of another fleet sent it here, as to an offer. */
+  readonly isPassedOn?: boolean;
   /** The tenant to charge; undefined = the default tenant. */
   readonly tenant?: string | undefined;
   readonly signal: AbortSignal;
@@ -59,34 +61,18 @@ export function relevanceScore(logits: Float32Array, relevantLabel: number, raw:
 /** @param firstCrossEncoder id of the model for requests that name none; null when there is none */
 export function createReranker(embedder: Embedder, firstCrossEncoder: () => string | null): Reranker {
   return {
-    async rerank({
-      query,
-      texts,
-      textsField,
-      rawScores,
-      truncate,
-      truncationSide,
-      latencyBudgetMs,
-      tenant,
-      signal,
-      ...request
-    }) {
-      const model = request.model ?? firstCrossEncoder();
+    async rerank({ query, texts, textsField, rawScores, model: named, ...terms }) {
+      const model = named ?? firstCrossEncoder();
       if (model === null) {
         throw new ServiceError("MODEL_NOT_FOUND", "model: expected a cross-encoder to be served here, got none", {
           details: { param: "model" },
         });
       }
       const result = await embedder.embed({
-        model,
+        ...{ ...terms, model },
         inputs: texts.map((second) => ({ first: query, second })),
         inputsField: textsField,
         dimensions: undefined,
-        truncate,
-        truncationSide,
-        latencyBudgetMs,
-        tenant,
-        signal,
       });
       const ranked = result.vectors
         .map((logits, index) => ({ index, score: relevanceScore(logits, result.relevantLabel, rawScores) }))

@@ -6,6 +6,7 @@ import type { TruncationSide } from "#agent/serving/text/truncation-side.ts";
 import { type ErrorCode, ServiceError } from "#platform/errors.ts";
 import { callerOf } from "#platform/http/guard/request-caller.ts";
 import { optional } from "#platform/http/optional-field.ts";
+import { millisecondsPattern, readMilliseconds } from "./read-milliseconds.ts";
 
 export const modelName = { minLength: 1, maxLength: 128, description: "default: the agent's own" } as const;
 
@@ -68,34 +69,36 @@ export function inputsOf(
 }
 
 /** Header with which a client says how many milliseconds it waits. */
-const latencyBudgetHeader = "x-latency-budget";
+export const latencyBudgetHeader = "x-latency-budget";
 
-/** Digits, and up to three decimals. */
-const milliseconds = /^\d{1,8}(\.\d{1,3})?$/;
+/** Header by which one agent's request to another says how often it was passed on. */
+export const hopsHeader = "x-thormesh-hops";
 
-function latencyBudgetMs(headers: Headers): number | undefined {
-  const text = headers.get(latencyBudgetHeader);
-  if (text === null) return undefined;
-  const budgetMs = Number(text);
-  if (milliseconds.test(text) && budgetMs > 0 && budgetMs <= 86_400_000) return budgetMs;
+const hopsPattern = "^\\d$";
+
+/** Reads whether an agent passed the request on. */
+function isPassedOn(headers: Headers): boolean {
+  const text = headers.get(hopsHeader);
+  if (text === null || new RegExp(hopsPattern).test(text)) return text !== null && text !== "0";
   throw new ServiceError(
     "INVALID_REQUEST",
-    `${latencyBudgetHeader}: expected milliseconds, a number above 0 and up to 86400000, got ${JSON.stringify(text.slice(0, 64))}`,
-    { details: { param: latencyBudgetHeader } },
+    `${hopsHeader}: expected a whole number from 0 to 9, got ${JSON.stringify(text.slice(0, 64))}`,
+    { details: { param: hopsHeader } },
   );
 }
 
 /**
- * Reads what a request says besides its body: latency budget, tenant and disconnection.
- * @throws ServiceError INVALID_REQUEST when the latency budget is no number of milliseconds above 0.
+ * Reads what a request says besides its body: latency budget, tenant, disconnection, and whether an agent passed it on.
+ * @throws ServiceError INVALID_REQUEST that names a header that is wrong.
  */
 export function requestContext(
   request: Request,
-): Required<Pick<EmbedRequest, "latencyBudgetMs" | "tenant" | "signal">> {
+): Required<Pick<EmbedRequest, "latencyBudgetMs" | "tenant" | "signal" | "isPassedOn">> {
   return {
-    latencyBudgetMs: latencyBudgetMs(request.headers),
+    latencyBudgetMs: readMilliseconds(request.headers, latencyBudgetHeader),
     tenant: tenantOf(callerOf(request)),
     signal: request.signal,
+    isPassedOn: isPassedOn(request.headers),
   };
 }
 
@@ -138,5 +141,12 @@ export const embeddingHeaders = {
     description:
       "Milliseconds the client waits: a request that would take longer is refused at once (429), one that has taken longer is not computed (504).",
     example: "250",
+    pattern: millisecondsPattern,
+  },
+  [hopsHeader]: {
+    description:
+      "Sent by an agent that passes the request on: this one sends it to no offer again, and tells its load in x-thormesh-load.",
+    example: "1",
+    pattern: hopsPattern,
   },
 };

@@ -6,56 +6,15 @@ import { MeshConfig } from "#agent/mesh/mesh-config.ts";
 import type { MeshPeer } from "#agent/mesh/routing/backends.ts";
 import { peerPath } from "#agent/mesh/routing/peer-message.ts";
 import { signPeerRequest } from "#platform/http/guard/peer-signature.ts";
-import { type TestConfig, type TestServing, testServing } from "../serving/start-serving.ts";
+import type { TestConfig } from "../serving/start-serving.ts";
+import { ask, asPeer, fakePeer as fakePeerOf, type Member, model, servedBy, spaceOf, TestMesh } from "./start-mesh.ts";
 
-const model = "all-MiniLM-L6-v2";
-
-interface Member extends TestServing {
-  readonly id: string;
-  /** Peers that it knows; tests change them. */
-  peers: MeshPeer[];
-  readonly mesh: Mesh;
-}
-
-const members: Member[] = [];
-const upstreams: { stop(closeActiveConnections?: boolean): unknown }[] = [];
-
-async function start(id: string, config: Partial<MeshConfig> = {}, serving: TestConfig = {}): Promise<Member> {
-  const metrics = new Registry();
-  const known: { peers: MeshPeer[] } = { peers: [] };
-  const mesh = new Mesh({
-    config: Value.Parse(MeshConfig, config) as MeshConfig,
-    ...{ agentId: id, region: "eu", apiKeys: serving.apiKeys ?? [], requestTimeoutMs: 60_000, maxInputs: 2048 },
-    peers: () => known.peers,
-    capacityQps: () => 100,
-    electricityUsd: () => null,
-    metrics,
-  });
-  const server = testServing(
-    { threads: 1, cacheBytes: 0, ...serving },
-    { mesh, metrics, extraRoutes: [mesh.statusRoutes()] },
-  );
-  await server.serving.start();
-  const member = Object.assign(known, server, { id, mesh });
-  members.push(member);
-  return member;
-}
-
-const spaceOf = ({ serving, mesh }: Member) => {
-  const [loaded] = serving.loadedModels();
-  return mesh.spaceOf(model, loaded?.space ?? "");
-};
-const asPeer = (member: Member, changes: Partial<MeshPeer> = {}): MeshPeer => ({
-  ...{ agentId: member.id, bootId: "boot", url: member.serving.url, region: "eu" },
-  spaces: { [model]: spaceOf(member) },
-  ...{ qps: 100, usdPerRequest: null, silent: false },
-  ...changes,
-});
-const fakePeer = (id: string, url: string, changes: Partial<MeshPeer> = {}): MeshPeer => ({
-  ...{ agentId: id, bootId: "boot", url, region: "eu", spaces: { [model]: spaceOf(worker) }, qps: 100 },
-  ...{ usdPerRequest: null, silent: false },
-  ...changes,
-});
+const mesh = new TestMesh();
+const { members } = mesh;
+const start = (id: string, config: Partial<MeshConfig> = {}, serving: TestConfig = {}) =>
+  mesh.start(id, config, serving);
+const upstream = (answer: (request: Request) => Response | Promise<Response>) => mesh.upstream(answer);
+const fakePeer = (id: string, url: string, changes: Partial<MeshPeer> = {}) => fakePeerOf(worker, id, url, changes);
 
 let worker: Member;
 let second: Member;
@@ -68,26 +27,11 @@ beforeAll(async () => {
   ]);
 });
 afterEach(() => {
-  for (const upstream of upstreams.splice(0)) upstream.stop(true);
+  mesh.stopUpstreams();
   entry.role.role = "active";
   entry.peers = [];
 });
-afterAll(() => Promise.all(members.map(({ serving }) => serving.stop())));
-
-const ask = (member: Member, text: string, headers: Record<string, string> = {}) =>
-  fetch(`${member.serving.url}/v1/embeddings`, {
-    method: "POST",
-    headers: { "content-type": "application/json", ...headers },
-    body: JSON.stringify({ model, input: text }),
-  });
-const servedBy = (response: Response) => response.headers.get("x-thormesh-served-by");
-
-/** A server that answers as it is told. */
-function upstream(answer: (request: Request) => Response | Promise<Response>): string {
-  const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: answer });
-  upstreams.push(server);
-  return `http://127.0.0.1:${server.port}`;
-}
+afterAll(() => mesh.stop());
 
 describe("a request that reaches any agent is answered", () => {
   test("a peer with a long queue refuses at once, and another one that costs the same is asked: no extra work", async () => {
@@ -489,12 +433,12 @@ describe("places outside the fleet", () => {
 test.each(["http://169.254.169.254", "http://[fe80::1]:80", "http://10.1.2.3:80", "javascript:alert(1)", ""])(
   "a presence can't make an agent call %p where its peers are in 192.168.0.0/16",
   async (url) => {
-    const mesh = new Mesh({
+    const subject = new Mesh({
       config: Value.Parse(MeshConfig, { peerNetworks: ["192.168.0.0/16"] }) as MeshConfig,
       ...{ agentId: "a", region: "", apiKeys: [], requestTimeoutMs: 1, maxInputs: 1, peers: () => [] },
       ...{ capacityQps: () => null, electricityUsd: () => null, metrics: new Registry() },
     });
-    expect(mesh.isPeerAddress(url)).toBe(false);
-    expect(mesh.isPeerAddress("http://192.168.7.7:8080")).toBe(true);
+    expect(subject.isPeerAddress(url)).toBe(false);
+    expect(subject.isPeerAddress("http://192.168.7.7:8080")).toBe(true);
   },
 );

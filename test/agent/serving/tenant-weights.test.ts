@@ -14,7 +14,7 @@ test("a tenant of weight 3 gets three quarters of a full queue and of the model'
   const server = testServing(
     {
       apiKeys: ["red", "blue"].map((tenant) => ({ key: `key-of-${tenant}`, tenant })),
-      tenants: { red: { weight: 3 } },
+      tenants: { red: { weight: 3, latencyBudgetMs: null } },
       queueTexts: 20,
       batchTexts: 1,
       oneThreadProcesses: 0,

@@ -41,6 +41,9 @@ test("with more models and tenants than a message can hold the rest is counted t
   const longName = (name: string) => name.padEnd(64, "x");
   const offer = (model: string, tenant: string) => {
     counts.add({ ...request(model, tenant, 123.456789012345), cachedTexts: 1, queueMs: 123.456789012345 });
+    for (const kind of ["peer", "spot", "serverless", "on-demand"] as const)
+      counts.add({ ...request(model, tenant, 0), sentTexts: 3, route: { kind, usd: 0.000_123_456_789_012 } });
+    counts.addWork(request(model, tenant, 123.456789012345));
     for (const cause of ["queue", "deadline", "standby", "rate-limit", "error"] as const)
       counts.addRefused(aRefused({ model, tenant, cause, texts: 1234, tokens: 12_345 }));
   };
@@ -56,7 +59,7 @@ test("with more models and tenants than a message can hold the rest is counted t
     );
   }
   expect(traffic.models).toHaveLength(64);
-  expect(traffic.models.reduce((sum, { requests }) => sum + requests, 0)).toBe(70 * 256);
+  expect(traffic.models.reduce((sum, { requests }) => sum + requests, 0)).toBe(5 * 70 * 256);
   expect(traffic.models.at(-1)?.model).toBe(otherNames);
   expect(traffic.models.at(-1)?.tenants?.map(({ tenant }) => tenant)).toEqual([otherNames]);
   const models = traffic.models.map(({ model, tenants = [] }) => ({
@@ -67,6 +70,29 @@ test("with more models and tenants than a message can hold the rest is counted t
   const minute = aMinute();
   const power = { ...(minute.power as NonNullable<typeof minute.power>), idleJ: 1, activeJ: 1, models };
   expect(encodeMessage(MinuteData, { ...minute, traffic, power }).length).toBeLessThan(maxMessageBytes);
+});
+
+test("what others computed is told by their kind, with its price; only what offers are paid is a tenant's cost", () => {
+  const counts = createMinuteCounts();
+  const sent = (kind: "peer" | "spot" | "on-demand", usd: number, tenant = "red") =>
+    counts.add({ ...request("m", tenant, 0), sentTexts: 3, route: { kind, usd } });
+  sent("peer", 1);
+  sent("spot", 0.25);
+  sent("spot", 0.5);
+  sent("on-demand", 2, "blue");
+  counts.add(request("m", "red"));
+  const [model] = counts.traffic().models;
+  expect(model).toMatchObject({ requests: 5, texts: 15, sentTexts: 12, offersUsd: 2.75 });
+  expect(model?.routes).toEqual([
+    { kind: "peer", requests: 1, texts: 3, usd: 1 },
+    { kind: "spot", requests: 2, texts: 6, usd: 0.75 },
+    { kind: "on-demand", requests: 1, texts: 3, usd: 2 },
+  ]);
+  expect(model?.tenants?.map(({ tenant, offersUsd }) => [tenant, offersUsd])).toEqual([
+    ["red", 0.75],
+    ["blue", 2],
+  ]);
+  expect(counts.workTexts()).toBe(3);
 });
 
 test("what was offered is told by cause, and what needed capacity excludes the cache and refusals that call for none", () => {

@@ -67,6 +67,52 @@ describe("cost", () => {
     expect(standby.totalUsd).toBeGreaterThan(0);
   });
 
+  test("what offers were paid is in the total, at the agent, model and tenant whose requests they were; a peer's price is not", () => {
+    const entry = aMinute({ agentId: "entry", power: null });
+    const worker = aMinute({ agentId: "worker", power: energy(3600) });
+    const model = aModel("a", 100, 0);
+    const tenant = (name: string, requests: number) => ({
+      tenant: name,
+      requests,
+      texts: requests,
+      tokens: 0,
+      computeMs: 0,
+    });
+    const sent = {
+      ...{ ...model, sentTexts: 100, offersUsd: 0.25 },
+      routes: [
+        { kind: "peer" as const, requests: 60, texts: 60, usd: 0.01 },
+        { kind: "spot" as const, requests: 30, texts: 30, usd: 0.05 },
+        { kind: "on-demand" as const, requests: 10, texts: 10, usd: 0.2 },
+      ],
+      tenants: [tenant("red", 60), { ...tenant("blue", 40), sentTexts: 40, offersUsd: 0.25 }],
+    };
+    const computed = { ...aModel("a", 0, 60), peerTexts: 60 };
+    const report = reportOf([
+      { ...entry, traffic: { ...entry.traffic, models: [sent] } },
+      { ...worker, traffic: { ...worker.traffic, models: [computed] } },
+    ]);
+    // Two devices, a minute each; the energy where it was computed; the offers.
+    expect(report.totalUsd).toBeCloseTo(2 * 0.002 + 0.00015 + 0.25, 12);
+    expect(report).toMatchObject({ requests: 100, offersUsd: 0.25, byUse: { idle: { totalUsd: 0 } } });
+    expect(report.routes).toEqual([
+      { kind: "on-demand", requests: 10, texts: 10, usd: 0.2 },
+      { kind: "peer", requests: 60, texts: 60, usd: 0.01 },
+      { kind: "spot", requests: 30, texts: 30, usd: 0.05 },
+    ]);
+    expect(report.agents.map(({ agentId, offersUsd }) => [agentId, offersUsd])).toEqual([
+      ["entry", 0.25],
+      ["worker", 0],
+    ]);
+    expect(report.tenants.map(({ tenant: name, offersUsd }) => [name, offersUsd])).toEqual([
+      ["blue", 0.25],
+      ["default", 0],
+      ["red", 0],
+    ]);
+    for (const rows of [report.agents, report.models, report.tenants])
+      expect(rows.reduce((sum, { totalUsd }) => sum + totalUsd, 0)).toBeCloseTo(report.totalUsd, 12);
+  });
+
   test("models share by compute time, by requests where none is recorded", () => {
     const base = aMinute({ power: energy(3600) });
     const withModels = (models: ReturnType<typeof aModel>[]) => ({ ...base, traffic: { ...base.traffic, models } });
@@ -213,10 +259,10 @@ test("the whole report of two agents, two models and two tenants in a minute", (
     },
     { ...aMinute({ agentId: "a", power }), traffic: aTraffic({ minuteStartMs: 60_000, models: [aModel("x", 60)] }) },
   ];
-  const minuteCost = { energyKwh: 0.001, energyUsd: 0.00015, amortisationUsd: 0.002, totalUsd: 0.00215 };
-  const none = { energyKwh: 0, energyUsd: 0, amortisationUsd: 0, totalUsd: 0 };
+  const minuteCost = { energyKwh: 0.001, energyUsd: 0.00015, amortisationUsd: 0.002, offersUsd: 0, totalUsd: 0.00215 };
+  const none = { energyKwh: 0, energyUsd: 0, amortisationUsd: 0, offersUsd: 0, totalUsd: 0 };
   const row = { observedMinutes: 1, missingEnergyMinutes: 0 };
-  const twice = { energyKwh: 0.002, energyUsd: 0.0003, amortisationUsd: 0.004, totalUsd: 0.0043 };
+  const twice = { energyKwh: 0.002, energyUsd: 0.0003, amortisationUsd: 0.004, offersUsd: 0, totalUsd: 0.0043 };
   // 100 texts a minute on 2 × 350 qps.
   const utilization = 100 / 60 / 700;
   // Each drew more than its profile says, in proportion to what it did.
@@ -225,6 +271,7 @@ test("the whole report of two agents, two models and two tenants in a minute", (
   const allOnKwh = (scale * (20 + 80 * utilization) * 60) / 3.6e6;
   const share = (part: number, requests: number, tokens: number) => ({
     totalUsd: 0.00215 * part,
+    offersUsd: 0,
     energyKwh: 0.001 * part,
     requests,
     tokens,
@@ -238,6 +285,7 @@ test("the whole report of two agents, two models and two tenants in a minute", (
     usdPer1000Requests: 0.043,
     observedMinutes: 2,
     missingEnergyMinutes: 0,
+    routes: [],
     byUse: { serving: twice, idle: none, standby: none },
     agents: [
       { agentId: "a", ...minuteCost, requests: 60, usdPer1000Requests: 2.15 / 60, ...row },
@@ -256,6 +304,7 @@ test("the whole report of two agents, two models and two tenants in a minute", (
       energyKwh: allOnKwh,
       energyUsd: allOnKwh * 0.15,
       amortisationUsd: 0.004,
+      offersUsd: 0,
       totalUsd: allOnKwh * 0.15 + 0.004,
       savedUsd: (allOnKwh - 0.002) * 0.15,
       savedEnergyKwh: allOnKwh - 0.002,

@@ -36,7 +36,18 @@ describe("a minute", () => {
     const power = aPower({ energyJ: 3_600_000, measuredMs: 20_000 });
     expect(priceMinute({ role: "active", traffic, power }, fleet)).toEqual({
       ...{ use: "serving", energyKwh: 1, energyUsd: 0.2, amortisationUsd: 0.005 },
-      ...{ observedMs: 30_000, measuredMs: 20_000, requests: 5, texts: 23 },
+      ...{ offersUsd: 0, observedMs: 30_000, measuredMs: 20_000, requests: 5, texts: 23 },
+    });
+  });
+
+  test("that only computed for other agents is serving, and its texts are its work; what it sent elsewhere is none of its own", () => {
+    const forPeers = { ...aModel("a", 0, 80), peerTexts: 40 };
+    expect(
+      priceMinute({ role: "active", traffic: aTraffic({ models: [forPeers] }), power: null }, fleet),
+    ).toMatchObject({ use: "serving", requests: 0, texts: 40 });
+    const sent = { ...aModel("a", 10, 0), sentTexts: 10, offersUsd: 0.5 };
+    expect(priceMinute({ role: "active", traffic: aTraffic({ models: [sent] }), power: null }, fleet)).toMatchObject({
+      ...{ use: "serving", requests: 10, texts: 0, offersUsd: 0.5 },
     });
   });
 
@@ -92,7 +103,7 @@ describe("the top mode", () => {
 
 describe("shares of a minute", () => {
   const share = (model: string, tenant: string, requests: number, shareOf: number) => ({
-    ...{ model, tenant, requests, tokens: requests * 10, share: shareOf },
+    ...{ model, tenant, requests, tokens: requests * 10, share: shareOf, offersUsd: 0 },
   });
   const tenant = (name: string, requests: number, computeMs: number) => ({
     ...{ tenant: name, requests, texts: requests, tokens: requests * 10, computeMs },

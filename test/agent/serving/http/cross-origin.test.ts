@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { type TestConfig, type TestServing, testServing } from "../start-serving.ts";
+import { testEveryRoute } from "../every-route.ts";
+import type { TestConfig, TestServing } from "../start-serving.ts";
 
 const key = "the-key-of-a-client";
 const page = "https://app.example.com:8443";
@@ -55,7 +56,7 @@ describe.each<{ name: string; config: TestConfig; needsKey: boolean }>([
   let server: TestServing;
   let routes: Route[];
   beforeAll(async () => {
-    server = testServing(config);
+    server = testEveryRoute(config);
     await server.serving.start();
     routes = await routesOf(server);
     expect(routes.length).toBeGreaterThan(15);
@@ -132,7 +133,7 @@ describe.each<{ name: string; config: TestConfig; needsKey: boolean }>([
 });
 
 test("off by default: no answer has a header for pages, and no question is answered", async () => {
-  const server = testServing();
+  const server = testEveryRoute();
   await server.serving.start();
   for (const route of await routesOf(server)) {
     for (const answer of [await ask(server, route, page), await send(server, route, { origin: page })]) {
@@ -144,7 +145,7 @@ test("off by default: no answer has a header for pages, and no question is answe
 });
 
 test("* lets every page ask, with a key", async () => {
-  const server = testServing({ cors: { origins: ["*"], maxAgeS: 0 }, apiKeys: [key] });
+  const server = testEveryRoute({ cors: { origins: ["*"], maxAgeS: 0 }, apiKeys: [key] });
   await server.serving.start();
   for (const route of await routesOf(server)) {
     expect(allowOrigin(await ask(server, route, other))).toBe(other);

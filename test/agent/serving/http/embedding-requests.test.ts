@@ -193,9 +193,9 @@ describe("a request reaches the embedder as it was asked, with tenant, latency b
     },
   ])("$name", async ({ routes, path, body, expected }) => {
     const { asked, post } = routes();
-    const { answer, client } = await post(path, body, { "x-latency-budget": "250.5" });
+    const { answer, client } = await post(path, body, { "x-latency-budget": "250.5", "x-thormesh-hops": "1" });
     expect(answer.status).toBe(200);
-    expect(asked).toMatchObject([{ ...expected, tenant: "red", latencyBudgetMs: 250.5 }]);
+    expect(asked).toMatchObject([{ ...expected, tenant: "red", latencyBudgetMs: 250.5, isPassedOn: true }]);
     expect(asked[0]?.signal.aborted).toBe(false);
     client.abort();
     expect(asked[0]?.signal.aborted).toBe(true);
@@ -214,6 +214,7 @@ describe("a request reaches the embedder as it was asked, with tenant, latency b
       promptName: undefined,
       latencyBudgetMs: undefined,
       tenant: "red",
+      isPassedOn: false,
     });
   });
 });

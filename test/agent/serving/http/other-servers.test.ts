@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { type Answer, type TestServing, testServing } from "../start-serving.ts";
+import { testEveryRoute } from "../every-route.ts";
+import type { Answer, TestServing } from "../start-serving.ts";
 
 const key = "the-key-of-a-client";
 const model = "all-MiniLM-L6-v2";
@@ -20,7 +21,7 @@ const post = async (
   return { status: answer.status, body: (await answer.json()) as Answer };
 };
 beforeAll(async () => {
-  server = testServing({
+  server = testEveryRoute({
     apiKeys: [key],
     aliases: { "text-embedding-3-small": model, "of/mine": "sentence-transformers/all-MiniLM-L6-v2", lost: "nowhere" },
   });
