@@ -6,7 +6,7 @@ import type { ModelManifest } from "#agent/serving/models/model-manifest.ts";
 import { defaultThreads } from "#agent/serving/models/model-settings.ts";
 import { openEmbeddingModel } from "#agent/serving/residency/embedding-model.ts";
 import { ServingConfig } from "#agent/serving/serving-config.ts";
-import { applyPrompt } from "#agent/serving/text/apply-prompt.ts";
+import { applyPrompt } from "#agent/serving/text/prompt/apply-prompt.ts";
 import { refuseUnlessForKind } from "#agent/serving/text/text-input.ts";
 import { describeError, UsageError } from "#platform/errors.ts";
 import { closeNewFiles } from "#platform/files/close-to-others.ts";
@@ -23,7 +23,7 @@ async function readTexts(positionals: readonly string[]): Promise<readonly strin
 function promptTexts(manifest: ModelManifest, prompt: string | undefined, texts: readonly string[]) {
   try {
     refuseUnlessForKind(manifest, { inputs: texts, sparse: manifest.kind === "sparse" });
-    return applyPrompt(manifest, prompt, texts);
+    return applyPrompt(manifest, { promptName: prompt }, texts).inputs;
   } catch (error) {
     throw new UsageError(describeError(error));
   }

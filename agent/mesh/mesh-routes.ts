@@ -62,7 +62,19 @@ export function peerRoutes(parts: {
       const refuse = (error: ServiceError) => told(errorResponse(error, "plain"));
       if (isQueueTooLong(readMilliseconds(request.headers, maxWaitHeader), load(id)))
         return refuse(new ServiceError("TOO_MANY_REQUESTS", "another peer may have a shorter queue"));
-      const { space, promptName, dimensions, truncate, truncationSide, sparse, budgetMs, tenant, ...rest } = body;
+      const {
+        space,
+        promptName,
+        textKinds,
+        tokenLimits,
+        dimensions,
+        truncate,
+        truncationSide,
+        sparse,
+        budgetMs,
+        tenant,
+        ...rest
+      } = body;
       const embed = {
         ...rest,
         ...{ latencyBudgetMs: budgetMs, tenant: keysRequired ? tenant : defaultTenant },
@@ -70,6 +82,8 @@ export function peerRoutes(parts: {
           dimensions: dimensions ?? undefined,
           truncate: truncate ?? undefined,
           promptName: promptName ?? undefined,
+          textKinds: textKinds ?? undefined,
+          tokenLimits: tokenLimits ?? undefined,
           truncationSide: truncationSide ?? undefined,
           sparse: sparse ?? undefined,
         },
@@ -80,8 +94,8 @@ export function peerRoutes(parts: {
         throw error;
       });
       if (result instanceof Response) return result;
-      const { model, dimension, relevantLabel, vectors, tokens, truncatedInputs } = result;
-      const facts = JSON.stringify({ model, space, dimension, relevantLabel, tokens, truncatedInputs });
+      const { model, dimension, relevantLabel, vectors, tokens, truncatedInputs, prompt } = result;
+      const facts = JSON.stringify({ model, space, dimension, relevantLabel, tokens, truncatedInputs, prompt });
       const write = (vector: Float32Array) => `"${encodeVector(vector)}"`;
       return told(writeAnswer('{"vectors":[', vectors, write, `],${facts.slice(1)}`, { truncatedInputs: 0 }));
     },

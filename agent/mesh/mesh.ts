@@ -70,6 +70,7 @@ export class Mesh implements MeshEntry {
     this.#client = new RemoteClient({
       ...{ ownId: agentId, secret, peerNetworks: config.peerNetworks },
       offerKey: (name) => keys.get(name) ?? null,
+      promptsOf: (model) => this.#home?.model(model)?.prompts ?? null,
       nowMs: Date.now,
     });
     this.#backends = new Backends({

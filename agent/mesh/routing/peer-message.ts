@@ -21,6 +21,18 @@ export const PeerRequest = (maxInputs: number) =>
       dimensions: optional(Type.Integer({ minimum: 1, maximum: 65_536 })),
       truncate: optional(Type.Boolean()),
       promptName: optional(Type.String({ maxLength: 128 })),
+      textKinds: optional(
+        Type.Array(Type.Object({ field: text(64), value: text(128) }, strict), {
+          maxItems: 8,
+          description: "what the client says its texts are",
+        }),
+      ),
+      tokenLimits: optional(
+        Type.Array(Type.Object({ field: text(64), tokens: Type.Number() }, strict), {
+          maxItems: 8,
+          description: "lengths in tokens to which the client has texts cut",
+        }),
+      ),
       truncationSide: optional(literals("left", "right")),
       sparse: optional(Type.Boolean({ description: "the vectors of a sparse model" })),
       budgetMs: Type.Number({ minimum: 0.001, maximum: 86_400_000, description: "time left" }),
@@ -45,6 +57,7 @@ export const PeerAnswer = Type.Object(
     vectors: Type.Array(Type.String(), { description: "base64 of little-endian 32-bit numbers" }),
     tokens: count(bounds.tokens),
     truncatedInputs: count(bounds.texts),
+    prompt: optional(Type.String({ maxLength: 128, description: "name of the prompt, where textKinds were said" })),
   },
   strict,
 );

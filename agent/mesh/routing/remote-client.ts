@@ -1,5 +1,6 @@
 import { BlockList, isIP } from "node:net";
 import type { EmbedRequest, EmbedResult } from "#agent/serving/admission/embedder.ts";
+import type { HomeModel } from "#agent/serving/admission/home.ts";
 import { hopsHeader, latencyBudgetHeader } from "#agent/serving/http/embedding-requests.ts";
 import { writeMilliseconds } from "#agent/serving/http/read-milliseconds.ts";
 import type { TextInput } from "#agent/serving/text/text-input.ts";
@@ -11,6 +12,7 @@ import { isValid } from "#platform/schema-mistakes.ts";
 import type { Remote } from "./backends.ts";
 import type { Outcome } from "./decide-circuit.ts";
 import { type LoadReport, loadHeader, maxWaitHeader, readLoadReport, readTookMs, tookHeader } from "./load-report.ts";
+import { offerTexts } from "./offer-texts.ts";
 import { decodeVector, PeerAnswer, type PeerRequest, peerPath } from "./peer-message.ts";
 
 /** Outcome of an attempt at a remote. */
@@ -47,6 +49,8 @@ export interface RemoteClientParts {
   readonly peerNetworks: readonly string[];
   /** Returns the key of an offer, by its name; null: it needs none. */
   readonly offerKey: (name: string) => string | null;
+  /** Returns the prompts of a model here; null: this agent does not have it. */
+  readonly promptsOf: (model: string) => HomeModel["prompts"] | null;
   /** Real time. */
   readonly nowMs: () => number;
 }
@@ -141,6 +145,8 @@ export class RemoteClient {
       promptName: request.promptName ?? null,
       // Agents of an earlier version know no such fields.
       ...(request.truncationSide === undefined ? {} : { truncationSide: request.truncationSide }),
+      ...(request.textKinds === undefined ? {} : { textKinds: [...request.textKinds] }),
+      ...(request.tokenLimits === undefined ? {} : { tokenLimits: [...request.tokenLimits] }),
       ...(request.sparse === undefined ? {} : { sparse: request.sparse }),
       budgetMs: budgetThere(budgetMs, hopMs),
     };
@@ -172,11 +178,14 @@ export class RemoteClient {
     if (said.vectors.length !== request.inputs.length) return { ...wrong(url, "another number of vectors"), load };
     const vectors = said.vectors.map((encoded) => decodeVector(encoded, said.dimension));
     if (!vectors.every((vector) => vector !== null)) return { ...wrong(url, "vectors that are none"), load };
-    const { model, dimension, relevantLabel, tokens, truncatedInputs } = said;
+    const { model, dimension, relevantLabel, tokens, truncatedInputs, prompt } = said;
     return {
       outcome: "answered",
       ...{ load, tookMs },
-      result: { model, dimension, relevantLabel, vectors, tokens, truncatedInputs, durationMs: 0 },
+      result: {
+        ...{ model, dimension, relevantLabel, vectors, tokens, truncatedInputs, durationMs: 0 },
+        ...(prompt === undefined ? {} : { prompt }),
+      },
       error: null,
       mayRetry: false,
     };
@@ -189,8 +198,8 @@ export class RemoteClient {
     signal: AbortSignal,
   ): Promise<RemoteReply> {
     const { offer } = remote;
-    const { inputs, sparse = false, truncationSide } = request;
-    if (sparse || truncationSide === "left" || inputs.some((input) => typeof input !== "string"))
+    const texts = offerTexts(request, this.#parts.promptsOf(request.model));
+    if (texts === null)
       return { outcome: "refused", load: null, result: null, mayRetry: true, error: unsuitable(offer.name) };
     const secret = this.#parts.offerKey(offer.name);
     const key = secret === null ? {} : { authorization: `Bearer ${secret}` };
@@ -199,7 +208,7 @@ export class RemoteClient {
     const response = await fetchBounded(`${offer.url.replace(/\/$/, "")}/v1/embeddings`, {
       method: "POST",
       headers: { "content-type": "application/json", ...meant, ...key },
-      body: JSON.stringify({ model: offer.models[request.model], input: request.inputs, encoding_format: "base64" }),
+      body: JSON.stringify({ model: offer.models[request.model], input: texts, encoding_format: "base64" }),
       timeoutMs: Math.max(1, budgetMs),
       maxBytes: answerBytes + request.inputs.length * maxDimension * bytesPerNumber,
       signal,
@@ -225,7 +234,7 @@ const toPlain = (input: TextInput): PeerRequest["inputs"][number] =>
 const unsuitable = (name: string) =>
   new ServiceError(
     "MODEL_UNAVAILABLE",
-    `${name} takes texts only, no token ids and no pairs, for vectors that are not sparse, and cuts them at their end`,
+    `${name} takes texts only, no token ids and no pairs, for vectors that are not sparse and without a default prompt, and cuts them at their end`,
   );
 
 function wrong(who: string, what: string): Omit<RemoteReply, "load"> {

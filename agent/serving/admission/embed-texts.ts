@@ -5,7 +5,7 @@ import type { RoleView, RoutePrice, ServedRequest, TrafficSink } from "#agent/se
 import type { EmbeddingModel } from "#agent/serving/residency/embedding-model.ts";
 import type { ModelLease } from "#agent/serving/residency/model-pool.ts";
 import type { RequestStatus, ServingMetrics } from "#agent/serving/serving-metrics.ts";
-import { applyPrompt } from "#agent/serving/text/apply-prompt.ts";
+import { applyPrompt } from "#agent/serving/text/prompt/apply-prompt.ts";
 import { refuseUnlessForKind } from "#agent/serving/text/text-input.ts";
 import { ServiceError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
@@ -80,6 +80,18 @@ function refuseMoreDimensions({ found }: EmbeddingModel, { dimensions }: EmbedRe
   });
 }
 
+function refuseFewerTokens({ found }: EmbeddingModel, { tokenLimits = [] }: EmbedRequest): void {
+  const { id, maxTokens } = found.manifest;
+  const below = tokenLimits.find(({ tokens }) => tokens < maxTokens);
+  if (below === undefined) return;
+  const { field, tokens } = below;
+  throw new ServiceError(
+    "INVALID_REQUEST",
+    `${field}: expected at least ${maxTokens}, the tokens that ${id} reads, got ${tokens}`,
+    { details: { param: field } },
+  );
+}
+
 /** A model whose process is still being started may have none: its batch fails then. */
 function refuseWithoutTokenVectors({ found, runner }: EmbeddingModel, { everyToken = false }: EmbedRequest): void {
   if (!everyToken || runner.process?.tokenVectors !== false) return;
@@ -133,7 +145,7 @@ export class TextEmbedder implements Home {
       space = vectorSpaceOf(found);
       this.#spaces.set(found, space);
     }
-    return { id, maxTokens, space };
+    return { id, maxTokens, space, prompts: found.manifest };
   }
 
   load({ id }: HomeModel, { tenant = defaultTenant }: Pick<EmbedRequest, "tenant">, tokens: number): HomeLoad | null {
@@ -221,8 +233,9 @@ export class TextEmbedder implements Home {
     const { manifest } = model.found;
     refuseUnlessForKind(manifest, request);
     refuseMoreDimensions(model, request);
+    refuseFewerTokens(model, request);
     refuseWithoutTokenVectors(model, request);
-    const { texts, missing } = this.#lookUp(model, request, tenant);
+    const { texts, missing, prompt } = this.#lookUp(model, request, tenant);
     const compute = missing.length > 0 ? admitRequest(this.#admission, model, request, missing, deadline) : undefined;
     currentTrace()?.stage("admission", progress.startedMs, performance.now(), {
       "thormesh.cached_texts": texts.length - missing.length,
@@ -240,13 +253,14 @@ export class TextEmbedder implements Home {
       if (performance.now() > deadline.atMs) throw new DeadlinePassed();
     }
     const cachedTexts = texts.length - missing.length;
-    return this.#record(progress, model, texts as CachedText[], { computeMs, queueMs, cachedTexts });
+    const result = this.#record(progress, model, texts as CachedText[], { computeMs, queueMs, cachedTexts });
+    return prompt === undefined ? result : { ...result, prompt };
   }
 
   /** Looks for the texts in the cache. @returns the cached ones in their places, and those to compute. */
   #lookUp(model: EmbeddingModel, request: EmbedRequest, tenant: string) {
     const { cache, metrics } = this.#parts;
-    const inputs = applyPrompt(model.found.manifest, request.promptName, request.inputs);
+    const { inputs, prompt } = applyPrompt(model.found.manifest, request, request.inputs);
     const version = model.version();
     const missing: MissingText[] = [];
     const texts: (CachedText | undefined)[] = inputs.map((input, index) => {
@@ -257,7 +271,7 @@ export class TextEmbedder implements Home {
       return text;
     });
     metrics.recordResultLookup(texts.length - missing.length, missing.length);
-    return { texts, missing };
+    return { texts, missing, prompt };
   }
 
   /** Makes the answer, and records it. */

@@ -1,3 +1,5 @@
+import type { TokenLimit } from "#agent/serving/text/input-rules.ts";
+import type { SaidKind } from "#agent/serving/text/prompt/text-kinds.ts";
 import type { TextInput } from "#agent/serving/text/text-input.ts";
 import type { NamedTokens, TextTokenizer } from "#agent/serving/text/text-tokenizer.ts";
 import type { TruncationSide } from "#agent/serving/text/truncation-side.ts";
@@ -19,10 +21,14 @@ export interface EmbedRequest {
   readonly truncate?: boolean | undefined;
   /** Side at which a long text is cut. Default: the model's. */
   readonly truncationSide?: TruncationSide | undefined;
+  /** Lengths to which the client has texts cut; ones below the model's own are refused. */
+  readonly tokenLimits?: readonly TokenLimit[] | undefined;
   /** Time that the client waits for an answer; a later one is not computed. Undefined = as configured. */
   readonly latencyBudgetMs?: number | undefined;
   /** Name of the model's prompt to put before each text; undefined = the model's default. */
   readonly promptName?: string | undefined;
+  /** Words of the client for its texts (query, document, …), which decide the prompt; undefined = none. */
+  readonly textKinds?: readonly SaidKind[] | undefined;
   /** The tenant to charge; undefined = the default tenant. */
   readonly tenant?: string | undefined;
   /** True for a request that another agent sent here: it is work, but demand only there. */
@@ -45,6 +51,8 @@ export interface EmbedResult {
   /** Number of inputs that were cut because they were longer than the model reads. */
   readonly truncatedInputs: number;
   readonly durationMs: number;
+  /** Name of the prompt before the texts, null for none. Absent where the request says nothing of its texts' kind. */
+  readonly prompt?: string | null;
   /** Backend that answered: `home`, an agent's id, or `offer:NAME`. Absent where there was no choice. */
   readonly servedBy?: string;
 }

@@ -1,3 +1,4 @@
+import type { ModelManifest } from "#agent/serving/models/model-manifest.ts";
 import type { RoutePrice } from "#agent/serving/ports.ts";
 import type { ServiceError } from "#platform/errors.ts";
 import type { Embedder, EmbedRequest, EmbedResult } from "./embedder.ts";
@@ -9,6 +10,7 @@ export interface HomeModel {
   /** Fingerprint of its vectors. */
   readonly space: string;
   readonly maxTokens: number;
+  readonly prompts: Pick<ModelManifest, "id" | "prompts" | "defaultPrompt">;
 }
 
 /** This agent's own service as a place to answer one request. */

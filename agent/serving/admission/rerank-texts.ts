@@ -1,6 +1,6 @@
 import type { TruncationSide } from "#agent/serving/text/truncation-side.ts";
 import { ServiceError } from "#platform/errors.ts";
-import type { Embedder } from "./embedder.ts";
+import type { Embedder, EmbedRequest } from "./embedder.ts";
 
 export interface RerankRequest {
   /** Id or alias of a cross-encoder; undefined = the first one there is. */
@@ -14,6 +14,7 @@ export interface RerankRequest {
   readonly rawScores: boolean;
   readonly truncate: boolean | undefined;
   readonly truncationSide?: TruncationSide | undefined;
+  readonly tokenLimits?: EmbedRequest["tokenLimits"];
   readonly latencyBudgetMs: number | undefined;
   /** An agent of another fleet sent it here, as to an offer. */
   readonly isPassedOn?: boolean;

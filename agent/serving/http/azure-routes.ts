@@ -2,17 +2,17 @@ import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import type { Embedder } from "#agent/serving/admission/embedder.ts";
 import type { InputRules } from "#agent/serving/text/input-rules.ts";
-import { jsonBody } from "#platform/http/body/read-json-body.ts";
 import { decodedPart } from "./decoded-part.ts";
 import { modelName } from "./embedding-requests.ts";
 import { answerEmbeddings, describeEmbeddings, EmbeddingsBody } from "./openai-embeddings.ts";
+import { requestBody } from "./refuse-foreign-fields.ts";
 
 /** Azure's clients name a version of its API, which changes nothing about vectors. */
 const query = Type.Object({ "api-version": Type.Optional(Type.String({ maxLength: 64, example: "2024-10-21" })) });
 
 /** `POST /openai/deployments/{name}/embeddings` and `POST /openai/v1/embeddings`, the paths of Azure OpenAI's clients. */
 export function azureRoutes(embedder: Embedder, rules: InputRules) {
-  const body = jsonBody(EmbeddingsBody(rules));
+  const body = requestBody(EmbeddingsBody(rules));
   return new Elysia()
     .post(
       "/openai/deployments/:name/embeddings",

@@ -7,15 +7,14 @@ import { type ErrorCode, ServiceError } from "#platform/errors.ts";
 import { callerOf } from "#platform/http/guard/request-caller.ts";
 import { optional } from "#platform/http/optional-field.ts";
 import { millisecondsPattern, readMilliseconds } from "./read-milliseconds.ts";
+import { saidKinds, saidLimits, Truncate, textKindFields, tokenLimitFields } from "./text-fields.ts";
 
 export const modelName = { minLength: 1, maxLength: 128, description: "default: the agent's own" } as const;
 
 /** Fields that the embedding routes have in common. */
 export const embeddingFields = {
   model: optional(Type.String(modelName)),
-  truncate: optional(
-    Type.Boolean({ default: true, description: "cut texts longer than the model reads; false: refuse them" }),
-  ),
+  truncate: optional(Truncate),
   dimensions: optional(
     Type.Integer({
       minimum: 1,
@@ -26,6 +25,8 @@ export const embeddingFields = {
   prompt_name: optional(
     Type.String({ maxLength: 128, description: "the model's prompt that is put before each text, e.g. query" }),
   ),
+  ...textKindFields,
+  ...tokenLimitFields,
 };
 
 /** Direction that text-embeddings-inference's clients may ask for. */
@@ -36,9 +37,32 @@ export const truncationDirection = Type.Optional(
   ),
 );
 
-/** Reads the end at which long texts are to be cut; undefined: the model's. */
-export function sideOf(direction: Static<typeof truncationDirection> | undefined): TruncationSide | undefined {
-  return direction?.toLowerCase() as TruncationSide | undefined;
+interface Cut {
+  readonly truncate: boolean | undefined;
+  readonly truncationSide: TruncationSide | undefined;
+}
+
+/**
+ * Reads what is to be done with long texts, and at which end they are to be cut; undefined: as usual, the model's.
+ * @throws ServiceError INVALID_REQUEST for two ends.
+ */
+export function cutOf({
+  truncate,
+  truncation_direction: direction,
+}: {
+  readonly truncate?: Truncate | null | undefined;
+  readonly truncation_direction?: Static<typeof truncationDirection>;
+}): Cut {
+  const named = direction?.toLowerCase() as TruncationSide | undefined;
+  if (typeof truncate !== "string") return { truncate: truncate ?? undefined, truncationSide: named };
+  if (truncate === "NONE") return { truncate: false, truncationSide: named };
+  const side = truncate === "START" ? "left" : "right";
+  if (named === undefined || named === side) return { truncate: undefined, truncationSide: side };
+  throw new ServiceError(
+    "INVALID_REQUEST",
+    `truncation_direction: expected the same end as truncate: ${truncate}, got ${JSON.stringify(direction)}`,
+    { details: { param: "truncation_direction" } },
+  );
 }
 
 /** Far longer than any model reads; ids are indices of a vocabulary. */
@@ -107,18 +131,20 @@ export function embeddingRequest(
   body: {
     readonly model?: string | null;
     readonly dimensions?: number | null;
-    readonly truncate?: boolean | null;
+    readonly truncate?: Truncate | null;
     readonly prompt_name?: string | null;
     readonly truncation_direction?: Static<typeof truncationDirection>;
-  },
+  } & Parameters<typeof saidKinds>[0] &
+    Parameters<typeof saidLimits>[0],
   request: Request,
 ) {
   return {
     model: body.model ?? undefined,
     dimensions: body.dimensions ?? undefined,
-    truncate: body.truncate ?? undefined,
-    truncationSide: sideOf(body.truncation_direction),
+    ...cutOf(body),
     promptName: body.prompt_name ?? undefined,
+    textKinds: saidKinds(body),
+    tokenLimits: saidLimits(body),
     ...requestContext(request),
   };
 }

@@ -3,10 +3,10 @@ import { Elysia } from "elysia";
 import type { Embedder } from "#agent/serving/admission/embedder.ts";
 import { shapeVector } from "#agent/serving/admission/shape-vector.ts";
 import { type InputRules, textSchema } from "#agent/serving/text/input-rules.ts";
-import { jsonBody } from "#platform/http/body/read-json-body.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
 import { optional } from "#platform/http/optional-field.ts";
 import { embeddingErrors, embeddingFields, embeddingHeaders, embeddingRequest } from "./embedding-requests.ts";
+import { requestBody } from "./refuse-foreign-fields.ts";
 import { writeAnswer } from "./write-answer.ts";
 import { writeVectorJson } from "./write-vector.ts";
 
@@ -51,7 +51,7 @@ export function nativeRoutes(embedder: Embedder, rules: InputRules) {
       );
     },
     {
-      ...jsonBody(EmbedBody(rules)),
+      ...requestBody(EmbedBody(rules)),
       detail: describeRoute({
         summary: "Vectors of texts",
         tag: "embeddings",

@@ -4,15 +4,35 @@ import type { Embedder } from "#agent/serving/admission/embedder.ts";
 import { shapeVector } from "#agent/serving/admission/shape-vector.ts";
 import type { FoundModel } from "#agent/serving/models/model-manifest.ts";
 import { type InputRules, textSchema } from "#agent/serving/text/input-rules.ts";
-import { jsonBody } from "#platform/http/body/read-json-body.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
-import { embeddingErrors, embeddingFields, embeddingHeaders, embeddingRequest } from "./embedding-requests.ts";
+import { optional } from "#platform/http/optional-field.ts";
+import {
+  embeddingErrors,
+  embeddingFields,
+  embeddingHeaders,
+  embeddingRequest,
+  truncationDirection,
+} from "./embedding-requests.ts";
+import { requestBody } from "./refuse-foreign-fields.ts";
 import { writeAnswer } from "./write-answer.ts";
 import { writeVectorJson } from "./write-vector.ts";
 
-const { model, truncate, dimensions } = embeddingFields;
+const { model, dimensions, ...textFields } = embeddingFields;
 
-/** Ollama's request; fields of it that mean nothing here (`options`, `keep_alive`) are ignored. */
+/** Fields of Ollama's requests besides texts and model. How long a model stays is the agent's matter, and of its options one is about texts. */
+const ollamaFields = {
+  ...textFields,
+  truncation_direction: truncationDirection,
+  options: optional(
+    Type.Object(
+      { num_ctx: optional(Type.Number({ description: "tokens of the longest text; not below the model's own" })) },
+      { additionalProperties: true, description: "options for chat models mean nothing for vectors" },
+    ),
+  ),
+  keep_alive: Type.Optional(Type.Unknown({ description: "ignored: serving.keepAliveS says how long models stay" })),
+};
+
+/** Ollama's request. */
 const OllamaEmbedBody = (rules: InputRules) => {
   const Text = textSchema(rules);
   const { maxInputs } = rules;
@@ -22,18 +42,20 @@ const OllamaEmbedBody = (rules: InputRules) => {
       input: Type.Union([Text, Type.Array(Text, { minItems: 1, maxItems: maxInputs })], {
         title: `a text, or 1 to ${maxInputs} texts`,
       }),
-      truncate,
       dimensions,
+      ...ollamaFields,
     },
-    { additionalProperties: true, example: { model: "all-MiniLM-L6-v2", input: ["one robot", "two robots"] } },
+    { additionalProperties: false, example: { model: "all-MiniLM-L6-v2", input: ["one robot", "two robots"] } },
   );
 };
 
 const OllamaPromptBody = (rules: InputRules) =>
   Type.Object(
-    { model, prompt: textSchema(rules) },
-    { additionalProperties: true, example: { model: "all-MiniLM-L6-v2", prompt: "one robot" } },
+    { model, prompt: textSchema(rules), ...ollamaFields },
+    { additionalProperties: false, example: { model: "all-MiniLM-L6-v2", prompt: "one robot" } },
   );
+
+type OllamaFields = Omit<Static<ReturnType<typeof OllamaEmbedBody>>, "input">;
 
 const OllamaAnswer = Type.Object({
   model: Type.String(),
@@ -56,9 +78,11 @@ function createNameReader(findModel: (name: string) => FoundModel | null) {
 export function ollamaRoutes(embedder: Embedder, rules: InputRules, findModel: (name: string) => FoundModel | null) {
   const schema = OllamaEmbedBody(rules);
   const readName = createNameReader(findModel);
+  const readCommon = (body: OllamaFields, request: Request) =>
+    embeddingRequest({ ...body, model: readName(body.model) ?? null }, request);
   const embed = async ({ body, request }: { readonly body: Static<typeof schema>; readonly request: Request }) => {
     const inputs = typeof body.input === "string" ? [body.input] : body.input;
-    const common = embeddingRequest({ ...body, model: readName(body.model) ?? null }, request);
+    const common = readCommon(body, request);
     const result = await embedder.embed({ ...common, inputs, inputsField: "input" });
     const figures = { total_duration: Math.round(result.durationMs * 1e6), prompt_eval_count: result.tokens };
     const shape = { normalize: true, dimensions: body.dimensions };
@@ -72,7 +96,7 @@ export function ollamaRoutes(embedder: Embedder, rules: InputRules, findModel: (
   };
   return new Elysia()
     .post("/api/embed", embed, {
-      ...jsonBody(schema),
+      ...requestBody(schema),
       detail: describeRoute({
         summary: "Vectors of texts, in Ollama's shape",
         tag: "embeddings",
@@ -93,13 +117,13 @@ export function ollamaRoutes(embedder: Embedder, rules: InputRules, findModel: (
     .post(
       "/api/embeddings",
       async ({ body, request }) => {
-        const common = embeddingRequest({ model: readName(body.model) ?? null }, request);
+        const common = readCommon(body, request);
         const result = await embedder.embed({ ...common, inputs: [body.prompt], inputsField: "prompt" });
         const write = (raw: Float32Array) => writeVectorJson(shapeVector(raw, { normalize: false }));
         return writeAnswer('{"embedding":', result.vectors, write, "}", result);
       },
       {
-        ...jsonBody(OllamaPromptBody(rules)),
+        ...requestBody(OllamaPromptBody(rules)),
         detail: describeRoute({
           summary: "The vector of a text, in Ollama's former shape",
           tag: "embeddings",

@@ -10,23 +10,24 @@ import {
   embeddingHeaders,
   embeddingRequest,
   inputsOf,
+  truncationDirection,
 } from "./embedding-requests.ts";
-import { refuseForeignFields } from "./refuse-foreign-fields.ts";
 import { writeAnswer } from "./write-answer.ts";
 import { writeVectorBase64, writeVectorJson } from "./write-vector.ts";
 
-/** OpenAI's request; fields that mean nothing for vectors (`user`) are ignored, those that ask for other vectors refused. */
+/** OpenAI's request, with fields of other servers that have its shape. */
 export const EmbeddingsBody = (rules: InputRules) =>
   Type.Object(
     {
       input: EmbeddingInputs(rules),
       ...embeddingFields,
+      truncation_direction: truncationDirection,
       encoding_format: Type.Optional(
         Type.Union([Type.Literal("float"), Type.Literal("base64"), Type.Null()], { description: "default: float" }),
       ),
     },
     {
-      additionalProperties: true,
+      additionalProperties: false,
       example: { model: "all-MiniLM-L6-v2", input: ["one robot", "two robots"], dimensions: 4 },
     },
   );
@@ -51,7 +52,6 @@ const EmbeddingsAnswer = Type.Object({
 
 /** Answers a request in OpenAI's shape. */
 export async function answerEmbeddings(embedder: Embedder, body: EmbeddingsBody, request: Request): Promise<Response> {
-  refuseForeignFields(body);
   const inputs = inputsOf(body.input);
   const result = await embedder.embed({ ...embeddingRequest(body, request), inputs, inputsField: "input" });
   const write =

@@ -4,11 +4,11 @@ import type { Embedder } from "#agent/serving/admission/embedder.ts";
 import type { FoundModel } from "#agent/serving/models/model-manifest.ts";
 import type { InputRules } from "#agent/serving/text/input-rules.ts";
 import { ServiceError } from "#platform/errors.ts";
-import { jsonBody } from "#platform/http/body/read-json-body.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
 import { decodedPart } from "./decoded-part.ts";
 import { embeddingErrors } from "./embedding-requests.ts";
 import { answerEmbeddings, describeEmbeddings, EmbeddingsBody } from "./openai-embeddings.ts";
+import { requestBody } from "./refuse-foreign-fields.ts";
 
 const OpenAiModel = Type.Object({
   id: Type.String(),
@@ -50,7 +50,7 @@ export function openAiRoutes(
   };
   return new Elysia()
     .post("/v1/embeddings", ({ body, request }) => answerEmbeddings(embedder, body, request), {
-      ...jsonBody(EmbeddingsBody(rules)),
+      ...requestBody(EmbeddingsBody(rules)),
       detail: describeEmbeddings("Vectors of texts, in OpenAI's shape"),
     })
     .get("/v1/models", () => ({ object: "list", data: [...models().map(modelEntry), ...ownEntries()] }), {

@@ -3,16 +3,11 @@ import { Elysia } from "elysia";
 import type { Reranker, RerankResult } from "#agent/serving/admission/rerank-texts.ts";
 import { type InputRules, textSchema } from "#agent/serving/text/input-rules.ts";
 import { answerJson } from "#platform/http/answer-text.ts";
-import { jsonBody } from "#platform/http/body/read-json-body.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
 import { optional } from "#platform/http/optional-field.ts";
-import {
-  embeddingErrors,
-  embeddingHeaders,
-  requestContext,
-  sideOf,
-  truncationDirection,
-} from "./embedding-requests.ts";
+import { cutOf, embeddingErrors, embeddingHeaders, requestContext, truncationDirection } from "./embedding-requests.ts";
+import { requestBody } from "./refuse-foreign-fields.ts";
+import { saidLimits, Truncate, tokenLimitFields } from "./text-fields.ts";
 
 const ModelName = optional(
   Type.String({ minLength: 1, maxLength: 128, description: "default: the first cross-encoder that is served" }),
@@ -28,10 +23,9 @@ const RerankBody = (rules: InputRules) => {
       texts: Type.Array(Text, { minItems: 1, maxItems: rules.maxInputs }),
       raw_scores: optional(Type.Boolean({ default: false, description: "the model's own outputs instead of 0 to 1" })),
       return_text: optional(Type.Boolean({ default: false })),
-      truncate: optional(
-        Type.Boolean({ default: true, description: "false: a pair longer than the model reads is an error" }),
-      ),
+      truncate: optional(Truncate),
       truncation_direction: truncationDirection,
+      ...tokenLimitFields,
     },
     {
       additionalProperties: false,
@@ -47,7 +41,7 @@ const RerankAnswer = Type.Array(
   Type.Object({ index: Type.Integer(), score: Type.Number(), text: Type.Optional(Type.String()) }),
 );
 
-/** Cohere's and Jina's request; fields of theirs that mean nothing here are ignored. */
+/** Cohere's and Jina's request. */
 const RerankDocumentsBody = (rules: InputRules) => {
   const Text = textSchema(rules);
   return Type.Object(
@@ -60,9 +54,12 @@ const RerankDocumentsBody = (rules: InputRules) => {
       }),
       top_n: optional(Type.Integer({ minimum: 1, maximum: 1_000_000, description: "number of results; default: all" })),
       return_documents: optional(Type.Boolean({ default: false })),
+      truncate: optional(Truncate),
+      truncation_direction: truncationDirection,
+      ...tokenLimitFields,
     },
     {
-      additionalProperties: true,
+      additionalProperties: false,
       example: {
         query: "why did the conveyor stop",
         documents: ["A pallet blocked the light curtain.", "Lunch is at noon."],
@@ -107,8 +104,8 @@ export function rerankRoutes(reranker: Reranker, rules: InputRules) {
           texts,
           textsField: "texts",
           rawScores: body.raw_scores ?? false,
-          truncate: body.truncate ?? undefined,
-          truncationSide: sideOf(body.truncation_direction),
+          ...cutOf(body),
+          tokenLimits: saidLimits(body),
           ...requestContext(request),
         });
         const ranked = body.return_text
@@ -117,7 +114,7 @@ export function rerankRoutes(reranker: Reranker, rules: InputRules) {
         return answerJson(ranked, headersOf(result));
       },
       {
-        ...jsonBody(RerankBody(rules)),
+        ...requestBody(RerankBody(rules)),
         detail: describeRoute({
           summary: "Texts ranked by how well they answer a query, in the shape of text-embeddings-inference",
           tag: "rerank",
@@ -145,7 +142,8 @@ export function rerankRoutes(reranker: Reranker, rules: InputRules) {
           texts,
           textsField: "documents",
           rawScores: false,
-          truncate: undefined,
+          ...cutOf(body),
+          tokenLimits: saidLimits(body),
           ...requestContext(request),
         });
         const { tokens, truncatedInputs } = result;
@@ -163,7 +161,7 @@ export function rerankRoutes(reranker: Reranker, rules: InputRules) {
         );
       },
       {
-        ...jsonBody(RerankDocumentsBody(rules)),
+        ...requestBody(RerankDocumentsBody(rules)),
         detail: describeRoute({
           summary: "Documents ranked by how well they answer a query, in Cohere's and Jina's shape",
           tag: "rerank",

@@ -4,10 +4,10 @@ import type { Embedder } from "#agent/serving/admission/embedder.ts";
 import { shapeVector } from "#agent/serving/admission/shape-vector.ts";
 import { type InputRules, textSchema } from "#agent/serving/text/input-rules.ts";
 import { ServiceError } from "#platform/errors.ts";
-import { jsonBody } from "#platform/http/body/read-json-body.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
 import { optional } from "#platform/http/optional-field.ts";
 import {
+  cutOf,
   EmbeddingInputs,
   embeddingErrors,
   embeddingFields,
@@ -15,9 +15,9 @@ import {
   embeddingRequest,
   inputsOf,
   requestContext,
-  sideOf,
   truncationDirection,
 } from "./embedding-requests.ts";
+import { requestBody } from "./refuse-foreign-fields.ts";
 import { writeAnswer } from "./write-answer.ts";
 import { writeTokens } from "./write-tokens.ts";
 import { writeVectorJson } from "./write-vector.ts";
@@ -124,11 +124,11 @@ export function teiRoutes(embedder: Embedder, rules: InputRules) {
     });
   return new Elysia()
     .post("/embed", embed, {
-      ...jsonBody(schema),
+      ...requestBody(schema),
       detail: embedDetail("Vectors of texts, in the shape of text-embeddings-inference"),
     })
     .post("/", embed, {
-      ...jsonBody(schema),
+      ...requestBody(schema),
       detail: embedDetail("The same as /embed, for clients of Hugging Face's endpoints, which use no path"),
     })
     .post(
@@ -145,7 +145,7 @@ export function teiRoutes(embedder: Embedder, rules: InputRules) {
         return writeTokens(inputs, tokenized);
       },
       {
-        ...jsonBody(TokenizeBody(rules.maxInputs)),
+        ...requestBody(TokenizeBody(rules.maxInputs)),
         detail: describeRoute({
           summary: "Tokens of texts",
           description: "All tokens of the model's tokenizer, not cut to the model's length.",
@@ -182,8 +182,7 @@ export function teiRoutes(embedder: Embedder, rules: InputRules) {
           inputs: [source_sentence, ...sentences],
           inputsField: "inputs",
           dimensions: undefined,
-          truncate: body.parameters?.truncate ?? undefined,
-          truncationSide: sideOf(body.parameters?.truncation_direction),
+          ...cutOf(body.parameters ?? {}),
           promptName: body.parameters?.prompt_name ?? undefined,
           ...requestContext(request),
         });
@@ -192,7 +191,7 @@ export function teiRoutes(embedder: Embedder, rules: InputRules) {
         return others.map((other) => cosine(source, other));
       },
       {
-        ...jsonBody(SimilarityBody(rules)),
+        ...requestBody(SimilarityBody(rules)),
         detail: describeRoute({
           summary: "Similarity of a sentence and others",
           tag: "embeddings",

@@ -2,7 +2,6 @@ import { type Static, Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import type { Embedder } from "#agent/serving/admission/embedder.ts";
 import type { InputRules } from "#agent/serving/text/input-rules.ts";
-import { jsonBody } from "#platform/http/body/read-json-body.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
 import {
   EmbeddingInputs,
@@ -13,15 +12,16 @@ import {
   inputsOf,
   truncationDirection,
 } from "./embedding-requests.ts";
+import { requestBody } from "./refuse-foreign-fields.ts";
 import { writeAnswer, writeNestedAnswer } from "./write-answer.ts";
 import { writeVectorJson } from "./write-vector.ts";
 
-const { model, truncate, prompt_name } = embeddingFields;
+const { dimensions: _pooledOnly, ...fields } = embeddingFields;
 
 /** text-embeddings-inference's request. */
 const TokenVectorsBody = (rules: InputRules) =>
   Type.Object(
-    { model, inputs: EmbeddingInputs(rules), truncate, truncation_direction: truncationDirection, prompt_name },
+    { ...fields, inputs: EmbeddingInputs(rules), truncation_direction: truncationDirection },
     { additionalProperties: false, example: { inputs: ["one robot"] } },
   );
 type TokenVectorsBody = Static<ReturnType<typeof TokenVectorsBody>>;
@@ -49,11 +49,11 @@ export function tokenVectorRoutes(embedder: Embedder, rules: InputRules, firstSp
     .post(
       "/embed_all",
       async ({ body, request }) => {
-        const { vectors, dimension, truncatedInputs } = await embed(body, request, { everyToken: true });
-        return writeNestedAnswer(vectors, dimension, writeVectorJson, truncatedInputs);
+        const result = await embed(body, request, { everyToken: true });
+        return writeNestedAnswer(result.vectors, result.dimension, writeVectorJson, result);
       },
       {
-        ...jsonBody(TokenVectorsBody(rules)),
+        ...requestBody(TokenVectorsBody(rules)),
         detail: describeRoute({
           summary: "Vectors of all tokens of texts, in the shape of text-embeddings-inference",
           tag: "embeddings",
@@ -85,7 +85,7 @@ export function tokenVectorRoutes(embedder: Embedder, rules: InputRules, firstSp
         return writeAnswer("[", result.vectors, writeSparseJson, "]", result);
       },
       {
-        ...jsonBody(TokenVectorsBody(rules)),
+        ...requestBody(TokenVectorsBody(rules)),
         detail: describeRoute({
           summary: "Sparse vectors of texts (SPLADE), in the shape of text-embeddings-inference",
           tag: "embeddings",

@@ -4,8 +4,23 @@ import { type PendingAnswers, pendingAnswers } from "#platform/http/pending-answ
 /** Numbers written at once: some 70 kB of JSON, 0.3 ms. Larger answers are written as their client reads them, whatever the length of a vector. */
 const valuesPerPiece = 16 * 384;
 
+/** Header that names the prompt that was put before the texts, where the request said of what kind they are. */
+const promptHeader = "x-prompt-name";
 /** Header that names the backend that answered, where there was a choice. */
 const servedByHeader = "x-thormesh-served-by";
+
+/** Facts of a result that headers tell. */
+export type AnswerFacts = Pick<EmbedResult, "truncatedInputs" | "servedBy" | "prompt">;
+
+/** Headers besides what is in the body, for clients that hide fields that they don't know. */
+function headersOf({ truncatedInputs, servedBy, prompt }: AnswerFacts): Record<string, string> {
+  return {
+    "content-type": "application/json",
+    ...(servedBy === undefined ? {} : { [servedByHeader]: servedBy }),
+    ...(prompt === undefined ? {} : { [promptHeader]: prompt === null ? "none" : encodeURIComponent(prompt) }),
+    ...(truncatedInputs > 0 ? { "x-truncated-inputs": String(truncatedInputs) } : {}),
+  };
+}
 
 function* writePieces(
   head: string,
@@ -31,13 +46,10 @@ export function writeAnswer(
   vectors: readonly Float32Array[],
   write: (vector: Float32Array, index: number) => string,
   tail: string,
-  { truncatedInputs, servedBy }: Pick<EmbedResult, "truncatedInputs" | "servedBy">,
+  facts: AnswerFacts,
   pending: PendingAnswers = pendingAnswers,
 ): Response {
-  const headers: Record<string, string> = { "content-type": "application/json" };
-  // Besides the field in `usage`, for clients that hide fields that they don't know.
-  if (servedBy !== undefined) headers[servedByHeader] = servedBy;
-  if (truncatedInputs > 0) headers["x-truncated-inputs"] = String(truncatedInputs);
+  const headers = headersOf(facts);
   if (vectors.length === 1) return new Response(head + write(vectors[0] as Float32Array, 0) + tail, { headers });
   const vectorsPerPiece = Math.max(1, Math.floor(valuesPerPiece / (vectors[0]?.length ?? 1)));
   const pieces = writePieces(head, vectors, write, tail, vectorsPerPiece);
@@ -83,11 +95,10 @@ export function writeNestedAnswer(
   texts: readonly Float32Array[],
   dimension: number,
   write: (vector: Float32Array) => string,
-  truncatedInputs: number,
+  facts: AnswerFacts,
   pending: PendingAnswers = pendingAnswers,
 ): Response {
-  const headers: Record<string, string> = { "content-type": "application/json" };
-  if (truncatedInputs > 0) headers["x-truncated-inputs"] = String(truncatedInputs);
+  const headers = headersOf(facts);
   const bytes = texts.reduce((sum, { byteLength }) => sum + byteLength, 0);
   const pieces = writeNestedPieces(texts, dimension, write);
   if (bytes <= valuesPerPiece * Float32Array.BYTES_PER_ELEMENT) return new Response([...pieces].join(""), { headers });

@@ -7,6 +7,12 @@ export interface InputRules {
   readonly emptyTexts: "refuse" | "embed";
 }
 
+/** Length in tokens to which a client has its texts cut, and the field in which it says so. */
+export interface TokenLimit {
+  readonly field: string;
+  readonly tokens: number;
+}
+
 /** Schema of one text. */
 export const textSchema = ({ emptyTexts }: Pick<InputRules, "emptyTexts">) =>
   Type.String(emptyTexts === "embed" ? {} : { minLength: 1 });

@@ -88,11 +88,13 @@ export function invalidValue(schema: TSchema, value: unknown, whole = "body"): S
 /**
  * Creates a route's `parse` and `body` for JSON of this schema, checked before Elysia does: its report on a wrong body of megabytes takes seconds.
  * @param limitMs time limit for the client to send its body (408)
+ * @param prepare changes the parsed value before it is checked
  */
-export function jsonBody<T extends TSchema>(schema: T, limitMs = receiveLimitMs) {
+export function jsonBody<T extends TSchema>(schema: T, limitMs = receiveLimitMs, prepare?: (value: unknown) => void) {
   // Named in the parameters: Elysia reads them in the source, and parses headers, cookies and query for a function that may use any of them.
   const parse = async ({ request }: { readonly request: Request }): Promise<unknown> => {
     const value = await readJsonBody({ request }, limitMs);
+    prepare?.(value);
     if (!isValid(schema, value)) throw invalidValue(schema, value);
     return value;
   };

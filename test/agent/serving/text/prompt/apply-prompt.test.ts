@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { applyPrompt } from "#agent/serving/text/apply-prompt.ts";
+import { applyPrompt } from "#agent/serving/text/prompt/apply-prompt.ts";
 
 const prompts = { query: "query: ", document: "", passage: "passage: " };
 
@@ -9,13 +9,13 @@ test.each([
   { name: "one by name", defaultPrompt: "passage", promptName: "query", expected: ["query: a", "query: b"] },
   { name: "an empty one", defaultPrompt: "query", promptName: "document", expected: ["a", "b"] },
 ])("$name", ({ defaultPrompt, promptName, expected }) => {
-  expect(applyPrompt({ id: "m", prompts, defaultPrompt }, promptName, ["a", "b"])).toEqual(expected);
+  expect(applyPrompt({ id: "m", prompts, defaultPrompt }, { promptName }, ["a", "b"])).toEqual({ inputs: expected });
 });
 
 test("token ids stay as they are with a default prompt", () => {
-  expect(
-    applyPrompt<string | number[]>({ id: "m", prompts, defaultPrompt: "query" }, undefined, [[1, 2], "a"]),
-  ).toEqual([[1, 2], "query: a"]);
+  expect(applyPrompt<string | number[]>({ id: "m", prompts, defaultPrompt: "query" }, {}, [[1, 2], "a"])).toEqual({
+    inputs: [[1, 2], "query: a"],
+  });
 });
 
 test.each([
@@ -42,7 +42,7 @@ test.each([
   },
   { name: "token ids", model: { prompts }, inputs: [[1]], promptName: "query", message: "none with token ids" },
 ])("refuses $name", ({ model, inputs, promptName, message }) => {
-  const attempt = () => applyPrompt<unknown>({ id: "m", defaultPrompt: null, ...model }, promptName, inputs);
+  const attempt = () => applyPrompt<unknown>({ id: "m", defaultPrompt: null, ...model }, { promptName }, inputs);
   expect(attempt).toThrow(message);
   expect(attempt).toThrow("prompt_name: ");
 });
