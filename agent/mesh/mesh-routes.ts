@@ -52,6 +52,7 @@ export function peerRoutes(parts: {
       const caller = callerOf(request);
       if (keysRequired && caller?.peer === undefined)
         throw new ServiceError("FORBIDDEN", "this path is for agents of the fleet; clients ask /v1/embeddings");
+      const maxWaitMs = readMilliseconds(request.headers, maxWaitHeader);
       const id = home.model(body.model)?.id ?? body.model;
       refuseOtherSpace(home, body);
       const told = (response: Response) => {
@@ -60,7 +61,7 @@ export function peerRoutes(parts: {
         return response;
       };
       const refuse = (error: ServiceError) => told(errorResponse(error, "plain"));
-      if (isQueueTooLong(readMilliseconds(request.headers, maxWaitHeader), load(id)))
+      if (isQueueTooLong(maxWaitMs, load(id)))
         return refuse(new ServiceError("TOO_MANY_REQUESTS", "another peer may have a shorter queue"));
       const {
         space,

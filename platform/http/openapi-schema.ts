@@ -15,7 +15,7 @@ function orNull(schema: Json): Json {
   return {
     ...schema,
     ...(schema["type"] === undefined ? {} : { nullable: true }),
-    ...(Array.isArray(allowed) ? { enum: [...allowed, null] } : {}),
+    ...(Array.isArray(allowed) && !allowed.includes(null) ? { enum: [...allowed, null] } : {}),
   };
 }
 
@@ -34,6 +34,11 @@ export function asOpenApi30(part: Json): Json {
   // Defaults are filled in before the check, so the schema calls these parameters required.
   if (typeof schema["in"] === "string" && isObject(schema["schema"]) && "default" in schema["schema"])
     schema["required"] = false;
+  // Some come as nullable already, but with a list of values that lacks null, or without a type of their own.
+  if (schema["nullable"] === true) {
+    const { nullable: _, ...rest } = schema;
+    return orNull(rest);
+  }
   const alternatives = schema["anyOf"];
   if (!Array.isArray(alternatives) || !alternatives.some(isNull)) return schema;
   const others = alternatives.filter((alternative) => !isNull(alternative)).map(orNull);

@@ -34,6 +34,22 @@ test.each([
       ],
     },
   },
+  {
+    name: "nullable words get null among them",
+    part: { type: "string", enum: ["a", "b"], nullable: true },
+    expected: { type: "string", enum: ["a", "b", null], nullable: true },
+  },
+  {
+    name: "nullable alternatives are so each",
+    part: { anyOf: [{ enum: ["a"], type: "string" }, { type: "integer" }], nullable: true, description: "d" },
+    expected: {
+      anyOf: [
+        { enum: ["a", null], type: "string", nullable: true },
+        { type: "integer", nullable: true },
+      ],
+      description: "d",
+    },
+  },
   { name: "kinds without null", part: { anyOf: [{ type: "string" }] }, expected: { anyOf: [{ type: "string" }] } },
   {
     name: "inside",
