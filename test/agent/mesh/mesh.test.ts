@@ -212,6 +212,9 @@ describe("a request that reaches any agent is answered", () => {
     expect({ status: response.status, by: servedBy(response) }).toEqual({ status: 200, by: "second" });
     const metrics = await (await fetch(`${entry.serving.url}/metrics`)).text();
     expect(metrics).toMatch(/thormesh_route_extra_attempts_total\{kind="hedge"\} [1-9]/);
+    // The price is that of the one who answered, not of the first choice.
+    const { routes } = (await (await fetch(`${entry.serving.url}/api/v1/mesh`)).json()) as { routes: unknown[] };
+    expect(routes[0]).toMatchObject({ backend: "second", usd: 1, outcome: "answered" });
   });
 
   test("the newest routes say why", async () => {
