@@ -32,3 +32,7 @@ declare module "*.proto" {
   const text: string;
   export = text;
 }
+declare module "*.yaml" {
+  const text: string;
+  export = text;
+}

@@ -1,5 +1,6 @@
 import { join, resolve } from "node:path";
 import { boardPresets } from "#agent/power/device/board-presets.ts";
+import { referencePrices } from "#tools/mesh/reference-offers.ts";
 import { eventually, type Program, startProgram, temporaryDirectory } from "../../../test/e2e/program.ts";
 import { createMosquitto, freePort } from "../../../test/fakes/mosquitto.ts";
 import { type PricedUpstream, startPricedUpstream } from "../../../test/fakes/priced-upstream.ts";
@@ -7,7 +8,7 @@ import { type PricedUpstream, startPricedUpstream } from "../../../test/fakes/pr
 export const benchModel = "all-MiniLM-L6-v2";
 const dimension = 384;
 /** Prices of a request, by kind of backend. */
-export const prices = { board: 0.000_000_8, spot: 0.000_002, "on-demand": 0.000_006 } as const;
+export const prices = { board: referencePrices.peer, ...referencePrices };
 /** Texts a second of the cheaper upstream. */
 export const spotQps = 40;
 /** Part of a real board's capacity that a simulated one has: six of them, and all else, share this machine. */

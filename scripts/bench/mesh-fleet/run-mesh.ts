@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { seededRandom } from "#forecast/lstm/seeded-random.ts";
+import { evenMixUsd } from "#tools/mesh/reference-offers.ts";
 import { readTraffic } from "#tools/reports/backtest/read-traffic.ts";
 import { slowdown } from "../../../test/fakes/machine-speed.ts";
 import { hostBinary, root } from "../start-agent.ts";
@@ -143,7 +144,7 @@ try {
   const usd = replies.reduce((sum, { by }) => sum + priceOf(by), 0);
   const latencies = replies.map(({ ms }) => ms).sort((a, b) => a - b);
   const at = (share: number) => latencies[Math.floor(share * latencies.length)] as number;
-  const uniformUsd = (replies.length * (prices.board + prices.spot + prices["on-demand"])) / 3;
+  const uniformUsd = replies.length * evenMixUsd(prices);
   const share = (wanted: number) => replies.filter(({ by }) => priceOf(by) === wanted).length / replies.length;
   const slow = Math.max(slowBefore, slowdown());
   const perMillion = (sum: number) => (1e6 * sum) / replies.length;

@@ -1,4 +1,6 @@
+import type { MeshOffer } from "#agent/mesh/mesh-config.ts";
 import type { BackendKind } from "#agent/mesh/routing/route-input.ts";
+import { referencePrices } from "#tools/mesh/reference-offers.ts";
 
 /** Servers of one kind. */
 export interface ServerKind {
@@ -38,7 +40,12 @@ export const networkMs = 1;
 
 const board = (name: string, count: number, qps: number): ServerKind => ({
   ...{ name, count, qps },
-  ...{ kind: "peer", lanes: 1, usdPerRequest: 0.000_000_8 },
+  ...{ kind: "peer", lanes: 1, usdPerRequest: referencePrices.peer },
+});
+
+const offer = (kind: MeshOffer["kind"], qps: number, lanes: number): ServerKind => ({
+  ...{ name: kind, kind, count: 1, qps, lanes },
+  usdPerRequest: referencePrices[kind],
 });
 
 const boards: readonly ServerKind[] = [board("large", 8, 330), board("middle", 8, 220), board("small", 4, 120)];
@@ -56,12 +63,7 @@ export const boardsScene = (load: number): Scene => ({
 /** The same boards and three offers; one fifth of the clients is in a hurry. Filled up from the cheapest it is the reference mix, about 50/40/8/2. */
 export const mixScene: Scene = {
   name: "reference mix",
-  servers: [
-    ...boards,
-    { name: "spot", kind: "spot", count: 1, qps: 4_000, lanes: 16, usdPerRequest: 0.000_002 },
-    { name: "serverless", kind: "serverless", count: 1, qps: 2_000, lanes: 90, usdPerRequest: 0.000_004_2 },
-    { name: "on-demand", kind: "on-demand", count: 1, qps: 2_000, lanes: 8, usdPerRequest: 0.000_006 },
-  ],
+  servers: [...boards, offer("spot", 4_000, 16), offer("serverless", 2_000, 90), offer("on-demand", 2_000, 8)],
   qps: 7_800,
   hurried: { share: 0.2, budgetMs: 35 },
 };

@@ -3,6 +3,7 @@ import { Value } from "@sinclair/typebox/value";
 import { decideRoute } from "#agent/mesh/routing/decide-route.ts";
 import { explainRoute } from "#agent/mesh/routing/explain-route.ts";
 import { type RouteCandidate, RouteInput } from "#agent/mesh/routing/route-input.ts";
+import { referenceOffers, referencePrices } from "#tools/mesh/reference-offers.ts";
 
 const aCandidate = (changes: Partial<RouteCandidate> & { readonly id: string }): RouteCandidate => ({
   kind: "peer",
@@ -38,10 +39,10 @@ const route = (...given: Parameters<typeof input>) => {
 };
 
 const home = aCandidate({ id: "home", kind: "home" });
-const device = aCandidate({ id: "device", usdPerRequest: 0.000_000_8, expectedMs: 18 });
-const spot = aCandidate({ id: "offer:spot", kind: "spot", usdPerRequest: 0.000_002, expectedMs: 20 });
-const edge = aCandidate({ id: "offer:edge", kind: "serverless", usdPerRequest: 0.000_004_2, expectedMs: 45 });
-const onDemand = aCandidate({ id: "offer:cloud", kind: "on-demand", usdPerRequest: 0.000_006, expectedMs: 15 });
+const device = aCandidate({ id: "device", usdPerRequest: referencePrices.peer, expectedMs: 18 });
+const [spot, edge, onDemand] = referenceOffers.map(({ name, kind, usdPerRequest, latencyMs }) =>
+  aCandidate({ id: `offer:${name}`, kind, usdPerRequest, expectedMs: latencyMs }),
+) as [RouteCandidate, RouteCandidate, RouteCandidate];
 const busy = (candidate: RouteCandidate, utilization = 0.8) => ({ ...candidate, utilization });
 
 describe("the backend that answers", () => {
@@ -49,9 +50,9 @@ describe("the backend that answers", () => {
     const tiers = [onDemand, edge, spot, device];
     expect(route(tiers)).toBe("device cheapest");
     expect(route([onDemand, edge, spot, busy(device)])).toBe("offer:spot cheapest");
-    expect(route([onDemand, edge, busy(spot), busy(device)])).toBe("offer:edge cheapest");
+    expect(route([onDemand, edge, busy(spot), busy(device)])).toBe("offer:serverless cheapest");
     // 45 ms are too many where 30 are left.
-    expect(route([onDemand, edge, busy(spot), busy(device)], { timeLeftMs: 30 })).toBe("offer:cloud only");
+    expect(route([onDemand, edge, busy(spot), busy(device)], { timeLeftMs: 30 })).toBe("offer:on-demand only");
     expect(route(tiers.map((each) => busy(each)))).toBe("device all-busy");
   });
 
@@ -69,7 +70,7 @@ describe("the backend that answers", () => {
     expect([0, 0.49].map(at)).toEqual(["device cheapest", "device cheapest"]);
     // A third of the other half.
     expect([0.51, 0.66].map(at)).toEqual(["offer:spot cheapest", "offer:spot cheapest"]);
-    expect([0.67, 0.99].map(at)).toEqual(["offer:cloud only", "offer:cloud only"]);
+    expect([0.67, 0.99].map(at)).toEqual(["offer:on-demand only", "offer:on-demand only"]);
     expect(route([half, { ...third, room: 0 }], {}, {}, [0, 0, 0.99])).toBe("device all-busy");
   });
 
@@ -130,7 +131,7 @@ describe("the backend that answers", () => {
   ] as const)("never one with %s", (_, changes, rule) => {
     const one = aCandidate({ id: "one", ...changes });
     expect(route([one], { regions: ["eu"] })).toBe(`refused ${rule}`);
-    expect(route([one, { ...onDemand, region: "eu" }], { regions: ["eu"] })).toBe("offer:cloud only");
+    expect(route([one, { ...onDemand, region: "eu" }], { regions: ["eu"] })).toBe("offer:on-demand only");
   });
 
   test("one that was asked is not asked again", () => {
@@ -141,7 +142,7 @@ describe("the backend that answers", () => {
 
   test("one that was not heard of lately is the last resort; one that may probe is asked", () => {
     const silent = aCandidate({ id: "silent", state: "silent", usdPerRequest: 0 });
-    expect(route([silent, onDemand])).toBe("offer:cloud only");
+    expect(route([silent, onDemand])).toBe("offer:on-demand only");
     expect(route([silent])).toBe("silent last-resort");
     expect(route([aCandidate({ id: "probed", state: "probing" })])).toBe("probed only");
   });
