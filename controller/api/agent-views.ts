@@ -5,7 +5,7 @@ import type { Desired, MinuteData } from "#protocol/messages.ts";
 import {
   type AgentState,
   availabilityOf,
-  liveQpsOf,
+  liveWorkQpsOf,
   offeredOf,
   ownRoleOf,
   recentLatencyMs,
@@ -75,7 +75,7 @@ export function agentView(
     lastHeardMs: agent.lastHeardMs,
     clockSkewMs: clockSkewMs(agent),
     capacityQps: birth?.board.powerModes[0]?.capacityQps ?? null,
-    qps: online ? liveQpsOf(agent) : null,
+    qps: online ? liveWorkQpsOf(agent) : null,
     p50LatencyMs: recentLatencyMs([agent], 0.5),
     p95LatencyMs: recentLatencyMs([agent], 0.95),
     forecastPeakQps: forecast === null ? null : medianPeakQps(forecast),

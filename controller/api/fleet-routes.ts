@@ -5,6 +5,7 @@ import { ServiceError } from "#platform/errors.ts";
 import { needsRole } from "#platform/http/guard/roles.ts";
 import { version } from "#platform/version.ts";
 import { recentLatencyMs } from "../fleet/agent-state.ts";
+import { liveQps } from "../fleet/fleet.ts";
 import { agentView, countAgents, minuteView } from "./agent-views.ts";
 import type { ApiParts } from "./api-parts.ts";
 import { AgentDetail, AgentList, AgentParams, about, ErrorBody, FleetView } from "./schemas.ts";
@@ -48,7 +49,7 @@ export function fleetRoutes(parts: ApiParts) {
           nowMs: nowMs(),
           controller: { version, startedAtMs: parts.startedAtMs, brokerConnected: parts.broker.connected },
           agents: { total: views.length, online: online.length, ...counts },
-          qps: sumOf(online.map(({ qps }) => qps)),
+          qps: liveQps(states),
           p95LatencyMs: recentLatencyMs(states, 0.95),
           watts: sumOf(online.map(({ watts }) => watts)),
           activeCapacityQps: active.reduce(

@@ -163,6 +163,11 @@ export class CostAllocation {
     this.#scale.add(agentId, energyKwh, modeEnergyKwh(mode, utilization, measuredMs));
   }
 
+  /** True for an agent without a model: it passes requests on, and is on as it is. */
+  #isEntry(agentId: string): boolean {
+    return this.#births.get(agentId)?.models.length === 0;
+  }
+
   /** Adds the minute's agents to the sums of all of them on. */
   #closeMinute(): void {
     const modes = new Map(this.#present.map(({ agentId }) => [agentId, modeOf(this.#births.get(agentId) ?? null)]));
@@ -171,6 +176,11 @@ export class CostAllocation {
     const utilization = allOnUtilization(texts, known);
     for (const { agentId, cost } of this.#present) {
       const mode = modes.get(agentId) ?? null;
+      if (mode === null && this.#isEntry(agentId)) {
+        this.#allOnKwh.set(agentId, (this.#allOnKwh.get(agentId) ?? 0) + cost.energyKwh);
+        this.#allOnAmortisationUsd += cost.amortisationUsd;
+        continue;
+      }
       if (mode === null) {
         this.#withoutProfile.add(agentId);
         continue;

@@ -1,5 +1,5 @@
 import { minuteMs } from "#platform/time.ts";
-import { demandOf, offeredTexts } from "#protocol/demand.ts";
+import { demandOf, offeredTexts, workOf } from "#protocol/demand.ts";
 import { addLatencyCounts, emptyLatencyCounts, latencyQuantileMs } from "#protocol/latency-histogram.ts";
 import type { AgentRole, Birth, MinuteData, Presence, Reported } from "#protocol/messages.ts";
 import type { KeptBeat } from "./beats.ts";
@@ -147,6 +147,12 @@ export function liveQpsOf(state: AgentState, minutes = 1): number | null {
   const newest = state.recent.slice(-minutes);
   if (newest.length === 0) return null;
   return newest.reduce((sum, data) => sum + demandOf(data.traffic), 0) / newest.length / 60;
+}
+
+/** The mean work of the agent's newest live minute, texts a second: its own requests and those of other agents; null when there is none. */
+export function liveWorkQpsOf({ recent }: AgentState): number | null {
+  const newest = recent.at(-1);
+  return newest === undefined ? null : workOf(newest.traffic) / 60;
 }
 
 /** Quantile of the latency of the last minutes' requests, in ms, over one or several agents; null without requests. */

@@ -13,6 +13,8 @@ export interface AgentService {
   /** Texts that needed capacity, and those that got it. */
   readonly demandQps: number;
   readonly servedQps: number;
+  /** Texts that this agent computed or should have, those that entered elsewhere too. */
+  readonly workQps: number;
   readonly misses: readonly SloMiss[];
 }
 
@@ -83,7 +85,7 @@ function decay(memory: SloMemory, nowMs: number): SloMemory {
 }
 
 /**
- * Decides what capacity the fleet needs by what users felt. What was offered has to be carried, refused or not. Where the agents that serve
+ * Decides what capacity the fleet needs by what users felt, at the agents that serve and at `entries`, which pass requests on to them. What was offered has to be carried, refused or not. Where the agents that serve
  * are believed to carry it and users are refused or wait all the same, the belief is wrong: the need rises in proportion to what was offered
  * and served, by ×2 at most, then waits for the step to show. It decays once the objective is kept.
  */
@@ -92,8 +94,10 @@ export function decideSloResponse(
   targetUtilization: number,
   before: SloMemory,
   nowMs: number,
+  entries: readonly AgentService[] = [],
 ): { readonly response: SloResponse; readonly memory: SloMemory } {
-  const services = agents.flatMap(({ service }) => service ?? []);
+  const serving = agents.flatMap(({ service }) => service ?? []);
+  const services = [...serving, ...entries];
   const troubled = services.filter(({ misses }) => misses.length > 0);
   const rules = new Set(troubled.flatMap(({ misses }) => misses.map(({ rule }) => rule)));
   const rule = causes.find((cause) => rules.has(cause)) ?? "kept";
@@ -106,7 +110,7 @@ export function decideSloResponse(
   const wantsCapacity = rule === "refused" || rule === "slow";
   const unused = agents.filter(
     ({ serves, service }) =>
-      wantsCapacity && serves && service !== null && service.demandQps < (hardlyAsked * offeredQps) / services.length,
+      wantsCapacity && serves && service !== null && service.workQps < (hardlyAsked * offeredQps) / serving.length,
   );
   let memory = rule === "kept" ? decay(before, nowMs) : { ...before, decayedAtMs: nowMs };
   const everyone = agents.map(({ agentId }) => agentId);

@@ -2,10 +2,10 @@ import type { AgentState } from "#controller/fleet/agent-state.ts";
 import { secondMs } from "#platform/time.ts";
 import type { AgentService } from "./decide-slo-response.ts";
 import { findMisses, type SloMiss } from "./find-misses.ts";
-import { type ServiceWindow, serviceWindows } from "./service-window.ts";
+import { type ModelService, type ServiceWindow, serviceWindows } from "./service-window.ts";
 import type { SloConfig } from "./slo-config.ts";
 
-const sum = (window: ServiceWindow, key: "requests" | "refused" | "failed" | "demandTexts" | "servedTexts") =>
+const sum = (window: ServiceWindow, key: Exclude<keyof ModelService, "model" | "p95Ms">) =>
   window.models.reduce((total, service) => total + service[key], 0);
 
 /** True when users of this agent were not given what they were promised in the newest seconds that it told of. */
@@ -33,6 +33,7 @@ export function observeService(agent: AgentState, config: SloConfig, nowMs: numb
     // The highest of the stretches: traffic that rises is not averaged with what was before.
     demandQps: Math.max(...windows.map((window) => sum(window, "demandTexts") / (window.windowMs / secondMs))),
     servedQps: sum(shown, "servedTexts") / seconds,
+    workQps: sum(shown, "workTexts") / seconds,
     misses,
   };
 }

@@ -2,7 +2,7 @@ import type { AgentState } from "#controller/fleet/agent-state.ts";
 import { beatsOf } from "#controller/fleet/beats.ts";
 import { newestMinuteMs } from "#controller/fleet/clock-skew.ts";
 import { minuteMs, secondMs } from "#platform/time.ts";
-import { demandTexts } from "#protocol/demand.ts";
+import { demandTexts, workTexts } from "#protocol/demand.ts";
 import { latencyQuantileMs } from "#protocol/latency-histogram.ts";
 import type { AgentRole, Beat, MinuteData, RefusedRequests } from "#protocol/messages.ts";
 
@@ -18,6 +18,8 @@ export interface ModelService {
   /** Texts that needed capacity, and of these the ones that got it. */
   readonly demandTexts: number;
   readonly servedTexts: number;
+  /** Texts that the agent computed or should have, those of other agents' requests too. */
+  readonly workTexts: number;
   /** Null without requests. */
   readonly p95Ms: number | null;
 }
@@ -33,6 +35,8 @@ interface Counts {
   readonly texts: number;
   readonly cachedTexts?: number;
   readonly refused?: RefusedRequests;
+  readonly sentTexts?: number;
+  readonly peerTexts?: number;
 }
 
 function serviceOf(model: string, requests: number, counts: Counts, p95Ms: number | null): ModelService {
@@ -42,6 +46,7 @@ function serviceOf(model: string, requests: number, counts: Counts, p95Ms: numbe
     ...{ model, requests, p95Ms, refused: ofCauses("queue", "deadline"), failed: ofCauses("error") },
     demandTexts: demandTexts(counts),
     servedTexts: counts.texts - (counts.cachedTexts ?? 0),
+    workTexts: workTexts(counts),
   };
 }
 
@@ -64,7 +69,8 @@ function ofMinute({ role, traffic }: { role: AgentRole; traffic: MinuteData["tra
     const requests = models.reduce((sum, each) => sum + each.requests, 0);
     const texts = models.reduce((sum, each) => sum + each.servedTexts, 0);
     const demand = (failed + refused) * (requests > 0 ? texts / requests : 1);
-    models.push({ model: anyModel, requests: 0, refused, failed, demandTexts: demand, servedTexts: 0, p95Ms: null });
+    const none = { requests: 0, servedTexts: 0, p95Ms: null };
+    models.push({ model: anyModel, refused, failed, demandTexts: demand, workTexts: demand, ...none });
   }
   const windowMs = Math.max(secondMs, traffic.observedMs);
   return { endMs: traffic.minuteStartMs + minuteMs, windowMs, models };

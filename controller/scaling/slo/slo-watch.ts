@@ -43,11 +43,16 @@ export class SloWatch {
         const service = observeService(agent, this.#config, nowMs);
         return { agentId, capacityQps, serves: ownRoleOf(agent) === "active", service };
       });
-    const { response, memory } = decideSloResponse(serving, this.#targetUtilization, this.#memory, nowMs);
+    const areServing = new Set(serving.map(({ agentId }) => agentId));
+    const entries = agents.flatMap((agent) => {
+      const service = areServing.has(agent.agentId) ? null : observeService(agent, this.#config, nowMs);
+      return service !== null && service.requestsPerS > 0 ? [service] : [];
+    });
+    const { response, memory } = decideSloResponse(serving, this.#targetUtilization, this.#memory, nowMs, entries);
     this.#memory = memory;
     const { rule, demandQps, starting } = response;
     const burn = burnRate(
-      serving.flatMap(({ service }) => service ?? []),
+      [...serving.flatMap(({ service }) => service ?? []), ...entries],
       this.#config,
     );
     return {

@@ -226,6 +226,17 @@ describe("all on in the top mode", () => {
     expect(report.allOn).toBeNull();
     expect(report.allOnUnknownReason).toContain("thor-2");
   });
+
+  test("an agent without a model is on as it is: boards are compared all the same", () => {
+    const { board, ...rest } = aBirth();
+    const entry = { ...rest, board: { ...board, kind: "none" as const, powerModes: [] }, models: [] };
+    const report = reportOf([aMinute({ requests: 10 }), aMinute({ agentId: "entry", power: null })], {
+      "thor-1": aBirth(),
+      entry,
+    });
+    expect(report.allOnUnknownReason).toBeNull();
+    expect(report.allOn?.amortisationUsd).toBeCloseTo(report.amortisationUsd, 12);
+  });
 });
 
 test("every minute is compared, the last one too; utilisation is weighted by the time observed", () => {

@@ -13,6 +13,7 @@ const wait = (p95Ms: number) => ({ rule: "slow", model: "mini", p95Ms, targetMs:
 
 const service = (given: Partial<AgentService> = {}): AgentService => ({
   ...{ agentId: "a", windowS: 10, requestsPerS: 60, refusedPerS: 0, failedPerS: 0, demandQps: 60, servedQps: 60 },
+  workQps: given.demandQps ?? 60,
   misses: [],
   ...given,
 });
@@ -87,6 +88,27 @@ test.each<[string, Partial<AgentService> | null, string[]]>([
   // More agents would not be asked either.
   expect(memory.ratio > 1).toBe(unused.length === 0);
   expect(decide([agent(), agent({ agentId: "b", felt })]).response.unused).toEqual([]);
+});
+
+describe("at an entry, which passes requests on to those that serve", () => {
+  const behind = (agentId: string, workQps: number) =>
+    agent({ agentId, felt: { requestsPerS: 0, demandQps: 0, servedQps: 0, workQps } });
+  const entry = service({ agentId: "entry", demandQps: 100, servedQps: 80, workQps: 0, misses: [refusal] });
+  const decideWith = (agents: readonly ServingAgent[]) => decideSloResponse(agents, 0.8, noMemory, nowMs, [entry]);
+
+  test("what users feel there counts, and more capacity is needed", () => {
+    const { response, memory } = decideWith([behind("a", 40), behind("b", 40)]);
+    expect(response).toMatchObject({ rule: "refused", starting: [], unused: [] });
+    expect(response.agents.map(({ agentId }) => agentId)).toEqual(["entry"]);
+    expect(memory).toMatchObject({ ratio: 1.25, agentIds: ["a", "b"] });
+    expect(response.demandQps).toBeCloseTo(1.25 * 2 * 336 * 0.8, 6);
+  });
+
+  test("an agent that computes nothing of it is hardly asked, and more of them would help no more", () => {
+    const { response, memory } = decideWith([behind("a", 80), behind("b", 4)]);
+    expect(response.unused).toEqual(["b"]);
+    expect(memory.ratio).toBe(1);
+  });
 });
 
 describe("what was found wanting", () => {

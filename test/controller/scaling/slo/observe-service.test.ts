@@ -28,7 +28,7 @@ describe("what users of an agent felt", () => {
     const flood = { requests: 170, texts: 340, cachedTexts: 40, refused: refused("queue", 430) };
     expect(observeService(beating({ agoS: 3, model: flood }), config, nowMs)).toEqual({
       ...{ agentId: "thor-1", windowS: 10, requestsPerS: 60, refusedPerS: 43, failedPerS: 0 },
-      ...{ demandQps: 73, servedQps: 30 },
+      ...{ demandQps: 73, servedQps: 30, workQps: 73 },
       misses: [{ rule: "refused", model: "mini", requests: 430 }],
     });
   });
