@@ -13,7 +13,7 @@ import { demoBoards, fleetCapacityQps } from "./fleet/demo-fleet.ts";
 import { FleetProcesses } from "./fleet/fleet-processes.ts";
 import { findFreePorts } from "./fleet/free-ports.ts";
 import { planScale } from "./fleet/plan-scale.ts";
-import { measureMachine, sendOptions, startFleet } from "./fleet/start-fleet.ts";
+import { sendOptions, startCloud, startFleet } from "./fleet/start-fleet.ts";
 import { secondActFromMs } from "./second-act.ts";
 import { type ReplaySurroundings, replayTrace } from "./traffic/replay-trace.ts";
 import { createTexts } from "./traffic/texts.ts";
@@ -38,7 +38,7 @@ const textCount = 4_000;
 const textExponent = 1;
 const seed = 1995;
 
-const nothing = { energyKwh: 0, costUsd: 0, energyUsd: 0, amortisationUsd: 0 };
+const nothing = { energyKwh: 0, costUsd: 0, energyUsd: 0, amortisationUsd: 0, offersUsd: 0 };
 const nothingSpent: CostView = { run: nothing, reference: nothing };
 
 /** Error of Ctrl-C before there was anything to report. */
@@ -106,9 +106,9 @@ export async function runDemo(
   process.on("exit", atExit);
   try {
     progress.say("measuring how fast this machine is");
-    const [probePort = 0, unusedBroker = 0, ...ports] = await findFreePorts(boards.length + 4, Math.random);
-    const probePorts = { agent: probePort, unusedBroker };
-    const machine = await unlessStopped(measureMachine(processes, directory, probePorts, nextText));
+    const [cloudPort = 0, unusedBroker = 0, ...ports] = await findFreePorts(boards.length + 5, Math.random);
+    const cloudPorts = { agent: cloudPort, unusedBroker };
+    const machine = await unlessStopped(startCloud(processes, directory, cloudPorts, nextText));
     progress.say(`this machine: one agent answers ${machine.qps.toFixed(0)} requests/s`);
     const limitQps = Math.max(minPeakQps, machine.qps * shareOfMeasuredQps);
     const scale = planScale({
@@ -135,19 +135,21 @@ export async function runDemo(
       ports,
       clock: clockConfig,
       capacityScale: scale.capacityScale,
+      cloudUrl: machine.url,
       slowFromMs: secondActMs,
       // The controller decides nothing before there is traffic.
       warmUpRealMs: leadMs + 4_000,
     };
-    const { controllerUrl, agents } = await unlessStopped(startFleet(processes, plan, (line) => progress.say(line)));
+    const { controllerUrl, entryUrl, agents } = await unlessStopped(
+      startFleet(processes, plan, (line) => progress.say(line)),
+    );
     progress.say(`traffic: ${traceName}, ${formatClock(fromMs)} to ${formatTime(toMs)} UTC`);
     const realRequests = (minuteStartMs: number) => requestsInMinute(trace, minuteStartMs) * scale.demandFactor;
     const replay = await replayTrace(
       processes,
       {
         clock: createClock(clockConfig),
-        controllerUrl,
-        agents,
+        ...{ controllerUrl, entryUrl, agents },
         boards,
         scale,
         requestsInMinute: realRequests,
@@ -171,6 +173,7 @@ export async function runDemo(
       agents: boards.length,
       traffic: replay.traffic,
       acts,
+      routes: fleet.routes,
       capacities: fleet.capacities,
       decisions: fleet.decisions,
       modeSwitches: fleet.modeSwitches,

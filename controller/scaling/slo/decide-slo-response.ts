@@ -49,6 +49,8 @@ export interface SloResponse {
   readonly starting: readonly string[];
   /** Agents whose users are affected. */
   readonly agents: readonly AgentService[];
+  /** Agents that should compute faster for them: themselves, or all that serve where the requests enter elsewhere. */
+  readonly computing: readonly string[];
   /** Agents that serve and are hardly asked, while users of others are affected: requests do not reach them. */
   readonly unused: readonly string[];
 }
@@ -123,5 +125,7 @@ export function decideSloResponse(
   // While users get what they are promised, seconds say less than minutes.
   const demandQps = services.length === 0 ? null : Math.max(rule === "kept" ? 0 : offeredQps, needOf(memory));
   const ids = unused.map(({ agentId }) => agentId);
-  return { response: { rule, demandQps, starting, agents: troubled, unused: ids }, memory };
+  const isAtEntry = entries.some(({ misses }) => misses.length > 0);
+  const computing = isAtEntry ? everyone : troubled.map(({ agentId }) => agentId);
+  return { response: { rule, demandQps, starting, agents: troubled, computing, unused: ids }, memory };
 }

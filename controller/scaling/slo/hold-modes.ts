@@ -12,12 +12,12 @@ export interface HeldModesParts {
 
 /** Returns the modes that agents in trouble are to hold from now on. */
 export function heldModes(
-  { rule, agents }: SloResponse,
+  { rule, computing }: SloResponse,
   { fleet, desired }: HeldModesParts,
   nowMs: number,
 ): ModeChange[] {
   if (rule !== "refused" && rule !== "slow") return [];
-  const troubled = agents.map(({ agentId }): TroubledAgent => {
+  const troubled = computing.map((agentId): TroubledAgent => {
     const agent = fleet.get(agentId);
     const { powerMode = null, powerModeUntilMs = null } = desired.documents.get(agentId) ?? {};
     return {

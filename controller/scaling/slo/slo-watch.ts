@@ -51,10 +51,7 @@ export class SloWatch {
     const { response, memory } = decideSloResponse(serving, this.#targetUtilization, this.#memory, nowMs, entries);
     this.#memory = memory;
     const { rule, demandQps, starting } = response;
-    const burn = burnRate(
-      [...serving.flatMap(({ service }) => service ?? []), ...entries],
-      this.#config,
-    );
+    const burn = burnRate([...serving.flatMap(({ service }) => service ?? []), ...entries], this.#config);
     return {
       ...{ response, burn },
       input: demandQps === null ? undefined : { rule, demandQps, starting },

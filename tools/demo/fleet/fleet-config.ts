@@ -5,6 +5,8 @@ import type { ControllerConfig } from "#controller/config.ts";
 import type { ClockConfig } from "#platform/clock.ts";
 import { minuteMs } from "#platform/time.ts";
 import { secondActSpeed } from "#tools/demo/second-act.ts";
+import { promised } from "#tools/demo/traffic/service-record.ts";
+import { referenceOffers, referencePrices } from "#tools/mesh/reference-offers.ts";
 import type { DemoBoard } from "./demo-fleet.ts";
 
 /** Configuration without the values that are defaults. */
@@ -26,6 +28,9 @@ export interface FleetSettings {
   readonly controllerPort: number;
   readonly brokerPort: number;
 }
+
+/** Agent at which all requests enter. */
+export const entryId = "entry";
 
 /** Capacity of an agent and thresholds of the power policy in a full-size fleet, requests a second. */
 const fullSize = { capacityPerReplicaQps: 350, highQps: 300, lowQps: 100 } as const;
@@ -92,6 +97,11 @@ export function controllerConfig(
  */
 const training = { window: "00:00-00:00", minDays: 0.25, maxMinutes: 0.5, units: "tiny" } as const;
 
+const agentBroker = (settings: FleetSettings) => ({
+  url: `mqtt://127.0.0.1:${settings.brokerPort}`,
+  keyFile: brokerKeyPath(controllerStateDir(settings)),
+});
+
 export function agentConfig(settings: FleetSettings, board: DemoBoard, port: number): Partially<AgentConfig> {
   const { capacityScale } = settings;
   return {
@@ -99,10 +109,7 @@ export function agentConfig(settings: FleetSettings, board: DemoBoard, port: num
     id: board.agentId,
     region: "demo",
     stateDir: join(settings.directory, board.agentId),
-    broker: {
-      url: `mqtt://127.0.0.1:${settings.brokerPort}`,
-      keyFile: brokerKeyPath(controllerStateDir(settings)),
-    },
+    broker: agentBroker(settings),
     // One thread: the agents share this machine's cores, and short texts gain nothing from a second one.
     // No cache: the demo repeats its texts, and must compute each.
     serving: { host: "127.0.0.1", port, threads: 1, cacheBytes: 0, grpc: { enabled: false } },
@@ -120,17 +127,58 @@ export function agentConfig(settings: FleetSettings, board: DemoBoard, port: num
         minDwellS: calmMinutes * 60,
       },
     },
+    // A request stands for as many as the board is slowed down, and costs as much.
+    mesh: { usdPerRequest: referencePrices.peer / capacityScale },
     forecast: { training },
     clock: settings.clock,
   };
 }
 
-/** Creates the configuration of an agent that serves as fast as this machine can, to measure its speed. */
-export function probeConfig(directory: string, port: number, brokerPort: number): Partially<AgentConfig> {
+/**
+ * Creates the configuration of the clients' one address: an agent without a model or a board, which passes requests on to the boards and, beyond
+ * what they carry, to the offers of the example. Their prices and capacities are scaled as the boards are.
+ * @param cloudUrl address of the agent that stands for all places outside the fleet
+ */
+export function entryConfig(settings: FleetSettings, port: number, cloudUrl: string): Partially<AgentConfig> {
+  const { capacityScale, clock } = settings;
   return {
     fleet,
-    id: "probe",
-    stateDir: join(directory, "probe"),
+    id: entryId,
+    role: "standby",
+    stateDir: join(settings.directory, entryId),
+    broker: agentBroker(settings),
+    serving: { host: "127.0.0.1", port, model: "none", cacheBytes: 0, grpc: { enabled: false } },
+    power: { board: "none" },
+    // What the boards cost is told apart from the machine that clients ask.
+    prices: { amortisationUsdPerHour: 0 },
+    mesh: {
+      targetMs: promised.p95Ms,
+      offers: referenceOffers.map((offer) => ({
+        ...offer,
+        ...{
+          url: cloudUrl,
+          keyFile: null,
+          models: Object.fromEntries(Object.keys(offer.models).map((id) => [id, id])),
+        },
+        usdPerRequest: offer.usdPerRequest / capacityScale,
+        // Texts a second of real time.
+        capacityQps: offer.capacityQps * capacityScale * clock.speed,
+      })),
+    },
+    forecast: { training: { enabled: false } },
+    clock,
+  };
+}
+
+/**
+ * Creates the configuration of an agent that serves as fast as this machine can: it is measured, and then stands for the places outside the
+ * fleet.
+ */
+export function cloudConfig(directory: string, port: number, brokerPort: number): Partially<AgentConfig> {
+  return {
+    fleet: "cloud",
+    id: "cloud",
+    stateDir: join(directory, "cloud"),
     // No broker listens there: an agent serves without one.
     broker: { url: `mqtt://127.0.0.1:${brokerPort}` },
     serving: { host: "127.0.0.1", port, threads: 1, cacheBytes: 0, grpc: { enabled: false } },

@@ -9,9 +9,18 @@ const bounds = { timeoutMs: 5_000, maxBytes: 16 * 1024 * 1024 } as const;
  * @throws Error when the address can't be reached, takes longer than five seconds or does not answer with success.
  */
 export async function getJson(url: string): Promise<unknown> {
+  return await (await get(url)).json();
+}
+
+/** Fetches text, and throws as {@link getJson} does. */
+export async function getText(url: string): Promise<string> {
+  return await (await get(url)).text();
+}
+
+async function get(url: string): Promise<Response> {
   const response = await fetchBounded(url, bounds);
   if (!response.ok) throw new Error(`${redactUrl(url)} answers HTTP ${response.status}`);
-  return await response.json();
+  return response;
 }
 
 /** True if an address answers with success. */

@@ -1,17 +1,24 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { AgentStatus } from "#agent/agent-status.ts";
 import { type ClockConfig, createClock } from "#platform/clock.ts";
 import { fetchBounded } from "#platform/fetch/fetch-bounded.ts";
 import { selfCommand } from "#platform/process/self-command.ts";
 import { minuteMs } from "#platform/time.ts";
-import { Balancer } from "#tools/demo/traffic/balancer.ts";
 import { type SendOptions, type SendResult, sendEmbedding } from "#tools/demo/traffic/send-embedding.ts";
 import type { ChildProcess } from "./child-process.ts";
 import { createControllerClient } from "./controller-client.ts";
 import type { DemoBoard } from "./demo-fleet.ts";
-import { agentConfig, controllerConfig, type FleetSettings, probeConfig } from "./fleet-config.ts";
+import {
+  agentConfig,
+  cloudConfig,
+  controllerConfig,
+  entryConfig,
+  entryId,
+  type FleetSettings,
+} from "./fleet-config.ts";
 import type { FleetProcesses } from "./fleet-processes.ts";
-import { answersOk } from "./http-json.ts";
+import { answersOk, getJson } from "./http-json.ts";
 
 /** Time limit of a start: unpacking libraries and loading four models takes seconds, longer on a slow disk. */
 const readyTimeoutMs = minuteMs;
@@ -65,51 +72,62 @@ async function measureQps(send: () => Promise<SendResult>, durationMs: number): 
 }
 
 /**
- * Starts a separate agent, measures it and stops it.
- * @returns the rate that it answers without limits, requests a second, and the real time until it was ready
+ * Starts an agent outside the fleet and measures it. It goes on, as the place that requests are sent to when the fleet is full.
+ * @returns the rate that it answers without limits, requests a second, the real time until it was ready, and its address
  */
-export async function measureMachine(
+export async function startCloud(
   processes: FleetProcesses,
   directory: string,
   ports: { readonly agent: number; readonly unusedBroker: number },
   nextText: () => string,
-): Promise<{ readonly qps: number; readonly startMs: number }> {
+): Promise<{ readonly qps: number; readonly startMs: number; readonly url: string }> {
   const startedMs = performance.now();
-  const path = await writeConfig(directory, "probe", probeConfig(directory, ports.agent, ports.unusedBroker));
-  const child = startProcess(processes, "probe agent", "agent", path);
+  const path = await writeConfig(directory, "cloud", cloudConfig(directory, ports.agent, ports.unusedBroker));
+  const child = startProcess(processes, "cloud", "agent", path);
   const url = `http://127.0.0.1:${ports.agent}`;
   await processes.waitUntil(child, "ready", readyTimeoutMs, () => answersOk(`${url}/readyz`));
   const startMs = performance.now() - startedMs;
-  const balancer = new Balancer();
-  balancer.update([{ agentId: "probe", url, weight: 1 }]);
-  const send = () => sendEmbedding(balancer, "native", nextText(), sendOptions);
+  const send = () => sendEmbedding({ url, shape: "native" }, nextText(), sendOptions);
   const qps = await processes.guard(measureQps(send, measureMs));
-  await child.stop(5_000);
-  return { qps, startMs };
+  return { qps, startMs, url };
 }
 
 export interface FleetPlan {
   readonly directory: string;
   readonly boards: readonly DemoBoard[];
-  /** Ports of the controller, of the broker, then of each board. */
+  /** Ports of the controller, of the broker, of the entry, then of each board. */
   readonly ports: readonly number[];
+  /** Address of the agent that stands for the places outside the fleet. */
+  readonly cloudUrl: string;
   readonly clock: ClockConfig;
   readonly capacityScale: number;
   readonly slowFromMs: number;
   readonly warmUpRealMs: number;
 }
 
+/** Starts the clients' address. */
+async function startEntry(processes: FleetProcesses, plan: FleetPlan, settings: FleetSettings, port: number) {
+  const path = await writeConfig(plan.directory, entryId, entryConfig(settings, port, plan.cloudUrl));
+  return { url: `http://127.0.0.1:${port}`, child: startProcess(processes, `agent ${entryId}`, "agent", path) };
+}
+
+/** True once an agent knows these others. */
+async function knowsPeers(url: string, ids: readonly string[]): Promise<boolean> {
+  const { peers } = (await getJson(`${url}/api/v1/status`)) as Pick<AgentStatus, "peers">;
+  return ids.every((id) => peers.some(({ agentId }) => agentId === id));
+}
+
 /**
- * Starts controller and agents; resolves with their addresses when all agents are ready and the controller knows them.
+ * Starts controller, agents and entry; resolves with their addresses when all agents are ready and both controller and entry know them.
  * @throws FleetFailure naming a process that was not ready
  */
 export async function startFleet(
   processes: FleetProcesses,
   plan: FleetPlan,
   say: (line: string) => void,
-): Promise<{ controllerUrl: string; agents: { agentId: string; url: string }[] }> {
+): Promise<{ controllerUrl: string; entryUrl: string; agents: { agentId: string; url: string }[] }> {
   const { directory, boards, clock, capacityScale, slowFromMs } = plan;
-  const [controllerPort = 0, brokerPort = 0, ...agentPorts] = plan.ports;
+  const [controllerPort = 0, brokerPort = 0, entryPort = 0, ...agentPorts] = plan.ports;
   const settings: FleetSettings = { directory, clock, capacityScale, slowFromMs, controllerPort, brokerPort };
   const controllerUrl = `http://127.0.0.1:${controllerPort}`;
   const controllerPath = await writeConfig(
@@ -132,6 +150,7 @@ export async function startFleet(
       };
     }),
   );
+  const entry = await startEntry(processes, plan, settings, entryPort);
   await Promise.all(
     agents.map(async ({ board, url, child }) => {
       await processes.waitUntil(child, "ready", readyTimeoutMs, () => answersOk(`${url}/readyz`));
@@ -146,9 +165,18 @@ export async function startFleet(
       boards.length
     );
   });
+  const ids = boards.map(({ agentId }) => agentId);
+  await processes.waitUntil(entry.child, "in contact with all agents", readyTimeoutMs, () =>
+    knowsPeers(entry.url, ids).catch(() => false),
+  );
+  say(`clients know one address, ${entry.url}; why each request went where: thormesh why --route ${entry.url}`);
   // Verifies that the processes share the clock.
   const driftMs = (await processes.guard(controller.fleet())).nowMs - createClock(clock).nowMs();
   if (Math.abs(driftMs) > clock.speed * 5_000)
     throw new Error(`the controller's clock is off by ${driftMs} ms. This is a bug.`);
-  return { controllerUrl, agents: agents.map(({ board, url }) => ({ agentId: board.agentId, url })) };
+  return {
+    controllerUrl,
+    entryUrl: entry.url,
+    agents: agents.map(({ board, url }) => ({ agentId: board.agentId, url })),
+  };
 }

@@ -3,7 +3,7 @@ import { minuteMs } from "#platform/time.ts";
 import type { TrafficCounts } from "#tools/demo/view/snapshot.ts";
 import { LatencyQuantiles } from "./latency-quantiles.ts";
 import { paceMinute } from "./pace.ts";
-import type { ApiShape, SendResult } from "./send-embedding.ts";
+import type { Client, SendResult } from "./send-embedding.ts";
 
 /** Limit of requests in flight; others wait, so that a stuck fleet does not fill the memory. */
 const maxInFlight = 1_000;
@@ -16,7 +16,9 @@ export interface LoadOptions {
   /** Number of real requests in the clock minute that begins at `minuteStartMs`. */
   readonly requestsInMinute: (minuteStartMs: number) => number;
   readonly nextText: () => string;
-  readonly send: (shape: ApiShape, text: string) => Promise<SendResult>;
+  /** They take turns. */
+  readonly clients: readonly [Client, ...Client[]];
+  readonly send: (client: Client, text: string) => Promise<SendResult>;
   /** Called with the result of every request, and the clock's time at which it was sent. */
   readonly onResult: (sentAtMs: number, result: SendResult) => void;
 }
@@ -92,10 +94,11 @@ export class LoadGenerator {
     const nowMs = this.#options.realNowMs();
     this.#sentAtMs.push(nowMs);
     if (this.#sentAtMs.length > 1_000) this.#forgetOld(nowMs);
-    const shape: ApiShape = this.#sent % 2 === 0 ? "native" : "openai";
+    const { clients, clock, nextText, send } = this.#options;
+    const client = clients[this.#sent % clients.length] ?? clients[0];
     this.#sent += 1;
-    const sentAtMs = this.#options.clock.nowMs();
-    const done = this.#options.send(shape, this.#options.nextText()).then((result) => {
+    const sentAtMs = clock.nowMs();
+    const done = send(client, nextText()).then((result) => {
       this.#retries += result.retries;
       if (result.ok) {
         this.#latencies.record(result.latencyMs);

@@ -11,7 +11,6 @@ import { formatTime } from "#tools/demo/view/format.ts";
 import { renderProgress, renderView, type ScreenSize } from "#tools/demo/view/render-view.ts";
 import type { Act, DemoSnapshot } from "#tools/demo/view/snapshot.ts";
 import type { Progress } from "#tools/demo/view/terminal.ts";
-import { Balancer } from "./balancer.ts";
 import { LoadGenerator } from "./load-generator.ts";
 import { type SendOptions, sendEmbedding } from "./send-embedding.ts";
 import { ServiceRecord } from "./service-record.ts";
@@ -26,6 +25,8 @@ const trainingEndMs = minuteMs;
 interface ReplayPlan {
   readonly clock: Clock;
   readonly controllerUrl: string;
+  /** The only address that clients know. */
+  readonly entryUrl: string;
   readonly agents: readonly { readonly agentId: string; readonly url: string }[];
   readonly boards: readonly DemoBoard[];
   readonly scale: DemoScale;
@@ -64,13 +65,12 @@ export async function replayTrace(
   const startedMs = performance.now();
   /** End of the traffic; later events don't belong to it. */
   let endedMs = untilMs;
-  const balancer = new Balancer();
   const fleet = new FleetFollower({
     controller: createControllerClient(plan.controllerUrl),
     boards: plan.boards,
     agents: plan.agents,
     capacityScale: scale.capacityScale,
-    balancer,
+    entryUrl: plan.entryUrl,
     sinceMs: fromMs,
     untilMs: () => Math.min(clock.nowMs(), endedMs),
     nowMs: () => clock.nowMs(),
@@ -83,7 +83,11 @@ export async function replayTrace(
     clock,
     requestsInMinute: plan.requestsInMinute,
     nextText: plan.nextText,
-    send: (shape, text) => sendEmbedding(balancer, shape, text, plan.sendOptions),
+    clients: [
+      { url: plan.entryUrl, shape: "native" },
+      { url: plan.entryUrl, shape: "openai" },
+    ],
+    send: (client, text) => sendEmbedding(client, text, plan.sendOptions),
     onResult(sentAtMs, result) {
       services[sentAtMs < plan.secondActMs ? 0 : 1].record(sentAtMs, result);
       if (!result.ok) progress.say(`a request failed: ${result.failure}`);
@@ -114,6 +118,7 @@ export async function replayTrace(
       scale,
       sentQps: load.sentQps(),
       traffic: load.counts(),
+      routes: fleet.routes,
       agents: fleet.agents,
       forecast: forecast === undefined ? null : { peakQps: Math.max(...forecast.qps), model: forecast.model },
       trainings: training.trainings(),

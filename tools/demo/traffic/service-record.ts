@@ -19,6 +19,8 @@ export interface Service {
   readonly missedMinutes: number;
   /** Start of the first minute since which all were kept; null if the newest was not. */
   readonly keptSinceMs: number | null;
+  /** Answered requests by the place that answered, as the clients were told. */
+  readonly servedBy: Readonly<Record<string, number>>;
 }
 
 interface Minute {
@@ -34,11 +36,12 @@ const isMissed = ({ requests, lost, slow }: Minute) =>
 export class ServiceRecord {
   readonly #latencies = new LatencyQuantiles();
   readonly #minutes = new Map<number, Minute>();
+  readonly #servedBy = new Map<string, number>();
   #failed = 0;
   #refused = 0;
 
   /** @param sentAtMs clock time */
-  record(sentAtMs: number, { ok, latencyMs, refusals }: SendResult): void {
+  record(sentAtMs: number, { ok, latencyMs, refusals, servedBy }: SendResult): void {
     const startMs = Math.floor(sentAtMs / minuteMs) * minuteMs;
     const minute = this.#minutes.get(startMs) ?? { requests: 0, lost: 0, slow: 0 };
     this.#minutes.set(startMs, minute);
@@ -48,6 +51,7 @@ export class ServiceRecord {
     if (!ok || refusals > 0) minute.lost += 1;
     if (latencyMs > promised.p95Ms) minute.slow += 1;
     if (ok) this.#latencies.record(latencyMs);
+    if (ok) this.#servedBy.set(servedBy ?? "unknown", (this.#servedBy.get(servedBy ?? "unknown") ?? 0) + 1);
   }
 
   summary(): Service {
@@ -62,6 +66,7 @@ export class ServiceRecord {
       minutes: minutes.length,
       missedMinutes: minutes.filter(isMissed).length,
       keptSinceMs: startsMs[lastMissed + 1] ?? null,
+      servedBy: Object.fromEntries(this.#servedBy),
     };
   }
 }

@@ -3,13 +3,14 @@ import type { CostReport } from "#controller/cost/cost-report.ts";
 import type { ForecastAccuracy, ForecastReport } from "#protocol/messages.ts";
 import type { ControllerClient } from "#tools/demo/fleet/controller-client.ts";
 import { type DemoBoard, profileCapacityQps } from "#tools/demo/fleet/demo-fleet.ts";
-import type { Balancer } from "#tools/demo/traffic/balancer.ts";
+import { getText } from "#tools/demo/fleet/http-json.ts";
 import { type MeasuredCapacity, measuredCapacities } from "./follow-capacity.ts";
 import type { PowerModeSwitch } from "./report.ts";
-import type { AgentSnapshot, CapacityFound, CostView, DecisionSummary } from "./snapshot.ts";
+import { readRoutes } from "./routes.ts";
+import type { AgentSnapshot, CapacityFound, CostView, DecisionSummary, RoutesView } from "./snapshot.ts";
 
-/** Real time between two queries of the agents, and of cost and decisions (which cost the controller more). */
-const agentsPeriodMs = 150;
+/** Real time between two queries of the agents, and of routes, cost and decisions (which cost the controller more). */
+const agentsPeriodMs = 400;
 const recordsPeriodMs = 1_500;
 
 interface FollowOptions {
@@ -19,7 +20,8 @@ interface FollowOptions {
   readonly agents: readonly { readonly agentId: string; readonly url: string }[];
   /** Factor from the boards' full-size profiles to their capacity here. */
   readonly capacityScale: number;
-  readonly balancer: Balancer;
+  /** Address at which all requests enter. */
+  readonly entryUrl: string;
   /** Start of the traffic in clock time; earlier records are ignored. */
   readonly sinceMs: number;
   /** Returns the end of the interval for cost and decisions: now, or the end of the traffic. */
@@ -27,7 +29,13 @@ interface FollowOptions {
   readonly nowMs: () => number;
 }
 
-function snapshotOf(view: AgentView, { preset }: DemoBoard, capacityScale: number, measuredQps: number | null) {
+function snapshotOf(
+  view: AgentView,
+  { preset }: DemoBoard,
+  capacityScale: number,
+  measuredQps: number | null,
+  share: number | null,
+) {
   const profileQps = profileCapacityQps(preset, view.powerMode.reported);
   return {
     agentId: view.agentId,
@@ -40,21 +48,17 @@ function snapshotOf(view: AgentView, { preset }: DemoBoard, capacityScale: numbe
     profileQps: profileQps === null ? null : profileQps * capacityScale,
     measuredQps,
     forecastPeakQps: view.forecastPeakQps,
-    p95LatencyMs: view.p95LatencyMs,
+    share,
   } satisfies AgentSnapshot;
 }
 
-/** Agents that serve and should serve: agents that the controller puts on standby get no more requests. */
-export function servingTargets(views: readonly AgentView[]): { agentId: string; url: string; weight: number }[] {
-  return views.flatMap(({ agentId, status, role, url, capacityQps }) =>
-    status === "online" &&
-    role.reported === "active" &&
-    role.desired !== "standby" &&
-    role.desired !== "draining" &&
-    url
-      ? [{ agentId, url, weight: capacityQps ?? 1 }]
-      : [],
-  );
+const noRoutes: RoutesView = { routes: [], refused: 0, extraAttempts: { retry: 0, hedge: 0 }, usd: 0 };
+
+/** Share of the requests that a backend answered; null without any. */
+function shareOf({ routes }: RoutesView, backend: string): number | null {
+  const sum = (own: RoutesView["routes"]) => own.reduce((total, { requests }) => total + requests, 0);
+  const all = sum(routes);
+  return all === 0 ? null : sum(routes.filter((route) => route.backend === backend)) / all;
 }
 
 /** Cost by the controller; null while the cost of the reference, all agents on, is unknown. */
@@ -66,11 +70,12 @@ export function costView(report: CostReport): CostView | null {
     costUsd: amounts.totalUsd,
     energyUsd: amounts.energyUsd,
     amortisationUsd: amounts.amortisationUsd,
+    offersUsd: amounts.offersUsd,
   });
   return { run: amountsOf(report), reference: amountsOf(allOn) };
 }
 
-/** Polls the controller for the fleet's state and its events since the start, and keeps the balancer's list of agents up to date. */
+/** Polls the controller for the fleet's state and its events since the start, and the entry for the routes. */
 export class FleetFollower {
   readonly #options: FollowOptions;
   readonly #abort = new AbortController();
@@ -81,6 +86,7 @@ export class FleetFollower {
   #measured: ReadonlyMap<string, MeasuredCapacity | null> = new Map();
   readonly #found = new Map<string, CapacityFound>();
   #cost: CostView | null = null;
+  #routes: RoutesView = noRoutes;
   #forecastAccuracy: ForecastAccuracy | null = null;
   #decisions: readonly DecisionSummary[] = [];
 
@@ -107,6 +113,11 @@ export class FleetFollower {
   /** Capacity that each agent measured last, in the mode that it was in. */
   get capacities(): readonly CapacityFound[] {
     return [...this.#found.values()];
+  }
+
+  /** Routes of the requests so far. */
+  get routes(): RoutesView {
+    return this.#routes;
   }
 
   /** Forecasts of the controller that were seen, oldest first. */
@@ -139,16 +150,16 @@ export class FleetFollower {
   }
 
   async #queryAgents(): Promise<void> {
-    const { controller, boards, balancer, capacityScale, nowMs } = this.#options;
+    const { controller, boards, capacityScale, nowMs } = this.#options;
     const [views, { forecast }] = await Promise.all([controller.agents(), controller.fleet()]);
-    balancer.update(servingTargets(views));
     const before = new Map(this.#agents.map(({ agentId, powerMode }) => [agentId, powerMode]));
     this.#agents = boards.flatMap((board) => {
       const view = views.find(({ agentId }) => agentId === board.agentId);
       if (view === undefined) return [];
       const measured = this.#measured.get(board.agentId);
       const isOfMode = measured?.modeName === view.powerMode.reported;
-      return [snapshotOf(view, board, capacityScale, isOfMode ? (measured?.qps ?? null) : null)];
+      const measuredQps = isOfMode ? (measured?.qps ?? null) : null;
+      return [snapshotOf(view, board, capacityScale, measuredQps, shareOf(this.#routes, board.agentId))];
     });
     for (const { agentId, powerMode } of this.#agents) {
       const from = before.get(agentId);
@@ -159,13 +170,15 @@ export class FleetFollower {
   }
 
   async #queryRecords(): Promise<void> {
-    const { controller, sinceMs, untilMs, agents } = this.#options;
-    const [newestFirst, report, accuracy, measured] = await Promise.all([
+    const { controller, sinceMs, untilMs, agents, entryUrl } = this.#options;
+    const [newestFirst, report, accuracy, measured, metrics] = await Promise.all([
       controller.decisions(sinceMs),
       controller.cost(sinceMs, Math.max(untilMs(), sinceMs + 1)),
       controller.forecastAccuracy(),
       measuredCapacities(agents),
+      getText(`${entryUrl}/metrics`),
     ]);
+    this.#routes = readRoutes(metrics);
     this.#noteMeasured(measured);
     this.#forecastAccuracy = accuracy;
     this.#decisions = newestFirst

@@ -76,8 +76,9 @@ export function energyToText({ run, reference }: CostView): string {
   );
 }
 
-function sumToText({ costUsd, energyUsd, amortisationUsd }: EnergyAndCost): string {
-  return `${dollars(costUsd)} = ${dollars(energyUsd)} energy + ${dollars(amortisationUsd)} for the boards`;
+function sumToText({ costUsd, energyUsd, amortisationUsd, offersUsd }: EnergyAndCost): string {
+  const offers = offersUsd > 0 ? ` + ${dollars(offersUsd)} offers` : "";
+  return `${dollars(costUsd)} = ${dollars(energyUsd)} energy + ${dollars(amortisationUsd)} boards${offers}`;
 }
 
 export function costToText({ run, reference }: CostView): string {

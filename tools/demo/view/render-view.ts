@@ -13,6 +13,7 @@ import {
   thousands,
   wrap,
 } from "./format.ts";
+import { routesLine } from "./routes-to-text.ts";
 import type { Act, AgentSnapshot, DemoSnapshot, TrainingSnapshot } from "./snapshot.ts";
 
 export interface ScreenSize {
@@ -46,7 +47,7 @@ const columns: readonly Column[] = [
   figure("FORECAST", 8, ({ forecastPeakQps }) => rate(forecastPeakQps)),
   figure("PROFILE", 7, ({ profileQps }) => rate(profileQps)),
   figure("MEASURED", 8, ({ measuredQps }) => rate(measuredQps)),
-  figure("P95 MS", 6, ({ p95LatencyMs }) => milliseconds(p95LatencyMs)),
+  figure("SHARE", 5, ({ share }) => (share === null ? "-" : `${(100 * share).toFixed(0)} %`)),
 ];
 
 function row(shown: readonly Column[], cell: (column: Column) => string): string {
@@ -132,6 +133,7 @@ export function renderView(snapshot: DemoSnapshot, { columns: width, rows }: Scr
     ...acts.flatMap(actLines),
     `traffic  ${rate(snapshot.sentQps / speed)} texts/s; ${thousands.format(traffic.requests)} texts answered in ${minutes.toFixed(0)} min ` +
       `(${rate(minutes > 0 ? traffic.requests / minutes / 60 : 0)} texts/s)`,
+    `routes   ${routesLine(snapshot.routes, scale.requestsPerRealRequest)}`,
     "",
     ...table(snapshot, width),
     "",
@@ -157,6 +159,7 @@ export function renderProgress(snapshot: DemoSnapshot): string {
     `${rate(snapshot.sentQps / speed)} texts/s`,
     `${traffic.requests} answered`,
     `${traffic.errors} errors`,
+    routesLine(snapshot.routes, snapshot.scale.requestsPerRealRequest),
     `p95 ${milliseconds(acts.at(-1)?.service.p95Ms ?? null)} ms`,
     `${active.length}/${agents.length} active (${modes})`,
     `forecast peak ${rate(snapshot.forecast?.peakQps ?? null)} texts/s`,

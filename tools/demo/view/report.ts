@@ -14,12 +14,15 @@ import {
   thousands,
   wrap,
 } from "./format.ts";
+import { buildRoutesReport, type RoutesReport } from "./routes.ts";
+import { routesToLines, servedByToText } from "./routes-to-text.ts";
 import type {
   Act,
   CapacityFound,
   CostView,
   DecisionSummary,
   EnergyAndCost,
+  RoutesView,
   TrafficCounts,
   TrainingAwaited,
   TrainingSummary,
@@ -69,6 +72,7 @@ export interface ReportInput {
   readonly agents: number;
   readonly traffic: TrafficCounts;
   readonly acts: readonly Act[];
+  readonly routes: RoutesView;
   /** Capacities that the agents measured of themselves at the end, beside their profiles; texts a second of the fleet's clock. */
   readonly capacities: readonly CapacityFound[];
   readonly decisions: readonly DecisionSummary[];
@@ -89,7 +93,8 @@ export interface DemoReport
   extends TrafficCounts,
     EnergyAndCost,
     CostView,
-    Omit<ReportInput, "traffic" | "cost" | "traceName" | "clock" | "modeSwitches"> {
+    Omit<ReportInput, "traffic" | "cost" | "traceName" | "clock" | "modeSwitches" | "routes"> {
+  readonly routes: RoutesReport;
   /** Number of agents that decisions activated, and put on standby. */
   readonly activations: number;
   readonly standbys: number;
@@ -103,12 +108,13 @@ export interface DemoReport
 export function buildReport(input: ReportInput): DemoReport {
   const count = (agents: (decision: DecisionSummary) => readonly string[]) =>
     input.decisions.reduce((sum, decision) => sum + agents(decision).length, 0);
-  const { traffic, cost, traceName, clock, modeSwitches, ...rest } = input;
+  const { traffic, cost, traceName, clock, modeSwitches, routes, ...rest } = input;
   return {
     ...traffic,
     ...cost.run,
     ...cost,
     ...rest,
+    routes: buildRoutesReport(routes, input.scale.requestsPerRealRequest),
     activations: count((decision) => decision.activated),
     standbys: count((decision) => decision.stoodBy),
     modeSwitches: modeSwitches.length,
@@ -142,6 +148,7 @@ function renderAct(act: Act, index: number): string[] {
     `act ${index + 1}       ${formatTime(act.fromMs)} to ${formatTime(act.toMs)}: ${actToText(act.boardSpeed)}`,
     `            ${thousands.format(requests)} texts in ${(seconds / 60).toFixed(0)} min (${rate(seconds > 0 ? requests / seconds : 0)} texts/s)`,
     `            ${serviceToText(act.service)}`,
+    `            ${servedByToText(act.service.servedBy)}`,
   ];
 }
 
@@ -197,6 +204,7 @@ export function renderReport(report: DemoReport, columns = Number.POSITIVE_INFIN
     ...report.acts.flatMap(renderAct),
     `requests    ${report.requests} answered, ${report.errors} errors, ${report.retries} retries`,
     `latency     p50 ${milliseconds(latencyMs.p50)}, p95 ${milliseconds(latencyMs.p95)}, p99 ${milliseconds(latencyMs.p99)} (here)`,
+    ...routesToLines(report.routes),
     `fleet       ${report.activations} activations, ${report.standbys} standbys, ${report.modeSwitches} power mode switches`,
     ...report.capacities.map(renderCapacity),
     `energy      ${energyToText(report)}`,

@@ -2,6 +2,7 @@ import type { TrainingOutcome, TrainingStatus } from "#forecast/night/training-s
 import type { ForecastAccuracy } from "#protocol/messages.ts";
 import type { DemoScale } from "#tools/demo/fleet/plan-scale.ts";
 import type { Service } from "#tools/demo/traffic/service-record.ts";
+import type { RoutePrices } from "#tools/mesh/reference-offers.ts";
 
 /** State of an agent. Rates are texts a second of the fleet's clock. */
 export interface AgentSnapshot {
@@ -17,7 +18,8 @@ export interface AgentSnapshot {
   readonly measuredQps: number | null;
   /** The highest rate that the agent itself forecasts for the next 15 minutes. */
   readonly forecastPeakQps: number | null;
-  readonly p95LatencyMs: number | null;
+  /** Share of all requests that it answered, 0 to 1; null: no request yet. */
+  readonly share: number | null;
 }
 
 /** Capacity that an agent measured in a mode, beside the one that its board's profile states. */
@@ -72,11 +74,13 @@ export interface DecisionSummary {
 
 export interface EnergyAndCost {
   readonly energyKwh: number;
-  /** Cost of electricity and of owning the devices. */
+  /** Cost of electricity, of owning the devices, and of what offers answered. */
   readonly costUsd: number;
   readonly energyUsd: number;
   /** Cost of owning the devices, on or off. */
   readonly amortisationUsd: number;
+  /** Price of the requests that places outside the fleet answered. */
+  readonly offersUsd: number;
 }
 
 export interface CostView {
@@ -90,6 +94,26 @@ export interface TrafficCounts {
   readonly errors: number;
   readonly retries: number;
   readonly latencyMs: { readonly p50: number | null; readonly p95: number | null; readonly p99: number | null };
+}
+
+/** Requests that one backend of the mesh answered by one rule. */
+export interface RouteCount {
+  readonly backend: string;
+  readonly kind: keyof RoutePrices;
+  readonly reason: string;
+  readonly requests: number;
+}
+
+/** Routes of all requests, as the entry counted them. */
+export interface RoutesView {
+  /** The most requests first. */
+  readonly routes: readonly RouteCount[];
+  /** Attempts of clients that nobody answered. */
+  readonly refused: number;
+  /** Attempts of the mesh beyond the first of a request. */
+  readonly extraAttempts: { readonly retry: number; readonly hedge: number };
+  /** Their price, at boards as slow as the demo's. */
+  readonly usd: number;
 }
 
 /** All that the terminal view shows at one moment. */
@@ -107,6 +131,7 @@ export interface DemoSnapshot {
   /** Current rate of requests, a real second. */
   readonly sentQps: number;
   readonly traffic: TrafficCounts;
+  readonly routes: RoutesView;
   readonly agents: readonly AgentSnapshot[];
   /** The controller's forecast of the fleet's traffic. */
   readonly forecast: { readonly peakQps: number; readonly model: string } | null;

@@ -72,6 +72,7 @@ describe("what is to be carried by what users felt", () => {
     const { response } = decide([agent({ felt: { misses: [refusal] } }), agent({ agentId: "b", serves: false })]);
     expect(response.starting).toEqual(["b"]);
     expect(response.agents.map(({ agentId }) => agentId)).toEqual(["a"]);
+    expect(response.computing).toEqual(["a"]);
   });
 });
 
@@ -100,6 +101,8 @@ describe("at an entry, which passes requests on to those that serve", () => {
     const { response, memory } = decideWith([behind("a", 40), behind("b", 40)]);
     expect(response).toMatchObject({ rule: "refused", starting: [], unused: [] });
     expect(response.agents.map(({ agentId }) => agentId)).toEqual(["entry"]);
+    // It computes nothing itself: those that do hold their most capable mode.
+    expect(response.computing).toEqual(["a", "b"]);
     expect(memory).toMatchObject({ ratio: 1.25, agentIds: ["a", "b"] });
     expect(response.demandQps).toBeCloseTo(1.25 * 2 * 336 * 0.8, 6);
   });

@@ -5,6 +5,7 @@ import type { AgentCapacity } from "#controller/scaling/slo/observe-capacity.ts"
 
 const service = (given: Partial<AgentService> = {}): AgentService => ({
   ...{ agentId: "thor-1", windowS: 10, requestsPerS: 60, refusedPerS: 43, failedPerS: 0, demandQps: 60, servedQps: 17 },
+  workQps: 60,
   misses: [],
   ...given,
 });
@@ -55,7 +56,7 @@ test.each<[string, Partial<SloResponse>, AgentCapacity | null, string]>([
   ],
 ])("%s", (_name, given, capacity, text) => {
   const response: SloResponse = {
-    ...{ rule: "refused", demandQps: 60, starting: [], agents: [service()], unused: [] },
+    ...{ rule: "refused", demandQps: 60, starting: [], agents: [service()], computing: [], unused: [] },
     ...given,
   };
   expect(explainSloResponse(response, new Map(capacity === null ? [] : [["thor-1", capacity]]))).toBe(text);

@@ -10,11 +10,12 @@ import { aBirth, aDesired, anAgent } from "../../../fakes/builders.ts";
 const nowMs = 1000;
 const service = (given: Partial<AgentService> = {}): AgentService => ({
   ...{ agentId: "thor-1", windowS: 10, requestsPerS: 60, refusedPerS: 43, failedPerS: 0, demandQps: 60, servedQps: 17 },
+  workQps: 60,
   misses: [],
   ...given,
 });
 const response = (rule: SloResponse["rule"]): SloResponse => ({
-  ...{ rule, demandQps: 60, starting: [], agents: [service()], unused: [] },
+  ...{ rule, demandQps: 60, starting: [], agents: [service()], computing: ["thor-1"], unused: [] },
 });
 const differs = [{ field: "powerMode", desired: "MAXN", reported: "70W", reason: "too hot" }] as const;
 

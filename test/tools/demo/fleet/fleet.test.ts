@@ -1,12 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { AgentConfig } from "#agent/config.ts";
-import type { AgentView } from "#controller/api/schemas.ts";
 import { ControllerConfig } from "#controller/config.ts";
 import type { CostReport } from "#controller/cost/cost-report.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
 import { demoBoards, fleetCapacityQps } from "#tools/demo/fleet/demo-fleet.ts";
-import { agentConfig, controllerConfig, probeConfig } from "#tools/demo/fleet/fleet-config.ts";
-import { costView, servingTargets } from "#tools/demo/view/follow-fleet.ts";
+import { agentConfig, cloudConfig, controllerConfig, entryConfig } from "#tools/demo/fleet/fleet-config.ts";
+import { costView } from "#tools/demo/view/follow-fleet.ts";
 
 const settings = {
   directory: "/tmp/demo",
@@ -48,10 +47,34 @@ describe("the fleet", () => {
     expect(training.maxMinutes).toBeLessThanOrEqual(0.5);
   });
 
-  test("the probe's too, with nothing that holds it back", () => {
-    const config = parseConfig(AgentConfig, probeConfig("/tmp/demo", 20_004, 20_005), "test");
+  test("that of the cloud too, with nothing that holds it back", () => {
+    const config = parseConfig(AgentConfig, cloudConfig("/tmp/demo", 20_004, 20_005), "test");
     expect(config.power.board).toBe("none");
     expect(config.clock).toBeNull();
+    // No agent of the fleet takes it for a peer.
+    expect(config.fleet).not.toBe(parseConfig(AgentConfig, agentConfig(settings, demoBoards(1)[0]!, 1), "test").fleet);
+  });
+
+  test("the clients' address computes nothing, and knows the four reference prices, scaled as the boards are", () => {
+    const entry = parseConfig(AgentConfig, entryConfig(settings, 20_006, "http://127.0.0.1:20004"), "test");
+    expect(entry).toMatchObject({ id: "entry", role: "standby", serving: { model: "none", port: 20_006 } });
+    expect(entry.forecast.training.enabled).toBe(false);
+    const board = parseConfig(AgentConfig, agentConfig(settings, demoBoards(1)[0]!, 20_003), "test");
+    const offers = entry.mesh.offers.map(({ kind, url, usdPerRequest }) => ({ kind, url, usdPerRequest }));
+    const url = "http://127.0.0.1:20004";
+    // A request stands for a thousand.
+    expect(board.mesh.usdPerRequest).toBeCloseTo(0.0008, 12);
+    expect(offers).toEqual([
+      { kind: "spot", url, usdPerRequest: expect.closeTo(0.002, 12) },
+      { kind: "serverless", url, usdPerRequest: expect.closeTo(0.0042, 12) },
+      { kind: "on-demand", url, usdPerRequest: expect.closeTo(0.006, 12) },
+    ]);
+    // 200 texts/s at full speed are 0.2 of the fleet's clock, which runs 288 times as fast.
+    expect(entry.mesh.offers[0]?.capacityQps).toBeCloseTo(0.2 * 288, 9);
+    // They serve the boards' model by its own name.
+    expect(entry.mesh.offers.map(({ models }) => models[board.serving.model])).toEqual(
+      Array(3).fill(board.serving.model),
+    );
   });
 
   test.each([
@@ -74,44 +97,14 @@ describe("the fleet", () => {
   });
 });
 
-describe("servingTargets", () => {
-  const view = {
-    agentId: "a",
-    status: "online",
-    role: { desired: "active", reported: "active" },
-    url: "http://a",
-    capacityQps: 0.4,
-  } as AgentView;
-
-  test.each([
-    { name: "active", change: {}, asked: true },
-    { name: "active by itself, before any plan", change: { role: { desired: null, reported: "active" } }, asked: true },
-    { name: "on its way to standby", change: { role: { desired: "standby", reported: "active" } }, asked: false },
-    { name: "on its way to active", change: { role: { desired: "active", reported: "standby" } }, asked: false },
-    { name: "draining", change: { role: { desired: "draining", reported: "draining" } }, asked: false },
-    { name: "offline", change: { status: "offline" }, asked: false },
-    { name: "without an address", change: { url: null }, asked: false },
-  ])("$name", ({ change, asked }) => {
-    expect(servingTargets([{ ...view, ...change } as AgentView]).map(({ agentId }) => agentId)).toEqual(
-      asked ? ["a"] : [],
-    );
-  });
-
-  test("the weight is the capacity, 1 when it is not known", () => {
-    expect(servingTargets([view, { ...view, agentId: "b", capacityQps: null }]).map(({ weight }) => weight)).toEqual([
-      0.4, 1,
-    ]);
-  });
-});
-
 describe("costView", () => {
-  const amounts = { energyKwh: 2, energyUsd: 0.3, amortisationUsd: 1, totalUsd: 1.3 };
-  const allOn = { energyKwh: 3, energyUsd: 0.45, amortisationUsd: 1, totalUsd: 1.45 };
+  const amounts = { energyKwh: 2, energyUsd: 0.3, amortisationUsd: 1, offersUsd: 0.2, totalUsd: 1.5 };
+  const allOn = { energyKwh: 3, energyUsd: 0.45, amortisationUsd: 1, offersUsd: 0.2, totalUsd: 1.65 };
 
   test("the run beside all on", () => {
     expect(costView({ ...amounts, allOn } as CostReport)).toEqual({
-      run: { energyKwh: 2, costUsd: 1.3, energyUsd: 0.3, amortisationUsd: 1 },
-      reference: { energyKwh: 3, costUsd: 1.45, energyUsd: 0.45, amortisationUsd: 1 },
+      run: { energyKwh: 2, costUsd: 1.5, energyUsd: 0.3, amortisationUsd: 1, offersUsd: 0.2 },
+      reference: { energyKwh: 3, costUsd: 1.65, energyUsd: 0.45, amortisationUsd: 1, offersUsd: 0.2 },
     });
   });
 

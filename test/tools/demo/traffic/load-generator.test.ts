@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Clock } from "#platform/clock.ts";
 import { LoadGenerator } from "#tools/demo/traffic/load-generator.ts";
-import type { SendResult } from "#tools/demo/traffic/send-embedding.ts";
+import type { Client, SendResult } from "#tools/demo/traffic/send-embedding.ts";
 
 /** Time passes by sleeping and not otherwise. */
 function steppedClock(startMs: number): Clock {
@@ -16,7 +16,11 @@ function steppedClock(startMs: number): Clock {
   };
 }
 
-const ok: SendResult = { ok: true, retries: 0, refusals: 0, latencyMs: 5, failure: "" };
+const ok: SendResult = { ok: true, retries: 0, refusals: 0, latencyMs: 5, servedBy: "thor-1", failure: "" };
+const clients: readonly [Client, Client] = [
+  { url: "http://entry", shape: "native" },
+  { url: "http://entry", shape: "openai" },
+];
 
 function generator(results: readonly SendResult[], rates: readonly number[], startMs = 0) {
   const clock = steppedClock(startMs);
@@ -28,7 +32,8 @@ function generator(results: readonly SendResult[], rates: readonly number[], sta
     realNowMs: () => 1_000,
     requestsInMinute: (minuteStartMs) => rates[minuteStartMs / 60_000] ?? 0,
     nextText: () => `text ${sent.length}`,
-    send: async (shape, text) => {
+    clients,
+    send: async ({ shape }, text) => {
       sent.push({ atMs: clock.nowMs(), shape, text });
       return results[(sent.length - 1) % results.length]!;
     },
@@ -41,7 +46,7 @@ function generator(results: readonly SendResult[], rates: readonly number[], sta
 }
 
 describe("LoadGenerator", () => {
-  test("sends each minute's requests evenly, in both shapes in turn", async () => {
+  test("sends each minute's requests evenly, by its clients in turn", async () => {
     const { load, sent } = generator([ok], [2, 0, 3]);
     await load.run(3 * 60_000);
     expect(sent.map((one) => one.atMs)).toEqual([30_000, 60_000, 140_000, 160_000, 180_000]);
@@ -58,7 +63,10 @@ describe("LoadGenerator", () => {
   });
 
   test("counts errors and retries, and latencies only of what was answered", async () => {
-    const failed: SendResult = { ok: false, retries: 3, refusals: 2, latencyMs: 10_000, failure: "no agent serves" };
+    const failed: SendResult = {
+      ...ok,
+      ...{ ok: false, retries: 3, refusals: 2, latencyMs: 10_000, servedBy: null, failure: "no agent serves" },
+    };
     const { load, errors, seen } = generator([ok, failed, { ...ok, retries: 1 }], [3]);
     await load.run(60_000);
     expect(load.counts()).toMatchObject({ requests: 2, errors: 1, retries: 4 });
@@ -81,6 +89,7 @@ describe("LoadGenerator", () => {
       realNowMs: () => 1_000,
       requestsInMinute: () => 1,
       nextText: () => "x",
+      clients,
       send: () => {
         sent += 1;
         load.stop();

@@ -2,10 +2,10 @@ import { expect, test } from "bun:test";
 import type { SendResult } from "#tools/demo/traffic/send-embedding.ts";
 import { ServiceRecord } from "#tools/demo/traffic/service-record.ts";
 
-const ok: SendResult = { ok: true, retries: 0, refusals: 0, latencyMs: 20, failure: "" };
+const ok: SendResult = { ok: true, retries: 0, refusals: 0, latencyMs: 20, servedBy: "thor-1", failure: "" };
 const slow = { ...ok, latencyMs: 1001 };
 const refused = { ...ok, retries: 1, refusals: 1 };
-const failed = { ...ok, ok: false, latencyMs: 10_000, failure: "no agent serves" };
+const failed = { ...ok, ok: false, latencyMs: 10_000, servedBy: null, failure: "no agent serves" };
 const times = (count: number, result: SendResult) => new Array<SendResult>(count).fill(result);
 
 test.each([
@@ -26,9 +26,13 @@ test.each([
 test("sums up the minutes", () => {
   const record = new ServiceRecord();
   record.record(59_999, ok);
-  for (const result of [ok, failed, refused, { ...refused, refusals: 4 }]) record.record(60_000, result);
+  const elsewhere = { ...refused, refusals: 4, servedBy: "offer:spot" };
+  for (const result of [ok, failed, refused, elsewhere]) record.record(60_000, result);
   const { p95Ms, ...counts } = record.summary();
-  expect(counts).toEqual({ requests: 5, failed: 1, refused: 2, minutes: 2, missedMinutes: 1, keptSinceMs: null });
+  expect(counts).toEqual({
+    ...{ requests: 5, failed: 1, refused: 2, minutes: 2, missedMinutes: 1, keptSinceMs: null },
+    servedBy: { "thor-1": 3, "offer:spot": 1 },
+  });
   expect(p95Ms).toBeCloseTo(20, 0);
 });
 
@@ -45,6 +49,6 @@ test.each([
 });
 
 test("nothing before the first request", () => {
-  const nothing = { requests: 0, failed: 0, refused: 0, p95Ms: null, minutes: 0, missedMinutes: 0, keptSinceMs: null };
-  expect(new ServiceRecord().summary()).toEqual(nothing);
+  const none = { requests: 0, failed: 0, refused: 0, p95Ms: null, minutes: 0, missedMinutes: 0, keptSinceMs: null };
+  expect(new ServiceRecord().summary()).toEqual({ ...none, servedBy: {} });
 });

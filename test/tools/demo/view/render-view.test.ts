@@ -16,7 +16,7 @@ const agent: AgentSnapshot = {
   profileQps: 0.1,
   measuredQps: 0.0593,
   forecastPeakQps: 0.06,
-  p95LatencyMs: 31,
+  share: 0.42,
 };
 
 const service: Service = {
@@ -27,6 +27,7 @@ const service: Service = {
   minutes: 88,
   missedMinutes: 0,
   keptSinceMs: 1,
+  servedBy: { "thor-1": 8_000, "offer:spot": 1_000 },
 };
 
 const accuracy: ForecastAccuracy = {
@@ -65,6 +66,16 @@ const snapshot: DemoSnapshot = {
   },
   sentQps: 72,
   traffic: { requests: 22_310, errors: 0, retries: 12, latencyMs: { p50: 8.04, p95: 22.6, p99: 41 } },
+  routes: {
+    routes: [
+      { backend: "thor-1", kind: "peer", reason: "less-loaded", requests: 20_079 },
+      { backend: "offer:spot", kind: "spot", reason: "cheapest", requests: 2_231 },
+    ],
+    refused: 0,
+    extraAttempts: { retry: 3, hedge: 9 },
+    // Of 22,310 requests that stand for 4,000 each.
+    usd: 4_000 * (20_079 * 0.000_000_8 + 2_231 * 0.000_002),
+  },
   agents: [agent, { ...agent, agentId: "nano-1", board: "orin-nano", role: "standby", qps: 0, watts: 4 }],
   forecast: { peakQps: 0.07, model: "lstm" },
   acts: [
@@ -96,8 +107,8 @@ const snapshot: DemoSnapshot = {
     },
   ],
   cost: {
-    run: { energyKwh: 1.5, costUsd: 2.6, energyUsd: 0.225, amortisationUsd: 2.375 },
-    reference: { energyKwh: 2, costUsd: 2.675, energyUsd: 0.3, amortisationUsd: 2.375 },
+    run: { energyKwh: 1.5, costUsd: 2.63, energyUsd: 0.225, amortisationUsd: 2.375, offersUsd: 0.03 },
+    reference: { energyKwh: 2, costUsd: 2.705, energyUsd: 0.3, amortisationUsd: 2.375, offersUsd: 0.03 },
   },
   decisions: [
     {
@@ -119,6 +130,7 @@ const snapshot: DemoSnapshot = {
 
 const empty: DemoSnapshot = {
   ...snapshot,
+  routes: { routes: [], refused: 0, extraAttempts: { retry: 0, hedge: 0 }, usd: 0 },
   sentQps: 0,
   progress: 0,
   traffic: { requests: 0, errors: 0, retries: 0, latencyMs: { p50: null, p95: null, p99: null } },
@@ -132,7 +144,7 @@ const empty: DemoSnapshot = {
       profileQps: null,
       measuredQps: null,
       forecastPeakQps: null,
-      p95LatencyMs: null,
+      share: null,
     },
   ],
   forecast: null,
@@ -196,15 +208,16 @@ describe("renderView", () => {
     expect(text).toContain("scale    1 s here is 1 min there; rates: texts/s there; boards slowed 4,000-fold");
     // 72 a second are 1.2 of a clock that runs 60 times as fast; 22,310 in 120 minutes are 3.1 a second.
     expect(text).toContain("traffic  1.2 texts/s; 22,310 texts answered in 120 min (3.1 texts/s)");
+    expect(text).toContain("routes   $0.92 a million (even mix $2.93): boards 90 %, spot 10 %");
     expect(text).toContain("act 1    SLO missed 0 of 88 min; p95 0.0226 s; 0 refused");
     expect(text).toContain("act 2    since 14:00 boards run at 60 % of profile; the fleet is not told");
     expect(text).toContain("SLO missed 45 of 120 min, kept since 14:31; p95 2.82 s; 22 refused");
-    expect(text).toMatch(/thor-1 +thor-t5000 +active +120W +85 +0.05 +0.06 +0.1 +0.0593 +31/);
+    expect(text).toMatch(/thor-1 +thor-t5000 +active +120W +85 +0.05 +0.06 +0.1 +0.0593 +42 %/);
     expect(text).toMatch(/fleet +1\/2 on +89 +0.05 +0.07 +0.1/);
     const firstAct = renderView({ ...snapshot, acts: snapshot.acts.slice(0, 1) }, wide).join("\n");
     expect(firstAct).toContain("act 1    simulated boards as fast as their profiles say");
     expect(text).toContain("energy   1.500 kWh x $0.15 = $0.225; all on 2.000 kWh (25 % less)");
-    expect(text).toContain("cost     $2.60 = $0.225 energy + $2.38 for the boards; all on $2.67");
+    expect(text).toContain("cost     $2.63 = $0.225 energy + $2.38 boards + $0.030 offers; all on $2.71");
     expect(text).toContain("forecast 5 of 6 rises foretold, 9 min ahead; 1 false alarm");
     expect(text).toContain(
       "training thor-1: training, epoch 7, loss 0.0432; before: kept: WAPE 29.10 % against 28.40 %",
@@ -216,7 +229,7 @@ describe("renderView", () => {
 
 test("a line of progress", () => {
   expect(renderProgress(snapshot)).toBe(
-    "Thu 27 Jul 1995 14:32 (60 %), act 2, 1.2 texts/s, 22310 answered, 0 errors, p95 2,822 ms, 1/2 active (120W), forecast peak 0.07 texts/s, 1.500 kWh $2.6000",
+    "Thu 27 Jul 1995 14:32 (60 %), act 2, 1.2 texts/s, 22310 answered, 0 errors, $0.92 a million (even mix $2.93): boards 90 %, spot 10 %, p95 2,822 ms, 1/2 active (120W), forecast peak 0.07 texts/s, 1.500 kWh $2.6300",
   );
   expect(renderProgress(empty)).not.toMatch(/NaN|undefined|null/);
 });

@@ -24,7 +24,16 @@ const input: ReportInput = {
       fromMs: Date.parse("1995-07-27T00:00:00Z"),
       toMs: Date.parse("1995-07-27T14:00:00Z"),
       boardSpeed: 1,
-      service: { requests: 50_400, failed: 0, refused: 0, p95Ms: 22.6, minutes: 840, missedMinutes: 0, keptSinceMs: 1 },
+      service: {
+        requests: 50_400,
+        failed: 0,
+        refused: 0,
+        p95Ms: 22.6,
+        minutes: 840,
+        missedMinutes: 0,
+        keptSinceMs: 1,
+        servedBy: { "thor-1": 50_400 },
+      },
     },
     {
       fromMs: Date.parse("1995-07-27T14:00:00Z"),
@@ -38,9 +47,21 @@ const input: ReportInput = {
         minutes: 600,
         missedMinutes: 2,
         keptSinceMs: null,
+        servedBy: { "thor-1": 18_000, "offer:spot": 18_000 },
       },
     },
   ],
+  routes: {
+    routes: [
+      { backend: "thor-1", kind: "peer", reason: "less-loaded", requests: 15_000 },
+      { backend: "offer:spot", kind: "spot", reason: "cheapest", requests: 4_900 },
+      { backend: "offer:on-demand", kind: "on-demand", reason: "all-busy", requests: 20 },
+      { backend: "offer:spot", kind: "spot", reason: "all-busy", requests: 80 },
+    ],
+    refused: 3,
+    extraAttempts: { retry: 12, hedge: 41 },
+    usd: 4_000 * (15_000 * 0.000_000_8 + 4_980 * 0.000_002 + 20 * 0.000_006),
+  },
   capacities: [{ agentId: "thor-1", modeName: "MAXN", measuredQps: 0.0605, profileQps: 0.1 }],
   traffic: { requests: 20_000, errors: 0, retries: 3, latencyMs: { p50: 8, p95: 20, p99: 40 } },
   decisions: [
@@ -61,8 +82,8 @@ const input: ReportInput = {
   ],
   modeSwitches: [{ atMs: 1, agentId: "thor-1", from: "MAXN", to: "70W" }],
   cost: {
-    run: { energyKwh: 3, costUsd: 0.95, energyUsd: 0.45, amortisationUsd: 0.5 },
-    reference: { energyKwh: 4, costUsd: 1.1, energyUsd: 0.6, amortisationUsd: 0.5 },
+    run: { energyKwh: 3, costUsd: 0.95, energyUsd: 0.45, amortisationUsd: 0.5, offersUsd: 0 },
+    reference: { energyKwh: 4, costUsd: 1.1, energyUsd: 0.6, amortisationUsd: 0.5, offersUsd: 0 },
   },
   champion: { model: "blend", shares: { lstm: 0.604, ridge: 0.39, "last value": 0.006 }, reason: "by their errors" },
   liveAccuracy: {
@@ -157,7 +178,7 @@ describe("report", () => {
   });
 
   test("says nothing odd when nothing happened, and shortens a long list", () => {
-    const zero = { energyKwh: 0, costUsd: 0, energyUsd: 0, amortisationUsd: 0 };
+    const zero = { energyKwh: 0, costUsd: 0, energyUsd: 0, amortisationUsd: 0, offersUsd: 0 };
     const nothing = {
       ...input,
       champion: null,
