@@ -4,10 +4,12 @@ import { withLiveAccuracy } from "#forecast/accuracy/scored-forecaster.ts";
 import type { Forecaster } from "#forecast/forecaster.ts";
 import type { Clock } from "#platform/clock.ts";
 import { describeError } from "#platform/errors.ts";
+import { registerTotal } from "#platform/fetch/scraped-metrics.ts";
 import type { Logger } from "#platform/log.ts";
 import { dayMs } from "#platform/time.ts";
 import { agentView, countAgents } from "./api/agent-views.ts";
 import { forecastPeakQps } from "./api/fleet-routes.ts";
+import { AuditLog } from "./audit/audit-log.ts";
 import { registerBrokerMetrics } from "./broker/broker-metrics.ts";
 import type { FleetBroker } from "./broker/fleet-broker.ts";
 import type { ControllerConfig } from "./config.ts";
@@ -67,6 +69,10 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
   });
 
   const registry = new Registry();
+  const audit = new AuditLog({ store, nowMs, log });
+  registerTotal(registry, "thormesh_audit_failures_total", "Audit entries that could not be written", () =>
+    audit.failures(),
+  );
   const accuracyOf = (window: keyof typeof accuracyWindows) => accuracy.figures(accuracyWindows[window], nowMs());
   const viewOf = (agent: AgentState) =>
     agentView(agent, desired.documents.get(agent.agentId), undefined, staleAfterMs, nowMs());
@@ -168,6 +174,7 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
       peerList,
       prices,
       registry,
+      audit,
       policy,
       machines,
       freeze,

@@ -16,6 +16,7 @@ import { version } from "#platform/version.ts";
 import type { KeyRing } from "./access/key-ring.ts";
 import { keepKeysFresh, openKeyRing } from "./access/open-key-ring.ts";
 import type { ApiParts } from "./api/api-parts.ts";
+import { auditRoutes } from "./api/audit-routes.ts";
 import { controllerHealth } from "./api/controller-health.ts";
 import { costRoutes } from "./api/cost-routes.ts";
 import { decisionRoutes } from "./api/decision-routes.ts";
@@ -240,11 +241,15 @@ export class Controller {
         safetyRoutes(parts),
         costRoutes(parts),
         sloRoutes(parts),
-        keyRoutes(keys),
+        keyRoutes(keys, assembly.audit),
+        auditRoutes(store),
         operationsRoutes(
           () =>
             controllerHealth(
-              { broker, counts, store, housekeeping, damage, agents: parts.fleet.agents, openFiles },
+              {
+                ...{ broker, counts, store, housekeeping, damage, agents: parts.fleet.agents, openFiles },
+                audit: assembly.audit,
+              },
               nowMs(),
             ),
           registry,

@@ -7,11 +7,17 @@ import type { FleetTraffic } from "./fleet/fleet-traffic.ts";
 import { maxSetAside } from "./fleet/minute-intake.ts";
 import type { Store } from "./store/store.ts";
 
+/** Max entries of the audit log. */
+const maxAuditEntries = 200_000;
+
 /** Max notes that are kept, beside the decisions. */
 const maxNotes = 1000;
 
 export interface HousekeepingParts {
-  readonly store: Pick<Store, "pruneMinutes" | "pruneService" | "pruneSetAside" | "pruneDecisions" | "pruneToSize">;
+  readonly store: Pick<
+    Store,
+    "pruneMinutes" | "pruneService" | "pruneSetAside" | "pruneDecisions" | "pruneAudit" | "pruneToSize"
+  >;
   readonly traffic: Pick<FleetTraffic, "prune">;
   readonly accuracy: Pick<LiveAccuracy, "prune">;
   readonly retention: ControllerConfig["retention"];
@@ -39,6 +45,7 @@ export class Housekeeping {
     await store.pruneService(nowMs);
     await store.pruneSetAside(oldestMs, maxSetAside.inAll);
     await store.pruneDecisions(nowMs - retention.decisionDays * dayMs, retention.mostDecisions, maxNotes);
+    await store.pruneAudit(nowMs - retention.auditDays * dayMs, maxAuditEntries, nowMs);
     await this.trim();
   }
 

@@ -1,5 +1,6 @@
 import { KeyRing, type KeyView, type NewKey } from "#controller/access/key-ring.ts";
 import { defaultOverlapS, maxKeyLifeS, maxOverlapS } from "#controller/api/key-routes.ts";
+import { AuditLog } from "#controller/audit/audit-log.ts";
 import { KeyName } from "#controller/store/row-schemas.ts";
 import { cleanText } from "#platform/clean-text.ts";
 import { UsageError } from "#platform/errors.ts";
@@ -16,27 +17,38 @@ import { optionalDuration } from "#platform/terminal/duration.ts";
 import { formatTable } from "#platform/terminal/format-table.ts";
 import { printLine } from "#platform/terminal/print-line.ts";
 import { askController, controllerUrlOption } from "../run/ask-controller.ts";
-import { localStoreOptions, withControllerStore } from "./with-controller-store.ts";
+import {
+  localSource,
+  localStoreOptions,
+  reasonOf,
+  reasonOption,
+  refuseMixedStore,
+  withControllerStore,
+} from "./with-controller-store.ts";
 
 /** Request of a sub-command: to the API, or its like on the store. */
 interface Asked<T> {
   readonly path: string;
-  readonly request: Parameters<typeof askController>[2];
-  readonly local: (keys: KeyRing) => Promise<T>;
+  readonly request: NonNullable<Parameters<typeof askController>[2]>;
+  readonly local: (keys: KeyRing, change: LocalChange) => Promise<T>;
 }
 
+/** Records a change of the store and makes it. */
+type LocalChange = <T>(
+  what: Parameters<AuditLog["change"]>[1],
+  act: () => Promise<T>,
+  afterOf?: (result: T) => unknown,
+) => Promise<T>;
+
 async function ask<T>(values: OptionValues, { path, request, local }: Asked<T>): Promise<T> {
-  if (values["local"] !== true) {
-    for (const name of ["state-dir", "config"])
-      if (name in values) throw new UsageError(`--${name} works only with --local`);
-    return (await askController(values, path, request)) as T;
-  }
-  if ("url" in values) throw new UsageError("--url can't be combined with --local");
+  if (refuseMixedStore(values) === "api")
+    return (await askController(values, path, { ...request, ...reasonOf(values) })) as T;
   return withControllerStore(values, async (store, { api }) => {
     const log = createLogger("keys", "warn");
     const keys = new KeyRing({ store, nowMs: Date.now, log, hasOtherKeys: api.apiKeys.length > 0 });
     await keys.load();
-    return local(keys);
+    const audit = new AuditLog({ store, nowMs: Date.now, log });
+    return local(keys, (what, act, afterOf) => audit.change(localSource(values), what, act, afterOf));
   });
 }
 
@@ -64,6 +76,8 @@ function showNew({ key, secret }: NewKey, values: OptionValues): number {
   return 0;
 }
 
+const madeKey = ({ key }: NewKey) => key;
+
 const actions = ["create", "list", "rotate", "revoke"] as const;
 
 function onlyId(words: readonly string[]): string {
@@ -86,7 +100,8 @@ async function create(values: OptionValues): Promise<number> {
   const made = await ask<NewKey>(values, {
     path: "/api/v1/keys",
     request: { method: "POST", body },
-    local: (keys) => keys.create(name, role, expiresInS),
+    local: (keys, change) =>
+      change({ action: "keys.create", target: name, before: null }, () => keys.create(name, role, expiresInS), madeKey),
   });
   return showNew(made, values);
 }
@@ -96,7 +111,8 @@ async function rotate(id: string, values: OptionValues): Promise<number> {
   const made = await ask<NewKey>(values, {
     path: `/api/v1/keys/${id}/rotate`,
     request: { method: "POST", body: { overlapS } },
-    local: (keys) => keys.rotate(id, overlapS),
+    local: (keys, change) =>
+      change({ action: "keys.rotate", target: id, before: keys.view(id) }, () => keys.rotate(id, overlapS), madeKey),
   });
   return showNew(made, values);
 }
@@ -115,7 +131,9 @@ async function revoke(id: string, values: OptionValues): Promise<number> {
   const { key } = await ask<{ readonly key: KeyView }>(values, {
     path: `/api/v1/keys/${id}`,
     request: { method: "DELETE" },
-    local: async (keys) => ({ key: await keys.revoke(id) }),
+    local: async (keys, change) => ({
+      key: await change({ action: "keys.revoke", target: id, before: keys.view(id) }, () => keys.revoke(id)),
+    }),
   });
   console.log(
     values["json"] === true ? JSON.stringify({ key }, null, 2) : `key ${id} (${cleanText(key.name)}) is revoked`,
@@ -126,7 +144,7 @@ async function revoke(id: string, values: OptionValues): Promise<number> {
 export const keysCommand: Command = {
   summary: "make, list, rotate and revoke the keys of a controller's API",
   usage:
-    "create --name NAME --role viewer|operator|admin [--expires 90d]\n       thormesh keys list\n       thormesh keys rotate ID [--overlap 24h]\n       thormesh keys revoke ID\n       each with [--url URL | --local [--state-dir DIR | --config FILE]] [--json]",
+    "create --name NAME --role viewer|operator|admin [--expires 90d]\n       thormesh keys list\n       thormesh keys rotate ID [--overlap 24h]\n       thormesh keys revoke ID\n       each with [--url URL | --local [--state-dir DIR | --config FILE]] [--reason TEXT] [--json]",
   options: {
     name: { value: "NAME", only: "create", help: "what the key is for" },
     role: {
@@ -138,6 +156,7 @@ export const keysCommand: Command = {
     overlap: { value: "TIME", only: "rotate", help: "time for which the old key stays valid (default: 24h)" },
     ...controllerUrlOption,
     ...localStoreOptions,
+    ...reasonOption,
     json: { help: "print JSON" },
   },
   async run(values, [action, ...rest]) {

@@ -1,5 +1,7 @@
 import { existsSync, statSync } from "node:fs";
+import { userInfo } from "node:os";
 import { dirname } from "node:path";
+import type { AuditSource } from "#controller/audit/audit-log.ts";
 import { parseControllerConfig } from "#controller/check-config.ts";
 import type { ControllerConfig } from "#controller/config.ts";
 import { openRecords } from "#controller/open-records.ts";
@@ -20,6 +22,35 @@ export const localStoreOptions = {
   "state-dir": { value: "DIR", help: "with --local: the controller's state directory" },
   config: { short: "c", value: "FILE", help: "with --local: the controller's configuration" },
 } as const satisfies Readonly<Record<string, CommandOption>>;
+
+/** Returns what a command works on. @throws UsageError for options of both */
+export function refuseMixedStore(values: OptionValues): "api" | "local" {
+  if (values["local"] === true) {
+    if ("url" in values) throw new UsageError("--url can't be combined with --local");
+    return "local";
+  }
+  for (const name of ["state-dir", "config"])
+    if (name in values) throw new UsageError(`--${name} works only with --local`);
+  return "api";
+}
+
+/** Option of the commands that change something. */
+export const reasonOption = {
+  reason: { value: "TEXT", help: "why, for the audit log" },
+} as const satisfies Readonly<Record<string, CommandOption>>;
+
+/** Reason of the option, for a request to the controller. */
+export function reasonOf(values: OptionValues): { readonly reason?: string } {
+  const reason = optionalString(values, "reason");
+  return reason === undefined ? {} : { reason };
+}
+
+/** This user of this machine, as the audit log names it. */
+export function localSource(values: OptionValues): AuditSource {
+  const { username, uid } = userInfo();
+  const reason = optionalString(values, "reason") ?? null;
+  return { name: `user ${username} (${uid})`, role: "admin", from: "local", reason };
+}
 
 /** Owner of a directory, or of the nearest one above it that exists. */
 function ownerOf(path: string): number {

@@ -1,3 +1,4 @@
+import { reasonHeader } from "#controller/api/audited-change.ts";
 import { cleanText } from "#platform/clean-text.ts";
 import { UsageError } from "#platform/errors.ts";
 import { fetchBounded } from "#platform/fetch/fetch-bounded.ts";
@@ -18,6 +19,8 @@ export const controllerUrlOption = {
 interface ControllerRequest {
   readonly method: "GET" | "POST" | "DELETE";
   readonly body?: object;
+  /** Reason of a change, for the audit log. */
+  readonly reason?: string;
 }
 
 /**
@@ -41,13 +44,14 @@ export async function askAgent(option: string, url: string, path: string): Promi
 async function ask(
   { option, url, who }: { readonly option: string; readonly url: string; readonly who: "controller" | "agent" },
   path: string,
-  { method, body }: ControllerRequest,
+  { method, body, reason }: ControllerRequest,
 ): Promise<unknown> {
   if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ""))
     throw new UsageError(`--${option}: expected an address like ${defaultUrl}, got "${redactUrl(url)}"`);
   const apiKey = apiKeysFromEnvironment(process.env)?.[0];
   const headers: Record<string, string> = apiKey ? { authorization: `Bearer ${apiKey}` } : {};
   if (body !== undefined) headers["content-type"] = "application/json";
+  if (reason !== undefined) headers[reasonHeader] = encodeURIComponent(reason);
   let response: Response;
   try {
     response = await fetchBounded(new URL(path, url), {

@@ -3,6 +3,7 @@ import type { DecisionLoop } from "#controller/scaling/loop/decision-loop.ts";
 import type { FleetFreeze } from "#controller/scaling/loop/fleet-freeze.ts";
 import type { Overrides } from "#controller/scaling/loop/overrides.ts";
 import type { Broker } from "#protocol/broker.ts";
+import type { AuditLog } from "../audit/audit-log.ts";
 import type { Prices } from "../cost/price-minute.ts";
 import type { PowerAssumptions } from "../cost/report-power.ts";
 import type { Fleet } from "../fleet/fleet.ts";
@@ -25,6 +26,7 @@ export interface ApiParts {
   readonly sloReports: SloReports;
   readonly counts: IngestCounts;
   readonly retirement: Retirement;
+  readonly audit: AuditLog;
   readonly broker: Broker;
   readonly prices: Prices;
   readonly powerAssumptions: PowerAssumptions;

@@ -2,6 +2,7 @@ import type { OpenFilesWatch } from "#platform/process/open-files.ts";
 import { dayMs } from "#platform/time.ts";
 import { version } from "#platform/version.ts";
 import type { Broker } from "#protocol/broker.ts";
+import type { AuditLog } from "../audit/audit-log.ts";
 import type { AgentState } from "../fleet/agent-state.ts";
 import { refusalsOf } from "../fleet/broker-problems.ts";
 import { clockSkewMs } from "../fleet/clock-skew.ts";
@@ -22,6 +23,7 @@ export function controllerHealth(
     /** Recent damage of the store's file; null: none. */
     readonly damage: (nowMs: number) => string | null;
     readonly agents?: () => readonly AgentState[];
+    readonly audit?: Pick<AuditLog, "isFailing">;
     readonly openFiles: Pick<OpenFilesWatch, "check">;
   },
   nowMs: number,
@@ -41,6 +43,7 @@ export function controllerHealth(
   const problems = [
     damage,
     storeFault === null ? null : cantStore,
+    parts.audit?.isFailing === true ? "the audit log can't be written: changes are refused" : null,
     ...unreadableRows.map(({ table, rows }) => `${rows} row(s) of table ${table} can't be read and are skipped`),
     trimmed === 0 ? null : `retention.maxBytes: ${trimmed} minute(s) were removed early`,
     isRecent(lastNoRoomMs) ? full : null,

@@ -6,6 +6,7 @@ import { needsRole } from "#platform/http/guard/roles.ts";
 import { strictObject } from "#platform/schema-parts.ts";
 import { Identifier } from "#protocol/messages.ts";
 import type { ApiParts } from "./api-parts.ts";
+import { auditSourceOf, withReason } from "./audited-change.ts";
 import {
   AgentParams,
   about,
@@ -29,7 +30,8 @@ const DecisionQuery = strictObject({
   limit: Type.String({ pattern: "^([1-9][0-9]{0,2}|1000)$", title: "a whole number from 1 to 1000", default: "100" }),
 });
 
-export function decisionRoutes({ store, overrides }: ApiParts) {
+export function decisionRoutes({ store, overrides, desired, audit }: ApiParts) {
+  const overrideOf = (agentId: string) => desired.overrides.get(agentId) ?? null;
   return new Elysia()
     .get(
       "/api/v1/decisions",
@@ -66,25 +68,47 @@ export function decisionRoutes({ store, overrides }: ApiParts) {
         detail: about("decisions", "One decision"),
       },
     )
-    .post("/api/v1/agents/:id/override", ({ params, body }) => overrides.apply(params.id, body), {
-      params: AgentParams,
-      ...jsonBody(OverrideBody),
-      response: { 200: OverrideResult, 400: ErrorBody, 404: ErrorBody },
-      detail: {
-        ...about(
-          "decisions",
-          "Set an agent's role or power mode for a time",
-          "Takes precedence over the controller's own decisions until it expires. Replaces an earlier override.",
-        ),
-        ...needsRole("operator"),
+    .post(
+      "/api/v1/agents/:id/override",
+      ({ params, body, request }) => {
+        const change = { action: "override.set", target: params.id, before: overrideOf(params.id) };
+        const act = () => overrides.apply(params.id, body);
+        return audit.change(auditSourceOf(request), change, act, ({ override }) => override);
       },
-    })
-    .delete("/api/v1/agents/:id/override", ({ params }) => overrides.end(params.id), {
-      params: AgentParams,
-      response: { 200: OverrideResult, 400: ErrorBody, 404: ErrorBody },
-      detail: {
-        ...about("decisions", "End an agent's override", "The agent keeps its role until the next decision."),
-        ...needsRole("operator"),
+      {
+        params: AgentParams,
+        ...jsonBody(OverrideBody),
+        ...withReason,
+        response: { 200: OverrideResult, 400: ErrorBody, 404: ErrorBody, 503: ErrorBody },
+        detail: {
+          ...about(
+            "decisions",
+            "Set an agent's role or power mode for a time",
+            "Takes precedence over the controller's own decisions until it expires. Replaces an earlier override.",
+          ),
+          ...needsRole("operator"),
+        },
       },
-    });
+    )
+    .delete(
+      "/api/v1/agents/:id/override",
+      ({ params, request }) => {
+        const change = { action: "override.end", target: params.id, before: overrideOf(params.id) };
+        return audit.change(
+          auditSourceOf(request),
+          change,
+          () => overrides.end(params.id),
+          () => null,
+        );
+      },
+      {
+        params: AgentParams,
+        ...withReason,
+        response: { 200: OverrideResult, 400: ErrorBody, 404: ErrorBody, 503: ErrorBody },
+        detail: {
+          ...about("decisions", "End an agent's override", "The agent keeps its role until the next decision."),
+          ...needsRole("operator"),
+        },
+      },
+    );
 }

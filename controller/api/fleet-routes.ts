@@ -8,6 +8,7 @@ import { recentLatencyMs } from "../fleet/agent-state.ts";
 import { liveQps } from "../fleet/fleet.ts";
 import { agentView, countAgents, minuteView } from "./agent-views.ts";
 import type { ApiParts } from "./api-parts.ts";
+import { auditSourceOf, withReason } from "./audited-change.ts";
 import { AgentDetail, AgentList, AgentParams, about, ErrorBody, FleetView } from "./schemas.ts";
 
 /** Max implausible minutes that an agent's view shows. */
@@ -102,12 +103,21 @@ export function fleetRoutes(parts: ApiParts) {
     )
     .delete(
       "/api/v1/agents/:id",
-      async ({ params, set }) => {
-        await parts.retirement.retire(params.id);
+      async ({ params, set, request }) => {
+        const { id } = params;
+        const before = { isKnown: fleet.get(id) !== undefined, desired: desired.documents.get(id) ?? null };
+        const change = { action: "agents.retire", target: id, before };
+        await parts.audit.change(
+          auditSourceOf(request),
+          change,
+          () => parts.retirement.retire(id),
+          () => null,
+        );
         set.status = 204;
       },
       {
         params: AgentParams,
+        ...withReason,
         response: { 400: ErrorBody, 404: ErrorBody, 409: ErrorBody, 503: ErrorBody },
         detail: {
           ...about(

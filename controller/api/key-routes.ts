@@ -4,7 +4,9 @@ import { jsonBody } from "#platform/http/body/read-json-body.ts";
 import { needsRole } from "#platform/http/guard/roles.ts";
 import { literals, orNull, strictObject } from "#platform/schema-parts.ts";
 import type { KeyRing, NewKey } from "../access/key-ring.ts";
+import type { AuditLog } from "../audit/audit-log.ts";
 import { KeyName, KeyRole, keyIdPattern } from "../store/row-schemas.ts";
+import { auditSourceOf, withReason } from "./audited-change.ts";
 import { about, ErrorBody } from "./schemas.ts";
 
 export const maxKeyLifeS = 10 * 365 * 86_400;
@@ -52,34 +54,64 @@ const forAdmins = (summary: string, description?: string) => ({
   ...needsRole("admin"),
 });
 
-export function keyRoutes(keys: KeyRing) {
+/** Routes of the keys; the audit log never gets a key's text. */
+export function keyRoutes(keys: KeyRing, audit: AuditLog) {
+  const made = ({ key }: NewKey) => key;
   return new Elysia()
     .get("/api/v1/keys", () => ({ keys: keys.list() }), {
       response: { 200: Type.Unsafe<{ keys: ReturnType<KeyRing["list"]> }>(Type.Object({ keys: Type.Array(KeyView) })) },
       detail: forAdmins("Keys of this API", "Those that were issued, with the ended ones; never their texts."),
     })
-    .post("/api/v1/keys", ({ body }) => keys.create(body.name, body.role, body.expiresInS ?? null), {
-      ...jsonBody(NewKeyBody),
-      response: { 200: MadeKey, 400: ErrorBody, 409: ErrorBody },
-      detail: forAdmins(
-        "Make a key",
-        "From the first one on the API needs a key; that one must be an admin's unless others are configured.",
-      ),
-    })
-    .post("/api/v1/keys/:id/rotate", ({ params, body }) => keys.rotate(params.id, body.overlapS ?? defaultOverlapS), {
-      params: KeyParams,
-      ...jsonBody(RotateBody),
-      response: { 200: MadeKey, 400: ErrorBody, 404: ErrorBody, 409: ErrorBody },
-      detail: forAdmins("Replace a key", "The old one stays valid for a while, so that nothing has to stop."),
-    })
-    .delete("/api/v1/keys/:id", async ({ params }) => ({ key: await keys.revoke(params.id) }), {
-      params: KeyParams,
-      response: {
-        200: Type.Unsafe<{ key: ReturnType<KeyRing["view"]> }>(Type.Object({ key: KeyView })),
-        400: ErrorBody,
-        404: ErrorBody,
-        409: ErrorBody,
+    .post(
+      "/api/v1/keys",
+      ({ body, request }) => {
+        const { name, role, expiresInS = null } = body;
+        const change = { action: "keys.create", target: name, before: null };
+        return audit.change(auditSourceOf(request), change, () => keys.create(name, role, expiresInS), made);
       },
-      detail: forAdmins("Revoke a key", "It is refused from now on."),
-    });
+      {
+        ...jsonBody(NewKeyBody),
+        ...withReason,
+        response: { 200: MadeKey, 400: ErrorBody, 409: ErrorBody, 503: ErrorBody },
+        detail: forAdmins(
+          "Make a key",
+          "From the first one on the API needs a key; that one must be an admin's unless others are configured.",
+        ),
+      },
+    )
+    .post(
+      "/api/v1/keys/:id/rotate",
+      ({ params, body, request }) => {
+        const { id } = params;
+        const change = { action: "keys.rotate", target: id, before: keys.view(id) };
+        const act = () => keys.rotate(id, body.overlapS ?? defaultOverlapS);
+        return audit.change(auditSourceOf(request), change, act, made);
+      },
+      {
+        params: KeyParams,
+        ...jsonBody(RotateBody),
+        ...withReason,
+        response: { 200: MadeKey, 400: ErrorBody, 404: ErrorBody, 409: ErrorBody, 503: ErrorBody },
+        detail: forAdmins("Replace a key", "The old one stays valid for a while, so that nothing has to stop."),
+      },
+    )
+    .delete(
+      "/api/v1/keys/:id",
+      async ({ params, request }) => {
+        const change = { action: "keys.revoke", target: params.id, before: keys.view(params.id) };
+        return { key: await audit.change(auditSourceOf(request), change, () => keys.revoke(params.id)) };
+      },
+      {
+        params: KeyParams,
+        ...withReason,
+        response: {
+          200: Type.Unsafe<{ key: ReturnType<KeyRing["view"]> }>(Type.Object({ key: KeyView })),
+          400: ErrorBody,
+          404: ErrorBody,
+          409: ErrorBody,
+          503: ErrorBody,
+        },
+        detail: forAdmins("Revoke a key", "It is refused from now on."),
+      },
+    );
 }

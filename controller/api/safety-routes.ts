@@ -6,6 +6,7 @@ import { needsRole } from "#platform/http/guard/roles.ts";
 import { orNull, strictObject } from "#platform/schema-parts.ts";
 import type { PolicyStatus } from "../scaling/policy/live-policy.ts";
 import type { ApiParts } from "./api-parts.ts";
+import { auditSourceOf, withReason } from "./audited-change.ts";
 import { about, ErrorBody } from "./schemas.ts";
 
 const FreezeBody = strictObject({
@@ -34,32 +35,49 @@ const PolicyView = Type.Unsafe<PolicyStatus>(
   }),
 );
 
-export function safetyRoutes({ freeze, policy }: ApiParts) {
+export function safetyRoutes({ freeze, policy, audit, fleetName }: ApiParts) {
   return new Elysia()
     .get("/api/v1/freeze", () => ({ freeze: freeze.current() }), {
       response: { 200: FreezeState },
       detail: about("decisions", "Freeze in force"),
     })
-    .post("/api/v1/freeze", async ({ body }) => ({ freeze: await freeze.set(body.reason, body.expiresInS ?? null) }), {
-      ...jsonBody(FreezeBody),
-      response: { 200: FreezeState, 400: ErrorBody },
-      detail: {
-        ...about(
-          "decisions",
-          "Freeze the fleet",
-          "The controller continues to decide and record, but changes nothing. Operators' overrides still hold.",
-        ),
-        ...needsRole("operator"),
+    .post(
+      "/api/v1/freeze",
+      async ({ body, request }) => {
+        const { reason, expiresInS = null } = body;
+        const change = { action: "freeze.set", target: fleetName, before: freeze.current(), reason };
+        return { freeze: await audit.change(auditSourceOf(request), change, () => freeze.set(reason, expiresInS)) };
       },
-    })
+      {
+        ...jsonBody(FreezeBody),
+        ...withReason,
+        response: { 200: FreezeState, 400: ErrorBody, 503: ErrorBody },
+        detail: {
+          ...about(
+            "decisions",
+            "Freeze the fleet",
+            "The controller continues to decide and record, but changes nothing. Operators' overrides still hold.",
+          ),
+          ...needsRole("operator"),
+        },
+      },
+    )
     .delete(
       "/api/v1/freeze",
-      async () => {
-        if (!(await freeze.end())) throw new ServiceError("NOT_FOUND", "the fleet is not frozen");
+      async ({ request }) => {
+        const change = { action: "freeze.end", target: fleetName, before: freeze.current() };
+        const isEnded = await audit.change(
+          auditSourceOf(request),
+          change,
+          () => freeze.end(),
+          () => null,
+        );
+        if (!isEnded) throw new ServiceError("NOT_FOUND", "the fleet is not frozen");
         return { freeze: null };
       },
       {
-        response: { 200: FreezeState, 404: ErrorBody },
+        ...withReason,
+        response: { 200: FreezeState, 404: ErrorBody, 503: ErrorBody },
         detail: { ...about("decisions", "End the freeze"), ...needsRole("operator") },
       },
     )

@@ -106,4 +106,11 @@ export const controllerMigrations: readonly Migration[] = [
      last_used_at_ms INTEGER,
      replaces TEXT
    ) STRICT;`,
+  // Changes by people and programs, each row with the hash of the one before it inside.
+  `CREATE TABLE audit (
+     seq INTEGER PRIMARY KEY,
+     at_ms INTEGER NOT NULL,
+     hash TEXT NOT NULL,
+     entry TEXT NOT NULL             -- AuditEntry as canonical JSON
+   ) STRICT;`,
 ];

@@ -4,6 +4,7 @@ import { Identifier, TimeMs } from "#protocol/bounds.ts";
 import { Birth, Desired, Presence, Reported } from "#protocol/messages.ts";
 import { columnValue, createRowQuarantine, type RowQuarantine, toColumn } from "./row-quarantine.ts";
 import { OverrideRow } from "./row-schemas.ts";
+import { createAuditTable } from "./sqlite-audit.ts";
 import { createDecisionTable } from "./sqlite-decisions.ts";
 import { createKeptTable } from "./sqlite-kept.ts";
 import { createKeyTable } from "./sqlite-keys.ts";
@@ -74,6 +75,7 @@ export function createSqliteStore(
     ...createSetAsideTable(database, quarantine),
     ...createDecisionTable(database, quarantine),
     ...createSafetyTables(database, quarantine),
+    ...createAuditTable(database, quarantine),
     ...createKeyTable(database, quarantine),
     ...createKeptTable(database, quarantine),
     unreadableRows: () => quarantine.report(),

@@ -1,6 +1,8 @@
 import type { Static, TSchema } from "@sinclair/typebox";
 import type { ReadonlyStatic } from "#platform/readonly-static.ts";
 import type { Birth, Desired, MinuteData, Presence, Reported } from "#protocol/messages.ts";
+import type { AuditHead, AuditRow } from "../audit/audit-check.ts";
+import type { AuditDraft } from "../audit/audit-entry.ts";
 import type { DecisionOutcome, DecisionRecord, NewDecision } from "./decision-record.ts";
 import type { UnreadableRows } from "./row-quarantine.ts";
 import type { ApiKeyRow, FreezeRow, LeaseRow, OverrideRow, ServiceRow, SetAsideRow } from "./row-schemas.ts";
@@ -171,6 +173,19 @@ export interface KeyStore {
   loadKeys(): Promise<{ readonly keys: ApiKey[]; readonly unreadable: number }>;
 }
 
+export interface AuditStore {
+  /** Adds an entry behind the newest one, for good. */
+  appendAudit(draft: AuditDraft): Promise<AuditHead>;
+  /** Up to `limit` entries after `afterSeq`, or the newest ones for null, in their order. */
+  auditEntries(afterSeq: number | null, limit: number): Promise<AuditRow[]>;
+  auditHead(): Promise<AuditHead | null>;
+  /**
+   * Removes the oldest entries, those before `beforeMs` and all but the newest `maxKept`, and adds an entry that says so; resolves with
+   * their number.
+   */
+  pruneAudit(beforeMs: number, maxKept: number, nowMs: number): Promise<number>;
+}
+
 export interface Store
   extends AgentStore,
     DesiredStore,
@@ -180,6 +195,7 @@ export interface Store
     DecisionStore,
     SafetyStore,
     KeyStore,
+    AuditStore,
     KeptStore {
   /** Rows that can't be read and are skipped, by table. */
   unreadableRows(): readonly UnreadableRows[];

@@ -26,6 +26,25 @@ const hidden = { detail: { hide: true, ...openRoute } };
 /** Content security policy: the page needs nothing from other sites and must not load anything from them. */
 const contentSecurityPolicy = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:";
 
+/** Answers that the guard gives in place of a route's own. */
+const guardAnswers = {
+  401: "UNAUTHORIZED: no key, or none that is valid",
+  403: "FORBIDDEN: the key's role does not do",
+  429: "TOO_MANY_REQUESTS: too many wrong keys from this address",
+};
+
+type Operations = Readonly<Record<string, { security?: readonly unknown[]; responses?: Record<string, unknown> }>>;
+
+/** Adds the guard's answers to the routes that need a key. */
+function addGuardAnswers(paths: Readonly<Record<string, Operations>>): void {
+  for (const operation of Object.values(paths).flatMap((operations) => Object.values(operations))) {
+    if (operation.security?.length === 0) continue;
+    const content = { "application/json": { schema: { type: "object" } } };
+    for (const [status, description] of Object.entries(guardAnswers))
+      operation.responses = { [status]: { description, content }, ...operation.responses };
+  }
+}
+
 /**
  * Serves `/openapi` (a page that works without internet) and `/openapi/json` (OpenAPI 3.0), built from the routes of `app()` at the first request.
  * @param withKey adds the bearer scheme, so that the page has a field for the key
@@ -42,6 +61,7 @@ export function openApiPage(about: ApiDescription, app: () => AnyElysia, withKey
       : { components };
     // Through JSON, which drops the symbols of TypeBox's schemas.
     const document = JSON.parse(JSON.stringify({ openapi: "3.0.3", info: about, paths, ...security }));
+    if (withKey()) addGuardAnswers(document.paths);
     return JSON.stringify(asOpenApi30(document));
   };
   const answer = (body: string | Blob, type: string, headers: Record<string, string> = {}) =>

@@ -20,7 +20,7 @@ function house(nowMs: () => number, given: { maxBytes?: number } = {}) {
   const store = createMemoryStore();
   const traffic = createFleetTraffic();
   const prunedMs: number[] = [];
-  const retention = { minuteDays: 14, decisionDays: 90, mostDecisions: 3, maxBytes: 2 ** 40, ...given };
+  const retention = { minuteDays: 14, decisionDays: 90, auditDays: 400, mostDecisions: 3, maxBytes: 2 ** 40, ...given };
   const accuracy = { prune: (beforeMs: number) => void prunedMs.push(beforeMs) };
   const log = createLogger("test", "silent");
   return {

@@ -7,7 +7,7 @@ import type { Authenticator } from "./authenticate.ts";
 import { foreignOrigin } from "./cross-origin.ts";
 import type { CrossOriginAccess } from "./cross-origin-access.ts";
 import type { Caller } from "./identify-caller.ts";
-import { noteCaller } from "./request-caller.ts";
+import { noteCaller, noteSender } from "./request-caller.ts";
 import { requestTarget } from "./request-target.ts";
 import { hasRole, highestRole, neededRole } from "./roles.ts";
 
@@ -96,6 +96,7 @@ export function createRequestGuard(options: RequestGuardOptions): RequestGuard {
     const target = requestTarget(request);
     if (target.kind === "malformed") return refuse(new ServiceError("INVALID_REQUEST", target.reason));
     const { path } = target;
+    if (options.byRole === true) noteSender(request, address);
     if (target.kind === "without-host") {
       // Only probes of load balancers still speak HTTP/1.0.
       if (!["GET", "HEAD"].includes(request.method) || !isOpen(request.method, path)) {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
+import { join } from "node:path";
 import { quietController } from "../../controller/quiet-controller.ts";
 import { programCommand, temporaryDirectory } from "../../e2e/program.ts";
 
@@ -8,8 +9,10 @@ beforeEach(() => {
 });
 afterEach(() => directory.remove());
 
-async function keys(words: readonly string[], key = "") {
-  const child = Bun.spawn([...programCommand, "keys", ...words], {
+const keys = (words: readonly string[], key = "") => run(["keys", ...words], key);
+
+async function run(words: readonly string[], key = "") {
+  const child = Bun.spawn([...programCommand, ...words], {
     env: { ...process.env, THORMESH_API_KEY: key },
     stdin: "ignore",
     stdout: "pipe",
@@ -32,7 +35,19 @@ test("the first key is made before the controller runs, which then may listen to
   try {
     const url = ["--url", controller.url];
     const made = await keys(
-      ["create", "--name", "wall", "--role", "viewer", "--expires", "90d", "--json", ...url],
+      [
+        "create",
+        "--name",
+        "wall",
+        "--role",
+        "viewer",
+        "--expires",
+        "90d",
+        "--reason",
+        "für die Wand",
+        "--json",
+        ...url,
+      ],
       root,
     );
     const { key, secret } = JSON.parse(made.out);
@@ -51,6 +66,28 @@ test("the first key is made before the controller runs, which then may listen to
     });
     const listed = await keys(["list", ...local]);
     expect(listed.out.split("\n").filter((line) => line.includes("wall"))).toHaveLength(2);
+    const whole = await run(["audit", "verify", ...url], root);
+    expect(whole).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/^8 entries \(1 to 8\) are as they were written; head 8:\S+\n$/),
+    });
+    const exported = join(directory.path, "audit.jsonl");
+    expect(await run(["audit", "export", "--out", exported, ...local])).toMatchObject({ code: 0 });
+    const lines = (await Bun.file(exported).text()).split("\n");
+    expect(JSON.parse(lines[0] as string).entry).toMatchObject({
+      action: "keys.create",
+      from: "local",
+      target: "root",
+    });
+    expect(JSON.parse(lines[2] as string).entry).toMatchObject({
+      action: "keys.create",
+      from: "127.0.0.1",
+      target: "wall",
+      reason: "für die Wand",
+    });
+    await Bun.write(exported, lines.map((line) => line.replace('"wall"', '"hall"')).join("\n"));
+    const changed = await run(["audit", "verify", "--file", exported]);
+    expect(changed).toMatchObject({ code: 1, out: expect.stringContaining("entry 3 is not as it was written") });
     expect(listed.out + first.err + made.err).not.toContain(secret);
   } finally {
     await controller.stop();

@@ -34,6 +34,7 @@ const expected: Readonly<Record<string, "open" | "viewer" | "operator" | "admin"
   "POST /api/v1/keys": "admin",
   "POST /api/v1/keys/{id}/rotate": "admin",
   "DELETE /api/v1/keys/{id}": "admin",
+  "GET /api/v1/audit": "admin",
   "GET /healthz": "open",
   "GET /metrics": "viewer",
 };

@@ -102,6 +102,10 @@ async function fill(database: Database, rows: number): Promise<void> {
       },
       ...{ expiresAtMs: nowMs, revokedAtMs: nowMs, lastUsedAtMs: nowMs, replaces: null },
     });
+    await store.appendAudit({
+      ...{ atMs: nowMs, actor: "root", role: "admin", from: "local", action: "test", target: agentId },
+      ...{ phase: "done" as const, of: null, before: null, after: null, reason: null },
+    });
     await store.saveKept(`part-${row}`, { row });
     database.run(`INSERT INTO service VALUES (300000, ?, ?, 'mini', 5, 0, 0, 0, 0, 0, ?)`, [
       nowMs,
@@ -219,6 +223,7 @@ test("with every column of every table damaged in every way the controller start
       [
         "agent",
         "api_key",
+        "audit",
         "decision",
         "desired",
         "forecast_made",
@@ -229,7 +234,7 @@ test("with every column of every table damaged in every way the controller start
         "set_aside",
       ].filter((table) => unreadable.includes(table)),
     );
-    for (const table of ["agent", "api_key", "desired", "minute", "override", "decision", "service"])
+    for (const table of ["agent", "api_key", "audit", "desired", "minute", "override", "decision", "service"])
       expect(unreadable).toContain(table);
     // It goes on deciding, and what it decides is kept.
     const newest = async () => JSON.parse((await ask("/api/v1/decisions?limit=1")).text).decisions[0]?.lastAtMs ?? 0;

@@ -64,6 +64,41 @@ export function describeStore(name: string, open: () => Promise<{ store: Store; 
       expect((await store.loadKeys()).keys.map(({ id }) => id)).toEqual(["aaaaaaaa"]);
     });
 
+    test("audit entries: in their order, each with the hash of the one before", async () => {
+      const draft = {
+        ...{ atMs: 5, actor: "root", role: "admin", from: "local", action: "keys.create", target: "t" },
+        ...{ phase: "begun" as const, of: null, before: null, after: { a: [1] }, reason: "why" },
+      };
+      expect(await store.auditHead()).toBeNull();
+      expect(await store.auditEntries(0, 10)).toEqual([]);
+      const heads = await Promise.all([draft, { ...draft, atMs: 6 }, { ...draft, atMs: 7 }].map(store.appendAudit));
+      expect(heads.map(({ seq }) => seq)).toEqual([1, 2, 3]);
+      const rows = await store.auditEntries(1, 1);
+      expect(rows).toEqual([
+        { ...heads[1]!, entry: { ...draft, atMs: 6, seq: 2, prevHash: heads[0]?.hash as string } },
+      ]);
+      expect((await store.auditEntries(null, 2)).map(({ seq }) => seq)).toEqual([2, 3]);
+      expect(await store.auditHead()).toEqual({ seq: 3, hash: heads[2]?.hash as string });
+    });
+
+    test("audit entries are removed from the start only, by age and by number, and that is recorded", async () => {
+      const draft = {
+        ...{ actor: "root", role: "admin", from: "local", action: "a", target: "t", phase: "done" as const },
+        ...{ of: null, before: null, after: null, reason: null },
+      };
+      // The clock was wrong for the third.
+      for (const atMs of [10, 20, 5, 30]) await store.appendAudit({ ...draft, atMs });
+      expect(await store.pruneAudit(10, 100, 40)).toBe(0);
+      expect(await store.auditHead()).toMatchObject({ seq: 4 });
+      expect(await store.pruneAudit(20, 100, 40)).toBe(1);
+      expect(await store.pruneAudit(0, 2, 50)).toBe(2);
+      expect((await store.auditEntries(0, 10)).map(({ entry }) => [entry?.seq, entry?.action, entry?.after])).toEqual([
+        [4, "a", null],
+        [5, "audit.prune", { throughSeq: 1, hash: expect.any(String) }],
+        [6, "audit.prune", { throughSeq: 3, hash: expect.any(String) }],
+      ]);
+    });
+
     test("a kept document: the last under its name, if it is what is expected", async () => {
       const Wanted = Type.Object({ count: Type.Integer() });
       expect(await store.loadKept("part", Wanted)).toBeNull();

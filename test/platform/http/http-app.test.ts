@@ -257,6 +257,14 @@ describe("API key", () => {
     }
   });
 
+  test("the OpenAPI document says what the guard answers, on routes that need one", async () => {
+    const answer = await fetch(`${locked.url}/openapi/json`, { headers: { authorization: "Bearer first-key" } });
+    const { paths } = (await answer.json()) as { paths: Record<string, Record<string, { responses: object }>> };
+    const statuses = (path: string, method: string) => Object.keys(paths[path]?.[method]?.responses ?? {});
+    expect(statuses("/api/echo", "post")).toEqual(expect.arrayContaining(["401", "403", "429"]));
+    expect(statuses("/livez", "get")).not.toContain("401");
+  });
+
   test.each(["/livez", "/openapi", "/openapi/json"])("%s is open", async (path) => {
     expect((await fetch(locked.url + path)).status).toBe(200);
   });

@@ -1,0 +1,112 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { AuditCheck, type AuditRow } from "#controller/audit/audit-check.ts";
+import type { Controller } from "#controller/controller.ts";
+import { openRecords } from "#controller/open-records.ts";
+import { createLogger } from "#platform/log.ts";
+import { aBirth, aPresence } from "../../fakes/builders.ts";
+import { quietController } from "../quiet-controller.ts";
+
+const configured = "a-configured-key";
+const stateDir = mkdtempSync(join(tmpdir(), "thormesh-audited-"));
+let controller: Controller;
+let keyId = "";
+
+/** A request for every route that changes something, in this order; a new route fails the first test until it is listed. */
+const requests: readonly { route: string; action: string; target: () => string; body?: object; path?: () => string }[] =
+  [
+    {
+      route: "POST /api/v1/agents/{id}/override",
+      action: "override.set",
+      target: () => "thor-1",
+      body: { role: "standby", expiresInS: 60 },
+    },
+    { route: "DELETE /api/v1/agents/{id}/override", action: "override.end", target: () => "thor-1" },
+    { route: "DELETE /api/v1/agents/{id}", action: "agents.retire", target: () => "thor-1" },
+    { route: "POST /api/v1/freeze", action: "freeze.set", target: () => "default", body: { reason: "stocktaking" } },
+    { route: "DELETE /api/v1/freeze", action: "freeze.end", target: () => "default" },
+    { route: "POST /api/v1/keys", action: "keys.create", target: () => "wall", body: { name: "wall", role: "viewer" } },
+    { route: "POST /api/v1/keys/{id}/rotate", action: "keys.rotate", target: () => keyId, body: {} },
+    { route: "DELETE /api/v1/keys/{id}", action: "keys.revoke", target: () => keyId },
+  ];
+
+async function send(method: string, path: string, body?: object) {
+  const answer = await fetch(controller.url + path, {
+    method,
+    headers: {
+      authorization: `Bearer ${configured}`,
+      "x-thormesh-reason": encodeURIComponent("Prüfung, 5 % Last"),
+      ...(body === undefined ? {} : { "content-type": "application/json" }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  return { status: answer.status, text: await answer.text() };
+}
+const logAfter = async (seq: number) =>
+  (JSON.parse((await send("GET", `/api/v1/audit?after=${seq}&limit=1000`)).text) as { entries: AuditRow[] }).entries;
+
+beforeAll(async () => {
+  const { store } = openRecords(stateDir, Date.now(), createLogger("test", "silent"));
+  const identity = { agentId: "thor-1", sentAtMs: Date.now() };
+  await store.saveAgent({
+    agentId: "thor-1",
+    presence: aPresence({ ...identity, status: "offline" }),
+    birth: aBirth(identity),
+    reported: null,
+    lastHeardMs: Date.now(),
+  });
+  await store.close();
+  controller = quietController(stateDir, { apiKeys: [configured] });
+  await controller.start();
+});
+afterAll(async () => {
+  await controller.stop();
+  rmSync(stateDir, { recursive: true, force: true });
+});
+
+test("every route that changes something is in this list", async () => {
+  const { paths } = JSON.parse((await send("GET", "/openapi/json")).text) as {
+    paths: Record<string, Record<string, { parameters?: { name: string; in: string }[] }>>;
+  };
+  const changing = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods)
+      .filter(([method]) => method !== "get")
+      .map(([method, { parameters = [] }]) => ({ route: `${method.toUpperCase()} ${path}`, parameters })),
+  );
+  expect(changing.map(({ route }) => route).sort()).toEqual(requests.map(({ route }) => route).sort());
+  for (const { route, parameters } of changing) {
+    const names = parameters.map(({ name }) => name);
+    expect({ route, names }).toEqual({ route, names: expect.arrayContaining(["x-thormesh-reason"]) });
+    if (route.includes("{id}")) expect({ route, names }).toEqual({ route, names: expect.arrayContaining(["id"]) });
+  }
+});
+
+test.each(requests)("$route is recorded before and after", async ({ route, action, target, body }) => {
+  const [method = "", path = ""] = route.split(" ");
+  const before = (await logAfter(0)).at(-1)?.seq ?? 0;
+  const named = target();
+  const answer = await send(method, path.replace("{id}", named), body);
+  expect({ route, answer }).toEqual({ route, answer: { ...answer, status: expect.any(Number) } });
+  expect(answer.status === 200 || answer.status === 204 ? "done" : answer.text).toBe("done");
+  const entries = (await logAfter(before)).map(({ entry }) => entry);
+  const common = { actor: "a configured key", role: "admin", from: "127.0.0.1", action, target: named };
+  const reason = action === "freeze.set" ? "stocktaking" : "Prüfung, 5 % Last";
+  expect(entries).toMatchObject([
+    { ...common, reason, phase: "begun", of: null },
+    { ...common, reason, phase: "done", of: before + 1 },
+  ]);
+  if (action.startsWith("keys.")) {
+    const { key, secret } = JSON.parse(answer.text) as { key: { id: string }; secret?: string };
+    if (action !== "keys.revoke") keyId = key.id;
+    expect(entries[1]?.after).toMatchObject({ id: key.id });
+    if (secret !== undefined) expect(JSON.stringify(entries)).not.toContain(secret);
+  }
+});
+
+test("the log is whole", async () => {
+  const check = new AuditCheck();
+  for (const row of await logAfter(0)) check.add(row);
+  expect(check.verdict()).toMatchObject({ kind: "intact", entries: requests.length * 2 });
+});
