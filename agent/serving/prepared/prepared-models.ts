@@ -29,7 +29,7 @@ import { maxPreparedBytes } from "./decide-preparation.ts";
 export const preparedNames = ["model.onnx", "model.onnx.data"] as const;
 const recordName = "record.json";
 /** Changes when models are prepared in another way. */
-const formatVersion = 1;
+const formatVersion = 2;
 const pieceBytes = 4 * 1024 * 1024;
 /** Directories of a preparation that was killed are removed after this. */
 const abandonedMs = dayMs;

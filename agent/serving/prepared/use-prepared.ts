@@ -14,7 +14,7 @@ const basePrepareMs = 20_000;
 const minWriteBytesPerMs = 10_000;
 
 /** Returns the time that the preparation of a model may take. */
-export const prepareTimeoutMs = (needBytes: number): number => basePrepareMs + needBytes / minWriteBytesPerMs;
+export const prepareTimeoutMs = (makingBytes: number): number => basePrepareMs + makingBytes / minWriteBytesPerMs;
 
 /** Size of an ONNX file and of those beside it whose names begin with its name: large models have their weights in `model.onnx_data`. */
 export function sourceBytesOf(modelPath: string): number {
@@ -54,10 +54,10 @@ async function runPreparer(task: PreparationTask): Promise<string | null> {
       end = message as PreparationEnd;
       worker.watch.end();
     },
-    minDeadlineMs: prepareTimeoutMs(task.needBytes),
+    minDeadlineMs: prepareTimeoutMs(task.makingBytes),
     lostError: (reason) => new Error(`the preparing process ${reason}`),
   });
-  worker.watch.begin(prepareTimeoutMs(task.needBytes));
+  worker.watch.begin(prepareTimeoutMs(task.makingBytes));
   const { reason } = await worker.lost;
   await worker.stop();
   const ended = end as PreparationEnd | null;
@@ -91,8 +91,9 @@ export async function usePrepared(source: ModelSource): Promise<Preparation> {
     }
     const files = source.files.map((file) => ({ ...file, sha256: source.hashes[file.name] ?? file.sha256 }));
     const { directory } = place;
-    const { needBytes } = ideal;
-    const problem = await runPreparer({ modelPath, carriedSha256, files, place: directory, key, needBytes });
+    const { needBytes, makingBytes } = ideal;
+    const task = { modelPath, carriedSha256, files, place: directory, key, needBytes, makingBytes };
+    const problem = await runPreparer(task);
     const path = pathIn(findPrepared(key));
     return { path, problem: path === null ? (problem ?? "it can't be read") : null };
   } catch (error) {

@@ -11,7 +11,7 @@ import { engineEnvironment, type WorkerEngine } from "#agent/serving/onnxruntime
 import { type EngineReport, explainEngine } from "#agent/serving/onnxruntime/execution-provider.ts";
 import { createFallbackStart } from "#agent/serving/onnxruntime/start-with-fallback.ts";
 import type { ComputeGate } from "#agent/serving/ports.ts";
-import { preparedPerSource } from "#agent/serving/prepared/decide-preparation.ts";
+import { makingPerSource } from "#agent/serving/prepared/decide-preparation.ts";
 import { prepareTimeoutMs, sourceBytesOf } from "#agent/serving/prepared/use-prepared.ts";
 import type { ServingConfig } from "#agent/serving/serving-config.ts";
 import { refuseSlowPatterns } from "#agent/serving/text/check-patterns.ts";
@@ -151,7 +151,7 @@ export async function openEmbeddingModel(
   const logEngine = engineLog(log, manifest.id);
   const processBytes = estimateModelBytes(found);
   const hashMs = processBytes / minHashBytesPerMs;
-  const prepareMs = prepareTimeoutMs(preparedPerSource * sourceBytesOf(found.modelPath));
+  const prepareMs = prepareTimeoutMs(makingPerSource * sourceBytesOf(found.modelPath));
   const timeoutMs = (engine.onnxruntimeDirectory === null ? loadTimeoutMs : engineBuildTimeoutMs) + hashMs + prepareMs;
   const files = new LoadedFiles(found, observer.judge?.bind(observer), log);
   const opened = Promise.withResolvers<EmbeddingQueue>();

