@@ -261,8 +261,12 @@ export class Backends {
     const state = this.#stateOf(remote);
     const { circuit, latency, inFlight } = this.#modelOf(state, request.model);
     const report = state.load !== null && nowMs - state.load.atMs < loadValidMs ? state.load : null;
-    const stated = remote.kind === "peer" ? remote.peer.qps : remote.offer.capacityQps;
-    const capacity = report?.report.capacityQps ?? stated ?? unknownQps;
+    const told = report?.report.capacityQps ?? null;
+    // An offer's configured capacity is what may be used of it, however much more it says it has.
+    const capacity =
+      remote.kind === "peer"
+        ? (told ?? remote.peer.qps ?? unknownQps)
+        : Math.min(remote.offer.capacityQps, told ?? remote.offer.capacityQps);
     const utilization = Math.max(
       report?.report.utilization ?? 0,
       capacity === 0 ? Number.POSITIVE_INFINITY : state.sent.perS() / capacity,
