@@ -28,7 +28,7 @@ export const PeerRequest = (maxInputs: number) =>
         }),
       ),
       tokenLimits: optional(
-        Type.Array(Type.Object({ field: text(64), tokens: Type.Number() }, strict), {
+        Type.Array(Type.Object({ field: text(64), tokens: count(2 ** 31 - 1) }, strict), {
           maxItems: 8,
           description: "lengths in tokens to which the client has texts cut",
         }),

@@ -14,6 +14,7 @@ import {
   truncationDirection,
 } from "./embedding-requests.ts";
 import { requestBody } from "./refuse-foreign-fields.ts";
+import { tokenLimit } from "./text-fields.ts";
 import { writeAnswer } from "./write-answer.ts";
 import { writeVectorJson } from "./write-vector.ts";
 
@@ -25,11 +26,15 @@ const ollamaFields = {
   truncation_direction: truncationDirection,
   options: optional(
     Type.Object(
-      { num_ctx: optional(Type.Number({ description: "tokens of the longest text; not below the model's own" })) },
+      { num_ctx: tokenLimit },
       { additionalProperties: true, description: "options for chat models mean nothing for vectors" },
     ),
   ),
-  keep_alive: Type.Optional(Type.Unknown({ description: "ignored: serving.keepAliveS says how long models stay" })),
+  keep_alive: Type.Optional(
+    Type.Union([Type.String({ maxLength: 64 }), Type.Number({ minimum: -1e12, maximum: 1e12 }), Type.Null()], {
+      description: "ignored: serving.keepAliveS says how long models stay",
+    }),
+  ),
 };
 
 /** Ollama's request. */

@@ -27,7 +27,8 @@ export function saidKinds(body: TextKindFields): readonly SaidKind[] | undefined
   return said.length === 0 ? undefined : said;
 }
 
-const limit = optional(
+/** Length to which a client has its texts cut; below 0 stands for the model's own. */
+export const tokenLimit = optional(
   Type.Integer({
     minimum: -1,
     maximum: 2 ** 31 - 1,
@@ -37,10 +38,10 @@ const limit = optional(
 
 /** Fields in which clients of other servers have texts cut sooner than the model does, which would be other vectors. */
 export const tokenLimitFields = {
-  truncate_prompt_tokens: limit,
-  max_length: limit,
-  max_tokens: limit,
-  max_tokens_per_doc: limit,
+  truncate_prompt_tokens: tokenLimit,
+  max_length: tokenLimit,
+  max_tokens: tokenLimit,
+  max_tokens_per_doc: tokenLimit,
 };
 type TokenLimitFields = {
   readonly [Field in keyof typeof tokenLimitFields]?: number | null;
