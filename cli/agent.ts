@@ -1,12 +1,14 @@
 import { Agent } from "#agent/agent.ts";
 import { parseAgentConfig } from "#agent/check-config.ts";
 import { tracingFromEnvironment } from "#agent/serving/tracing/tracing-environment.ts";
+import { UsageError } from "#platform/errors.ts";
 import { closeNewFiles, closeStateDirectory } from "#platform/files/close-to-others.ts";
 import { defaultStateDir } from "#platform/files/default-state-dir.ts";
 import { readOwnConfigFile } from "#platform/files/read-config.ts";
 import { secretFromEnvironment } from "#platform/files/read-secret-file.ts";
 import { createLogger } from "#platform/log.ts";
-import { type Command, optionalString } from "#platform/terminal/command.ts";
+import { type Command, optionalString, unexpectedWord } from "#platform/terminal/command.ts";
+import { joinByCommand } from "./identity/agent-join.ts";
 import { acceptedApiKeysFromEnvironment } from "./run/api-keys-from-environment.ts";
 import { exitOnStdinClose, exitOnStdinCloseOption } from "./run/exit-on-stdin-close.ts";
 import { mergeConfig, overDefaults } from "./run/merge-config.ts";
@@ -21,8 +23,7 @@ function grpcConfig(address: string | undefined): Record<string, unknown> | unde
 
 export const agentCommand: Command = {
   summary: "serve embeddings on this device, forecast its traffic and set its power mode",
-  usage: "[--config FILE] [options]",
-  optionsOnly: true,
+  usage: "[--config FILE] [options]\n       thormesh agent join URL TOKEN [--id ID] [--state-dir DIR]",
   options: {
     config: { short: "c", value: "FILE", help: "configuration, YAML or JSON; command-line options override it" },
     id: { value: "ID", help: "agent id, unique in the fleet (default: the host name)" },
@@ -37,9 +38,13 @@ export const agentCommand: Command = {
     "state-dir": { value: "DIR", help: "directory for records and the last instructions" },
     "log-level": { value: "LEVEL", help: "silent, error, warn, info or debug" },
     insecure: { help: "allow listening beyond this machine without an API key" },
+    wait: { only: "join", value: "SECONDS", help: "time to wait for an operator's approval (default: 600)" },
     ...exitOnStdinCloseOption,
   },
-  async run(values) {
+  async run(values, [command, ...words]) {
+    if (command === "join") return joinByCommand(values, words);
+    if (command !== undefined) throw unexpectedWord("options only", [command, ...words].join(" "), ["join"]);
+    if ("wait" in values) throw new UsageError("--wait works only with: thormesh agent join");
     const path = optionalString(values, "config");
     const listen = optionalString(values, "listen");
     const file = path === undefined ? {} : await readOwnConfigFile(path);

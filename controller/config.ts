@@ -8,6 +8,7 @@ import { strictObject } from "#platform/schema-parts.ts";
 import { Identifier } from "#protocol/messages.ts";
 import { BrokerLimits } from "./broker/broker-config.ts";
 import { CostConfig } from "./cost/cost-config.ts";
+import { IdentityConfig } from "./identity/identity-config.ts";
 import { ScalingConfig } from "./scaling/loop/scaling-config.ts";
 import { SloConfig } from "./scaling/slo/slo-config.ts";
 
@@ -68,6 +69,7 @@ export const ControllerConfig = strictObject({
     },
     { default: {}, description: "The fleet's MQTT broker." },
   ),
+  identity: IdentityConfig,
   ingest: strictObject(
     {
       staleAfterMs: integer(

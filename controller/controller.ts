@@ -21,6 +21,7 @@ import { controllerHealth } from "./api/controller-health.ts";
 import { costRoutes } from "./api/cost-routes.ts";
 import { decisionRoutes } from "./api/decision-routes.ts";
 import { fleetRoutes } from "./api/fleet-routes.ts";
+import { identityRoutes } from "./api/identity-routes.ts";
 import { keyRoutes } from "./api/key-routes.ts";
 import { operationsRoutes } from "./api/operations-routes.ts";
 import { safetyRoutes } from "./api/safety-routes.ts";
@@ -33,6 +34,8 @@ import { assertControllerConfig } from "./check-config.ts";
 import type { ControllerConfig } from "./config.ts";
 import { createControllerLease } from "./controller-lease.ts";
 import { IdentityWatch } from "./fleet/identity-watch.ts";
+import { type FleetIdentity, openFleetIdentity } from "./identity/fleet-identity.ts";
+import { loginOfAgents } from "./login-of-agents.ts";
 import { type ControllerRecords, openRecords } from "./open-records.ts";
 import { createProviders } from "./scaling/actuators/create-providers.ts";
 import type { FleetPlanner } from "./scaling/fleet-plan/worker/fleet-planner.ts";
@@ -141,7 +144,16 @@ export class Controller {
       onReplaced: () => this.#replaced.resolve(),
     });
     if (!(await fleetBroker.awaitSole(this.#standingBy.signal))) return false;
-    const providers = createProviders(this.#config, { stateDir, log, broker: () => this.#loginOfAgents(fleetBroker) });
+    const identity = await openFleetIdentity({
+      ...{ fleet: this.#config.fleet, stateDir, config: this.#config.identity, store: records.store, log },
+      brokerAddress: () => fleetBroker.addressForDevices(),
+      onRevoked: (agentId) => fleetBroker.disconnect(agentId),
+    });
+    const providers = createProviders(this.#config, {
+      stateDir,
+      log,
+      broker: () => loginOfAgents(this.#config, fleetBroker),
+    });
     const assembly = assembleController(this.#config, {
       ...records,
       ...{ lease, fleetBroker, providers, forecaster, clock, log },
@@ -160,22 +172,13 @@ export class Controller {
       ...{ fleetName: this.#config.fleet, store: records.store, broker: fleetBroker.broker, log },
       nowMs: () => clock.nowMs(),
     }).start();
-    const url = this.#serve(assembly, records, keys, fleetBroker, startedAtMs);
+    const url = this.#serve(assembly, records, keys, fleetBroker, identity, startedAtMs);
     await this.#connect(assembly, fleetBroker);
     this.#schedule(assembly);
     const { url: brokerUrl } = fleetBroker;
     this.#running = { url, brokerUrl };
     log.info({ url, brokerUrl: redactUrl(brokerUrl), fleet: this.#config.fleet, stateDir }, "controller started");
     return true;
-  }
-
-  /** Broker, user and password for agents that the controller starts. */
-  #loginOfAgents({ url, keyFile }: FleetBroker) {
-    const { username, password, passwordFile } = this.#config.broker;
-    // At the embedded broker an agent has a secret of its own, whatever is configured for the controller at another one.
-    return keyFile === null
-      ? { url, username, password, passwordFile, keyFile }
-      : { url, username: null, password: null, passwordFile: null, keyFile };
   }
 
   /** Restores what an earlier run knew, and starts the parts that decisions rest on. */
@@ -202,6 +205,7 @@ export class Controller {
     { store, damage }: ControllerRecords,
     keys: KeyRing,
     { broker }: FleetBroker,
+    identity: FleetIdentity,
     startedAtMs: number,
   ): string {
     const { log, clock } = this.#parts;
@@ -235,6 +239,7 @@ export class Controller {
       log,
       routes: [
         fleetRoutes(parts),
+        identityRoutes(identity),
         accuracyRoutes("fleet", accuracyOf),
         trafficRoutes(parts),
         decisionRoutes(parts),

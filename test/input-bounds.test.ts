@@ -9,6 +9,7 @@ import { ControllerConfig } from "#controller/config.ts";
 import { Controller } from "#controller/controller.ts";
 import { systemClock } from "#platform/clock.ts";
 import { createLogger } from "#platform/log.ts";
+import * as joinMessages from "#protocol/identity/join-messages.ts";
 import * as messages from "#protocol/messages.ts";
 import { testEveryRoute } from "./agent/serving/every-route.ts";
 import { type AnySchema, unboundedParts } from "./unbounded-parts.ts";
@@ -26,7 +27,7 @@ test.each<[string, AnySchema]>([
   expect(unboundedParts({ type: "object", properties: { field: schema } })).toHaveLength(1);
 });
 
-const schemas = Object.entries(messages).filter(([, value]) => KindGuard.IsSchema(value));
+const schemas = Object.entries({ ...messages, ...joinMessages }).filter(([, value]) => KindGuard.IsSchema(value));
 
 test.each(schemas)("every field of message %s is bounded", (_name, schema) => {
   expect(unboundedParts(schema as AnySchema)).toEqual([]);

@@ -3,7 +3,9 @@ import type { Command } from "#platform/terminal/command.ts";
 /** Commands by name, loaded when run: `version` must not wait for TensorFlow.js. */
 export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   agent: async () => (await import("#cli/agent.ts")).agentCommand,
+  agents: async () => (await import("#cli/identity/agents.ts")).agentsCommand,
   controller: async () => (await import("#cli/controller.ts")).controllerCommand,
+  token: async () => (await import("#cli/identity/token.ts")).tokenCommand,
   demo: async () => (await import("#cli/demo.ts")).demoCommand,
   why: async () => (await import("#cli/why.ts")).whyCommand,
   power: async () => (await import("#cli/power/power.ts")).powerCommand,

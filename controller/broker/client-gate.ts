@@ -79,6 +79,8 @@ export class ClientGate {
   readonly #guests = new WeakMap<Client, Guest>();
   readonly #wills = new WeakMap<Client, Payload>();
   readonly #scanners = new WeakMap<Socket, PacketScanner>();
+  /** Connections by the agent they speak for. */
+  readonly #sockets = new Map<string, Set<Socket>>();
   readonly #refused = createTally<RefusalReason>();
   readonly #dropped = createTally<DropReason>();
   #observers = 0;
@@ -156,6 +158,11 @@ export class ClientGate {
     },
   };
 
+  /** Ends the connections of an agent. */
+  disconnect(agentId: string): void {
+    for (const socket of this.#sockets.get(agentId) ?? []) socket.destroy();
+  }
+
   /** Ends all connections that aedes does not know of. */
   closeAll(): void {
     this.#connections.closeAll();
@@ -213,8 +220,17 @@ export class ClientGate {
       socket.once("close", () => {
         this.#observers -= 1;
       });
-    }
+    } else this.#rememberSocket(rights.name, socket);
     this.#scanners.get(socket)?.admitted();
+  }
+
+  #rememberSocket(agentId: string, socket: Socket): void {
+    const sockets = this.#sockets.get(agentId) ?? new Set();
+    this.#sockets.set(agentId, sockets.add(socket));
+    socket.once("close", () => {
+      sockets.delete(socket);
+      if (sockets.size === 0 && this.#sockets.get(agentId) === sockets) this.#sockets.delete(agentId);
+    });
   }
 
   #reject(client: Client, username: string | undefined, { refused, detail }: Refusal, answer: () => void): void {

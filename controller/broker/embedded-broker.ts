@@ -95,6 +95,11 @@ export class EmbeddedBroker {
     await stopped;
   }
 
+  /** Ends the sessions of an agent; a last will tells the fleet. */
+  disconnect(agentId: string): void {
+    this.#gate.disconnect(agentId);
+  }
+
   counts(): BrokerCounts {
     return this.#gate.counts();
   }

@@ -1,8 +1,10 @@
 import { describeError, UsageError } from "#platform/errors.ts";
+import { redactUrl } from "#platform/fetch/redact-url.ts";
 import { readSecretIfThere } from "#platform/files/write-secret-file.ts";
 import { isLoopback } from "#platform/http/guard/listen-address.ts";
 import { createCountedLog, type Logger } from "#platform/log.ts";
 import type { Broker } from "#protocol/broker.ts";
+import type { BrokerAddress } from "#protocol/identity/join-messages.ts";
 import { type BrokerCredentials, MqttBroker } from "#protocol/mqtt-broker.ts";
 import { controllerStateTopic } from "#protocol/topics.ts";
 import type { ControllerConfig } from "../config.ts";
@@ -31,6 +33,10 @@ export interface FleetBroker {
   readonly url: string;
   /** The file from which agents on this machine derive their secrets; null for an external broker. */
   readonly keyFile: string | null;
+  /** Address that devices learn when they join. */
+  addressForDevices(): BrokerAddress;
+  /** Ends an agent's sessions at an embedded broker; an external one has to do it itself. */
+  disconnect(agentId: string): void;
   /** Counts of the embedded broker; null for an external one. */
   readonly counts: (() => BrokerCounts) | null;
 }
@@ -88,6 +94,8 @@ function createExternalBroker(parts: FleetBrokerParts, url: string): FleetBroker
     url,
     keyFile: null,
     counts: null,
+    addressForDevices: () => ({ url: redactUrl(url), port: null, tls: /^(mqtts|ssl|wss):/.test(url) }),
+    disconnect: () => undefined,
     async awaitSole(signal) {
       const clientId = `thormesh-controller-${config.fleet}-probe-${instanceId}`;
       return awaitSoleController(config.fleet, new MqttBroker({ url, clientId, credentials }, log), log, signal);
@@ -120,6 +128,8 @@ function createOwnBroker(parts: FleetBrokerParts): FleetBroker {
     broker: own.broker,
     keyFile: brokerKeyPath(stateDir),
     counts: () => own.counts(),
+    addressForDevices: () => ({ url: null, port: listeningPort, tls: false }),
+    disconnect: (agentId) => own.disconnect(agentId),
     // A second controller on this machine finds the port taken.
     awaitSole: async () => true,
     get url() {

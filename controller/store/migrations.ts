@@ -113,4 +113,19 @@ export const controllerMigrations: readonly Migration[] = [
      hash TEXT NOT NULL,
      entry TEXT NOT NULL             -- AuditEntry as canonical JSON
    ) STRICT;`,
+  // Tokens by which devices join, as public keys, and who has joined.
+  `CREATE TABLE join_token (
+     id TEXT PRIMARY KEY,
+     public_key TEXT NOT NULL,
+     region TEXT NOT NULL,
+     is_approved INTEGER NOT NULL,
+     uses_left INTEGER NOT NULL,
+     created_ms INTEGER NOT NULL,
+     expires_ms INTEGER NOT NULL,
+     revoked_ms INTEGER
+   ) STRICT;
+   CREATE TABLE device (
+     agent_id TEXT PRIMARY KEY,
+     document TEXT NOT NULL
+   ) STRICT;`,
 ];

@@ -2,6 +2,7 @@ import { type Static, Type } from "@sinclair/typebox";
 import type { Role } from "#platform/http/guard/roles.ts";
 import { literals, orNull, strictObject } from "#platform/schema-parts.ts";
 import { bounds, Identifier, TimeMs, text } from "#protocol/bounds.ts";
+import { CertificateText, KeyHash, TokenId } from "#protocol/identity/join-messages.ts";
 import { AgentRole, ForecastReport, MinutePower, MinuteTraffic } from "#protocol/messages.ts";
 
 /** Values of the store's rows, checked like messages: a file can be damaged, or written by another program. */
@@ -86,4 +87,30 @@ export const SetAsideRow = strictObject({
   seq: Type.Integer({ minimum: 1, maximum: bounds.count32 }),
   atMs: TimeMs,
   reason: text(1024),
+});
+
+export const JoinTokenRow = strictObject({
+  id: TokenId,
+  publicKey: { ...text(128), description: "proves possession of the token" },
+  region: text(64),
+  isApproved: Type.Boolean({ description: "devices that join with it need nobody's approval" }),
+  usesLeft: Type.Integer({ minimum: 0, maximum: 100_000 }),
+  createdMs: TimeMs,
+  expiresMs: TimeMs,
+  revokedMs: orNull(TimeMs, "null: it was not revoked"),
+});
+
+export const DeviceRow = strictObject({
+  agentId: Identifier,
+  state: literals("pending", "joined", "revoked"),
+  keyHash: { ...KeyHash, description: "the device's key" },
+  previousKeyHash: orNull(KeyHash, "key before the last renewal, until the present one has been used; null: none"),
+  publicKey: { ...text(256), description: "the device's key as SubjectPublicKeyInfo in base64" },
+  certificate: orNull(CertificateText, "null: it has none yet"),
+  region: text(64),
+  tokenId: { ...TokenId, description: "token it joined with" },
+  requestedMs: TimeMs,
+  sinceMs: { ...TimeMs, description: "begin of its state" },
+  notAfterMs: orNull(TimeMs, "end of the certificate; null: it has none"),
+  reason: { ...text(512), description: "of a revocation, for people" },
 });

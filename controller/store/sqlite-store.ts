@@ -6,6 +6,7 @@ import { columnValue, createRowQuarantine, type RowQuarantine, toColumn } from "
 import { OverrideRow } from "./row-schemas.ts";
 import { createAuditTable } from "./sqlite-audit.ts";
 import { createDecisionTable } from "./sqlite-decisions.ts";
+import { createIdentityTables } from "./sqlite-identity.ts";
 import { createKeptTable } from "./sqlite-kept.ts";
 import { createKeyTable } from "./sqlite-keys.ts";
 import { createMinuteTable } from "./sqlite-minutes.ts";
@@ -77,6 +78,7 @@ export function createSqliteStore(
     ...createSafetyTables(database, quarantine),
     ...createAuditTable(database, quarantine),
     ...createKeyTable(database, quarantine),
+    ...createIdentityTables(database, quarantine),
     ...createKeptTable(database, quarantine),
     unreadableRows: () => quarantine.report(),
     async saveAgent({ agentId, presence, birth, reported, lastHeardMs }) {

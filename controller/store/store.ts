@@ -5,7 +5,16 @@ import type { AuditHead, AuditRow } from "../audit/audit-check.ts";
 import type { AuditDraft } from "../audit/audit-entry.ts";
 import type { DecisionOutcome, DecisionRecord, NewDecision } from "./decision-record.ts";
 import type { UnreadableRows } from "./row-quarantine.ts";
-import type { ApiKeyRow, FreezeRow, LeaseRow, OverrideRow, ServiceRow, SetAsideRow } from "./row-schemas.ts";
+import type {
+  ApiKeyRow,
+  DeviceRow,
+  FreezeRow,
+  JoinTokenRow,
+  LeaseRow,
+  OverrideRow,
+  ServiceRow,
+  SetAsideRow,
+} from "./row-schemas.ts";
 
 /** Record of an agent between two runs of the controller. */
 export interface AgentRecord {
@@ -155,6 +164,22 @@ export interface SafetyStore {
   lease(): Promise<Lease | null>;
 }
 
+/** Token by which devices may join: what proves it, not the token itself. Times are the machine's. */
+export type StoredJoinToken = ReadonlyStatic<typeof JoinTokenRow>;
+
+/** Device that has joined, waits to be let in, or was revoked. Times are the machine's. */
+export type Device = ReadonlyStatic<typeof DeviceRow>;
+
+export interface IdentityStore {
+  saveJoinToken(token: StoredJoinToken): Promise<void>;
+  removeJoinToken(id: string): Promise<void>;
+  loadJoinTokens(): Promise<StoredJoinToken[]>;
+  /** Stores a device, and with `token` what is left of it: both or neither. */
+  saveDevice(device: Device, token?: StoredJoinToken): Promise<void>;
+  removeDevice(agentId: string): Promise<void>;
+  loadDevices(): Promise<Device[]>;
+}
+
 /** Documents that a part of the controller keeps across a restart, by name. */
 export interface KeptStore {
   saveKept(name: string, document: unknown): Promise<void>;
@@ -196,6 +221,7 @@ export interface Store
     SafetyStore,
     KeyStore,
     AuditStore,
+    IdentityStore,
     KeptStore {
   /** Rows that can't be read and are skipped, by table. */
   unreadableRows(): readonly UnreadableRows[];

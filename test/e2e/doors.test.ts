@@ -115,7 +115,9 @@ describe.each(["agent", "controller"] as const)("the %s, with a key configured",
     expect(operations.filter(({ isOpen }) => isOpen).length).toBeGreaterThan(0);
     for (const { method, path, isOpen } of operations) {
       const plain = statusOf(await sendRaw(port, `${method} ${path} HTTP/1.1\r\nhost: a\r\n${bodyOf(method)}`));
-      if (isOpen) expect({ path, status: plain }).toEqual({ path, status: plain === 503 ? 503 : 200 });
+      // What an open route reads from a body is checked: this one is empty.
+      const answered = method === "GET" ? 200 : 400;
+      if (isOpen) expect({ path, status: plain }).toEqual({ path, status: plain === 503 ? 503 : answered });
       else expect({ method, path, status: plain }).toEqual({ method, path, status: 401 });
       for (const host of hosts) {
         const status = statusOf(
@@ -148,7 +150,7 @@ describe.each(["agent", "controller"] as const)("the %s, with a key configured",
     const { port } = locked[kind];
     for (const { method, path, isOpen } of await operationsOf(locked[kind])) {
       const status = statusOf(await sendRaw(port, `${method} ${path} HTTP/1.0\r\n${bodyOf(method)}`));
-      if (isOpen) expect([200, 503]).toContain(status);
+      if (isOpen && method === "GET") expect([200, 503]).toContain(status);
       else expect({ method, path, status }).toEqual({ method, path, status: 400 });
     }
   });

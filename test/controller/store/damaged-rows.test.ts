@@ -14,6 +14,7 @@ import { openDatabase } from "#platform/files/open-database.ts";
 import { createLogger } from "#platform/log.ts";
 import { minuteMs } from "#platform/time.ts";
 import { aBirth, aDesired, aMinute, aPresence, aReported } from "../../fakes/builders.ts";
+import { aDevice, aJoinToken } from "../../fakes/identity.ts";
 
 /** Values that a damaged file, another program or an earlier version may have left in a column. */
 const damage: readonly SQLQueryBindings[] = [
@@ -107,6 +108,8 @@ async function fill(database: Database, rows: number): Promise<void> {
       ...{ phase: "done" as const, of: null, before: null, after: null, reason: null },
     });
     await store.saveKept(`part-${row}`, { row });
+    await store.saveJoinToken(aJoinToken({ id: `t${String(row).padStart(9, "0")}` }));
+    await store.saveDevice(aDevice({ agentId }));
     database.run(`INSERT INTO service VALUES (300000, ?, ?, 'mini', 5, 0, 0, 0, 0, 0, ?)`, [
       nowMs,
       `hall-${row}`,
@@ -226,7 +229,9 @@ test("with every column of every table damaged in every way the controller start
         "audit",
         "decision",
         "desired",
+        "device",
         "forecast_made",
+        "join_token",
         "kept",
         "minute",
         "override",

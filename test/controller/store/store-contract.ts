@@ -4,6 +4,7 @@ import type { NewDecision } from "#controller/store/decision-record.ts";
 import type { ApiKey, MinuteRecord, Store } from "#controller/store/store.ts";
 import type { ModelTraffic } from "#protocol/messages.ts";
 import { aBirth, aDesired, aMinute, aPresence } from "../../fakes/builders.ts";
+import { aDevice, aJoinToken } from "../../fakes/identity.ts";
 
 const aDecision: NewDecision = {
   atMs: 1_000,
@@ -109,6 +110,25 @@ export function describeStore(name: string, open: () => Promise<{ store: Store; 
       expect(store.unreadableRows()).toEqual([]);
       expect(await store.loadKept("other", Wanted)).toBeNull();
       expect(store.unreadableRows()).toMatchObject([{ table: "kept", rows: 1 }]);
+    });
+
+    test("join tokens and devices: the last of each", async () => {
+      const token = aJoinToken({ usesLeft: 2 });
+      await store.saveJoinToken(token);
+      await store.saveJoinToken(aJoinToken({ id: "other00000", isApproved: false, revokedMs: 7 }));
+      const joined = aDevice({ agentId: "a" });
+      await store.saveDevice(joined);
+      const revoked = aDevice({ agentId: "a", state: "revoked", reason: "stolen" });
+      await store.saveDevice(revoked, { ...token, usesLeft: 1 });
+      await store.saveDevice(aDevice({ agentId: "b" }));
+      await store.removeDevice("b");
+      await store.removeJoinToken("gone000000");
+      expect(await store.loadDevices()).toEqual([revoked]);
+      const tokens = await store.loadJoinTokens();
+      expect(tokens).toContainEqual({ ...token, usesLeft: 1 });
+      expect(tokens).toContainEqual(aJoinToken({ id: "other00000", isApproved: false, revokedMs: 7 }));
+      await store.removeJoinToken("other00000");
+      expect(await store.loadJoinTokens()).toHaveLength(1);
     });
 
     test("desired documents and overrides: the last of each agent", async () => {

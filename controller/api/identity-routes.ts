@@ -1,0 +1,142 @@
+import { Type } from "@sinclair/typebox";
+import { Elysia } from "elysia";
+import { jsonBody } from "#platform/http/body/read-json-body.ts";
+import { openRoute } from "#platform/http/open-route.ts";
+import { literals, orNull, strictObject } from "#platform/schema-parts.ts";
+import { text } from "#protocol/bounds.ts";
+import { AnswerBody, TokenId } from "#protocol/identity/join-messages.ts";
+import { SignedStatement } from "#protocol/identity/signed-statement.ts";
+import type { FleetIdentity } from "../identity/fleet-identity.ts";
+import type { Device, StoredJoinToken } from "../store/store.ts";
+import { AgentParams, about, ErrorBody } from "./schemas.ts";
+
+const dayS = 86_400;
+
+const NewTokenBody = strictObject({
+  ttlS: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: 365 * dayS, description: "seconds for which it is valid; left out: an hour" }),
+  ),
+  uses: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: 100_000, description: "devices that may join with it; left out: one" }),
+  ),
+  region: Type.Optional({ ...text(64), description: "region that their certificates name; left out: none" }),
+  approved: Type.Optional(Type.Boolean({ description: "true: they need nobody's approval; left out: they do" })),
+});
+
+const TokenView = Type.Object({
+  id: Type.String({ description: "names the token; it is no secret" }),
+  region: Type.String({ description: "region that certificates name; empty: none" }),
+  approved: Type.Boolean({ description: "true: devices that join with it need nobody's approval" }),
+  usesLeft: Type.Integer({ description: "devices that may still join with it" }),
+  createdMs: Type.Number(),
+  expiresMs: Type.Number(),
+  revokedMs: orNull(Type.Number(), "null: it was not revoked"),
+});
+
+const DeviceView = Type.Object({
+  agentId: Type.String(),
+  // Elysia infers no type from a union whose members are not a literal tuple.
+  state: Type.Unsafe<Device["state"]>(literals("pending", "joined", "revoked")),
+  region: Type.String({ description: "region that its certificate names; empty: none" }),
+  tokenId: Type.String({ description: "token it joined with" }),
+  requestedMs: Type.Number({ description: "when it asked to join" }),
+  sinceMs: Type.Number({ description: "begin of its state" }),
+  notAfterMs: orNull(Type.Number(), "end of its certificate; null: it has none"),
+  reason: Type.String({ description: "of a revocation" }),
+});
+
+const RevokeBody = strictObject({ reason: Type.Optional({ ...text(512), description: "why, for people" }) });
+
+function tokenView({ id, region, isApproved, usesLeft, createdMs, expiresMs, revokedMs }: StoredJoinToken) {
+  return { id, region, approved: isApproved, usesLeft, createdMs, expiresMs, revokedMs };
+}
+
+function deviceView(device: Device) {
+  const { agentId, state, region, tokenId, requestedMs, sinceMs, notAfterMs, reason } = device;
+  return { agentId, state, region, tokenId, requestedMs, sinceMs, notAfterMs, reason };
+}
+
+/** Routes by which devices join and renew; what they send is signed, so that they need no API key. */
+function deviceRoutes({ devices }: FleetIdentity) {
+  const refusals = { 400: ErrorBody, 403: ErrorBody, 429: ErrorBody };
+  return new Elysia()
+    .post("/api/v1/identity/join", ({ body }) => devices.join(body), {
+      ...jsonBody(SignedStatement),
+      response: { 200: AnswerBody, ...refusals },
+      detail: {
+        ...about(
+          "identity",
+          "Join the fleet",
+          "The statement is signed with the key of a join token, the answer with that of the fleet's authority; the token itself is not sent. Asked again for the same key it answers the same.",
+        ),
+        ...openRoute,
+      },
+    })
+    .post("/api/v1/identity/renew", ({ body }) => devices.renew(body), {
+      ...jsonBody(SignedStatement),
+      response: { 200: AnswerBody, ...refusals },
+      detail: {
+        ...about("identity", "Renew a certificate", "The statement is signed with the key of the present certificate."),
+        ...openRoute,
+      },
+    });
+}
+
+/** Routes by which operators decide who takes part. */
+export function identityRoutes(identity: FleetIdentity) {
+  const { tokens, devices } = identity;
+  const errors = { 400: ErrorBody, 404: ErrorBody };
+  return new Elysia()
+    .use(deviceRoutes(identity))
+    .get("/api/v1/join-tokens", () => ({ tokens: tokens.list().map(tokenView) }), {
+      response: { 200: Type.Object({ tokens: Type.Array(TokenView) }) },
+      detail: about("identity", "Join tokens", "Those that ended stay listed for 30 days."),
+    })
+    .post(
+      "/api/v1/join-tokens",
+      async ({ body: { ttlS = 3600, uses = 1, region = "", approved = false } }) => {
+        const { text: token, token: made } = await tokens.create({ ttlS, uses, region, isApproved: approved });
+        return { token, ...tokenView(made) };
+      },
+      {
+        ...jsonBody(NewTokenBody),
+        response: {
+          200: Type.Intersect([
+            Type.Object({ token: Type.String({ description: "the token; it is shown only here" }) }),
+            TokenView,
+          ]),
+          400: ErrorBody,
+          409: ErrorBody,
+        },
+        detail: about("identity", "Make a join token"),
+      },
+    )
+    .delete("/api/v1/join-tokens/:id", async ({ params }) => tokenView(await tokens.revoke(params.id)), {
+      params: Type.Object({ id: TokenId }),
+      response: { 200: TokenView, ...errors },
+      detail: about("identity", "Revoke a join token", "Devices that joined with it stay."),
+    })
+    .get("/api/v1/devices", () => ({ devices: devices.list().map(deviceView) }), {
+      response: { 200: Type.Object({ devices: Type.Array(DeviceView) }) },
+      detail: about("identity", "Devices that joined, wait to be approved, or were revoked"),
+    })
+    .post("/api/v1/devices/:id/approve", async ({ params }) => deviceView(await devices.approve(params.id)), {
+      params: AgentParams,
+      response: { 200: DeviceView, ...errors, 409: ErrorBody },
+      detail: about("identity", "Let a device in that waits"),
+    })
+    .post(
+      "/api/v1/devices/:id/revoke",
+      async ({ params, body }) => deviceView(await devices.revoke(params.id, body.reason ?? "")),
+      {
+        ...jsonBody(RevokeBody),
+        params: AgentParams,
+        response: { 200: DeviceView, ...errors },
+        detail: about(
+          "identity",
+          "Shut a device out",
+          "Its sessions end and its certificates are worth nothing. It can join again with a token that is made later.",
+        ),
+      },
+    );
+}

@@ -1,0 +1,100 @@
+import { createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
+import { existsSync } from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { certificateToPem, issueCertificate, makeAuthority } from "#platform/certificates/certificate-authority.ts";
+import { keyFromLine, keyHash, keyToLine, keyToPem, newKey } from "#platform/certificates/device-key.ts";
+import { UsageError } from "#platform/errors.ts";
+import { readRegularText } from "#platform/files/read-regular-file.ts";
+import { readSecretIfThere, writeSecretFile } from "#platform/files/write-secret-file.ts";
+import { agentUri, brokerServerName, brokerUri } from "#protocol/identity/device-certificate.ts";
+
+export const authorityFiles = { key: "ca.key", certificate: "ca.pem" } as const;
+
+/** The fleet's own certificate authority: it lets devices in, names the broker, and signs orders. */
+export interface FleetAuthority {
+  /** Certificate, DER in base64. */
+  readonly certificate: string;
+  /** Hash of its public key: what a join token pins. */
+  readonly pin: string;
+  readonly key: KeyObject;
+  issueAgent(device: { agentId: string; region: string; publicKey: KeyObject; lifeMs: number }): Promise<string>;
+  /** Makes a key and a certificate for the fleet's broker. */
+  issueBroker(lifeMs: number): Promise<{ readonly key: string; readonly cert: string }>;
+}
+
+function readKey(path: string): KeyObject | null {
+  const line = readSecretIfThere(path, "the authority's key");
+  if (line === null) return null;
+  const key = keyFromLine(line);
+  if (key !== null) return key;
+  throw new UsageError(`${path} does not hold a key: restore it from a copy`);
+}
+
+async function readCertificate(path: string, key: KeyObject): Promise<string> {
+  const text = await readRegularText(path);
+  let certificate: X509Certificate;
+  try {
+    certificate = new X509Certificate(text);
+  } catch (cause) {
+    throw new UsageError(`${path} does not hold a certificate: remove it, and it is made again for the same key`, {
+      cause,
+    });
+  }
+  if (keyHash(certificate.publicKey) === keyHash(key)) return certificate.raw.toString("base64");
+  throw new UsageError(`${path} belongs to another key than ${authorityFiles.key}: restore both from one copy`);
+}
+
+/**
+ * Opens the fleet's authority in the controller's state directory; the first start makes it.
+ * @throws UsageError when others can read its key, or it is damaged or lost.
+ */
+export async function openFleetAuthority(stateDir: string, fleet: string, nowMs: number): Promise<FleetAuthority> {
+  const keyPath = join(stateDir, authorityFiles.key);
+  const certificatePath = join(stateDir, authorityFiles.certificate);
+  let key = readKey(keyPath);
+  if (key === null) {
+    if (existsSync(certificatePath)) {
+      throw new UsageError(
+        `${keyPath} is missing, though ${certificatePath} shows that there was one: restore it from a copy, or remove ${authorityFiles.certificate} to begin anew; all devices then have to join again`,
+      );
+    }
+    writeSecretFile(keyPath, `${keyToLine(newKey())}\n`);
+    key = readKey(keyPath) as KeyObject;
+  }
+  // Made again where a power cut came between the two files: what devices trust is the key.
+  if (!existsSync(certificatePath))
+    writeSecretFile(certificatePath, certificateToPem(await makeAuthority(key, `thormesh ${fleet}`, nowMs)));
+  const certificate = await readCertificate(certificatePath, key);
+  return fleetAuthority(fleet, key, certificate);
+}
+
+function fleetAuthority(fleet: string, key: KeyObject, certificate: string): FleetAuthority {
+  return {
+    ...{ certificate, key, pin: keyHash(key) },
+    issueAgent({ agentId, region, publicKey, lifeMs }) {
+      const uri = agentUri(fleet, agentId, region);
+      const names = { commonName: agentId, organisation: fleet };
+      const nowMs = Date.now();
+      return issueCertificate(certificate, key, { ...names, uri, publicKey, use: "client", nowMs, lifeMs });
+    },
+    async issueBroker(lifeMs) {
+      const brokerKey = newKey();
+      const cert = await issueCertificate(certificate, key, {
+        ...{ commonName: brokerServerName, organisation: fleet, uri: brokerUri(fleet) },
+        // Devices ask for the first name; the others are for tools that ask for an address.
+        dnsNames: [brokerServerName, "localhost", ...ownNames()],
+        addresses: ["127.0.0.1", "::1"],
+        publicKey: createPublicKey(brokerKey),
+        ...{ use: "server", nowMs: Date.now(), lifeMs },
+      });
+      return { key: keyToPem(brokerKey), cert: certificateToPem(cert) };
+    },
+  };
+}
+
+/** This machine's name, where it can stand in a certificate. */
+function ownNames(): string[] {
+  const name = hostname();
+  return /^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/.test(name) ? [name] : [];
+}
