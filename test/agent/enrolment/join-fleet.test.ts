@@ -125,7 +125,9 @@ describe("joining", () => {
     await expect(joinFleet(parts(token, { stateDir: other }))).rejects.toThrow("another device has joined as thor-1");
     await authority.tokens.revoke(token.id);
     await expect(joinFleet(parts(token, { stateDir: other, agentId: "b" }))).rejects.toThrow("the token was revoked");
-    await authority.devices.revoke("thor-1", "stolen");
+    const { sinceMs } = await authority.devices.revoke("thor-1", "stolen");
+    // Only a token that is made later helps.
+    while (Date.now() <= sinceMs) await Bun.sleep(1);
     expect(authority.revoked).toEqual(["thor-1"]);
     const later = await newToken();
     expect((await joinFleet(parts(later))).before).toBe(false);
@@ -169,7 +171,7 @@ describe("an impostor", () => {
     const token = await newToken();
     const forged = parseJoinToken(`TM1.${token.pin}.${token.id}.${"A".repeat(43)}`) as JoinParts["token"];
     const said: string[] = [];
-    for (let attempt = 0; attempt < 15; attempt += 1)
+    while (said.length < 500 && !said.at(-1)?.includes("429"))
       await joinFleet(parts(forged)).catch((error) => void said.push(error.message));
     expect(said[0]).toContain("knows no such token");
     expect(said.at(-1)).toContain("429");
