@@ -239,7 +239,7 @@ export class Controller {
       log,
       routes: [
         fleetRoutes(parts),
-        identityRoutes(identity),
+        identityRoutes(identity, assembly.audit),
         accuracyRoutes("fleet", accuracyOf),
         trafficRoutes(parts),
         decisionRoutes(parts),

@@ -1,13 +1,17 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { jsonBody } from "#platform/http/body/read-json-body.ts";
+import { senderOf } from "#platform/http/guard/request-caller.ts";
 import { openRoute } from "#platform/http/open-route.ts";
 import { literals, orNull, strictObject } from "#platform/schema-parts.ts";
 import { text } from "#protocol/bounds.ts";
 import { AnswerBody, TokenId } from "#protocol/identity/join-messages.ts";
 import { SignedStatement } from "#protocol/identity/signed-statement.ts";
+import type { AuditLog } from "../audit/audit-log.ts";
+import type { RecordJoin } from "../identity/devices.ts";
 import type { FleetIdentity } from "../identity/fleet-identity.ts";
 import type { Device, StoredJoinToken } from "../store/store.ts";
+import { auditSourceOf, withReason } from "./audited-change.ts";
 import { AgentParams, about, ErrorBody } from "./schemas.ts";
 
 const dayS = 86_400;
@@ -57,10 +61,16 @@ function deviceView(device: Device) {
 }
 
 /** Routes by which devices join and renew; what they send is signed, so that they need no API key. */
-function deviceRoutes({ devices }: FleetIdentity) {
-  const refusals = { 400: ErrorBody, 403: ErrorBody, 429: ErrorBody };
+function deviceRoutes({ devices }: FleetIdentity, audit: AuditLog) {
+  const refusals = { 400: ErrorBody, 403: ErrorBody, 429: ErrorBody, 503: ErrorBody };
+  const recordJoin =
+    (request: Request): RecordJoin =>
+    ({ token, agentId, before }, act) => {
+      const source = { name: `token ${token}`, from: senderOf(request) ?? "unknown", reason: null };
+      return audit.change(source, { action: "devices.join", target: agentId, before }, act);
+    };
   return new Elysia()
-    .post("/api/v1/identity/join", ({ body }) => devices.join(body), {
+    .post("/api/v1/identity/join", ({ body, request }) => devices.join(body, recordJoin(request)), {
       ...jsonBody(SignedStatement),
       response: { 200: AnswerBody, ...refusals },
       detail: {
@@ -83,23 +93,36 @@ function deviceRoutes({ devices }: FleetIdentity) {
 }
 
 /** Routes by which operators decide who takes part. */
-export function identityRoutes(identity: FleetIdentity) {
-  const { tokens, devices } = identity;
-  const errors = { 400: ErrorBody, 404: ErrorBody };
+export function identityRoutes(identity: FleetIdentity, audit: AuditLog) {
   return new Elysia()
-    .use(deviceRoutes(identity))
+    .use(deviceRoutes(identity, audit))
+    .use(tokenRoutes(identity, audit))
+    .use(approvalRoutes(identity, audit));
+}
+
+const errors = { 400: ErrorBody, 404: ErrorBody, 503: ErrorBody };
+
+function tokenRoutes({ tokens }: FleetIdentity, audit: AuditLog) {
+  const viewOf = (id: string) => {
+    const token = tokens.of(id);
+    return token === null ? null : tokenView(token);
+  };
+  return new Elysia()
     .get("/api/v1/join-tokens", () => ({ tokens: tokens.list().map(tokenView) }), {
       response: { 200: Type.Object({ tokens: Type.Array(TokenView) }) },
       detail: about("identity", "Join tokens", "Those that ended stay listed for 30 days."),
     })
     .post(
       "/api/v1/join-tokens",
-      async ({ body: { ttlS = 3600, uses = 1, region = "", approved = false } }) => {
-        const { text: token, token: made } = await tokens.create({ ttlS, uses, region, isApproved: approved });
-        return { token, ...tokenView(made) };
+      async ({ body: { ttlS = 3600, uses = 1, region = "", approved = false }, request }) => {
+        const change = { action: "tokens.create", target: region === "" ? "any region" : region, before: null };
+        const act = () => tokens.create({ ttlS, uses, region, isApproved: approved });
+        const made = await audit.change(auditSourceOf(request), change, act, ({ token }) => tokenView(token));
+        return { token: made.text, ...tokenView(made.token) };
       },
       {
         ...jsonBody(NewTokenBody),
+        ...withReason,
         response: {
           200: Type.Intersect([
             Type.Object({ token: Type.String({ description: "the token; it is shown only here" }) }),
@@ -107,30 +130,65 @@ export function identityRoutes(identity: FleetIdentity) {
           ]),
           400: ErrorBody,
           409: ErrorBody,
+          503: ErrorBody,
         },
         detail: about("identity", "Make a join token"),
       },
     )
-    .delete("/api/v1/join-tokens/:id", async ({ params }) => tokenView(await tokens.revoke(params.id)), {
-      params: Type.Object({ id: TokenId }),
-      response: { 200: TokenView, ...errors },
-      detail: about("identity", "Revoke a join token", "Devices that joined with it stay."),
-    })
+    .delete(
+      "/api/v1/join-tokens/:id",
+      async ({ params: { id }, request }) => {
+        const change = { action: "tokens.revoke", target: id, before: viewOf(id) };
+        return tokenView(await audit.change(auditSourceOf(request), change, () => tokens.revoke(id), tokenView));
+      },
+      {
+        params: Type.Object({ id: TokenId }),
+        ...withReason,
+        response: { 200: TokenView, ...errors },
+        detail: about("identity", "Revoke a join token", "Devices that joined with it stay."),
+      },
+    );
+}
+
+function approvalRoutes({ devices }: FleetIdentity, audit: AuditLog) {
+  const viewOf = (agentId: string) => {
+    const device = devices.of(agentId);
+    return device === null ? null : deviceView(device);
+  };
+  return new Elysia()
     .get("/api/v1/devices", () => ({ devices: devices.list().map(deviceView) }), {
       response: { 200: Type.Object({ devices: Type.Array(DeviceView) }) },
       detail: about("identity", "Devices that joined, wait to be approved, or were revoked"),
     })
-    .post("/api/v1/devices/:id/approve", async ({ params }) => deviceView(await devices.approve(params.id)), {
-      params: AgentParams,
-      response: { 200: DeviceView, ...errors, 409: ErrorBody },
-      detail: about("identity", "Let a device in that waits"),
-    })
+    .post(
+      "/api/v1/devices/:id/approve",
+      async ({ params: { id }, request }) => {
+        const change = { action: "devices.approve", target: id, before: viewOf(id) };
+        return deviceView(await audit.change(auditSourceOf(request), change, () => devices.approve(id), deviceView));
+      },
+      {
+        params: AgentParams,
+        ...withReason,
+        response: { 200: DeviceView, ...errors, 409: ErrorBody },
+        detail: about("identity", "Let a device in that waits"),
+      },
+    )
     .post(
       "/api/v1/devices/:id/revoke",
-      async ({ params, body }) => deviceView(await devices.revoke(params.id, body.reason ?? "")),
+      async ({ params: { id }, body: { reason = "" }, request }) => {
+        const change = {
+          action: "devices.revoke",
+          target: id,
+          before: viewOf(id),
+          ...(reason === "" ? {} : { reason }),
+        };
+        const act = () => devices.revoke(id, reason);
+        return deviceView(await audit.change(auditSourceOf(request), change, act, deviceView));
+      },
       {
         ...jsonBody(RevokeBody),
         params: AgentParams,
+        ...withReason,
         response: { 200: DeviceView, ...errors },
         detail: about(
           "identity",

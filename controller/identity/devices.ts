@@ -39,6 +39,12 @@ export interface DevicesParts {
   readonly log: Logger;
 }
 
+/** Makes a change on record: that it is made, and the state that came of it. */
+export type RecordJoin = (
+  change: { readonly token: string; readonly agentId: string; readonly before: string | null },
+  act: () => Promise<string>,
+) => Promise<unknown>;
+
 const spkiOf = (key: KeyObject) => key.export({ type: "spki", format: "der" }).toString("base64");
 const keyOfSpki = (spki: string) => createPublicKey({ key: Buffer.from(spki, "base64"), type: "spki", format: "der" });
 
@@ -66,9 +72,12 @@ export class Devices {
     return this.#known.get(agentId) ?? null;
   }
 
-  /** Lets a device in that shows a token, or tells it to wait. Asked again by the same key, it gives the same answer. */
-  join(signed: SignedStatement): Promise<AnswerBody> {
-    return this.#inTurn(() => this.#join(signed));
+  /**
+   * Lets a device in that shows a token, or tells it to wait. Asked again by the same key, it gives the same answer.
+   * @param record puts a change on record while it is made
+   */
+  join(signed: SignedStatement, record: RecordJoin): Promise<AnswerBody> {
+    return this.#inTurn(() => this.#join(signed, record));
   }
 
   /** Gives a device that has joined its next certificate. */
@@ -118,7 +127,7 @@ export class Devices {
     return null;
   }
 
-  async #join(signed: SignedStatement): Promise<AnswerBody> {
+  async #join(signed: SignedStatement, record: RecordJoin): Promise<AnswerBody> {
     const { tokens, authority, nowMs, log } = this.#parts;
     const decoded = readStatement(JoinStatement, signed);
     if (!decoded.ok) throw invalid(decoded.reason);
@@ -144,7 +153,10 @@ export class Devices {
       ...{ region: token.region, tokenId, requestedMs: nowMs(), sinceMs: nowMs(), notAfterMs: null, reason: "" },
     };
     const device = rule === "joins" ? await this.#certified({ ...waiting, state: "joined" }) : waiting;
-    await this.#save(device, tokens.afterUse(token));
+    await record({ token: tokenId, agentId, before: known?.state ?? null }, async () => {
+      await this.#save(device, tokens.afterUse(token));
+      return device.state;
+    });
     log.info({ agentId, tokenId, state: device.state }, "a device joins");
     return this.#answer(device);
   }

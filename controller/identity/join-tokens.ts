@@ -39,6 +39,10 @@ export class JoinTokens {
     return [...this.#known.values()];
   }
 
+  of(id: string): StoredJoinToken | null {
+    return this.#known.get(id) ?? null;
+  }
+
   /** Makes a token; its text is shown once and kept nowhere. */
   async create({ ttlS, uses, region, isApproved }: NewToken): Promise<{ text: string; token: StoredJoinToken }> {
     await this.#forgetEnded();

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { identityRoutes } from "#controller/api/identity-routes.ts";
+import { AuditLog } from "#controller/audit/audit-log.ts";
 import { Devices } from "#controller/identity/devices.ts";
 import { openFleetAuthority } from "#controller/identity/fleet-authority.ts";
 import { JoinTokens } from "#controller/identity/join-tokens.ts";
@@ -50,7 +51,7 @@ export async function startAuthority(options: { store?: Store; stateDir?: string
     about: { title: "test", description: "test", version: "1" },
     authenticator: createAuthenticator({ apiKeys: [], log }),
     log,
-    routes: [identityRoutes({ authority, tokens, devices })],
+    routes: [identityRoutes({ authority, tokens, devices }, new AuditLog({ store, nowMs, log }))],
   });
   const server = serveHttp(app, { host: "127.0.0.1", port: 0, log });
   return {

@@ -65,6 +65,12 @@ describe("joining", () => {
     expect(existsSync(pendingKey)).toBe(false);
     expect(authority.devices.refusal("thor-1", readDeviceCertificate(identity.certificate)?.keyHash ?? "")).toBeNull();
     expect(readIdentity(stateDir)?.agentId).toBe("thor-1");
+    const recorded = (await authority.store.auditEntries(0, 10)).map(({ entry }) => entry);
+    const join = { actor: `token ${token.id}`, action: "devices.join", target: "thor-1", before: null };
+    expect(recorded).toMatchObject([
+      { ...join, phase: "begun" },
+      { ...join, phase: "done", after: "joined" },
+    ]);
   });
 
   test("sends the token's secret to nobody", async () => {

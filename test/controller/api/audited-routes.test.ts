@@ -1,18 +1,22 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { createPublicKey } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AuditCheck, type AuditRow } from "#controller/audit/audit-check.ts";
 import type { Controller } from "#controller/controller.ts";
 import { openRecords } from "#controller/open-records.ts";
+import { newKey } from "#platform/certificates/device-key.ts";
 import { createLogger } from "#platform/log.ts";
 import { aBirth, aPresence } from "../../fakes/builders.ts";
+import { aDevice } from "../../fakes/identity.ts";
 import { quietController } from "../quiet-controller.ts";
 
 const configured = "a-configured-key";
 const stateDir = mkdtempSync(join(tmpdir(), "thormesh-audited-"));
 let controller: Controller;
 let keyId = "";
+let tokenId = "";
 
 /** A request for every route that changes something, in this order; a new route fails the first test until it is listed. */
 const requests: readonly { route: string; action: string; target: () => string; body?: object; path?: () => string }[] =
@@ -30,6 +34,10 @@ const requests: readonly { route: string; action: string; target: () => string; 
     { route: "POST /api/v1/keys", action: "keys.create", target: () => "wall", body: { name: "wall", role: "viewer" } },
     { route: "POST /api/v1/keys/{id}/rotate", action: "keys.rotate", target: () => keyId, body: {} },
     { route: "DELETE /api/v1/keys/{id}", action: "keys.revoke", target: () => keyId },
+    { route: "POST /api/v1/join-tokens", action: "tokens.create", target: () => "eu", body: { region: "eu" } },
+    { route: "DELETE /api/v1/join-tokens/{id}", action: "tokens.revoke", target: () => tokenId },
+    { route: "POST /api/v1/devices/{id}/approve", action: "devices.approve", target: () => "thor-1" },
+    { route: "POST /api/v1/devices/{id}/revoke", action: "devices.revoke", target: () => "thor-1", body: {} },
   ];
 
 async function send(method: string, path: string, body?: object) {
@@ -57,6 +65,8 @@ beforeAll(async () => {
     reported: null,
     lastHeardMs: Date.now(),
   });
+  const publicKey = createPublicKey(newKey()).export({ type: "spki", format: "der" }).toString("base64");
+  await store.saveDevice(aDevice({ agentId: "thor-1", state: "pending", publicKey }));
   await store.close();
   controller = quietController(stateDir, { apiKeys: [configured] });
   await controller.start();
@@ -68,11 +78,12 @@ afterAll(async () => {
 
 test("every route that changes something is in this list", async () => {
   const { paths } = JSON.parse((await send("GET", "/openapi/json")).text) as {
-    paths: Record<string, Record<string, { parameters?: { name: string; in: string }[] }>>;
+    paths: Record<string, Record<string, { parameters?: { name: string; in: string }[]; security?: unknown[] }>>;
   };
   const changing = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods)
-      .filter(([method]) => method !== "get")
+      // Those that are open are called by devices; the joining of one is recorded too (join-fleet.test.ts).
+      .filter(([method, { security }]) => method !== "get" && security?.length !== 0)
       .map(([method, { parameters = [] }]) => ({ route: `${method.toUpperCase()} ${path}`, parameters })),
   );
   expect(changing.map(({ route }) => route).sort()).toEqual(requests.map(({ route }) => route).sort());
@@ -97,6 +108,12 @@ test.each(requests)("$route is recorded before and after", async ({ route, actio
     { ...common, reason, phase: "begun", of: null },
     { ...common, reason, phase: "done", of: before + 1 },
   ]);
+  if (action === "tokens.create") {
+    const { id, token } = JSON.parse(answer.text) as { id: string; token: string };
+    tokenId = id;
+    expect(entries[1]?.after).toMatchObject({ id });
+    expect(JSON.stringify(entries)).not.toContain(token.split(".")[3] as string);
+  }
   if (action.startsWith("keys.")) {
     const { key, secret } = JSON.parse(answer.text) as { key: { id: string }; secret?: string };
     if (action !== "keys.revoke") keyId = key.id;
