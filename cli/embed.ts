@@ -1,13 +1,15 @@
 import { resolve } from "node:path";
+import { refuseUnreadable } from "#agent/serving/admission/check-tokens.ts";
 import { shapeVector } from "#agent/serving/admission/shape-vector.ts";
 import { writeVectorJson } from "#agent/serving/http/write-vector.ts";
 import { findModel, isModelDirectory, onnxChoice, readModelDirectory } from "#agent/serving/models/find-model.ts";
 import type { ModelManifest } from "#agent/serving/models/model-manifest.ts";
 import { defaultThreads } from "#agent/serving/models/model-settings.ts";
-import { openEmbeddingModel } from "#agent/serving/residency/embedding-model.ts";
+import { type EmbeddingModel, openEmbeddingModel } from "#agent/serving/residency/embedding-model.ts";
 import { ServingConfig } from "#agent/serving/serving-config.ts";
 import { applyPrompt } from "#agent/serving/text/prompt/apply-prompt.ts";
 import { refuseUnlessForKind } from "#agent/serving/text/text-input.ts";
+import type { TokenizedText } from "#agent/serving/text/text-tokenizer.ts";
 import { describeError, UsageError } from "#platform/errors.ts";
 import { closeNewFiles } from "#platform/files/close-to-others.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
@@ -27,6 +29,25 @@ function promptTexts(manifest: ModelManifest, prompt: string | undefined, texts:
   } catch (error) {
     throw new UsageError(describeError(error));
   }
+}
+
+/** @throws UsageError for a text of which the model can't make a vector. */
+async function computeAll(model: EmbeddingModel, texts: readonly string[], tokenized: readonly TokenizedText[]) {
+  const { signal } = new AbortController();
+  const inputs = texts.map((input, index) => ({ input, index }));
+  const refuse = () => {
+    try {
+      refuseUnreadable(model, inputs, tokenized, { field: "TEXT", emptyTexts: "refuse" });
+    } catch (error) {
+      throw new UsageError(describeError(error));
+    }
+  };
+  refuse();
+  return Promise.all(tokenized.map(({ ids }) => model.queue.embed(ids, signal))).catch((error: unknown) => {
+    // More is known once the model is loaded.
+    refuse();
+    throw error;
+  });
 }
 
 export const embedCommand: Command = {
@@ -57,9 +78,8 @@ export const embedCommand: Command = {
       onLoaded() {},
     });
     try {
-      const { signal } = new AbortController();
       const tokenized = prompted.map((text) => model.tokenizer.tokenize(text));
-      const results = await Promise.all(tokenized.map(({ ids }) => model.queue.embed(ids, signal)));
+      const results = await computeAll(model, texts, tokenized);
       const { id, dimension, normalise } = found.manifest;
       const vectors = results.map(({ vector }) => writeVectorJson(shapeVector(vector, { normalize: normalise })));
       if (values["json"] === true) {

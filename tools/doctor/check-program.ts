@@ -5,6 +5,7 @@ import { settingsOf } from "#agent/serving/models/model-settings.ts";
 import { modelOfOwnName } from "#agent/serving/models/own-names.ts";
 import { openEmbeddingModel } from "#agent/serving/residency/embedding-model.ts";
 import type { ServingConfig } from "#agent/serving/serving-config.ts";
+import { tokensToTry } from "#agent/serving/text/text-tokenizer.ts";
 import { ForecastProcess } from "#forecast/lstm/worker/forecast-process.ts";
 import type { ForecastWorkerState } from "#forecast/lstm/worker/forecast-worker.ts";
 import { describeError } from "#platform/errors.ts";
@@ -53,7 +54,7 @@ export async function checkEmbedding(config: ServingConfig, log: Logger): Promis
     const model = await openEmbeddingModel(found, { ...config, ...settings }, log, { onBatch() {}, onLoaded() {} });
     model.runner.start();
     try {
-      const { ids } = model.tokenizer.tokenize("how is this machine today");
+      const ids = tokensToTry(model.tokenizer, "how is this machine today");
       const { vector } = await model.queue.embed(ids, AbortSignal.timeout(embedMs));
       const detail = `${found.manifest.id}, ${vector.length} numbers a text, ${settings.threads} threads`;
       // The same judgement as in the agent's /health.

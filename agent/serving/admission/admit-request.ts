@@ -1,4 +1,5 @@
 import type { EmbeddingModel } from "#agent/serving/residency/embedding-model.ts";
+import type { InputRules } from "#agent/serving/text/input-rules.ts";
 import { ServiceError } from "#platform/errors.ts";
 import { defaultTenant } from "#protocol/messages.ts";
 import type { AdmittedRequests } from "./admitted-requests.ts";
@@ -16,7 +17,11 @@ import type { ResultCache } from "./result-cache.ts";
  * @throws ServiceError PAYLOAD_TOO_LARGE | TOO_MANY_REQUESTS when it is refused.
  */
 export function admitRequest(
-  parts: { readonly admitted: AdmittedRequests; readonly limits: AdmissionLimits; readonly cache: ResultCache },
+  parts: {
+    readonly admitted: AdmittedRequests;
+    readonly limits: AdmissionLimits & Pick<InputRules, "emptyTexts">;
+    readonly cache: ResultCache;
+  },
   model: EmbeddingModel,
   request: EmbedRequest,
   missing: readonly MissingText[],
@@ -59,6 +64,7 @@ export function admitRequest(
         everyToken,
         queued,
         signal,
+        emptyTexts: parts.limits.emptyTexts,
         cache: parts.cache,
       });
     } catch (error) {

@@ -1,12 +1,13 @@
 import type { QueuedRequest } from "#agent/serving/batching/embedding-queue.ts";
 import type { EmbeddingModel } from "#agent/serving/residency/embedding-model.ts";
-import type { TokenizedText } from "#agent/serving/text/text-tokenizer.ts";
+import type { InputRules } from "#agent/serving/text/input-rules.ts";
 import { type PlacedInput, tokenizeInputs } from "#agent/serving/text/tokenize-inputs.ts";
 import type { TruncationSide } from "#agent/serving/text/truncation-side.ts";
 import { askingForEveryToken } from "#agent/serving/worker/token-types.ts";
 import { ServiceError } from "#platform/errors.ts";
 import { currentTrace } from "#platform/request-trace.ts";
 import { defaultTenant } from "#protocol/messages.ts";
+import { refuseUnreadable } from "./check-tokens.ts";
 import type { CachedText, ResultCache } from "./result-cache.ts";
 
 /** An input that is not in the cache. */
@@ -37,6 +38,7 @@ export interface ComputeJob {
   readonly truncate?: boolean | undefined;
   /** Side at which a long text is cut. Default: the model's. */
   readonly truncationSide?: TruncationSide | undefined;
+  readonly emptyTexts: InputRules["emptyTexts"];
   /** The vectors of all tokens are wanted. Default: false. */
   readonly everyToken?: boolean | undefined;
   /** The request's place in the model's queue. */
@@ -64,17 +66,30 @@ export function refuseToCut({ found }: Pick<EmbeddingModel, "found">, field: str
   );
 }
 
+/** Result of a text without tokens: the mean of nothing, as sentence-transformers has it. */
+function nothing({ found }: Pick<EmbeddingModel, "found">, everyToken: boolean) {
+  return { vector: new Float32Array(everyToken ? 0 : found.manifest.dimension), computeMs: 0, waitMs: 0 };
+}
+
 async function computePart(job: ComputeJob, inputs: readonly MissingText[]): Promise<ComputedText[]> {
-  const { model, inputsField, truncate, everyToken = false, queued, cache, tenant = defaultTenant } = job;
+  const { model, inputsField, truncate, everyToken = false, queued, cache, emptyTexts, tenant = defaultTenant } = job;
   const trace = currentTrace();
   const startedMs = performance.now();
   const texts = await tokenizeInputs(model, inputs, inputsField, job.truncationSide);
   const cut = truncate === false ? texts.findIndex(({ truncated }) => truncated) : -1;
   if (cut >= 0) refuseToCut(model, inputsField, (inputs[cut] as MissingText).index);
+  const refuse = () => refuseUnreadable(model, inputs, texts, { field: inputsField, emptyTexts });
+  refuse();
   const waitingMs = performance.now();
   trace?.stage("tokenise", startedMs, waitingMs, { "thormesh.texts": texts.length });
-  const results = await queued.embed(texts.map(({ ids }) => (everyToken ? askingForEveryToken(ids) : ids)));
-  if (trace !== undefined) {
+  const sent = texts.map(({ ids }) => ids).filter(({ length }) => length > 0);
+  const asked = everyToken ? sent.map(askingForEveryToken) : sent;
+  const results = await (sent.length === 0 ? Promise.resolve([]) : queued.embed(asked)).catch((error: unknown) => {
+    // More is known once the model is loaded, which may have been meanwhile.
+    refuse();
+    throw error;
+  });
+  if (trace !== undefined && results.length > 0) {
     const finishedMs = performance.now();
     // Until the model got the first of them, which may have been before this request asked, for another one.
     const sentMs = Math.min(waitingMs + Math.min(...results.map(({ waitMs }) => waitMs)), finishedMs);
@@ -83,8 +98,10 @@ async function computePart(job: ComputeJob, inputs: readonly MissingText[]): Pro
       "thormesh.compute_ms": results.reduce((sum, { computeMs }) => sum + computeMs, 0),
     });
   }
-  return results.map(({ vector, computeMs, waitMs }, i) => {
-    const { ids, truncated } = texts[i] as TokenizedText;
+  let next = 0;
+  return texts.map(({ ids, truncated }, i) => {
+    const result = ids.length === 0 ? undefined : results[next++];
+    const { vector, computeMs, waitMs } = result ?? nothing(model, everyToken);
     const { key, index } = inputs[i] as MissingText;
     const text = { vector, tokens: ids.length, truncated };
     cache.put(tenant, key, text);

@@ -5,6 +5,7 @@ import type { RoleView, RoutePrice, ServedRequest, TrafficSink } from "#agent/se
 import type { EmbeddingModel } from "#agent/serving/residency/embedding-model.ts";
 import type { ModelLease } from "#agent/serving/residency/model-pool.ts";
 import type { RequestStatus, ServingMetrics } from "#agent/serving/serving-metrics.ts";
+import type { InputRules } from "#agent/serving/text/input-rules.ts";
 import { applyPrompt } from "#agent/serving/text/prompt/apply-prompt.ts";
 import { refuseUnlessForKind } from "#agent/serving/text/text-input.ts";
 import { ServiceError } from "#platform/errors.ts";
@@ -36,7 +37,7 @@ export interface EmbedderParts {
   readonly metrics: ServingMetrics;
   readonly cache: ResultCache;
   readonly stopping: () => boolean;
-  readonly limits: AdmissionLimits & NamingLimits;
+  readonly limits: AdmissionLimits & NamingLimits & Pick<InputRules, "emptyTexts">;
   /** A tenant's weight; default: 1 for all. */
   readonly weightOf?: (tenant: string) => number;
   readonly log: Logger;

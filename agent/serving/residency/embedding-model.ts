@@ -26,6 +26,7 @@ import { readRegularFile } from "#platform/files/read-regular-file.ts";
 import type { Logger } from "#platform/log.ts";
 import { minuteMs } from "#platform/time.ts";
 import { estimateModelBytes } from "./estimate-model-bytes.ts";
+import { createKnownTokens } from "./known-tokens.ts";
 import { LoadedFiles } from "./loaded-files.ts";
 import { memoryOf } from "./memory-of.ts";
 import { createTextCoupling } from "./text-coupling.ts";
@@ -159,6 +160,7 @@ export async function openEmbeddingModel(
   let speed: Awaited<ReturnType<typeof measureSpeed>>;
 
   const coupling = createTextCoupling(found, reading, log);
+  const knownTokens = createKnownTokens(found, reading, log);
   /** Reason why its processes can't share their weights; null: they do, or none is known. */
   let prepareProblem: string | null = null;
 
@@ -189,7 +191,7 @@ export async function openEmbeddingModel(
       log.warn({ model: manifest.id, problem }, "each process of the model holds its own weights");
     }
     const { lastId } = await reading;
-    const probed = await coupling.settle(await probeModel(started, lastId, found));
+    const probed = await coupling.settle(await knownTokens.settle(await probeModel(started, lastId, found)));
     speed ??= await measureSpeed(probed, lastId, manifest.maxTokens);
     const { tokens, computeMs } = speed ?? {};
     if (tokens !== undefined && computeMs !== undefined)
@@ -233,10 +235,12 @@ export async function openEmbeddingModel(
     /** Reason why its vectors may be wrong; null: none known. */
     doubt: (): string | null => files.doubt,
     /** Notes for people: those of its files, and what was found out when it was loaded. */
-    notes: (): readonly string[] => [...found.notes, ...coupling.notes()],
+    notes: (): readonly string[] => [...found.notes, ...coupling.notes(), ...knownTokens.notes()],
     /** Returns the file that has been written to, replaced or removed since it was loaded; null: none. */
     changedFile: (): Promise<string | null> => files.changed(),
     tokenizer,
+    /** Tokens that its file can compute. */
+    knownTokens,
     runner,
     queue,
     recent: createRecentTraffic(performance.now()),

@@ -3,7 +3,7 @@ import { basename, join } from "node:path";
 import type { Likeness } from "#agent/serving/models/files/fingerprint.ts";
 import type { FileHashes } from "#agent/serving/models/files/hash-model-files.ts";
 import type { FoundModel } from "#agent/serving/models/model-manifest.ts";
-import type { TextTokenizer } from "#agent/serving/text/text-tokenizer.ts";
+import { type TextTokenizer, tokensToTry } from "#agent/serving/text/text-tokenizer.ts";
 import type { ModelProcess } from "#agent/serving/worker/model-process.ts";
 import type { Logger } from "#platform/log.ts";
 
@@ -109,7 +109,7 @@ export class LoadedFiles {
     this.#judged = true;
     const { manifest, modelPath, files } = this.#found;
     try {
-      const { ids } = tokenizer.tokenize(fingerprintText);
+      const ids = tokensToTry(tokenizer, fingerprintText);
       const [vector] = (await started.run([ids], ids.length)).vectors;
       if (vector === undefined) return;
       this.#doubt = await this.#judge({

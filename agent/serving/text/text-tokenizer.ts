@@ -9,6 +9,7 @@ import { tokenTemplates } from "./token-template.ts";
 import { keptOf, type TruncationSide } from "./truncation-side.ts";
 
 export interface TokenizedText {
+  /** Empty only for a text of no token and a tokenizer that puts none around it. */
   readonly ids: Uint32Array;
   readonly truncated: boolean;
 }
@@ -43,6 +44,8 @@ export interface TextTokenizer {
   isSpecial(id: number): boolean;
   /** Highest id that a text can become. Excludes tokens that were added to the vocabulary, which the model may not know. */
   readonly lastId: number;
+  /** Ids of added tokens beyond it, in ascending order. */
+  readonly addedIds: readonly number[];
 }
 
 export interface TokenizerOptions {
@@ -53,6 +56,12 @@ export interface TokenizerOptions {
   readonly truncationSide?: TruncationSide;
   /** Token ids that clients may send. Default: marked. */
   readonly tokenIds?: TokenIdsSetting | undefined;
+}
+
+/** Returns a text's tokens, to try a model with; the first of its vocabulary where the text has none. */
+export function tokensToTry(tokenizer: Pick<TextTokenizer, "tokenize">, text: string): Uint32Array {
+  const { ids } = tokenizer.tokenize(text);
+  return ids.length === 0 ? Uint32Array.of(0) : ids;
 }
 
 /** Names of tokens, and the highest ids with and without the added ones. */
@@ -92,9 +101,7 @@ export function createTextTokenizer(definition: object, options: TokenizerOption
   function* tokenizeInSteps(text: string, side: TruncationSide = truncationSide): Steps<TokenizedText> {
     const { ids, whole } = yield* readStripped(text, maxOwnTokens, side);
     const kept = keptOf(ids, maxOwnTokens, side);
-    const all = Uint32Array.from([...single.before, ...kept, ...single.after]);
-    // A model without special tokens needs at least one token.
-    return { ids: all.length === 0 ? Uint32Array.of(0) : all, truncated: !whole };
+    return { ids: Uint32Array.from([...single.before, ...kept, ...single.after]), truncated: !whole };
   }
 
   function* tokenizePairInSteps(
@@ -121,6 +128,7 @@ export function createTextTokenizer(definition: object, options: TokenizerOption
 
   return {
     lastId,
+    addedIds: [...addedIds.keys()].filter((id) => id > lastId).sort((a, b) => a - b),
     tokenize: (text, side) => finishSteps(tokenizeInSteps(text, side)),
     tokenizeInSteps,
     tokenizePair: (first, second, query, side) => finishSteps(tokenizePairInSteps(first, second, query, side)),

@@ -1,6 +1,6 @@
 import type { BatchCoupling } from "#agent/serving/models/files/batch-coupling.ts";
 import { cosine } from "#agent/serving/models/files/fingerprint.ts";
-import type { TextTokenizer } from "#agent/serving/text/text-tokenizer.ts";
+import { type TextTokenizer, tokensToTry } from "#agent/serving/text/text-tokenizer.ts";
 import { BatchFailedError, type BatchResult, type ModelProcess } from "./model-process.ts";
 
 /** Below it, a text's vectors alone and in a batch are different ones: other threads and another order of sums stay far above. */
@@ -24,8 +24,8 @@ export async function probeCoupling(
   tokenizer: TextTokenizer,
   isPair: boolean,
 ): Promise<BatchCoupling | null> {
-  const texts = probeTexts.map(
-    (text) => (isPair ? tokenizer.tokenizePair("which part?", text) : tokenizer.tokenize(text)).ids,
+  const texts = probeTexts.map((text) =>
+    isPair ? tokenizer.tokenizePair("which part?", text).ids : tokensToTry(tokenizer, text),
   );
   const run = (batch: readonly Uint32Array[]) =>
     process.run(batch, Math.max(...batch.map(({ length }) => length))).catch((error: unknown) => {

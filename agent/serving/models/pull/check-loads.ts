@@ -2,6 +2,7 @@ import type { OnnxChoice } from "#agent/serving/models/decide-onnx-file.ts";
 import { readModelDirectory } from "#agent/serving/models/find-model.ts";
 import { openEmbeddingModel } from "#agent/serving/residency/embedding-model.ts";
 import { ServingConfig } from "#agent/serving/serving-config.ts";
+import { tokensToTry } from "#agent/serving/text/text-tokenizer.ts";
 import { describeError } from "#platform/errors.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
 import { createLogger } from "#platform/log.ts";
@@ -37,7 +38,7 @@ export async function checkLoads(
     try {
       await Promise.race([model.runner.firstLoaded, failing.promise]);
       if (found.manifest.kind === "cross-encoder") return;
-      const { ids } = model.tokenizer.tokenize("does it load");
+      const ids = tokensToTry(model.tokenizer, "does it load");
       const { vector } = await Promise.race([model.queue.embed(ids, deadline), failing.promise]);
       if (!vector.every(Number.isFinite)) throw new Error("its vectors are not numbers");
     } finally {

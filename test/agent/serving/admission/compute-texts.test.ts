@@ -10,7 +10,7 @@ import { singleLane } from "../batching/single-lane.ts";
 
 const found = await findModel("all-MiniLM-L6-v2", null);
 const policy: BatchPolicy = { maxTokens: 64, maxTexts: 8, padTo: defaultLengths };
-const job = { inputsField: "input", cache: new ResultCache(0) };
+const job = { inputsField: "input", emptyTexts: "refuse", cache: new ResultCache(0) } as const;
 
 /** A model whose tokens and vector are a text's number. */
 function setUp(options: { failOn?: number; onBatch?: (computed: number) => void } = {}) {
@@ -38,6 +38,7 @@ function setUp(options: { failOn?: number; onBatch?: (computed: number) => void 
       tokenize: (text: string) => ({ ids: Uint32Array.of(Number(text)), truncated: text === "9999" }),
       acceptTokenIds: () => ({ kind: "refused", rule: "unmarked" }),
       idMarks: { highestId: 9, before: [1], after: [2], maxTokens: 9 },
+      lastId: 9_999,
     },
     queue,
   } as unknown as EmbeddingModel;

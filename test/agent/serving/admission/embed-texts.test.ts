@@ -78,6 +78,12 @@ function setUp(
       acceptTokenIds: (ids) => ({ kind: "accepted", rule: "marked", ids: Uint32Array.from(ids), truncated: false }),
       idMarks: { highestId: 65_535, before: [], after: [], maxTokens: 512 },
       lastId: 65_535,
+      addedIds: [],
+    },
+    knownTokens: {
+      settle: async (process) => process,
+      isUnknown: () => false,
+      notes: () => [],
     },
     queue: new EmbeddingQueue(
       singleLane(runner, { maxTokens: 512, maxTexts: 8, padTo: defaultLengths }),
@@ -133,6 +139,7 @@ function setUp(
       queueMs: 60_000,
       requestTimeoutMs: 60_000,
       maxTokenizeRequests: 4,
+      emptyTexts: "refuse",
     },
     log: createLogger("test", "silent"),
     ...parts,
@@ -335,6 +342,7 @@ test("a request that takes too long is answered with a deadline error and counte
       queueMs: 60_000,
       requestTimeoutMs: 20,
       maxTokenizeRequests: 4,
+      emptyTexts: "refuse",
     },
   });
   expect((await refusalOf(embedder.embed(ask(["a"])))).code).toBe("DEADLINE_EXCEEDED");
@@ -490,6 +498,7 @@ describe("the queue", () => {
         queueMs: 60_000,
         requestTimeoutMs: 60_000,
         maxTokenizeRequests: 4,
+        emptyTexts: "refuse",
       },
     });
     const client = new AbortController();
