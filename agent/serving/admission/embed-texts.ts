@@ -308,7 +308,16 @@ export class TextEmbedder implements Home {
     });
     trace?.answered(finishedMs);
     model.recent.record(durationMs, finishedMs);
-    return { model: modelId, dimension, relevantLabel, vectors, tokens, truncatedInputs, durationMs };
+    return {
+      model: modelId,
+      dimension,
+      relevantLabel,
+      vectors,
+      tokens,
+      truncatedInputs,
+      durationMs,
+      cachedTexts: figures.cachedTexts,
+    };
   }
 
   /**

@@ -51,6 +51,8 @@ export interface EmbedResult {
   /** Number of inputs that were cut because they were longer than the model reads. */
   readonly truncatedInputs: number;
   readonly durationMs: number;
+  /** Number of inputs whose vectors were in the cache, and stay as they are. Default: 0. */
+  readonly cachedTexts?: number;
   /** Name of the prompt before the texts, null for none. Absent where the request says nothing of its texts' kind. */
   readonly prompt?: string | null;
   /** Backend that answered: `home`, an agent's id, or `offer:NAME`. Absent where there was no choice. */

@@ -1,14 +1,13 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import type { Embedder } from "#agent/serving/admission/embedder.ts";
-import { shapeVector } from "#agent/serving/admission/shape-vector.ts";
 import { type InputRules, textSchema } from "#agent/serving/text/input-rules.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
 import { optional } from "#platform/http/optional-field.ts";
 import { embeddingErrors, embeddingFields, embeddingHeaders, embeddingRequest } from "./embedding-requests.ts";
 import { requestBody } from "./refuse-foreign-fields.ts";
 import { writeAnswer } from "./write-answer.ts";
-import { writeVectorJson } from "./write-vector.ts";
+import { shapedWriter } from "./write-shaped.ts";
 
 const EmbedBody = (rules: InputRules) =>
   Type.Object(
@@ -41,11 +40,10 @@ export function nativeRoutes(embedder: Embedder, rules: InputRules) {
         duration_ms: Math.round(result.durationMs * 100) / 100,
         truncated_inputs: result.truncatedInputs,
       };
-      const shape = { normalize: body.normalize ?? true, dimensions };
       return writeAnswer(
         '{"embeddings":[',
         result.vectors,
-        (vector) => writeVectorJson(shapeVector(vector, shape)),
+        shapedWriter(result, { normalize: body.normalize ?? true, dimensions }),
         `],"model":${JSON.stringify(result.model)},"usage":${JSON.stringify(usage)}}`,
         result,
       );

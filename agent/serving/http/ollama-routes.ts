@@ -1,7 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import type { Embedder } from "#agent/serving/admission/embedder.ts";
-import { shapeVector } from "#agent/serving/admission/shape-vector.ts";
 import type { FoundModel } from "#agent/serving/models/model-manifest.ts";
 import { type InputRules, textSchema } from "#agent/serving/text/input-rules.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
@@ -16,7 +15,7 @@ import {
 import { requestBody } from "./refuse-foreign-fields.ts";
 import { tokenLimit } from "./text-fields.ts";
 import { writeAnswer } from "./write-answer.ts";
-import { writeVectorJson } from "./write-vector.ts";
+import { shapedWriter } from "./write-shaped.ts";
 
 const { model, dimensions, ...textFields } = embeddingFields;
 
@@ -90,11 +89,10 @@ export function ollamaRoutes(embedder: Embedder, rules: InputRules, findModel: (
     const common = readCommon(body, request);
     const result = await embedder.embed({ ...common, inputs, inputsField: "input" });
     const figures = { total_duration: Math.round(result.durationMs * 1e6), prompt_eval_count: result.tokens };
-    const shape = { normalize: true, dimensions: body.dimensions };
     return writeAnswer(
       `{"model":${JSON.stringify(body.model ?? result.model)},"embeddings":[`,
       result.vectors,
-      (raw) => writeVectorJson(shapeVector(raw, shape)),
+      shapedWriter(result, { normalize: true, dimensions: body.dimensions }),
       `],${JSON.stringify(figures).slice(1)}`,
       result,
     );
@@ -124,7 +122,7 @@ export function ollamaRoutes(embedder: Embedder, rules: InputRules, findModel: (
       async ({ body, request }) => {
         const common = readCommon(body, request);
         const result = await embedder.embed({ ...common, inputs: [body.prompt], inputsField: "prompt" });
-        const write = (raw: Float32Array) => writeVectorJson(shapeVector(raw, { normalize: false }));
+        const write = shapedWriter(result, { normalize: false });
         return writeAnswer('{"embedding":', result.vectors, write, "}", result);
       },
       {

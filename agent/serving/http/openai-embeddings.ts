@@ -1,6 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
 import type { Embedder } from "#agent/serving/admission/embedder.ts";
-import { shapeVector } from "#agent/serving/admission/shape-vector.ts";
 import type { InputRules } from "#agent/serving/text/input-rules.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
 import {
@@ -13,7 +12,7 @@ import {
   truncationDirection,
 } from "./embedding-requests.ts";
 import { writeAnswer } from "./write-answer.ts";
-import { writeVectorBase64, writeVectorJson } from "./write-vector.ts";
+import { shapedWriter } from "./write-shaped.ts";
 
 /** OpenAI's request, with fields of other servers that have its shape. */
 export const EmbeddingsBody = (rules: InputRules) =>
@@ -54,9 +53,8 @@ const EmbeddingsAnswer = Type.Object({
 export async function answerEmbeddings(embedder: Embedder, body: EmbeddingsBody, request: Request): Promise<Response> {
   const inputs = inputsOf(body.input);
   const result = await embedder.embed({ ...embeddingRequest(body, request), inputs, inputsField: "input" });
-  const write =
-    body.encoding_format === "base64" ? (vector: Float32Array) => `"${writeVectorBase64(vector)}"` : writeVectorJson;
-  const shape = { normalize: true, dimensions: body.dimensions };
+  const { dimensions, encoding_format: format } = body;
+  const write = shapedWriter(result, { normalize: true, dimensions }, format ?? undefined);
   const usage = {
     prompt_tokens: result.tokens,
     total_tokens: result.tokens,
@@ -65,7 +63,7 @@ export async function answerEmbeddings(embedder: Embedder, body: EmbeddingsBody,
   return writeAnswer(
     '{"object":"list","data":[',
     result.vectors,
-    (vector, index) => `{"object":"embedding","index":${index},"embedding":${write(shapeVector(vector, shape))}}`,
+    (vector, index) => `{"object":"embedding","index":${index},"embedding":${write(vector)}}`,
     `],"model":${JSON.stringify(result.model)},"usage":${JSON.stringify(usage)}}`,
     result,
   );

@@ -19,8 +19,8 @@ import {
 } from "./embedding-requests.ts";
 import { requestBody } from "./refuse-foreign-fields.ts";
 import { writeAnswer } from "./write-answer.ts";
+import { shapedWriter } from "./write-shaped.ts";
 import { writeTokens } from "./write-tokens.ts";
-import { writeVectorJson } from "./write-vector.ts";
 
 /** Maximum characters of all texts of a `/tokenize` request, far more than models read: the answer is some 60 times as long. */
 const maxCharacters = 100_000;
@@ -106,8 +106,7 @@ export function teiRoutes(embedder: Embedder, rules: InputRules) {
     const { inputs, normalize, dimensions } = body;
     const common = embeddingRequest(body, request);
     const result = await embedder.embed({ ...common, inputs: inputsOf(inputs), inputsField: "inputs" });
-    const shape = { normalize: normalize ?? true, dimensions };
-    const write = (vector: Float32Array) => writeVectorJson(shapeVector(vector, shape));
+    const write = shapedWriter(result, { normalize: normalize ?? true, dimensions });
     return writeAnswer("[", result.vectors, write, "]", result);
   };
   const embedDetail = (summary: string) =>

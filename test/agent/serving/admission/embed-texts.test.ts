@@ -241,10 +241,11 @@ describe("texts that were asked for before", () => {
     const { embedder, sink, computed, asked, open } = cached();
     const first = embedder.embed(ask(["a", "bbbbbbbbbbb"]));
     await open();
-    const { durationMs: _first, ...expected } = await first;
+    const { durationMs: _first, cachedTexts: before, ...expected } = await first;
     // The gate is closed.
-    const { durationMs: _second, ...again } = await embedder.embed(ask(["a", "bbbbbbbbbbb"]));
+    const { durationMs: _second, cachedTexts, ...again } = await embedder.embed(ask(["a", "bbbbbbbbbbb"]));
     expect(again).toEqual(expected);
+    expect([before, cachedTexts]).toEqual([0, 2]);
     expect(again).toMatchObject({ tokens: 12, truncatedInputs: 1 });
     expect({ computed, asked }).toEqual({ computed: [2], asked: [2] });
     expect(sink.served.map(({ texts, tokens, computeMs }) => ({ texts, tokens, computeMs }))).toEqual([
