@@ -7,13 +7,14 @@ import {
 } from "#platform/fetch/split-credentials.ts";
 import { invalidInput, parseConfig } from "#platform/files/read-config.ts";
 import { ControllerConfig } from "./config.ts";
+import { readZone } from "./cost/window/local-time.ts";
 import { checkCapacityConfig } from "./scaling/actuators/capacity-config.ts";
 import { checkCloudConfig } from "./scaling/apply-plan/cloud-config.ts";
 
 /** Addresses whose user and password are split off. */
 const takenApart = ["broker.url", "scaling.capacity.webhooks.*.url"];
 
-type CheckedParts = Pick<ControllerConfig, "scaling" | "forecast" | "broker">;
+type CheckedParts = Pick<ControllerConfig, "scaling" | "forecast" | "broker" | "cost">;
 
 /** Refuses one login for all at the embedded broker: each agent could then act as the others and as the controller. */
 function checkBrokerConfig(broker: ControllerConfig["broker"] | undefined): string[] {
@@ -29,7 +30,7 @@ function checkBrokerConfig(broker: ControllerConfig["broker"] | undefined): stri
 
 /** Lists what is wrong with a controller's configuration beyond its schema, one line a mistake, path first. */
 function checkControllerConfig(config: CheckedParts): string[] {
-  const { scaling, forecast, broker } = config;
+  const { scaling, forecast, broker, cost } = config;
   const { capacity, cloud, minReplicas, maxReplicas } = scaling;
   const switched = new Set([
     ...capacity.process.map(({ id }) => id),
@@ -42,6 +43,9 @@ function checkControllerConfig(config: CheckedParts): string[] {
     ...checkForecastConfig(forecast).map((line) => `forecast.${line}`),
     ...(minReplicas > maxReplicas
       ? [`scaling.minReplicas: expected at most maxReplicas (${maxReplicas}), got ${minReplicas}`]
+      : []),
+    ...(readZone(cost.timeZone) === null
+      ? [`cost.timeZone: expected UTC, ±HH:MM or a time zone like Europe/Berlin, got "${cost.timeZone}"`]
       : []),
     ...checkCapacityConfig(capacity).map((line) => `scaling.capacity.${line}`),
     ...checkCloudConfig(cloud, switched).map((line) => `scaling.${line}`),

@@ -211,11 +211,11 @@ export class Controller {
     const { log, clock } = this.#parts;
     const { api, cost, scaling, ingest, fleet: fleetName } = this.#config;
     const { counts, housekeeping, registry, accuracyOf } = assembly;
-    const { tariffUsdPerKwh, co2KgPerKwh } = cost;
+    const { tariffUsdPerKwh, co2KgPerKwh, timeZone } = cost;
     const nowMs = () => clock.nowMs();
     const parts: ApiParts = {
       ...assembly,
-      ...{ fleetName, store, broker, startedAtMs, nowMs },
+      ...{ fleetName, store, broker, startedAtMs, timeZone, nowMs },
       powerAssumptions: { tariffUsdPerKwh, co2KgPerKwh, targetUtilization: scaling.targetUtilization },
       staleAfterMs: ingest.staleAfterMs,
       capacityPerReplicaQps: scaling.capacityPerReplicaQps,

@@ -46,6 +46,7 @@ import { decideNightTraining, TrainingSituation } from "#forecast/night/decide-n
 import { decidePromotion, PromotionSituation } from "#forecast/night/decide-promotion.ts";
 import { explainNightTraining, explainPromotion } from "#forecast/night/explain-night-training.ts";
 import { type DecisionEntry, decisionByKind, decisionEntry, explained } from "./decision-entry.ts";
+import { answerWindow, checkWindowInput, WindowInput } from "./window-entry.ts";
 
 const rightSizeEntries = Object.fromEntries(
   Object.entries(rightSizeInputs).map(([kind, schema]) => [
@@ -176,6 +177,7 @@ export const decisions: Readonly<Record<string, DecisionEntry>> = {
     RouteInput,
     explained(decideRoute, explainRoute),
   ),
+  window: decisionEntry("which time a window of a cost query is", WindowInput, answerWindow, checkWindowInput),
   "night-training": decisionEntry(
     "whether a device trains its forecasting model now",
     TrainingSituation,

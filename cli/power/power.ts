@@ -101,7 +101,7 @@ export const powerCommand: Command = {
   usage:
     "report [--window 24h] [--url URL] [--json] | backtest TRACE…|--prometheus URL --query PROMQL [--days 7] [--board PRESET] [--json]",
   options: {
-    window: { value: "WINDOW", only: "report", help: "time up to now: 15m, 24h, 7d or 2w (default: 24h)" },
+    window: { value: "WINDOW", only: "report", help: "15m, 24h, 7d, yesterday, lastmonth, … (default: 24h)" },
     url: { ...controllerUrlOption.url, only: "report" },
     ...traceOptions("backtest"),
     days: { value: "N", only: "backtest", help: "replay the last N days of each trace (default: 7)" },

@@ -29,6 +29,8 @@ export interface ApiParts {
   readonly audit: AuditLog;
   readonly broker: Broker;
   readonly prices: Prices;
+  /** Zone of named days, weeks and months. */
+  readonly timeZone: string;
   readonly powerAssumptions: PowerAssumptions;
   readonly staleAfterMs: number;
   readonly capacityPerReplicaQps: number;

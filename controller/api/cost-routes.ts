@@ -4,36 +4,31 @@ import { ServiceError } from "#platform/errors.ts";
 import { strictObject } from "#platform/schema-parts.ts";
 import { CostAllocation } from "../cost/allocate-cost.ts";
 import { CostReport } from "../cost/cost-report.ts";
-import { parseWindow, type TimeWindow } from "../cost/parse-window.ts";
 import { PowerReport, PowerReportBuilder } from "../cost/report-power.ts";
+import { explainWindowFault } from "../cost/window/explain-window.ts";
+import { parseQueryWindow, type TimeWindow, windowForms, windowPattern } from "../cost/window/parse-window.ts";
 import type { MinuteRecord } from "../store/store.ts";
 import type { ApiParts } from "./api-parts.ts";
 import { about, ErrorBody } from "./schemas.ts";
 
 const WindowQuery = strictObject({
-  window: Type.String({
-    default: "24h",
-    pattern: "^([0-9]{1,6}[mhdw]|[0-9]{1,16},[0-9]{1,16})$",
-    title: "15m, 24h, 7d or 2w (up to now), or startMs,endMs with startMs < endMs",
-  }),
+  window: Type.String({ default: "24h", pattern: windowPattern, title: windowForms }),
 });
 
-/** Parses a window. @throws ServiceError when the text is none. */
-function readWindow(text: string, nowMs: number) {
-  const window = parseWindow(text, nowMs);
-  if (window !== null) return window;
-  const expected = "15m, 24h, 7d or 2w, or startMs,endMs with startMs < endMs";
-  const message = `window: expected ${expected}, got "${text}"`;
-  throw new ServiceError("INVALID_REQUEST", message, { details: { param: "window" } });
+/** Parses a window. @throws ServiceError when the text is none, or its time is empty or in the future. */
+function readWindow(text: string, nowMs: number, timeZone: string): TimeWindow {
+  const window = parseQueryWindow(text, nowMs, timeZone);
+  if (!("expected" in window)) return window;
+  throw new ServiceError("INVALID_REQUEST", explainWindowFault(window, text), { details: { param: "window" } });
 }
 
-export function costRoutes({ store, fleet, prices, powerAssumptions, nowMs }: ApiParts) {
+export function costRoutes({ store, fleet, prices, timeZone, powerAssumptions, nowMs }: ApiParts) {
   const births = () => new Map(fleet.agents().map(({ agentId, birth }) => [agentId, birth]));
   const reportOn = async <R>(
     text: string,
     sums: { add(minute: MinuteRecord): void; report(window: TimeWindow): R },
   ) => {
-    const window = readWindow(text, nowMs());
+    const window = readWindow(text, nowMs(), timeZone);
     for await (const minute of store.minutes(window.startMs, window.endMs)) sums.add(minute);
     return sums.report(window);
   };

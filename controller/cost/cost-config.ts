@@ -1,4 +1,4 @@
-import type { Static } from "@sinclair/typebox";
+import { type Static, Type } from "@sinclair/typebox";
 import { number } from "#platform/config-fields.ts";
 import { strictObject } from "#platform/schema-parts.ts";
 
@@ -11,6 +11,11 @@ export const CostConfig = strictObject(
       [0, 10_000],
       "cost of an hour of owning a device, in use or not. The default assumes 3,499 USD (a Jetson AGX Thor developer kit) written off evenly over 3 years of 8,760 hours",
     ),
+    timeZone: Type.String({
+      ...{ default: "UTC", maxLength: 64 },
+      description:
+        "zone in which a window's today, week and month begin: UTC, ±HH:MM or a name of the IANA database, e.g. Europe/Berlin",
+    }),
     co2KgPerKwh: number(
       0.45,
       [0, 100],

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "bun:test";
 import { CostAllocation } from "#controller/cost/allocate-cost.ts";
-import { parseWindow } from "#controller/cost/parse-window.ts";
 import type { Birth, MinuteData } from "#protocol/messages.ts";
 import { aBirth, aMinute, aModel, aPower, aTraffic } from "../../fakes/builders.ts";
 
@@ -353,22 +352,4 @@ test("agents are compared at their own tariffs; those without a profile are name
 test("a window is told in whole milliseconds", () => {
   const report = new CostAllocation(new Map(), fleetPrices).report({ startMs: 0.6, endMs: 9.6 });
   expect(report.window).toEqual({ startMs: 1, endMs: 10 });
-});
-
-describe("windows", () => {
-  test.each([
-    ["15m", { startMs: 99_100_000, endMs: 100_000_000 }],
-    ["24h", { startMs: 13_600_000, endMs: 100_000_000 }],
-    ["1000,2000", { startMs: 1000, endMs: 2000 }],
-    ["7d", { startMs: 100_000_000 - 604_800_000, endMs: 100_000_000 }],
-    ["1w", { startMs: 100_000_000 - 604_800_000, endMs: 100_000_000 }],
-  ])("%s", (text, window) => {
-    expect(parseWindow(text, 100_000_000)).toEqual(window);
-  });
-  test.each(["", "0h", "-1h", "1.5h", "h", "24", "1y", "2000,1000", "1000,1000", "1,2,3", "NaN,1"])(
-    "%p is none",
-    (text) => {
-      expect(parseWindow(text, 1)).toBeNull();
-    },
-  );
 });
