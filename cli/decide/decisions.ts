@@ -45,6 +45,7 @@ import { checkRightSizeInput, rightSizeInputs } from "#controller/scaling/refere
 import { decideNightTraining, TrainingSituation } from "#forecast/night/decide-night-training.ts";
 import { decidePromotion, PromotionSituation } from "#forecast/night/decide-promotion.ts";
 import { explainNightTraining, explainPromotion } from "#forecast/night/explain-night-training.ts";
+import { AllocationInput, answerAllocation, checkAllocationInput } from "./allocation-entry.ts";
 import { type DecisionEntry, decisionByKind, decisionEntry, explained } from "./decision-entry.ts";
 import { answerWindow, checkWindowInput, WindowInput } from "./window-entry.ts";
 
@@ -176,6 +177,12 @@ export const decisions: Readonly<Record<string, DecisionEntry>> = {
     "which backend answers a request: this agent, a peer, or a place outside",
     RouteInput,
     explained(decideRoute, explainRoute),
+  ),
+  allocation: decisionEntry(
+    "who pays what of what a fleet cost: by tenant, model, agent, region or label, with idle and shared costs",
+    AllocationInput,
+    answerAllocation,
+    checkAllocationInput,
   ),
   window: decisionEntry("which time a window of a cost query is", WindowInput, answerWindow, checkWindowInput),
   "night-training": decisionEntry(
