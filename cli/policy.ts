@@ -28,13 +28,26 @@ function warnOfSchedules({ schedules }: ScalingPolicy, path: string): void {
   }
 }
 
+/** Bounds that hold whatever the schedules say. */
+const bounds = ["minReplicas", "maxReplicas"] as const;
+
+/** Says which bounds of the policy are defaults, because its file names none; "" where it names them all. */
+function defaultsToText(policy: ScalingPolicy, file: unknown): string {
+  const unnamed = bounds.filter((name) => !Object.hasOwn(Object(file), name));
+  const named = unnamed.map((name) => `${name} ${policy[name]}`).join(" and ");
+  return unnamed.length === 0 ? "" : `By default, as the file does not say: ${named}.`;
+}
+
 async function validate(paths: readonly string[], values: OptionValues): Promise<number> {
   if (paths.length === 0) throw new UsageError("expected a policy file to validate");
   const mistakes: string[] = [];
   for (const path of paths) {
     try {
-      const policy = parseScalingPolicy(await readConfigFile(path), path);
+      const file = await readConfigFile(path);
+      const policy = parseScalingPolicy(file, path);
       warnOfSchedules(policy, path);
+      const defaults = defaultsToText(policy, file);
+      if (defaults !== "") console.error(`${path}: ${defaults}`);
       console.log(values["json"] === true ? JSON.stringify(maskSecrets(policy), null, 2) : `${path} is a valid policy`);
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
@@ -90,7 +103,8 @@ async function previewRecorded(policy: ScalingPolicy, hours: number, values: Opt
 
 async function preview([path, ...more]: readonly string[], values: OptionValues): Promise<number> {
   if (path === undefined || more.length > 0) throw new UsageError("expected one policy file to preview");
-  const policy = parseScalingPolicy(await readConfigFile(path), path);
+  const file = await readConfigFile(path);
+  const policy = parseScalingPolicy(file, path);
   const past = optionalNumber(values, "past", { min: 1, max: 288, integer: true });
   if (past !== undefined) return previewRecorded(policy, past, values);
   if (optionalString(values, "url") !== undefined) throw new UsageError("--url works only with --past");
@@ -99,7 +113,8 @@ async function preview([path, ...more]: readonly string[], values: OptionValues)
   const qps = optionalNumber(values, "qps", { min: 0, max: 1e12 }) ?? null;
   const stretches = previewPolicy(policy, { fromMs, untilMs: fromMs + hours * hourMs, qps });
   if (values["json"] === true) {
-    console.log(JSON.stringify({ policy: policy.name, mode: policy.mode, stretches }, null, 2));
+    const { name, mode, minReplicas, maxReplicas } = policy;
+    console.log(JSON.stringify({ policy: name, mode, minReplicas, maxReplicas, stretches }, null, 2));
     return 0;
   }
   const rows = stretches.map(({ fromMs, floor, ceiling, replicas, schedules }) => [
@@ -111,6 +126,8 @@ async function preview([path, ...more]: readonly string[], values: OptionValues)
   ]);
   const rate = qps === null ? [] : [`AT ${qps} QPS`];
   console.log(formatTable(["FROM (UTC)", "FLOOR", "CEILING", ...rate, "SCHEDULES"], rows));
+  const defaults = defaultsToText(policy, file);
+  if (defaults !== "") console.log(`\n${defaults}`);
   const unknown = [
     policy.triggers.length === 0 ? "" : `triggers (${policy.triggers.map(({ name }) => name).join(", ")})`,
     policy.prediction === undefined ? "" : "prediction",

@@ -1,6 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { join } from "node:path";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { decideScaling } from "#controller/scaling/policy/decide-scaling.ts";
 import { parseScalingPolicy } from "#controller/scaling/policy/parse-scaling-policy.ts";
+import { ScalingObservation } from "#controller/scaling/policy/scaling-observation.ts";
+import { parseConfig } from "#platform/files/read-config.ts";
 import { previewPolicy } from "#tools/policy/preview-policy.ts";
 import { programCommand } from "../e2e/program.ts";
 
@@ -54,6 +59,37 @@ describe("thormesh policy", () => {
     const check = new Ajv({ strict: false }).compile(schema);
     expect(check(Bun.YAML.parse(await Bun.file(office).text()))).toBe(true);
     expect(check({ minReplicas: "two" })).toBe(false);
+  });
+});
+
+describe("an end on days without a start", () => {
+  const schedule = { name: "work", timeZone: "Europe/Prague", start: "30 6 * * 1-5", end: "10 22 * * *", floor: 3 };
+  const fromMs = Date.parse("2026-11-28T12:00:00Z");
+
+  test.each([
+    ["the minimum that the file names", { minReplicas: 1 }, 1],
+    ["the default minimum", {}, 2],
+  ])("the floor on Saturday is %s: in the preview, and in the decision", (_name, more, floor) => {
+    const parsed = parseScalingPolicy({ ...more, schedules: [schedule] }, "x");
+    const [first] = previewPolicy(parsed, { fromMs, untilMs: fromMs + 1, qps: null });
+    expect(first).toMatchObject({ floor, ceiling: 20, schedules: [] });
+    const seen = parseConfig(ScalingObservation, { nowMs: fromMs, currentReplicas: 5, liveQps: 0 }, "x");
+    expect(decideScaling(parsed, seen)).toMatchObject({ floor, ceiling: 20 });
+  });
+
+  test("preview and validate say which bounds are defaults, and that the events do not take turns", async () => {
+    const file = join(await mkdtemp(join(tmpdir(), "thormesh-test-")), "policy.yaml");
+    await Bun.write(file, JSON.stringify({ maxReplicas: 6, schedules: [schedule] }));
+    const [preview, validate] = await Promise.all([
+      policy("preview", file, "--at", "2026-11-28T12:00:00Z", "--hours", "1"),
+      policy("validate", file),
+    ]);
+    await rm(dirname(file), { recursive: true });
+    expect(preview.stdout.split("\n")[1]?.trim().split(/ {2,}/)).toEqual(["2026-11-28 12:00", "2", "6", "-"]);
+    expect(preview.stdout).toContain("By default, as the file does not say: minReplicas 2.");
+    expect(validate.stderr).toContain("By default, as the file does not say: minReplicas 2.");
+    expect(validate.stderr).toContain("warning: schedule work: it closes");
+    expect(validate.code).toBe(0);
   });
 });
 
