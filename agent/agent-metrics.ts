@@ -10,6 +10,7 @@ export interface AgentFigures {
   outboxRecords(): number;
   storage(): StorageStatus;
   refusedMessages(): number;
+  refusedOrders(): ReadonlyMap<string, number>;
   lastForecast(): ForecastReport | null;
   active(): boolean;
   hungProcesses(): ReadonlyMap<string, number>;
@@ -53,6 +54,13 @@ export function registerAgentMetrics(metrics: Registry, figures: AgentFigures): 
     "Minute records that were lost, by cause: outbox-full, too-old, memory-full (the disk could not be written), unreadable, unsendable, refused (by the controller)",
     ["cause"],
     () => Object.entries(figures.storage().lost).map(([cause, records]) => [{ cause }, records] as const),
+  );
+  registerTotals(
+    metrics,
+    "thormesh_orders_refused_total",
+    "Orders that a device that has joined did not obey: unsigned, forged, expired or replayed",
+    ["reason"],
+    () => [...figures.refusedOrders()].map(([reason, count]) => [{ reason }, count] as const),
   );
   registerGauge(metrics, "thormesh_storage_failing", "1 while the state can't be written to disk", () =>
     figures.storage().failing === null ? 0 : 1,

@@ -24,6 +24,9 @@ import { CapacityEstimates } from "./capacity/capacity-estimates.ts";
 import { CapacityWatch } from "./capacity/capacity-watch.ts";
 import { createOverloadCheck } from "./capacity/overload-check.ts";
 import type { AgentConfig } from "./config.ts";
+import type { DeviceIdentity } from "./enrolment/device-identity.ts";
+import { anyOrders, createFleetOrders } from "./enrolment/fleet-orders.ts";
+import { ordersHealth } from "./enrolment/orders-health.ts";
 import { FleetMember } from "./fleet-member.ts";
 import type { AgentIdentity } from "./identity.ts";
 import { createDesiredDocument } from "./mesh/desired-document.ts";
@@ -75,8 +78,10 @@ export function createAgentParts(given: {
   readonly identity: AgentIdentity;
   readonly startedAtMs: number;
   readonly stateDir: string;
+  /** Identity of a device that has joined a fleet; null: it has not. */
+  readonly joined: DeviceIdentity | null;
 }) {
-  const { config, clock, log, identity, startedAtMs, stateDir } = given;
+  const { config, clock, log, identity, startedAtMs, stateDir, joined } = given;
   const { fleet, agentId } = identity;
   const nowMs = () => clock.nowMs();
   const storage = createStorageWatch(log, lossCauses, nowMs);
@@ -158,9 +163,16 @@ export function createAgentParts(given: {
         .catch((error) => log.error({ err: describeError(error) }, "choosing the power mode failed"));
     },
   });
+  const orders =
+    joined === null
+      ? anyOrders
+      : createFleetOrders({
+          ...{ fleet, authority: joined.authority, nowMs },
+          memory: createStoredText(database, "orders", storage),
+        });
   const membership = createMembership({
     configuredRole: config.role,
-    document: createDesiredDocument(database, nowMs, log, storage),
+    document: createDesiredDocument(database, nowMs, log, storage, joined !== null),
     peers: createPeers({
       ownAgentId: agentId,
       brokerUrl: config.broker.url,
@@ -250,6 +262,7 @@ export function createAgentParts(given: {
     extraChecks: () => ({
       power: power.health(),
       broker: brokerHealth(broker, refused()),
+      ...(joined === null ? {} : { orders: ordersHealth(orders) }),
       processes: describeHungProcesses(hung),
       open_files: openFiles.check(),
       storage: withDamage(storage.check(), recentDamage(statePath, nowMs())),
@@ -318,6 +331,7 @@ export function createAgentParts(given: {
     felt,
     serving,
     outbox,
+    orders,
     nowMs,
     log,
   });
@@ -339,6 +353,7 @@ export function createAgentParts(given: {
     outboxRecords: () => outbox.size().entries,
     storage: () => storage.status(),
     refusedMessages: () => member.refusedMessages,
+    refusedOrders: () => orders.refused(),
     lastForecast: () => cycle.lastForecast,
     active: () => membership.role === "active",
     hungProcesses: () => hung.counts(),

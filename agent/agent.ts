@@ -7,6 +7,8 @@ import { type PeriodicTask, runPeriodically } from "#platform/periodic.ts";
 import { minuteMs } from "#platform/time.ts";
 import { type AgentParts, createAgentParts } from "./agent-parts.ts";
 import type { AgentConfig } from "./config.ts";
+import { adoptIdentity } from "./enrolment/adopt-identity.ts";
+import { type DeviceIdentity, readIdentity } from "./enrolment/device-identity.ts";
 import { type AgentIdentity, agentIdFromHostname } from "./identity.ts";
 
 const powerPeriodMs = 15_000;
@@ -24,6 +26,8 @@ const longFarewellMs = 10_000;
 /** The service on a device. Nothing happens before `start`. */
 export class Agent {
   readonly #config: AgentConfig;
+  readonly #stateDir: string;
+  readonly #joined: DeviceIdentity | null;
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #identity: AgentIdentity;
@@ -31,7 +35,11 @@ export class Agent {
   #running: AgentParts | undefined;
   readonly #tasks: PeriodicTask[] = [];
 
-  constructor(config: AgentConfig) {
+  /** @throws UsageError when the device has joined a fleet and its identity can't be used, or contradicts the configuration. */
+  constructor(configured: AgentConfig) {
+    this.#stateDir = configured.stateDir ?? defaultStateDir("agent", process.env);
+    this.#joined = readIdentity(this.#stateDir);
+    const config = adoptIdentity(configured, this.#joined);
     this.#config = config;
     this.#clock = createClock(config.clock);
     this.#log = createLogger("agent", config.logLevel);
@@ -45,7 +53,7 @@ export class Agent {
    * @throws UsageError when port, address, model or state directory can't be used.
    */
   async start(): Promise<void> {
-    const stateDir = this.#config.stateDir ?? defaultStateDir("agent", process.env);
+    const stateDir = this.#stateDir;
     const parts = createAgentParts({
       config: this.#config,
       clock: this.#clock,
@@ -53,6 +61,7 @@ export class Agent {
       identity: this.#identity,
       startedAtMs: this.#startedAtMs,
       stateDir,
+      joined: this.#joined,
     });
     this.#running = parts;
     const { power, serving, forecaster, cycle, member, broker, membership } = parts;

@@ -2,6 +2,7 @@ import { describeError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import { minuteMs } from "#platform/time.ts";
 import type { Broker } from "#protocol/broker.ts";
+import type { FleetOrders } from "./enrolment/fleet-orders.ts";
 import type { AgentIdentity } from "./identity.ts";
 import type { Membership } from "./mesh/membership.ts";
 import type { FollowLimits } from "./mesh/peer-follower.ts";
@@ -32,6 +33,7 @@ export interface FleetMemberParts {
   readonly serving: Pick<Serving, "inFlight">;
   readonly outbox: Pick<Outbox, "oldest" | "remove" | "size">;
   readonly followLimits?: FollowLimits;
+  readonly orders?: FleetOrders;
   readonly nowMs: () => number;
   readonly log: Logger;
 }
@@ -72,6 +74,7 @@ export class FleetMember {
     this.#reporter = new Reporter({
       ...{ broker, identity, reportable, listener: this.#listener(), nowMs, log },
       ...(parts.followLimits === undefined ? {} : { followLimits: parts.followLimits }),
+      ...(parts.orders === undefined ? {} : { orders: parts.orders }),
     });
   }
 

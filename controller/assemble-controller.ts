@@ -23,6 +23,7 @@ import { createIngestCounts } from "./fleet/ingest-counts.ts";
 import { createPeerList } from "./fleet/peer-list.ts";
 import { Retirement } from "./fleet/retire-agents.ts";
 import { Housekeeping } from "./housekeeping.ts";
+import { noSeals, type OrderSeals } from "./identity/order-seals.ts";
 import { createControllerMetrics } from "./metrics.ts";
 import type { ControllerRecords } from "./open-records.ts";
 import type { CapacityProvider } from "./scaling/actuators/capacity-provider.ts";
@@ -41,6 +42,8 @@ import { SloReports } from "./slo/slo-reports.ts";
 export interface ControllerAdapters extends ControllerRecords {
   readonly lease: Pick<ControllerLease, "isHeld">;
   readonly fleetBroker: Pick<FleetBroker, "broker" | "counts">;
+  /** Signs what agents are told. Default: nothing does. */
+  readonly seals?: OrderSeals;
   readonly providers: readonly CapacityProvider[];
   readonly forecaster: Forecaster;
   readonly planner?: FleetPlanner;
@@ -55,14 +58,14 @@ const isLeaving = (agent: AgentState | undefined) =>
 
 /** Connects the parts from the agents' messages to decisions and documents. Nothing is started. */
 export function assembleController(config: ControllerConfig, adapters: ControllerAdapters) {
-  const { store, accuracy, lease, fleetBroker, providers, forecaster, planner, clock, log } = adapters;
+  const { store, accuracy, lease, fleetBroker, seals = noSeals, providers, forecaster, planner, clock, log } = adapters;
   const { broker } = fleetBroker;
   const { staleAfterMs } = config.ingest;
   const nowMs = () => clock.nowMs();
   const { tariffUsdPerKwh, amortisationUsdPerHour } = config.cost;
   const prices = { tariffUsdPerKwh, amortisationUsdPerHour };
   const fleet = createFleet();
-  const desired = createDesiredDocuments({ fleetName: config.fleet, fleet, store, broker, nowMs, log });
+  const desired = createDesiredDocuments({ fleetName: config.fleet, fleet, store, broker, seals, nowMs, log });
 
   const peerList = createPeerList({
     ...{ fleetName: config.fleet, fleet, documents: desired.documents, broker, staleAfterMs, nowMs },
@@ -145,6 +148,7 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
     fleet,
     store,
     broker,
+    seals,
     limits: { ...config.ingest, minutesKeptMs: config.retention.minuteDays * dayMs },
     counts,
     retireOne: () => retirement.retireOne(),

@@ -156,7 +156,7 @@ export class Controller {
     });
     const assembly = assembleController(this.#config, {
       ...records,
-      ...{ lease, fleetBroker, providers, forecaster, clock, log },
+      ...{ lease, fleetBroker, seals: identity.seals, providers, forecaster, clock, log },
       ...(planner === undefined ? {} : { planner }),
     });
     if (planner !== undefined) this.#opened.push(() => planner.stop());
@@ -294,7 +294,7 @@ export class Controller {
     this.#opened.push(() => fleetBroker.stop());
   }
 
-  #schedule({ peerList, loop, housekeeping, retirement, ingest }: ControllerAssembly): void {
+  #schedule({ desired, peerList, loop, housekeeping, retirement, ingest }: ControllerAssembly): void {
     const { log, clock } = this.#parts;
     const { intervalMs, offsetMs } = this.#config.scaling;
     const each = (periodMs: number, what: string, task: () => Promise<unknown>, shiftMs = 0) => {
@@ -305,6 +305,7 @@ export class Controller {
     };
     each(intervalMs, "deciding", () => loop.run(), offsetMs);
     each(peerListEachMs, "listing the agents to follow", () => peerList.publish());
+    each(hourMs, "renewing the seals of documents", () => desired.renewSeals());
     each(hourMs, "removing old records", async () => {
       await housekeeping.clean();
       await retirement.retireSilent();

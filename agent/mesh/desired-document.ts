@@ -33,20 +33,25 @@ export function createDesiredDocument(
   nowMs: () => number,
   log: Logger,
   storage?: StorageWatch,
+  /** True: only documents with an order of the fleet's authority count, and the newest order decides. */
+  byOrder = false,
 ) {
   const stored = createStoredText(database, "desired", storage);
   const text = stored.load();
   let held: Desired | null = null;
   if (text !== null) {
     const decoded = decodeText(Desired, text);
-    if (decoded.ok) held = decoded.message;
+    if (decoded.ok && byOrder && decoded.message.order === undefined)
+      log.info("the held desired document is from before this device joined: waiting for one that is signed");
+    else if (decoded.ok) held = decoded.message;
     else log.warn({ reason: decoded.reason }, "the stored desired document can't be read; waiting for a new one");
   }
   return {
     current: (): Desired | null => held,
     /** Takes in a document and keeps it on disk. Returns false for one that does not supersede the held one. */
     accept(document: Desired): boolean {
-      if (!supersedes(document, held, nowMs())) return false;
+      const isSame = document.version === held?.version && document.issuedAtMs === held.issuedAtMs;
+      if (byOrder ? isSame : !supersedes(document, held, nowMs())) return false;
       held = document;
       stored.save(JSON.stringify(document));
       return true;

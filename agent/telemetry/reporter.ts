@@ -1,4 +1,5 @@
 import type { Static, TSchema } from "@sinclair/typebox";
+import { anyOrders, type FleetOrders } from "#agent/enrolment/fleet-orders.ts";
 import { type FollowLimits, PeerFollower } from "#agent/mesh/peer-follower.ts";
 import { describeError } from "#platform/errors.ts";
 import { type CountedLog, createCountedLog, type Logger } from "#platform/log.ts";
@@ -59,6 +60,8 @@ export interface ReporterParts {
   readonly reportable: Reportable;
   readonly listener: FleetListener;
   readonly followLimits?: FollowLimits;
+  /** Check of what the controller says. Default: nothing is checked, as on a device that has joined no fleet. */
+  readonly orders?: FleetOrders;
   readonly nowMs: () => number;
   readonly log: Logger;
 }
@@ -68,6 +71,7 @@ export class Reporter {
   readonly #parts: ReporterParts;
   readonly #counted: CountedLog;
   readonly #peers: PeerFollower;
+  readonly #orders: FleetOrders;
   /** Answers to the newest commands, by the command's id. */
   readonly #results = new Map<string, CommandResult>();
   #refusedMessages = 0;
@@ -83,6 +87,7 @@ export class Reporter {
       onRefused: (topic, reason) => this.#refuse(topic, reason),
       ...(followLimits === undefined ? {} : { limits: followLimits }),
     });
+    this.#orders = parts.orders ?? anyOrders;
     this.#counted = createCountedLog(parts.log, Date.now);
   }
 
@@ -147,8 +152,8 @@ export class Reporter {
     const decoded = decodeMessage(agentChannels.desired.schema, payload);
     // Its own documents are checked elsewhere, those of others by their agents.
     if (!decoded.ok || decoded.message.agentId === identity.agentId) return;
-    if (parseAgentTopic(identity.fleet, topic)?.agentId === decoded.message.agentId)
-      listener.onPeerDesired?.(decoded.message);
+    if (parseAgentTopic(identity.fleet, topic)?.agentId !== decoded.message.agentId) return;
+    if (this.#orders.isGenuine("desired", payload)) listener.onPeerDesired?.(decoded.message);
   }
 
   publishPresence(): Promise<void> {
@@ -202,15 +207,21 @@ export class Reporter {
     if (!decoded.ok) return this.#refuse(topic, decoded.reason);
     if (decoded.message.agentId !== this.#parts.identity.agentId)
       return this.#refuse(topic, `is for agent ${decoded.message.agentId}`);
-    if ("kind" in decoded.message) {
+    const { message } = decoded;
+    const rule = this.#orders.take(channel, message, payload);
+    const refusal = this.#orders.explain(rule, message);
+    if (refusal !== null) return this.#refuse(topic, refusal);
+    // One that came before this start was obeyed then; what was answered since is answered again.
+    if (rule === "repeated" && !("kind" in message && this.#results.has(message.id))) return;
+    if ("kind" in message) {
       // Not awaited: answering publishes, and a handler must not wait for a publish.
-      void this.#runCommand(decoded.message);
+      void this.#runCommand(message);
       return;
     }
-    const { issuedAtMs, powerModeUntilMs, powerModeCapUntilMs } = decoded.message;
+    const { issuedAtMs, powerModeUntilMs, powerModeCapUntilMs } = message;
     const untilMs = Math.max(powerModeUntilMs ?? 0, powerModeCapUntilMs ?? 0);
     if (untilMs - issuedAtMs > maxHoldMs) return this.#refuse(topic, "holds a power mode for more than 31 days");
-    this.#parts.listener.onDesired(decoded.message);
+    this.#parts.listener.onDesired(message);
   }
 
   async #runCommand(command: Command): Promise<void> {

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { type Static, Type } from "@sinclair/typebox";
 import { literals, orNull, strictObject } from "#platform/schema-parts.ts";
 import { bounds, text } from "#protocol/bounds.ts";
+import { canonicalJson } from "#protocol/canonical-json.ts";
 
 export const AuditHash = Type.String({ pattern: "^[0-9a-f]{64}$" });
 const Seq = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER });
@@ -32,16 +33,6 @@ export type AuditDraft = Omit<AuditEntry, "seq" | "prevHash">;
 
 /** `prevHash` of the first entry. */
 export const noHash = "0".repeat(64);
-
-/** JSON with its keys sorted and without blanks, as RFC 8785 writes it. */
-export function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map((item) => canonicalJson(item ?? null)).join()}]`;
-  if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null";
-  const fields = Object.entries(value)
-    .filter(([, field]) => field !== undefined)
-    .sort(([one], [other]) => (one < other ? -1 : 1));
-  return `{${fields.map(([name, field]) => `${JSON.stringify(name)}:${canonicalJson(field)}`).join()}}`;
-}
 
 /** Hash of an entry, which covers all before it by `prevHash`. */
 export function hashOfEntry(entry: AuditEntry): string {

@@ -1,10 +1,11 @@
 import { describeError, ServiceError } from "#platform/errors.ts";
 import type { Caller } from "#platform/http/guard/identify-caller.ts";
 import type { Logger } from "#platform/log.ts";
+import { canonicalJson } from "#protocol/canonical-json.ts";
 import { cleanText } from "#protocol/clean-text.ts";
 import type { AuditStore } from "../store/store.ts";
 import type { AuditHead } from "./audit-check.ts";
-import { type AuditDraft, canonicalJson } from "./audit-entry.ts";
+import type { AuditDraft } from "./audit-entry.ts";
 
 /** Author of a change, and the place it came from. */
 export interface AuditSource extends Pick<Caller, "name" | "role"> {

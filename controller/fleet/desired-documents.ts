@@ -7,6 +7,7 @@ import { cleanText } from "#protocol/clean-text.ts";
 import { encodeMessage } from "#protocol/codec.ts";
 import { Desired } from "#protocol/messages.ts";
 import { agentTopic } from "#protocol/topics.ts";
+import { documentValidMs, noSeals, type OrderSeals } from "../identity/order-seals.ts";
 import type { Fleet } from "./fleet.ts";
 
 export type DesiredChange = Partial<
@@ -20,6 +21,8 @@ export interface DesiredDocumentsParts {
   readonly fleet: Fleet;
   readonly store: DesiredStore;
   readonly broker: Broker;
+  /** Signs what is published. Default: nothing does. */
+  readonly seals?: OrderSeals;
   readonly nowMs: () => number;
   readonly log: Logger;
 }
@@ -28,14 +31,18 @@ const maxReasonLength = 1024;
 
 /** Desired documents of all agents, and the operators' overrides behind them. */
 export function createDesiredDocuments(parts: DesiredDocumentsParts) {
-  const { fleetName, fleet, store, broker, nowMs, log } = parts;
+  const { fleetName, fleet, store, broker, seals = noSeals, nowMs, log } = parts;
+  /** Time at which each agent's document was signed last. */
+  const sealedAtMs = new Map<string, number>();
   const documents = new Map<string, Desired>();
   const overrides = new Map<string, Override>();
 
   const publish = async (document: Desired) => {
     const { agentId, version } = document;
+    const sealed = seals.seal("desired", document, nowMs() + documentValidMs);
+    sealedAtMs.set(agentId, nowMs());
     try {
-      await broker.publish(agentTopic(fleetName, agentId, "desired"), encodeMessage(Desired, document), {
+      await broker.publish(agentTopic(fleetName, agentId, "desired"), encodeMessage(Desired, sealed), {
         retain: true,
       });
     } catch (error) {
@@ -86,6 +93,11 @@ export function createDesiredDocuments(parts: DesiredDocumentsParts) {
     async publishAll(): Promise<void> {
       for (const document of documents.values()) await publish(document);
     },
+    /** Signs and publishes again what the broker retains, long before it expires. */
+    async renewSeals(): Promise<void> {
+      for (const document of documents.values())
+        if (nowMs() - (sealedAtMs.get(document.agentId) ?? 0) > documentValidMs / 2) await publish(document);
+    },
     /** Publishes an agent's document again, e.g. when the agent does not follow it. */
     async publishAgain(agentId: string): Promise<void> {
       const document = documents.get(agentId);
@@ -105,6 +117,7 @@ export function createDesiredDocuments(parts: DesiredDocumentsParts) {
       await store.removeDesired(agentId);
       overrides.delete(agentId);
       documents.delete(agentId);
+      sealedAtMs.delete(agentId);
     },
   };
 }

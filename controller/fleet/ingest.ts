@@ -5,6 +5,7 @@ import { cleanText } from "#protocol/clean-text.ts";
 import { decodeMessage } from "#protocol/codec.ts";
 import type { Beat, Birth, CommandResult, MinuteData, Presence, Reported } from "#protocol/messages.ts";
 import { type AgentChannel, agentChannels, agentTopic, parseAgentTopic } from "#protocol/topics.ts";
+import type { OrderSeals } from "../identity/order-seals.ts";
 import type { AgentStore, MinuteStore, SetAsideStore } from "../store/store.ts";
 import { type AgentState, observeBirth, observePresence, observeReported, unknownAgent } from "./agent-state.ts";
 import { observeBeat } from "./beats.ts";
@@ -26,6 +27,8 @@ export interface IngestParts extends Omit<MinuteIntakeParts, "minutesKeptMs" | "
   readonly fleetName: string;
   readonly store: AgentStore & MinuteStore & SetAsideStore;
   readonly broker: Broker;
+  /** Signs commands. Default: nothing does. */
+  readonly seals?: OrderSeals;
   readonly limits: { readonly rebirthIntervalMs: number; readonly maxAgents: number; readonly minutesKeptMs: number };
   /** Retires an agent that a new one can replace; false when there is none. */
   readonly retireOne: () => Promise<boolean>;

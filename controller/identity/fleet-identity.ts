@@ -1,16 +1,19 @@
 import type { Logger } from "#platform/log.ts";
 import type { BrokerAddress } from "#protocol/identity/join-messages.ts";
-import type { IdentityStore } from "../store/store.ts";
+import type { IdentityStore, KeptStore } from "../store/store.ts";
 import { Devices } from "./devices.ts";
 import { type FleetAuthority, openFleetAuthority } from "./fleet-authority.ts";
 import type { IdentityConfig } from "./identity-config.ts";
 import { JoinTokens } from "./join-tokens.ts";
+import { beginTerm, createOrderSeals, type OrderSeals } from "./order-seals.ts";
 
 /** Membership of the fleet: its authority, the tokens to join by, and the devices that did. */
 export interface FleetIdentity {
   readonly authority: FleetAuthority;
   readonly tokens: JoinTokens;
   readonly devices: Devices;
+  /** Signs what agents are told. */
+  readonly seals: OrderSeals;
 }
 
 /** Opens what the state directory and the store hold of it. Only the holder of the store's lease may call it. */
@@ -18,7 +21,7 @@ export async function openFleetIdentity(parts: {
   readonly fleet: string;
   readonly stateDir: string;
   readonly config: IdentityConfig;
-  readonly store: IdentityStore;
+  readonly store: IdentityStore & KeptStore;
   readonly brokerAddress: () => BrokerAddress;
   readonly onRevoked: (agentId: string) => void;
   readonly log: Logger;
@@ -31,5 +34,6 @@ export async function openFleetIdentity(parts: {
   const devices = new Devices({ ...parts, authority, tokens, nowMs });
   await tokens.recover();
   await devices.recover();
-  return { authority, tokens, devices };
+  const seals = createOrderSeals({ key: authority.key, fleet, term: await beginTerm(store, nowMs()) });
+  return { authority, tokens, devices, seals };
 }

@@ -1,13 +1,7 @@
 import type { Database } from "bun:sqlite";
+import { canonicalJson } from "#protocol/canonical-json.ts";
 import { type AuditRow, pruneAction } from "../audit/audit-check.ts";
-import {
-  type AuditDraft,
-  type AuditEntry,
-  canonicalJson,
-  AuditEntry as Entry,
-  hashOfEntry,
-  noHash,
-} from "../audit/audit-entry.ts";
+import { type AuditDraft, type AuditEntry, AuditEntry as Entry, hashOfEntry, noHash } from "../audit/audit-entry.ts";
 import { columnValue, type RowQuarantine } from "./row-quarantine.ts";
 import type { AuditStore } from "./store.ts";
 

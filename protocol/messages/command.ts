@@ -2,6 +2,7 @@ import { type Static, Type } from "@sinclair/typebox";
 import { literals, strict } from "#platform/schema-parts.ts";
 import { Identifier, TimeMs, text } from "../bounds.ts";
 import { described, envelope } from "./fields.ts";
+import { Order } from "./order.ts";
 
 export const Command = Type.Object(
   {
@@ -14,6 +15,7 @@ export const Command = Type.Object(
     ),
     issuedAtMs: described(TimeMs, "when it was made, by the controller's clock"),
     expiresAtMs: described(TimeMs, "not run after this; no later than an hour after issuedAtMs"),
+    order: Type.Optional(Order),
   },
   strict,
 );

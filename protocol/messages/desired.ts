@@ -2,6 +2,7 @@ import { type Static, Type } from "@sinclair/typebox";
 import { literals, orNull, strict } from "#platform/schema-parts.ts";
 import { Identifier, TimeMs, text } from "../bounds.ts";
 import { AgentRole, described, envelope, roleMeaning, Version } from "./fields.ts";
+import { Order } from "./order.ts";
 
 /** The document by which the controller tells an agent what to be. */
 export const Desired = Type.Object(
@@ -21,6 +22,7 @@ export const Desired = Type.Object(
     ),
     powerModeCapUntilMs: Type.Optional(orNull(TimeMs, "end of the cap; null or absent: it has no end")),
     reason: described(text(1024), "why, for people"),
+    order: Type.Optional(Order),
   },
   strict,
 );

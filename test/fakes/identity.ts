@@ -6,6 +6,7 @@ import { AuditLog } from "#controller/audit/audit-log.ts";
 import { Devices } from "#controller/identity/devices.ts";
 import { openFleetAuthority } from "#controller/identity/fleet-authority.ts";
 import { JoinTokens } from "#controller/identity/join-tokens.ts";
+import { noSeals } from "#controller/identity/order-seals.ts";
 import type { Device, Store, StoredJoinToken } from "#controller/store/store.ts";
 import { createHttpApp } from "#platform/http/create-http-app.ts";
 import { createAuthenticator } from "#platform/http/guard/authenticate.ts";
@@ -51,7 +52,7 @@ export async function startAuthority(options: { store?: Store; stateDir?: string
     about: { title: "test", description: "test", version: "1" },
     authenticator: createAuthenticator({ apiKeys: [], log }),
     log,
-    routes: [identityRoutes({ authority, tokens, devices }, new AuditLog({ store, nowMs, log }))],
+    routes: [identityRoutes({ authority, tokens, devices, seals: noSeals }, new AuditLog({ store, nowMs, log }))],
   });
   const server = serveHttp(app, { host: "127.0.0.1", port: 0, log });
   return {

@@ -39,14 +39,14 @@ function createRandom(seed: number) {
   };
 }
 
-describe("whatever was forged before", () => {
-  const openState = () => {
-    const database = new Database(":memory:", { strict: true });
-    for (const migration of agentStateMigrations) database.run(migration);
-    return database;
-  };
-  const log = createLogger("test", "silent");
+const openState = () => {
+  const database = new Database(":memory:", { strict: true });
+  for (const migration of agentStateMigrations) database.run(migration);
+  return database;
+};
+const log = createLogger("test", "silent");
 
+describe("whatever was forged before", () => {
   test.each(Array.from({ length: 200 }, (_, seed) => seed + 1))(
     "the controller's next word is followed (seed %p)",
     (seed) => {
@@ -90,5 +90,25 @@ describe("whatever was forged before", () => {
     const document = createDesiredDocument(database, () => nowMs, log);
     expect(document.current()).toBeNull();
     expect(document.accept(aDesired())).toBe(true);
+  });
+});
+
+describe("by order, on a device that has joined", () => {
+  const order = { term: 1, sequence: 1, expiresAtMs: nowMs, signature: "s".repeat(86) };
+
+  test("the newest order counts, whatever versions and times say; the same document does not count twice", () => {
+    const database = openState();
+    const document = createDesiredDocument(database, () => nowMs, log, undefined, true);
+    expect(document.accept(aDesired({ version: 900, issuedAtMs: nowMs, order }))).toBe(true);
+    const restored = aDesired({ version: 3, issuedAtMs: nowMs - 1_000_000, order });
+    expect(document.accept(restored)).toBe(true);
+    expect(document.accept({ ...restored, order: { ...order, sequence: 2 } })).toBe(false);
+    expect(createDesiredDocument(database, () => nowMs, log, undefined, true).current()).toEqual(restored);
+  });
+
+  test("a document from before it joined is not followed", () => {
+    const database = openState();
+    createDesiredDocument(database, () => nowMs, log).accept(aDesired({ role: "draining" }));
+    expect(createDesiredDocument(database, () => nowMs, log, undefined, true).current()).toBeNull();
   });
 });

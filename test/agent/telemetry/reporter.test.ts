@@ -1,7 +1,11 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import pino from "pino";
+import { createFleetOrders, type FleetOrders } from "#agent/enrolment/fleet-orders.ts";
 import { followLimits } from "#agent/mesh/peer-follower.ts";
 import { type FleetListener, Reporter } from "#agent/telemetry/reporter.ts";
+import { createOrderSeals } from "#controller/identity/order-seals.ts";
+import { makeAuthority } from "#platform/certificates/certificate-authority.ts";
+import { newKey } from "#platform/certificates/device-key.ts";
 import type { Ack, Birth, Command, CommandResult, Desired, Presence, Reported } from "#protocol/messages.ts";
 import { createRecordingBroker, type RecordingBroker } from "../../fakes/memory-broker.ts";
 
@@ -52,7 +56,7 @@ let commandOutcome: () => Promise<string>;
 
 let logged: string;
 
-function begin(change: Partial<FleetListener> = {}, shown = presence, nowMs = 50) {
+function begin(change: Partial<FleetListener> = {}, shown = presence, nowMs = 50, orders?: FleetOrders) {
   logged = "";
   heard = { acks: [], desired: [], peers: [], forgotten: [], commands: [], connections: 0 };
   commandOutcome = async () => "drained";
@@ -78,6 +82,7 @@ function begin(change: Partial<FleetListener> = {}, shown = presence, nowMs = 50
     reportable: { presence: () => shown, birth: () => birth, reported: () => reported },
     listener,
     followLimits: { ...followLimits, listWithinMs: 0 },
+    ...(orders === undefined ? {} : { orders }),
     nowMs: () => nowMs,
     log: pino(
       { level: "info" },
@@ -335,4 +340,60 @@ test("acknowledgements reach the listener, but not those for another agent", asy
   await broker.inject(topic("ack"), { ...ack, agentId: "b" });
   await broker.inject(topic("ack"), { ...ack, stored: [{ bootId: "b1", fromSeq: 0, toSeq: 2 }] });
   expect(heard.acks).toEqual([ack]);
+});
+
+describe("on a device that has joined", () => {
+  const key = newKey();
+  const seals = createOrderSeals({ key, fleet: "f", term: 1 });
+  async function beginJoined() {
+    const authority = await makeAuthority(key, "f", Date.now());
+    const memory = { load: () => null, save: () => undefined };
+    const orders = createFleetOrders({ fleet: "f", authority, memory, nowMs: () => 50 });
+    const peerDesired: Desired[] = [];
+    begin({ onPeerDesired: (document) => void peerDesired.push(document) }, presence, 50, orders);
+    broker.setConnected(true);
+    await settle();
+    return { orders, peerDesired };
+  }
+
+  test("unsigned documents and commands have no effect, signed ones do, once", async () => {
+    const { orders } = await beginJoined();
+    await broker.inject(topic("desired"), desired);
+    await broker.inject(topic("cmd"), command);
+    expect([heard.desired, heard.commands]).toEqual([[], []]);
+    expect(logged).toContain("it is not signed, and this device obeys its fleet's authority alone");
+    const sealed = seals.seal("desired", desired, 100);
+    await broker.inject(topic("desired"), sealed);
+    await broker.inject(topic("desired"), sealed);
+    expect(heard.desired).toEqual([sealed]);
+    const drain = seals.seal("cmd", command, 100);
+    await broker.inject(topic("cmd"), drain);
+    await settle();
+    expect(heard.commands).toEqual([drain]);
+    await broker.inject(topic("cmd"), drain);
+    await settle();
+    // The same once more gets the same answer, and is not run again.
+    expect(heard.commands).toHaveLength(1);
+    expect(results().filter(([, state]) => state === "succeeded")).toHaveLength(2);
+    expect([...orders.refused()]).toEqual([["unsigned", 2]]);
+  });
+
+  test("a command that was run before a restart is not run again", async () => {
+    const drain = seals.seal("cmd", { ...command, id: "c2" }, 100);
+    const { orders } = await beginJoined();
+    orders.take("cmd", drain, new TextEncoder().encode(JSON.stringify(drain)));
+    await broker.inject(topic("cmd"), drain);
+    await settle();
+    expect(heard.commands).toEqual([]);
+  });
+
+  test("documents of peers count only when they are signed", async () => {
+    const { peerDesired } = await beginJoined();
+    const ofPeer = { ...desired, agentId: "p" };
+    await broker.inject(topic("desired", "p"), ofPeer);
+    expect(peerDesired).toEqual([]);
+    const sealed = seals.seal("desired", ofPeer, 100);
+    await broker.inject(topic("desired", "p"), sealed);
+    expect(peerDesired).toEqual([sealed]);
+  });
 });

@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import { AuditCheck, type AuditHead, type AuditRow, pruneAction } from "#controller/audit/audit-check.ts";
-import { type AuditEntry, canonicalJson, hashOfEntry } from "#controller/audit/audit-entry.ts";
+import { type AuditEntry, hashOfEntry } from "#controller/audit/audit-entry.ts";
 import { auditVerdictToText } from "#controller/audit/audit-verdict-to-text.ts";
+import { canonicalJson } from "#protocol/canonical-json.ts";
 import { createMemoryStore } from "../memory-store.ts";
 
 const draft = {

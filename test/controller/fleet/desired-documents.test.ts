@@ -5,9 +5,12 @@ import {
   type DesiredDocuments,
 } from "#controller/fleet/desired-documents.ts";
 import { createFleet } from "#controller/fleet/fleet.ts";
+import { createOrderSeals, documentValidMs } from "#controller/identity/order-seals.ts";
 import type { Override, Store } from "#controller/store/store.ts";
+import { newKey } from "#platform/certificates/device-key.ts";
 import { createLogger } from "#platform/log.ts";
 import { bounds } from "#protocol/bounds.ts";
+import { isSealed } from "#protocol/identity/order-text.ts";
 import { anAgent } from "../../fakes/builders.ts";
 import { createRecordingBroker } from "../../fakes/memory-broker.ts";
 import { createMemoryStore } from "../memory-store.ts";
@@ -126,4 +129,27 @@ describe("what is stored", () => {
     expect([desired.documents.size, desired.overrides.size]).toEqual([0, 0]);
     expect([await store.loadDesired(), await store.loadOverrides()]).toEqual([[], []]);
   });
+});
+
+test("documents are published with an order, stored without one, and signed anew in half of its time", async () => {
+  let nowMs = 1_000;
+  const key = newKey();
+  const seals = createOrderSeals({ key, fleet: "f", term: 1 });
+  const sealed = createDesiredDocuments({ fleetName: "f", fleet, store, broker, seals, nowMs: () => nowMs, log });
+  await sealed.change("a", {}, "why");
+  expect(await store.loadDesired()).toEqual([expect.not.objectContaining({ order: expect.anything() })]);
+  nowMs += documentValidMs / 2;
+  await sealed.renewSeals();
+  expect(broker.published).toHaveLength(1);
+  nowMs += 1;
+  await sealed.renewSeals();
+  const [first, second, ...more] = broker.published.map(({ payload }) => payload);
+  expect(more).toEqual([]);
+  for (const payload of [first, second]) {
+    const bytes = new TextEncoder().encode(payload);
+    expect(isSealed(key, { fleet: "f", channel: "desired" }, bytes)).toBe(true);
+  }
+  const orderOf = (payload = "") => JSON.parse(payload).order;
+  expect([orderOf(first).sequence, orderOf(second).sequence]).toEqual([1, 2]);
+  expect(orderOf(second).expiresAtMs).toBe(Math.round(nowMs + documentValidMs));
 });
