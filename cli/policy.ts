@@ -2,7 +2,7 @@ import { qpsToText } from "#controller/scaling/figures-to-text.ts";
 import { parseScalingPolicy, policyJsonSchema } from "#controller/scaling/policy/parse-scaling-policy.ts";
 import type { LimitStep } from "#controller/scaling/policy/scaling-decision.ts";
 import type { ScalingPolicy } from "#controller/scaling/policy/scaling-policy.ts";
-import { alternationFault } from "#controller/scaling/policy/schedules/cron-window.ts";
+import { alternationFault, timeZoneDoubt } from "#controller/scaling/policy/schedules/cron-window.ts";
 import { describeError, UsageError } from "#platform/errors.ts";
 import { maskSecrets } from "#platform/fetch/redact-url.ts";
 import { readConfigFile } from "#platform/files/read-config.ts";
@@ -20,11 +20,11 @@ import { previewPast, type RecordedMinute } from "#tools/policy/preview-past.ts"
 import { previewPolicy } from "#tools/policy/preview-policy.ts";
 import { askController, controllerUrlOption } from "./run/ask-controller.ts";
 
-/** Prints which schedules have starts and ends that do not take turns: the policy is valid, but hardly what was meant. */
+/** Prints which schedules are valid, but hardly what was meant: starts and ends that do not take turns, zones of the other sign. */
 function warnOfSchedules({ schedules }: ScalingPolicy, path: string): void {
-  for (const { name, start, end } of schedules) {
-    const fault = alternationFault(start, end);
-    if (fault !== null) console.error(`${path}: warning: schedule ${name}: ${fault}`);
+  for (const { name, start, end, timeZone } of schedules) {
+    for (const doubt of [alternationFault(start, end), timeZoneDoubt(timeZone)])
+      if (doubt !== null) console.error(`${path}: warning: schedule ${name}: ${doubt}`);
   }
 }
 

@@ -1,6 +1,7 @@
 import { basename } from "node:path";
 import { parseTrace, readTraceText, type Trace } from "#forecast/data/parse-trace.ts";
 import { readPrometheus } from "#forecast/data/prometheus-source.ts";
+import { looksLikeRunningTotal } from "#forecast/data/running-total.ts";
 import { UsageError } from "#platform/errors.ts";
 import { redactUrl } from "#platform/fetch/redact-url.ts";
 import { secretFromEnvironment } from "#platform/files/read-secret-file.ts";
@@ -88,11 +89,29 @@ export function refuseForeignSource(values: OptionValues, fromFile: boolean): vo
   if (isGiven("column") && !fromFile) throw new UsageError("--column works only with the file of a trace");
 }
 
+/** Says of a trace that it is likely no traffic at all. */
+function warnOfRunningTotal({ trace: { name, counts } }: TrainingData): void {
+  if (looksLikeRunningTotal(counts))
+    say(
+      `${name}: its values never fall, as those of a counter since its start: expected the events of each step (Prometheus: rate(…) or increase(…))`,
+    );
+}
+
 /** Reads the traces of files, or one from Prometheus. @param paths files; undefined: none was given */
 export async function readTraces(
   paths: readonly string[] | undefined,
   values: OptionValues,
   unit: ValueUnit = "per-step",
+): Promise<[TrainingData, ...TrainingData[]]> {
+  const traces = await readSources(paths, values, unit);
+  for (const data of traces) warnOfRunningTotal(data);
+  return traces;
+}
+
+async function readSources(
+  paths: readonly string[] | undefined,
+  values: OptionValues,
+  unit: ValueUnit,
 ): Promise<[TrainingData, ...TrainingData[]]> {
   const url = optionalString(values, "prometheus");
   refuseForeignSource(values, paths !== undefined);

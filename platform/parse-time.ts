@@ -1,5 +1,5 @@
 const pattern =
-  /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?\s?(Z|UTC|[+-]\d\d:?\d\d)?)?$/i;
+  /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?\s?(Z|UTC|[+-]\d\d(?::?\d\d)?)?)?$/i;
 
 /** Returns the time in UTC, ms; null for a day or an hour that does not exist, such as 30 February or 25:00. */
 export function calendarTimeMs(
@@ -16,10 +16,10 @@ export function calendarTimeMs(
   return same ? time.getTime() : null;
 }
 
-/** Returns the offset of a zone such as +02:00; null for one that no place on earth has. */
+/** Returns the offset of a zone such as +02:00 or +02; null for one that no place on earth has. */
 function offsetMs(zone: string): number | null {
   if (/^(Z|UTC)$/i.test(zone)) return 0;
-  const [hours, minutes] = [Number(zone.slice(1, 3)), Number(zone.slice(-2))];
+  const [hours, minutes] = [Number(zone.slice(1, 3)), Number(zone.slice(3).replace(":", ""))];
   if (hours > 14 || minutes > 59) return null;
   return (zone.startsWith("-") ? -1 : 1) * (hours * 60 + minutes) * 60_000;
 }

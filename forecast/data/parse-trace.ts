@@ -136,5 +136,7 @@ export function parseTrace(
     note(
       `${name}: ${snapped} of ${points.length} lines are up to ${maxOffMs} ms off the step of ${stepMs / 1000} s and were put on it`,
     );
+  const missing = steps - points.length;
+  if (missing > 0) note(`${name}: ${missing} of ${steps} steps of ${stepMs / 1000} s have no line and count as gaps`);
   return { name, stepMs, startMs, counts };
 }

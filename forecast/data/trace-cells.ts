@@ -16,6 +16,15 @@ function epochTime(text: string): CellTime | null {
   return unitMs === undefined ? null : { atMs: Math.round(Number(text) * unitMs), hasZone: true };
 }
 
+const compactPattern = /^((?:19|20)\d\d)(\d\d)(\d\d)(\d\d)(\d\d)?(\d\d)?$/;
+
+/** Time of digits alone, 2026010515 (Wikimedia's page views), 202601051530 or 20260105153000. */
+export function compactTime(text: string): CellTime | null {
+  const fields = compactPattern.exec(text)?.slice(1);
+  const atMs = fields === undefined ? null : calendarTimeMs(...fields.map((field) => Number(field ?? 0)));
+  return atMs === null ? null : { atMs, hasZone: false };
+}
+
 /** Time in ISO 8601, or as CloudWatch and Excel vary it: 2026/01/05 0:00. */
 function isoTime(text: string): CellTime | null {
   const [, year, month = "", day = "", rest = ""] = /^(\d{4})[-/](\d{1,2})[-/](\d{1,2})(.*)$/.exec(text) ?? [];
@@ -25,9 +34,9 @@ function isoTime(text: string): CellTime | null {
 }
 
 const localPattern =
-  /^(\d{1,2})([./])(\d{1,2})\2(\d{4})(?:,? (\d{1,2}):(\d\d)(?::(\d\d)(?:[.,]\d+)?)?(?: ?([AP])\.?M\.?)?)?$/i;
+  /^(\d{1,2})([./])(\d{1,2})\2(\d{4}|\d\d)(?:,? (\d{1,2}):(\d\d)(?::(\d\d)(?:[.,]\d+)?)?(?: ?([AP])\.?M\.?)?)?$/i;
 
-/** Reader of days as spreadsheets write them: 5.1.2026 and, by the column, 1/5/2026 or 5/1/2026. */
+/** Reader of days as spreadsheets write them: 5.1.2026 and, by the column, 1/5/2026 or 5/1/26. */
 function localTime(isDayFirst: boolean | null): TimeReader {
   return (text) => {
     const [, first, dot, second, year, hour = "0", minute = "0", secondOfMinute = "0", half] =
@@ -37,7 +46,7 @@ function localTime(isDayFirst: boolean | null): TimeReader {
     const [day, month] = dayFirst ? [first, second] : [second, first];
     const hours = half === undefined ? Number(hour) : (Number(hour) % 12) + (/p/i.test(half) ? 12 : 0);
     const atMs = calendarTimeMs(
-      Number(year),
+      Number(year) + (year?.length === 2 ? 2000 : 0),
       Number(month),
       Number(day),
       hours,
@@ -55,10 +64,15 @@ function dayComesFirst(cells: readonly string[]): boolean | null {
   return parts.some((match) => Number(match?.[3]) > 12 || match?.[8] !== undefined) ? false : null;
 }
 
-/** Returns the reader of a column's times. */
+/**
+ * Returns the reader of a column's times. Digits alone are a date where the whole column can be one: of seconds or milliseconds since 1970, the
+ * next few lines are none.
+ */
 export function timeReader(cells: readonly string[]): TimeReader {
   const local = localTime(dayComesFirst(cells));
-  return (text) => isoTime(text) ?? epochTime(text) ?? local(text);
+  const digits = cells.filter((cell) => /^\d{10}$|^\d{12}$|^\d{14}$/.test(cell));
+  const isCompact = digits.length > 0 && digits.every((cell) => compactTime(cell) !== null);
+  return (text) => isoTime(text) ?? (isCompact ? compactTime(text) : null) ?? epochTime(text) ?? local(text);
 }
 
 const gapPattern = /^(|-+|nan|null|none|n\/a|na|#n\/a|<na>|undefined|no data)$/i;

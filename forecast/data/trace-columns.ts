@@ -1,5 +1,12 @@
 import { UsageError } from "#platform/errors.ts";
-import { doubtfulNumber, type NumberReader, numberReader, type TimeReader, timeReader } from "./trace-cells.ts";
+import {
+  compactTime,
+  doubtfulNumber,
+  type NumberReader,
+  numberReader,
+  type TimeReader,
+  timeReader,
+} from "./trace-cells.ts";
 import type { TableRow } from "./trace-table.ts";
 
 export interface TraceColumns {
@@ -14,6 +21,8 @@ export interface TraceColumns {
 }
 
 const timeName = /^[@_]?(time|timestamp|date|date ?time|ts|zeit|datum)( .*)?$/i;
+/** Of a step's two times, when it began and when it ended: a trace's time is the first. */
+const endName = /(^|[^a-z])(end|ends|ended|stop|to|until|ende|bis)([^a-z]|$)/i;
 const valueName = /^_?value$/i;
 /** Columns that number the rows or tables of an export. */
 const ordinalName = /^(|index|unnamed: 0|table|result)$/i;
@@ -49,7 +58,8 @@ export function findColumns(
   wanted?: string,
 ): TraceColumns {
   const { rows, delimiter } = table;
-  const readAny = timeReader(rows.slice(0, sampledRows).flatMap(({ cells }) => cells));
+  const readMost = timeReader(rows.slice(0, sampledRows).flatMap(({ cells }) => cells));
+  const readAny = (cell: string) => readMost(cell) ?? compactTime(cell);
   const first = rows.findIndex(({ cells }) => cells.length > 1 && cells.some((cell) => readAny(cell) !== null));
   const sample = rows[first];
   if (sample === undefined) {
@@ -63,7 +73,10 @@ export function findColumns(
   const cellsOf = (index: number) => data.slice(0, sampledRows).map(({ cells }) => cells[index] ?? "");
   const indexes = sample.cells.map((_, index) => index);
   const times = indexes.filter((index) => readAny(sample.cells[index] ?? "") !== null);
-  const timeIndex = times.find((index) => timeName.test(head[index] ?? "")) ?? (times[0] as number);
+  const timeIndex =
+    times.find((index) => timeName.test(head[index] ?? "")) ??
+    times.find((index) => !endName.test(head[index] ?? "")) ??
+    (times[0] as number);
   // A line above the first time is a heading; one that begins as a time does is a time that can't be read.
   const faulty = rows.slice(0, first).find(({ cells }) => /^\d/.test(cells[timeIndex] ?? ""));
   if (faulty !== undefined)

@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, spyOn, test } from "bun:test";
 import { join } from "node:path";
 import { readTraces } from "#cli/read-traces.ts";
 import { commands } from "#cli/run/commands.ts";
@@ -44,6 +44,33 @@ test("a column of a file, or a series of Prometheus, but not both and not neithe
       "--to: ",
     );
   } finally {
+    await server.stop(true);
+    directory.remove();
+  }
+});
+
+test("the values of a counter, from a file or from Prometheus, are said to be no traffic", async () => {
+  const directory = temporaryDirectory();
+  const times = Array.from({ length: 61 }, (_, minute) => 1_767_571_200 + 60 * minute);
+  const values = times.map((s, minute): [number, string] => [s, String(5_000 + 3 * minute)]);
+  const server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: () => Response.json({ status: "success", data: { resultType: "matrix", result: [{ metric: {}, values }] } }),
+  });
+  const said = spyOn(console, "error").mockImplementation(() => {});
+  try {
+    const path = join(directory.path, "t.csv");
+    await Bun.write(path, values.map((line) => line.join(",")).join("\n"));
+    const range = { from: "2026-01-05T00:00Z", to: "2026-01-05T01:00Z" };
+    await readTraces([path], {});
+    await readTraces(undefined, { prometheus: server.url.href, query: "requests_total", ...range });
+    expect(said.mock.calls.flat()).toEqual([
+      expect.stringMatching(/^t.csv: its values never fall/),
+      expect.stringMatching(/^Prometheus: requests_total: its values never fall/),
+    ]);
+  } finally {
+    said.mockRestore();
     await server.stop(true);
     directory.remove();
   }

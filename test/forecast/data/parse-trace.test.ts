@@ -149,6 +149,18 @@ describe("traces as other programs write them", () => {
     ["newest first", rows("timestamp,value", `${iso(2)},3`, `${iso(1)},2.5`, `${iso(0)},1`)],
     ["a byte order mark", `\ufeff${rows("timestamp,value", `${iso(0)},1`, `${iso(1)},2.5`, `${iso(2)},3`)}`],
     ["a line 137 ms late", rows("timestamp,value", `${iso(0)},1`, `2026-01-05T00:01:00.137Z,2.5`, `${iso(2)},3`)],
+    ["digits alone to the minute", rows("t,value", "202601050000,1", "202601050001,2.5", "202601050002,3")],
+    ["digits alone to the second", rows("t,value", "20260105000000,1", "20260105000100,2.5", "20260105000200,3")],
+    [
+      "the end of each step before its start",
+      rows("end,start,value", `${iso(1)},${iso(0)},1`, `${iso(2)},${iso(1)},2.5`, `${iso(3)},${iso(2)},3`),
+    ],
+    [
+      "start and end",
+      rows("window_start,window_end,n", `${iso(0)},${iso(1)},1`, `${iso(1)},${iso(2)},2.5`, `${iso(2)},${iso(3)},3`),
+    ],
+    ["PostgreSQL", rows("bucket,n", `${iso(0, " ", "+00")},1`, `${iso(1, " ", "+00")},2.5`, `${iso(2, " ", "+00")},3`)],
+    ["years of two digits", rows("Zeit;Wert", "05.01.26 00:00;1", "05.01.26 00:01;2,5", "05.01.26 00:02;3,0")],
     ["the first line late", rows("timestamp,value", `2026-01-05T00:00:00.137Z,1`, `${iso(1)},2.5`, `${iso(2)},3`)],
   ])("%s", (_name, input) => {
     expect(parseTrace(input, "t.csv")).toEqual({ name: "t.csv", stepMs: 60_000, startMs: start, counts: [1, 2.5, 3] });
@@ -181,6 +193,34 @@ describe("traces as other programs write them", () => {
       value,
       3,
     ]);
+  });
+
+  test("hours of digits alone, as of page views, are no seconds since 1970", () => {
+    const hours = ["2015100122,5", "2015100123,7", "2015100200,4", "2015100201,3"];
+    expect(parseTrace(rows("timestamp,views", ...hours), "t")).toMatchObject({
+      stepMs: 3_600_000,
+      startMs: Date.UTC(2015, 9, 1, 22),
+      counts: [5, 7, 4, 3],
+    });
+  });
+
+  test("milliseconds since 1970 before 2001 have twelve digits, too", () => {
+    const trace = parseTrace(rows("t,v", "804571200000,1", "804571260000,2", "804571320000,3"), "t");
+    expect(trace).toMatchObject({ stepMs: 60_000, startMs: Date.UTC(1995, 6, 1, 4) });
+  });
+
+  test("American days of two-digit years count where a line tells day from month", () => {
+    expect(parseTrace(rows("t,v", "1/12/26 23:59,1", "1/13/26 0:00,2"), "t").startMs).toBe(
+      Date.UTC(2026, 0, 12, 23, 59),
+    );
+    expect(() => parseTrace(rows("t,v", "1/5/26 0:00,1", "1/5/26 0:01,2"), "t")).toThrow("expected a timestamp");
+  });
+
+  test("missing lines are said", () => {
+    const notes: string[] = [];
+    const input = rows("t,v", `${iso(0)},1`, `${iso(1)},1`, `${iso(5)},1`, `${iso(6)},1`);
+    parseTrace(input, "t", { note: (text) => void notes.push(text) });
+    expect(notes).toEqual(["t: 3 of 7 steps of 60 s have no line and count as gaps"]);
   });
 
   test("a column or a series is taken by its name", () => {

@@ -50,6 +50,13 @@ export function timeZoneFault(timeZone: string): string | null {
   }
 }
 
+/** Returns what is likely meant otherwise in a zone; null: nothing. The signs of Etc/GMT zones are those of POSIX: Etc/GMT+2 is behind UTC. */
+export function timeZoneDoubt(timeZone: string): string | null {
+  const [, sign, hours] = /^Etc\/GMT([+-])(\d+)$/i.exec(timeZone) ?? [];
+  if (sign === undefined || Number(hours) === 0) return null;
+  return `${timeZone} is ${hours} h ${sign === "+" ? "behind" : "ahead of"} UTC, all year`;
+}
+
 /** Returns what is wrong with a pattern; null when it is a cron of five fields that comes some day. */
 export function cronFault(pattern: string, timeZone: string): string | null {
   const expected = "expected a cron of five fields (minute hour day month weekday)";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { Cron } from "croner";
 import { decisions } from "#cli/decide/decisions.ts";
-import { alternationFault } from "#controller/scaling/policy/schedules/cron-window.ts";
+import { alternationFault, timeZoneDoubt } from "#controller/scaling/policy/schedules/cron-window.ts";
 import { decideSchedules } from "#controller/scaling/policy/schedules/decide-schedules.ts";
 import { explainSchedules } from "#controller/scaling/policy/schedules/explain-schedules.ts";
 import type { Schedule } from "#controller/scaling/policy/schedules/schedule.ts";
@@ -124,6 +124,16 @@ describe("starts and ends that do not take turns", () => {
   ])("%s to %s do", (start, end) => {
     expect(alternationFault(start, end)).toBeNull();
   });
+});
+
+test.each([
+  ["Etc/GMT+2", "Etc/GMT+2 is 2 h behind UTC, all year"],
+  ["etc/gmt-10", "etc/gmt-10 is 10 h ahead of UTC, all year"],
+  ["Etc/GMT", null],
+  ["Etc/GMT+0", null],
+  ["Europe/Berlin", null],
+])("the zone %s is doubted: %p", (zone, doubt) => {
+  expect(timeZoneDoubt(zone)).toBe(doubt);
 });
 
 describe("changes of the clock", () => {
