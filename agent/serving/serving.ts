@@ -293,10 +293,8 @@ export class Serving {
     const models = () => this.#models();
     const firstOfKind = (kind: ModelManifest["kind"]) =>
       models().find(({ found }) => found.manifest.kind === kind)?.found.manifest.id ?? null;
-    const engineOf = (id: string) =>
-      models()
-        .find(({ found }) => found.manifest.id === id)
-        ?.model?.engine() ?? null;
+    const modelOf = (id: string) => models().find(({ found }) => found.manifest.id === id)?.model;
+    const engineOf = (id: string) => modelOf(id)?.engine() ?? null;
     const app = createHttpApp({
       about: {
         title: "thormesh agent",
@@ -325,7 +323,10 @@ export class Serving {
         tokenVectorRoutes(embedder, config, () => firstOfKind("sparse")),
       ],
       routes: [
-        infoRoutes({ version, config, model: (name) => pool.find(name), engine: engineOf }),
+        infoRoutes({
+          ...{ version, config, model: (name: string | undefined) => pool.find(name), engine: engineOf },
+          longestText: (id) => modelOf(id)?.tokenizer.idMarks.maxTokens ?? null,
+        }),
         rerankRoutes(
           createReranker(embedder, () => firstOfKind("cross-encoder")),
           config,

@@ -27,7 +27,7 @@ export function checkTrust(configPath: string | null, config: AgentConfig, state
     ...[configPath, stateDir, onnxruntimeDirectory, config.forecast.modelDir].map((path) =>
       path === null ? null : findUntrusted(path),
     ),
-    ...models.map(findUntrustedInTree),
+    ...models.map((path) => findUntrustedInTree(path)),
   ].filter((flaw) => flaw !== null);
   const distinct = [...new Set(flaws)];
   if (distinct.length === 0) return [];

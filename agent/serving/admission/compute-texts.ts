@@ -1,4 +1,5 @@
 import type { QueuedRequest } from "#agent/serving/batching/embedding-queue.ts";
+import { FailedTextError } from "#agent/serving/batching/refused-texts.ts";
 import type { EmbeddingModel } from "#agent/serving/residency/embedding-model.ts";
 import type { InputRules } from "#agent/serving/text/input-rules.ts";
 import { type PlacedInput, tokenizeInputs } from "#agent/serving/text/tokenize-inputs.ts";
@@ -57,8 +58,13 @@ const partsInQueue = 2;
 export const maxTextsInQueue = textsPerPart * partsInQueue;
 
 /** @throws ServiceError INVALID_REQUEST for a text longer than the model reads. */
-export function refuseToCut({ found }: Pick<EmbeddingModel, "found">, field: string, index: number): never {
-  const { id, maxTokens } = found.manifest;
+export function refuseToCut(
+  { found, tokenizer }: Pick<EmbeddingModel, "found" | "tokenizer">,
+  field: string,
+  index: number,
+): never {
+  const { id } = found.manifest;
+  const { maxTokens } = tokenizer.idMarks;
   throw new ServiceError(
     "INVALID_REQUEST",
     `${field}.${index}: expected at most ${maxTokens} tokens for ${id} with truncate: false, got a longer text`,
@@ -71,10 +77,40 @@ function nothing({ found }: Pick<EmbeddingModel, "found">, everyToken: boolean) 
   return { vector: new Float32Array(everyToken ? 0 : found.manifest.dimension), computeMs: 0, waitMs: 0 };
 }
 
+/** Returns the first cause of an error. */
+const rootOf = (error: Error): Error => (error.cause instanceof Error ? rootOf(error.cause) : error);
+
+/** Translates the failure of one text into the client's error, which names model and text; other errors stay as they are. */
+function explainFailure(error: unknown, { model, inputsField }: ComputeJob, inputs: readonly MissingText[]): unknown {
+  const input = error instanceof FailedTextError ? inputs[error.index] : undefined;
+  if (input === undefined) return error;
+  const field = `${inputsField}.${input.index}`;
+  const reason = rootOf(error as FailedTextError).message;
+  return new ServiceError("INTERNAL", `${field}: ${model.found.manifest.id} can't compute this text: ${reason}`, {
+    details: { param: field },
+    cause: error,
+  });
+}
+
+/** Waits for a promise. Rejects with the signal's reason when it aborts first. */
+async function orAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = () => aborted.reject(signal.reason);
+  if (signal.aborted) throw signal.reason;
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
 async function computePart(job: ComputeJob, inputs: readonly MissingText[]): Promise<ComputedText[]> {
   const { model, inputsField, truncate, everyToken = false, queued, cache, emptyTexts, tenant = defaultTenant } = job;
   const trace = currentTrace();
   const startedMs = performance.now();
+  const limitPending = model.limitPending();
+  if (limitPending !== null) await orAborted(limitPending, job.signal);
   const texts = await tokenizeInputs(model, inputs, inputsField, job.truncationSide);
   const cut = truncate === false ? texts.findIndex(({ truncated }) => truncated) : -1;
   if (cut >= 0) refuseToCut(model, inputsField, (inputs[cut] as MissingText).index);
@@ -82,12 +118,13 @@ async function computePart(job: ComputeJob, inputs: readonly MissingText[]): Pro
   refuse();
   const waitingMs = performance.now();
   trace?.stage("tokenise", startedMs, waitingMs, { "thormesh.texts": texts.length });
+  const sentInputs = inputs.filter((_, i) => (texts[i]?.ids.length ?? 0) > 0);
   const sent = texts.map(({ ids }) => ids).filter(({ length }) => length > 0);
   const asked = everyToken ? sent.map(askingForEveryToken) : sent;
   const results = await (sent.length === 0 ? Promise.resolve([]) : queued.embed(asked)).catch((error: unknown) => {
     // More is known once the model is loaded, which may have been meanwhile.
     refuse();
-    throw error;
+    throw explainFailure(error, job, sentInputs);
   });
   if (trace !== undefined && results.length > 0) {
     const finishedMs = performance.now();

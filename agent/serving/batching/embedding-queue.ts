@@ -1,4 +1,5 @@
 import type { ComputeGate } from "#agent/serving/ports.ts";
+import { BatchFailedError } from "#agent/serving/worker/model-process.ts";
 import { ServiceError } from "#platform/errors.ts";
 import { defaultTenant } from "#protocol/messages.ts";
 import { type BatchDecision, batchCost, decideBatch, usualCostPerToken } from "./decide-batch.ts";
@@ -6,6 +7,7 @@ import { FairQueue } from "./fair-queue.ts";
 import type { FreeLane, Lanes } from "./model-lanes.ts";
 import { ModelSpeed, type RunningBatch } from "./model-speed.ts";
 import { QueuedTexts } from "./queued-texts.ts";
+import { FailedTextError, RefusedTextError } from "./refused-texts.ts";
 import { inTurn, nextTurn, type OpenRequest, type QueuedText, type QueuedVector } from "./tenant-texts.ts";
 import { addWork, noWork, type Work } from "./work-record.ts";
 
@@ -220,7 +222,11 @@ export class EmbeddingQueue {
     } catch (error) {
       // One text that can't be computed fails the request, so its other texts are not wanted.
       this.#texts.abandon(request, error);
-      throw error;
+      if (!(error instanceof RefusedTextError)) throw error;
+      throw new FailedTextError(
+        texts.findIndex((ids) => request.texts.keyOf(ids) === error.key),
+        error,
+      );
     } finally {
       signal.removeEventListener("abort", onAbort);
       if (request.textsToCome === 0 && request.unanswered.size === 0) this.#close(request);
@@ -354,8 +360,9 @@ export class EmbeddingQueue {
       for (const [index, entry] of entries.entries()) {
         // A text whose requests have all ended was computed all the same.
         answered += Math.max(1, entry.waiters.size);
-        const refusal = result.refused?.get(index);
-        if (refusal !== undefined) {
+        const cause = result.refused?.get(index);
+        if (cause !== undefined) {
+          const refusal = new RefusedTextError(entry.key, cause);
           entry.texts.refused.add(entry.key, refusal);
           this.#texts.finish(entry, (waiter) => waiter.reject(refusal));
           continue;
@@ -370,8 +377,11 @@ export class EmbeddingQueue {
       const busyMs = this.#speed.measure(running, result.computeMs, this.#nowMs());
       this.#noteWork(running, answered / entries.length, busyMs, result.computeMs, sending);
     } catch (error) {
+      const [only] = entries;
+      const isOfText = entries.length === 1 && error instanceof BatchFailedError;
+      const reason = isOfText && only !== undefined ? new RefusedTextError(only.key, error) : error;
       for (const entry of entries)
-        if (entry.texts.byKey.get(entry.key) === entry) this.#texts.finish(entry, (waiter) => waiter.reject(error));
+        if (entry.texts.byKey.get(entry.key) === entry) this.#texts.finish(entry, (waiter) => waiter.reject(reason));
     } finally {
       this.#speed.endBatch(running);
       this.#pump();

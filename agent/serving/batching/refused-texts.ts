@@ -9,6 +9,30 @@ function digest(key: string): string {
 const keptMs = 10 * minuteMs;
 const maxKept = 1_000;
 
+/** Failure of one text, which its model can't compute. */
+export class RefusedTextError extends Error {
+  override name = "RefusedTextError";
+  /** The text by its tokens, as the queue names it. */
+  readonly key: string;
+
+  constructor(key: string, cause: Error) {
+    super("the model can't compute this text", { cause });
+    this.key = key;
+  }
+}
+
+/** Failure of a request by one of its texts. */
+export class FailedTextError extends Error {
+  override name = "FailedTextError";
+  /** Place of the text among those that were queued with it. */
+  readonly index: number;
+
+  constructor(index: number, { message, cause }: RefusedTextError) {
+    super(message, { cause });
+    this.index = index;
+  }
+}
+
 /** Texts that the model could not compute, remembered so that a client's next attempt does not cost another process. */
 export class RefusedTexts {
   readonly #nowMs: () => number;

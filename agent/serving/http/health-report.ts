@@ -49,7 +49,7 @@ export async function modelEntry({ found, model, status, pinned, problem }: List
     latency_p95_ms: latencyP95Ms === null ? null : Math.round(latencyP95Ms * 100) / 100,
     throughput_qps: Math.round(throughputQps * 100) / 100,
     status,
-    max_tokens: maxTokens,
+    max_tokens: model?.tokenizer.idMarks.maxTokens ?? maxTokens,
     revision,
     aliases,
     pinned,

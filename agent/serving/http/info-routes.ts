@@ -43,6 +43,8 @@ export function infoRoutes(parts: {
   readonly model: (name: string | undefined) => FoundModel | null;
   /** Engine of the model's process; null while it has none. */
   readonly engine: (id: string) => EngineReport | null;
+  /** Longest text that was found when the model was loaded, in tokens; null while it is not loaded. */
+  readonly longestText: (id: string) => number | null;
 }) {
   const { config, version } = parts;
   const infoOf = ({ manifest }: FoundModel, engine: EngineReport | null) => ({
@@ -50,7 +52,7 @@ export function infoRoutes(parts: {
     model_sha: manifest.revision,
     model_type: manifest.kind !== "cross-encoder" ? { embedding: { pooling: manifest.pooling } } : { reranker: {} },
     dimension: manifest.dimension,
-    max_input_length: manifest.maxTokens,
+    max_input_length: parts.longestText(manifest.id) ?? manifest.maxTokens,
     auto_truncate: true,
     prompts: Object.keys(manifest.prompts),
     max_batch_tokens: decideLanePlan(settingsOf(config, manifest), (engine?.provider ?? "cpu") !== "cpu", 0).policy

@@ -30,6 +30,7 @@ import { createKnownTokens } from "./known-tokens.ts";
 import { LoadedFiles } from "./loaded-files.ts";
 import { memoryOf } from "./memory-of.ts";
 import { createTextCoupling } from "./text-coupling.ts";
+import { createTextLimit } from "./text-limit.ts";
 
 /** A model that is served: its tokenizer, its queue of texts, its processes. */
 export type EmbeddingModel = Awaited<ReturnType<typeof openEmbeddingModel>>;
@@ -161,6 +162,7 @@ export async function openEmbeddingModel(
 
   const coupling = createTextCoupling(found, reading, log);
   const knownTokens = createKnownTokens(found, reading, log);
+  const textLimit = createTextLimit(found, reading, log);
   /** Reason why its processes can't share their weights; null: they do, or none is known. */
   let prepareProblem: string | null = null;
 
@@ -192,6 +194,7 @@ export async function openEmbeddingModel(
     }
     const { lastId } = await reading;
     const probed = await coupling.settle(await knownTokens.settle(await probeModel(started, lastId, found)));
+    await textLimit.find(probed);
     speed ??= await measureSpeed(probed, lastId, manifest.maxTokens);
     const { tokens, computeMs } = speed ?? {};
     if (tokens !== undefined && computeMs !== undefined)
@@ -212,7 +215,10 @@ export async function openEmbeddingModel(
       onLost: () => observer.onRestart?.(),
       onFailing,
     });
-  const runner = createRunner(config.threads, (reason) => observer.onFailing?.(reason));
+  const runner = createRunner(config.threads, (reason) => {
+    textLimit.settle();
+    observer.onFailing?.(reason);
+  });
   runner.start();
   const tokenizer = await reading.catch(async (error) => {
     await runner.stop();
@@ -235,12 +241,19 @@ export async function openEmbeddingModel(
     /** Reason why its vectors may be wrong; null: none known. */
     doubt: (): string | null => files.doubt,
     /** Notes for people: those of its files, and what was found out when it was loaded. */
-    notes: (): readonly string[] => [...found.notes, ...coupling.notes(), ...knownTokens.notes()],
+    notes: (): readonly string[] => [
+      ...found.notes,
+      ...coupling.notes(),
+      ...knownTokens.notes(),
+      ...textLimit.notes(),
+    ],
     /** Returns the file that has been written to, replaced or removed since it was loaded; null: none. */
     changedFile: (): Promise<string | null> => files.changed(),
     tokenizer,
     /** Tokens that its file can compute. */
     knownTokens,
+    /** Resolves when its texts can be cut where it needs it; null: they can. */
+    limitPending: textLimit.pending,
     runner,
     queue,
     recent: createRecentTraffic(performance.now()),
@@ -251,6 +264,7 @@ export async function openEmbeddingModel(
     /** Ids of its processes. */
     pids,
     async stop(): Promise<void> {
+      textLimit.settle();
       await Promise.all([runner.stop(), lanes.stop()]);
     },
   };

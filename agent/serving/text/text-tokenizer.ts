@@ -36,6 +36,8 @@ export interface TextTokenizer {
   /** Decides whether a client's token ids are read; accepted ones are cut like a text. */
   acceptTokenIds(ids: readonly number[], side?: TruncationSide): TokenIdsDecision;
   readonly idMarks: IdMarks;
+  /** Cuts texts at fewer tokens from now on than its options say. */
+  limitTo(maxTokens: number): void;
   /** Returns all tokens of a text, however long it is. */
   nameInSteps(text: string, options: { readonly addSpecialTokens: boolean }): Steps<NamedTokens>;
   /** A token's name in the vocabulary: `##ing`, `▁the`. */
@@ -82,7 +84,7 @@ function namesOf({ model, added }: TextReader) {
  * @throws Error when the tokenizer is of a kind that is not supported.
  */
 export function createTextTokenizer(definition: object, options: TokenizerOptions): TextTokenizer {
-  const { maxTokens, lowercase = false, truncationSide = "right", tokenIds = "marked" } = options;
+  const { lowercase = false, truncationSide = "right", tokenIds = "marked" } = options;
   const reader = new TextReader(definition);
   const { single, pair } = tokenTemplates((definition as { post_processor?: unknown }).post_processor);
   const { names, addedIds, lastId } = namesOf(reader);
@@ -93,10 +95,16 @@ export function createTextTokenizer(definition: object, options: TokenizerOption
       ? readEnd(whole, most, (part) => reader.read(part, Number.POSITIVE_INFINITY))
       : reader.read(whole, most);
   };
-  const maxOwnTokens = Math.max(1, maxTokens - single.before.length - single.after.length);
-  const maxPairTokens = Math.max(2, maxTokens - pair.before.length - pair.between.length - pair.after.length);
-
-  const idMarks = { highestId: names.length - 1, before: single.before, after: single.after, maxTokens };
+  const { before, after } = single;
+  let maxOwnTokens = 1;
+  let maxPairTokens = 2;
+  let idMarks: IdMarks = { highestId: names.length - 1, before, after, maxTokens: 1 };
+  const limitTo = (maxTokens: number) => {
+    maxOwnTokens = Math.max(1, maxTokens - before.length - after.length);
+    maxPairTokens = Math.max(2, maxTokens - pair.before.length - pair.between.length - pair.after.length);
+    idMarks = { ...idMarks, maxTokens };
+  };
+  limitTo(options.maxTokens);
 
   function* tokenizeInSteps(text: string, side: TruncationSide = truncationSide): Steps<TokenizedText> {
     const { ids, whole } = yield* readStripped(text, maxOwnTokens, side);
@@ -145,7 +153,10 @@ export function createTextTokenizer(definition: object, options: TokenizerOption
     },
     tokenName: (id) => names[id] ?? "",
     isSpecial: (id) => addedIds.get(id)?.special === true,
-    idMarks,
+    get idMarks() {
+      return idMarks;
+    },
+    limitTo,
     acceptTokenIds: (ids, side = truncationSide) => decideTokenIds(ids, idMarks, tokenIds, side),
   };
 }

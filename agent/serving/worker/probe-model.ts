@@ -1,8 +1,9 @@
 import type { FoundModel } from "#agent/serving/models/model-manifest.ts";
 import { type ModelProcess, ModelProcessLostError } from "./model-process.ts";
 
-/** Words of ONNX Runtime and its libraries when an allocation fails. */
-const lackOfMemory = /bad_?alloc|failed to allocate|out of memory|cannot allocate/i;
+/** Tells by the words of ONNX Runtime and its libraries that an allocation failed. */
+export const lacksMemory = (error: unknown): boolean =>
+  /bad_?alloc|failed to allocate|out of memory|cannot allocate/i.test(String(error));
 
 /**
  * Has a model that was just loaded compute the tokenizer's highest token: a tokenizer of another model, a manifest with another dimension and
@@ -22,7 +23,7 @@ export async function probeModel(
     await process.stop();
     // A process that was lost says nothing about the model's files.
     if (cause instanceof ModelProcessLostError) throw cause;
-    if (lackOfMemory.test(String(cause))) throw new Error(`there is no memory to compute with ${modelPath}`, { cause });
+    if (lacksMemory(cause)) throw new Error(`there is no memory to compute with ${modelPath}`, { cause });
     throw new Error(`${modelPath} can't compute token ${lastId}, which ${tokenizerPath} has: are they of one model?`, {
       cause,
     });

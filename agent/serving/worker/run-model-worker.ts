@@ -176,8 +176,7 @@ async function answer(model: OnnxModel, frame: Frame, mayBeZero: boolean): Promi
     const startedMs = performance.now();
     const vectors = await model.run(frame.texts, frame.paddedTokens);
     const senseless = findSenseless(vectors, mayBeZero);
-    if (senseless >= 0)
-      throw new Error(`the model's vector of text ${senseless} is all zeros, or holds values that are not numbers`);
+    if (senseless >= 0) throw new Error("its vector is all zeros, or holds values that are not numbers");
     const bytes = vectors.reduce((sum, { byteLength }) => sum + byteLength, 0);
     // The batch is computed in smaller parts then.
     if (bytes > maxVectorBytes) throw new Error(`its vectors take ${bytes} bytes, which are too many at once`);

@@ -39,6 +39,28 @@ export function lookUpModel(
   };
 }
 
+/** Adds to each token's row that of its position, which are counted from `first` on: of a text that is too long for the table, nothing is computed. */
+export function positionedModel(positions: number, first: number): OnnxGraph {
+  const { inputs, outputs, nodes, weights } = lookUpModel({ output: "looked" });
+  return {
+    inputs,
+    outputs: outputs.map((output) => ({ ...output, name: "last_hidden_state" })),
+    nodes: [
+      ...nodes,
+      { op: "CumSum", inputs: ["attention_mask", "axis"], outputs: ["counted"] },
+      { op: "Add", inputs: ["counted", "before"], outputs: ["place"] },
+      { op: "Gather", inputs: ["positions", "place"], outputs: ["placed"] },
+      { op: "Add", inputs: ["looked", "placed"], outputs: ["last_hidden_state"] },
+    ],
+    weights: [
+      ...weights,
+      { name: "axis", dims: [1], type: "int64", values: [1] },
+      { name: "before", dims: [1], type: "int64", values: [first - 1] },
+      { name: "positions", dims: [positions, 4], values: new Array(positions * 4).fill(0.5) },
+    ],
+  };
+}
+
 /** Nodes that quantise numbers by their extremes in the whole batch, as `quantize_dynamic` has it. */
 const quantise = (input: string, output: string): Node[] => [
   { op: "DynamicQuantizeLinear", inputs: [input], outputs: ["small", "scale", "zero"] },

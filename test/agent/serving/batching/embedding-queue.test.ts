@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { type BatchPolicy, defaultLengths } from "#agent/serving/batching/decide-batch.ts";
 import { EmbeddingQueue, type SentBatch } from "#agent/serving/batching/embedding-queue.ts";
 import type { QueueView } from "#agent/serving/batching/model-lanes.ts";
+import { FailedTextError } from "#agent/serving/batching/refused-texts.ts";
 import type { BatchResult } from "#agent/serving/worker/model-process.ts";
 import { singleLane } from "./single-lane.ts";
 
@@ -617,9 +618,10 @@ test("a text that was refused fails its request, and is not computed again", asy
   };
   const queue = new EmbeddingQueue(singleLane(runner, policy), () => {});
   const [bad, good] = await Promise.allSettled([queue.embed(text(1), never), queue.embed(text(2), never)]);
-  expect(bad).toEqual({ status: "rejected", reason: refusal });
+  expect(bad).toEqual({ status: "rejected", reason: expect.any(FailedTextError) });
   expect(good.status).toBe("fulfilled");
-  await expect(queue.embed(text(1), never)).rejects.toBe(refusal);
+  const again = queue.open(never).embed([text(3), text(1)]);
+  await expect(again).rejects.toMatchObject({ name: "FailedTextError", index: 1, cause: refusal });
   expect({ runs, waiting: queue.depth(), expectedMs: queue.drainMs() }).toEqual({ runs: 1, waiting: 0, expectedMs: 0 });
 });
 
