@@ -118,8 +118,8 @@ export class Ingest {
     const { fleetName, fleet, limits, counts, nowMs, onMessage } = this.#parts;
     const agentId = parseAgentTopic(fleetName, topic)?.agentId;
     if (agentId === undefined) return this.#refuse("unknown", topic, "not a topic of this fleet", "refused");
-    // A retained message was removed: this controller did so when it retired the agent.
-    if (payload.byteLength === 0 && agentChannels[channel].retain) return onMessage(channel, "stale");
+    // A retained message was removed, as by this controller when it retired the agent; or `thormesh doctor` tried if the agent may publish.
+    if (payload.byteLength === 0) return onMessage(channel, "stale");
     const decoded = decodeMessage(agentChannels[channel].schema, payload);
     const message = decoded.ok ? (decoded.message as AgentMessage) : null;
     if (message?.agentId !== agentId) {

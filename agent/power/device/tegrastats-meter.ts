@@ -1,5 +1,6 @@
 import type { JetsonConfig } from "#agent/power/power-config.ts";
 import type { PowerFaults } from "#agent/power/power-faults.ts";
+import { cleanText } from "#platform/clean-text.ts";
 import { type Clock, systemClock } from "#platform/clock.ts";
 import { childEnvironment } from "#platform/process/child-environment.ts";
 import { killIfAllowed, runCommand } from "#platform/process/run-command.ts";
@@ -16,6 +17,9 @@ const silentIntervals = 10;
 const minSilenceMs = 2000;
 /** Unreadable lines in a row that make an unknown format. */
 const maxUnreadLines = 10;
+const maxQuotedCharacters = 300;
+/** Time for a tool to end after its output did. */
+const exitMs = 1000;
 const noReadings = "tegrastats gives no readings: energy has a gap until it does";
 
 /**
@@ -27,6 +31,23 @@ export function spreadTimes(lastMs: number | null, nowMs: number, count: number)
   return Array.from({ length: count }, (_, index) => fromMs + ((nowMs - fromMs) * (index + 1)) / count);
 }
 
+/** Reads a stream, of which the newest text is kept. */
+function keepEnd(stream: ReadableStream<Uint8Array>): { readonly text: () => string } {
+  let kept = "";
+  const decoder = new TextDecoder();
+  void (async () => {
+    for await (const part of stream) kept = (kept + decoder.decode(part, { stream: true })).slice(-maxQuotedCharacters);
+  })().catch(() => {});
+  return { text: () => cleanText(kept.trim(), maxQuotedCharacters) };
+}
+
+/** Says how a tool ended whose output has ended, and what it said last. */
+async function explainEnd(child: Bun.Subprocess, said: { readonly text: () => string }): Promise<string> {
+  const code = await Promise.race([child.exited, systemClock.sleep(exitMs).then(() => null)]);
+  const how = code === null ? "it closed its output" : `it ended with ${code}`;
+  return said.text() === "" ? how : `${how}: ${said.text()}`;
+}
+
 type OnSample = (sample: PowerSample) => void;
 
 /** Reads the sensors by a long-lived tegrastats, restarted when it ends; GPU figures by nvidia-smi where tegrastats has none (Thor). */
@@ -35,7 +56,7 @@ export class TegrastatsMeter implements PowerMeter {
   readonly #clock: Clock;
   readonly #faults: PowerFaults;
   readonly #abort = new AbortController();
-  #child: Bun.Subprocess<"ignore", "pipe", "ignore"> | undefined;
+  #child: Bun.Subprocess<"ignore", "pipe", "pipe"> | undefined;
   #stopReading = () => {};
   #done = Promise.resolve();
   #gpu: ReturnType<typeof parseNvidiaSmi> = { gpuUtilization: null, gpuMemoryUsedMb: null };
@@ -72,12 +93,13 @@ export class TegrastatsMeter implements PowerMeter {
         this.#child = Bun.spawn([...tegrastats, "--interval", String(sampleIntervalMs)], {
           stdin: "ignore",
           stdout: "pipe",
-          stderr: "ignore",
+          stderr: "pipe",
           env: childEnvironment("command", { LC_ALL: "C" }),
         });
-        const { readings, ended } = await this.#readLines(this.#child.stdout, onSample);
+        const said = keepEnd(this.#child.stderr);
+        const { readings, stopped } = await this.#readLines(this.#child.stdout, onSample);
         if (readings > 0) restartMs = firstRestartMs;
-        reason = ended;
+        reason = stopped ?? (await explainEnd(this.#child, said));
         killIfAllowed(this.#child);
       } catch (error) {
         reason = (error as Error).message;
@@ -94,12 +116,12 @@ export class TegrastatsMeter implements PowerMeter {
   async #readLines(output: ReadableStream<Uint8Array>, onSample: OnSample) {
     const decoder = new TextDecoder();
     const reader = output.getReader();
-    let ended = "it ended";
+    let stopped: string | null = null;
     let pending = "";
     let readings = 0;
     let lastMs: number | null = null;
     const endReading = (reason: string) => {
-      ended = reason;
+      stopped = reason;
       void reader.cancel().catch(() => {});
     };
     this.#stopReading = () => endReading("it was stopped");
@@ -117,7 +139,7 @@ export class TegrastatsMeter implements PowerMeter {
       lastMs = nowMs;
     }
     clearTimeout(watchdog);
-    return { readings, ended };
+    return { readings, stopped };
   }
 
   /** @param atMs assumed time of the line */

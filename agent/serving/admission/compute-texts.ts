@@ -118,13 +118,16 @@ async function computePart(job: ComputeJob, inputs: readonly MissingText[]): Pro
   refuse();
   const waitingMs = performance.now();
   trace?.stage("tokenise", startedMs, waitingMs, { "thormesh.texts": texts.length });
-  const sentInputs = inputs.filter((_, i) => (texts[i]?.ids.length ?? 0) > 0);
   const sent = texts.map(({ ids }) => ids).filter(({ length }) => length > 0);
   const asked = everyToken ? sent.map(askingForEveryToken) : sent;
   const results = await (sent.length === 0 ? Promise.resolve([]) : queued.embed(asked)).catch((error: unknown) => {
     // More is known once the model is loaded, which may have been meanwhile.
     refuse();
-    throw explainFailure(error, job, sentInputs);
+    throw explainFailure(
+      error,
+      job,
+      inputs.filter((_, i) => texts[i]?.ids.length !== 0),
+    );
   });
   if (trace !== undefined && results.length > 0) {
     const finishedMs = performance.now();

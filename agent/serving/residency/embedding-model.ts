@@ -216,7 +216,7 @@ export async function openEmbeddingModel(
       onFailing,
     });
   const runner = createRunner(config.threads, (reason) => {
-    textLimit.settle();
+    textLimit.refuseWaiting(`model ${manifest.id} can't be loaded at the moment: ${reason}`);
     observer.onFailing?.(reason);
   });
   runner.start();
@@ -252,7 +252,7 @@ export async function openEmbeddingModel(
     tokenizer,
     /** Tokens that its file can compute. */
     knownTokens,
-    /** Resolves when its texts can be cut where it needs it; null: they can. */
+    /** Resolves when its texts can be cut where it needs it, and rejects when it can't be loaded; null: no text has to wait. */
     limitPending: textLimit.pending,
     runner,
     queue,
@@ -264,7 +264,7 @@ export async function openEmbeddingModel(
     /** Ids of its processes. */
     pids,
     async stop(): Promise<void> {
-      textLimit.settle();
+      textLimit.refuseWaiting(`model ${manifest.id} is being unloaded`);
       await Promise.all([runner.stop(), lanes.stop()]);
     },
   };

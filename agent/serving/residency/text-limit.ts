@@ -2,6 +2,7 @@ import type { FoundModel } from "#agent/serving/models/model-manifest.ts";
 import type { TextTokenizer } from "#agent/serving/text/text-tokenizer.ts";
 import { findLongestText } from "#agent/serving/worker/find-longest-text.ts";
 import type { ModelProcess } from "#agent/serving/worker/model-process.ts";
+import { ServiceError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 
 /** Finds out, when a model's first process is loaded, how long its texts may be, and has longer ones cut there. */
@@ -11,17 +12,15 @@ export function createTextLimit(
   log: Logger,
 ) {
   const { id, maxTokens } = manifest;
-  const known = Promise.withResolvers<void>();
+  const first = Promise.withResolvers<void>();
+  first.promise.catch(() => {}); // no text may be waiting
   // The limit of the model that the program carries is held by a test.
-  let isOpen = origin !== "embedded";
+  let isKnown = origin === "embedded";
+  let isAwaited = !isKnown;
   let note: string | null = null;
-  const settle = () => {
-    isOpen = false;
-    known.resolve();
-  };
   return {
     async find(process: ModelProcess): Promise<void> {
-      if (!isOpen) return;
+      if (isKnown) return;
       const { lastId, limitTo } = await tokenizer;
       const longest = await findLongestText(process, lastId, maxTokens);
       if (longest < maxTokens) {
@@ -29,12 +28,17 @@ export function createTextLimit(
         note = `texts are cut at ${longest} tokens: the model does not compute more, though its files say ${maxTokens}`;
         log.warn({ model: id }, note);
       }
-      settle();
+      isKnown = true;
+      isAwaited = false;
+      first.resolve();
     },
-    /** Lets texts in that wait for the limit: its model can't be loaded, or is being unloaded. */
-    settle,
-    /** Resolves when texts can be cut; null: they can. */
-    pending: (): Promise<void> | null => (isOpen ? known.promise : null),
+    /** Refuses the texts that wait for the limit: the model can't be loaded, or is being unloaded. Later ones are refused by its processes. */
+    refuseWaiting(reason: string): void {
+      isAwaited = false;
+      first.reject(new ServiceError("MODEL_UNAVAILABLE", reason, { retryAfterS: 1 }));
+    },
+    /** Resolves when texts can be cut, and rejects when they are refused; null: no text has to wait for the limit. */
+    pending: (): Promise<void> | null => (isAwaited ? first.promise : null),
     notes: (): readonly string[] => (note === null ? [] : [note]),
   };
 }

@@ -153,8 +153,12 @@ describe("ingest", () => {
     ["a wrong field", topic("birth"), { ...aBirth(), board: 3 }, "birth malformed"],
     ["below zero", topic("data"), { ...aMinute(), queueDepth: -1 }, "data malformed"],
     ["too long", topic("data"), new Uint8Array(300_000), "data malformed"],
-    ["empty", topic("birth"), "", "birth malformed"],
     ["a retained one taken away", topic("reported"), "", "reported stale"],
+    // thormesh doctor asks the broker so if the agent may publish.
+    ["nothing as birth", topic("birth"), "", "birth stale"],
+    ["nothing as a record", topic("data"), "", "data stale"],
+    ["nothing as a beat", topic("beat"), "", "beat stale"],
+    ["nothing as a result", topic("cmd-result"), "", "cmd-result stale"],
     ["for another agent", topic("presence", "thor-9"), aPresence(), "presence refused"],
   ])("a message that is %s is counted and changes nothing", async (_name, where, message, outcome) => {
     await broker.deliver(where, message);

@@ -455,3 +455,19 @@ describe("pace", () => {
     expect(pace.workedMs(1000)).toBe(0);
   });
 });
+
+test.each([
+  {
+    script: "echo 'cannot open the sensors: Permission denied' >&2; exit 3",
+    reason: "it ended with 3: cannot open the sensors: Permission denied",
+  },
+  { script: "exit 0", reason: "it ended with 0" },
+])("a tegrastats that ends is quoted: $reason", async ({ script, reason }) => {
+  const board = fakeBoard();
+  const faults = createPowerFaults(silent, Date.now);
+  const meter = new TegrastatsMeter({ ...board.config, tegrastats: ["sh", "-c", script] }, systemClock, faults);
+  await meter.start(() => {});
+  while (faults.list().length === 0) await Bun.sleep(5);
+  await meter.stop();
+  expect(faults.list()).toMatchObject([{ fault: "sensors", reason }]);
+});

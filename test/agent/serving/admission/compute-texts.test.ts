@@ -41,6 +41,7 @@ function setUp(options: { failOn?: number; onBatch?: (computed: number) => void 
       lastId: 9_999,
     },
     queue,
+    limitPending: () => null,
   } as unknown as EmbeddingModel;
   return { model, queue, computed: () => computed, longestQueue: () => longestQueue };
 }
