@@ -241,12 +241,7 @@ export async function openEmbeddingModel(
     /** Reason why its vectors may be wrong; null: none known. */
     doubt: (): string | null => files.doubt,
     /** Notes for people: those of its files, and what was found out when it was loaded. */
-    notes: (): readonly string[] => [
-      ...found.notes,
-      ...coupling.notes(),
-      ...knownTokens.notes(),
-      ...textLimit.notes(),
-    ],
+    notes: (): readonly string[] => [...found.notes, ...coupling.notes(), ...knownTokens.notes(), ...textLimit.notes()],
     /** Returns the file that has been written to, replaced or removed since it was loaded; null: none. */
     changedFile: (): Promise<string | null> => files.changed(),
     tokenizer,
