@@ -11,7 +11,8 @@ test("models of any number of files are fine, and of several the one that others
   const models = join(directory.path, "models");
   for (const name of ["a", "b", "c"]) {
     mkdirSync(join(models, name, "onnx"), { recursive: true });
-    for (const file of ["config.json", "tokenizer.json", "onnx/model.onnx"]) writeFileSync(join(models, name, file), "");
+    for (const file of ["config.json", "tokenizer.json", "onnx/model.onnx"])
+      writeFileSync(join(models, name, file), "");
   }
   const config = parseConfig(AgentConfig, { serving: { modelDirectory: models } }, "the test");
   try {
