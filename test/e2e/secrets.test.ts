@@ -131,7 +131,7 @@ describe.if(process.platform === "linux")("no secret of a fleet leaves it", () =
       JSON.stringify({
         kind: "ScalingPolicy",
         name: "watched",
-        minReplicas: 2,
+        minReplicas: 3,
         maxReplicas: 3,
         triggers: [
           {
