@@ -14,6 +14,7 @@ import { encodeMessage } from "#protocol/codec.ts";
 import { Presence } from "#protocol/messages.ts";
 import { MqttBroker } from "#protocol/mqtt-broker.ts";
 import { agentTopic } from "#protocol/topics.ts";
+import { FleetKeys } from "./access/fleet-keys.ts";
 import { createAgentForecasting } from "./agent-forecasting.ts";
 import { registerAgentMetrics } from "./agent-metrics.ts";
 import { agentRoutes } from "./agent-routes.ts";
@@ -184,9 +185,11 @@ export function createAgentParts(given: {
     log,
   });
   const capacityQps = (model: string) => capacity.present().find((each) => each.model === model)?.qps ?? null;
+  const access = new FleetKeys({ database, storage, required: config.serving.requireKeys, nowMs, log });
   const mesh = new Mesh({
     ...{ config: config.mesh, agentId, region: config.region, metrics },
     apiKeys: config.serving.apiKeys,
+    regionsOf: (tenant) => access.tenant(tenant)?.regions ?? null,
     requestTimeoutMs: config.serving.requestTimeoutMs,
     maxInputs: config.serving.maxInputs,
     peers: () => membership.backends(),
@@ -268,6 +271,7 @@ export function createAgentParts(given: {
       storage: withDamage(storage.check(), recentDamage(statePath, nowMs())),
     }),
     mesh,
+    access,
     extraRoutes: agentRoutes({
       ...{ mesh, accuracyOf, status },
       training: () => nightTraining,
@@ -324,6 +328,7 @@ export function createAgentParts(given: {
     waitForController: config.outbox.waitForController,
     broker,
     membership,
+    access,
     self,
     power,
     cycle,

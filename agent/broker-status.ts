@@ -1,7 +1,7 @@
 import { redactUrl } from "#platform/fetch/redact-url.ts";
 import { type BrokerRefusal, refusalToText } from "#protocol/mqtt/broker-refusals.ts";
 import type { MqttBroker } from "#protocol/mqtt-broker.ts";
-import { agentTopic, controllerPeersTopic } from "#protocol/topics.ts";
+import { agentTopic, controllerAccessTopic, controllerPeersTopic } from "#protocol/topics.ts";
 import type { AgentIdentity } from "./identity.ts";
 import type { HealthCheck } from "./serving/ports.ts";
 import type { Unconfirmed } from "./telemetry/outbox-sender.ts";
@@ -31,7 +31,12 @@ export function agentRefusals(
   const ack = agentTopic(fleet, agentId, "ack");
   const data = agentTopic(fleet, agentId, "data");
   // The broker of a controller of an earlier version knows no such subscriptions, and needs none.
-  const later = new Set([ack, agentTopic(fleet, agentId, "presence"), controllerPeersTopic(fleet)]);
+  const later = new Set([
+    ack,
+    agentTopic(fleet, agentId, "presence"),
+    controllerPeersTopic(fleet),
+    controllerAccessTopic(fleet),
+  ]);
   const known = said.filter(({ action, topic }) => controllerAcknowledges || action === "publish" || !later.has(topic));
   if (silences < silencesToTell || known.some(({ topic }) => topic === data || topic === ack)) return known;
   const reason =

@@ -14,7 +14,7 @@ const splitAddresses = ["broker.url", "serving.tracing.otlpUrl", "models.url"];
 
 /** Checks what the schema of the configuration can't. Returns one line a mistake, path first. */
 function checkAgentConfig(config: AgentConfig): string[] {
-  const { forecast, power, broker, advertiseUrl, serving } = config;
+  const { forecast, power, broker, advertiseUrl, serving, mesh } = config;
   const { lowQps, highQps, modes, fixedMode } = power.policy;
   return [
     ...userInfoMistakes(config, splitAddresses),
@@ -28,6 +28,11 @@ function checkAgentConfig(config: AgentConfig): string[] {
       : []),
     ...(serving.cors.origins.includes("*") && serving.apiKeys.length === 0
       ? ['serving.cors.origins: expected origins by name where there are no serving.apiKeys, got "*"']
+      : []),
+    ...(serving.requireKeys && serving.apiKeys.length === 0 && mesh.keyFile === null && mesh.forward !== "never"
+      ? [
+          "mesh.keyFile: expected a file with the secret by which the agents know each other (serving.requireKeys without serving.apiKeys), got null; or set mesh.forward: never",
+        ]
       : []),
     ...(lowQps > highQps ? [`power.policy.lowQps: expected at most highQps (${highQps}), got ${lowQps}`] : []),
   ];

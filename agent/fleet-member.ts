@@ -2,6 +2,7 @@ import { describeError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import { minuteMs } from "#platform/time.ts";
 import type { Broker } from "#protocol/broker.ts";
+import type { FleetKeys } from "./access/fleet-keys.ts";
 import type { FleetOrders } from "./enrolment/fleet-orders.ts";
 import type { AgentIdentity } from "./identity.ts";
 import type { Membership } from "./mesh/membership.ts";
@@ -25,6 +26,7 @@ export interface FleetMemberParts {
   readonly waitForController: boolean;
   readonly broker: Broker;
   readonly membership: Membership;
+  readonly access?: Pick<FleetKeys, "accept">;
   readonly self: SelfDescription;
   readonly power: Pick<Power, "currentMode" | "evaluate" | "status">;
   readonly cycle: Pick<MinuteCycle, "lastForecast" | "run">;
@@ -160,8 +162,9 @@ export class FleetMember {
   }
 
   #listener(): FleetListener {
-    const { membership, sleepConfig } = this.#parts;
+    const { membership, sleepConfig, access } = this.#parts;
     return {
+      ...(access === undefined ? {} : { onAccess: (told) => void access.accept(told) }),
       onPeerPresence: (presence) => {
         membership.observePresence(presence);
         this.#sleep.observePeer(presence);

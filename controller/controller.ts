@@ -7,14 +7,15 @@ import { registerTotal } from "#platform/fetch/scraped-metrics.ts";
 import { defaultStateDir } from "#platform/files/default-state-dir.ts";
 import { createHttpApp } from "#platform/http/create-http-app.ts";
 import { createAuthenticator } from "#platform/http/guard/authenticate.ts";
+import { neededRole } from "#platform/http/guard/roles.ts";
 import { serveHttp } from "#platform/http/serve-http.ts";
 import type { Logger } from "#platform/log.ts";
 import { runPeriodically } from "#platform/periodic.ts";
 import { otherFiles, watchOpenFiles } from "#platform/process/open-files.ts";
 import { hourMs, secondMs } from "#platform/time.ts";
 import { version } from "#platform/version.ts";
-import type { KeyRing } from "./access/key-ring.ts";
-import { keepKeysFresh, openKeyRing } from "./access/open-key-ring.ts";
+import { AccessPublisher } from "./access/access-publisher.ts";
+import { type ControllerAccess, keepAccessFresh, openAccess } from "./access/open-access.ts";
 import type { ApiParts } from "./api/api-parts.ts";
 import { auditRoutes } from "./api/audit-routes.ts";
 import { controllerHealth } from "./api/controller-health.ts";
@@ -26,6 +27,7 @@ import { keyRoutes } from "./api/key-routes.ts";
 import { operationsRoutes } from "./api/operations-routes.ts";
 import { safetyRoutes } from "./api/safety-routes.ts";
 import { sloRoutes } from "./api/slo-routes.ts";
+import { tenantRoutes } from "./api/tenant-routes.ts";
 import { trafficRoutes } from "./api/traffic-routes.ts";
 import { assembleController, type ControllerAssembly } from "./assemble-controller.ts";
 import { createFleetBroker, type FleetBroker } from "./broker/fleet-broker.ts";
@@ -130,7 +132,7 @@ export class Controller {
     const records = openRecords(stateDir, startedAtMs, log);
     this.#opened.push(() => records.store.close());
     const { store } = records;
-    const keys = await openKeyRing(this.#config, { store, nowMs: () => clock.nowMs(), log });
+    const access = await openAccess(this.#config, { store, nowMs: () => clock.nowMs(), log });
     const lease = createControllerLease(records.store, log, () => this.#replaced.resolve());
     if (!(await lease.acquire(this.#standingBy.signal))) return false;
     this.#opened.push(() => lease.release());
@@ -172,7 +174,7 @@ export class Controller {
       ...{ fleetName: this.#config.fleet, store: records.store, broker: fleetBroker.broker, log },
       nowMs: () => clock.nowMs(),
     }).start();
-    const url = this.#serve(assembly, records, keys, fleetBroker, identity, startedAtMs);
+    const url = this.#serve(assembly, records, access, fleetBroker, identity, startedAtMs);
     await this.#connect(assembly, fleetBroker);
     this.#schedule(assembly);
     const { url: brokerUrl } = fleetBroker;
@@ -203,7 +205,7 @@ export class Controller {
   #serve(
     assembly: ControllerAssembly,
     { store, damage }: ControllerRecords,
-    keys: KeyRing,
+    access: ControllerAccess,
     { broker }: FleetBroker,
     identity: FleetIdentity,
     startedAtMs: number,
@@ -222,10 +224,12 @@ export class Controller {
     };
     const openFiles = watchOpenFiles(this.#clientFiles(), log);
     const authenticator = createAuthenticator({
-      ...{ apiKeys: api.apiKeys, issued: keys, log },
+      ...{ apiKeys: api.apiKeys, issued: access.keys, log },
       rights: { role: "admin", name: "a configured key" },
     });
     registerTotal(registry, "thormesh_wrong_api_keys_total", "Requests with a wrong API key", authenticator.wrongKeys);
+    const publisher = new AccessPublisher({ ...access, fleetName, broker, store, nowMs, log });
+    broker.onConnection((connected) => void (connected && publisher.publish(true)));
     const app = createHttpApp({
       about: {
         title: "thormesh controller",
@@ -235,7 +239,7 @@ export class Controller {
       },
       authenticator,
       hostNames: api.allowedHosts,
-      byRole: true,
+      roleOf: neededRole,
       log,
       routes: [
         fleetRoutes(parts),
@@ -246,7 +250,8 @@ export class Controller {
         safetyRoutes(parts),
         costRoutes(parts),
         sloRoutes(parts),
-        keyRoutes(keys, assembly.audit),
+        keyRoutes(access, publisher, assembly.audit),
+        tenantRoutes(access, publisher, assembly.audit),
         auditRoutes(store),
         operationsRoutes(
           () =>
@@ -263,7 +268,7 @@ export class Controller {
     });
     const server = serveHttp(app, { host: api.host, port: api.port, log });
     this.#opened.push(() => server.stop(1_000));
-    const refreshing = keepKeysFresh(keys);
+    const refreshing = keepAccessFresh(access, publisher, log);
     this.#opened.push(() => refreshing.stop());
     const looking = setInterval(() => openFiles.look(), openFilesPeriodMs).unref();
     this.#opened.push(async () => clearInterval(looking));

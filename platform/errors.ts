@@ -7,6 +7,7 @@ export const errorCodes = {
   INVALID_REQUEST: { httpStatus: 400, grpcStatus: 3 },
   UNAUTHORIZED: { httpStatus: 401, grpcStatus: 16 },
   FORBIDDEN: { httpStatus: 403, grpcStatus: 7 },
+  TENANT_SUSPENDED: { httpStatus: 403, grpcStatus: 7 },
   NOT_FOUND: { httpStatus: 404, grpcStatus: 5 },
   MODEL_NOT_FOUND: { httpStatus: 404, grpcStatus: 5 },
   METHOD_NOT_ALLOWED: { httpStatus: 405, grpcStatus: 12 },

@@ -35,6 +35,12 @@ export const Identifier = Type.String({
   title: "1 to 64 letters, digits, dots, dashes or underscores, not beginning with a dot or dash",
 });
 
+/** Name of a tenant. Restricted because tenants are part of metrics and messages. */
+export const TenantName = Type.String({
+  pattern: "^[A-Za-z0-9._-]{1,64}$",
+  title: "1 to 64 letters, digits, dots, dashes or underscores",
+});
+
 /** Base address of an HTTP API: http or https, a host, perhaps a port and a path; no user, no query. Empty in a last will. */
 export const httpUrlPattern =
   "^https?://(\\[[0-9A-Fa-f:.]{2,45}\\]|[A-Za-z0-9_][A-Za-z0-9._-]{0,252})(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]{0,128})?$";

@@ -1,5 +1,6 @@
 /** The messages that cross MQTT (see docs/mqtt.md). All times are ms since the Unix epoch, all payloads JSON in UTF-8. */
 export { Identifier } from "./bounds.ts";
+export * from "./messages/access.ts";
 export * from "./messages/ack.ts";
 export * from "./messages/beat.ts";
 export * from "./messages/birth.ts";

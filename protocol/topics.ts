@@ -29,6 +29,11 @@ export function controllerPeersTopic(fleet: string): string {
   return `thormesh/v1/${fleet}/controller/peers`;
 }
 
+/** Topic of the fleet's tenants and their keys. */
+export function controllerAccessTopic(fleet: string): string {
+  return `thormesh/v1/${fleet}/controller/access`;
+}
+
 /** Topic on which a controller that starts probes for another one, which answers with its state. */
 export function controllerProbeTopic(fleet: string): string {
   return `thormesh/v1/${fleet}/controller/probe`;

@@ -3,7 +3,7 @@ import type { TSchema } from "@sinclair/typebox";
 import { AgentConfig } from "#agent/config.ts";
 import { ControllerConfig } from "#controller/config.ts";
 import { envelope } from "#protocol/messages/fields.ts";
-import { ControllerProbe, ControllerState, PeerList } from "#protocol/messages.ts";
+import { ControllerProbe, ControllerState, FleetAccess, PeerList } from "#protocol/messages.ts";
 import { agentChannels } from "#protocol/topics.ts";
 import {
   boundsToText,
@@ -28,6 +28,7 @@ export const messages: Readonly<Record<string, TSchema>> = {
   ),
   "controller/state": ControllerState,
   "controller/peers": PeerList,
+  "controller/access": FleetAccess,
   "controller/probe": ControllerProbe,
 };
 

@@ -30,6 +30,8 @@ export interface MeshParts {
   readonly capacityQps: (model: string) => number | null;
   /** Price of a request by this device's electricity; null: unknown. */
   readonly electricityUsd: (model: string) => number | null;
+  /** Regions in which a tenant's texts may be computed, as the controller told; null: any. Default: any. */
+  readonly regionsOf?: (tenant: string) => readonly string[] | null;
   readonly metrics: Registry;
 }
 
@@ -133,6 +135,7 @@ export class Mesh implements MeshEntry {
     this.#home = home;
     return new RoutedEmbedder({
       ...{ config, region, requestTimeoutMs, home },
+      regionsOf: (tenant) => config.residency[tenant] ?? this.#parts.regionsOf?.(tenant) ?? null,
       homeCapacity: (model) => ({
         capacityQps: this.#figuresOf(model).capacityQps,
         utilization: this.#utilization(model) ?? 0,

@@ -3,13 +3,15 @@ import { integer, number, orNull, Path } from "#platform/config-fields.ts";
 import { ApiKeyText, HostNames } from "#platform/http/guard/access-config.ts";
 import { CorsConfig } from "#platform/http/guard/cross-origin-access.ts";
 import { strict } from "#platform/schema-parts.ts";
+import { TenantName } from "#protocol/bounds.ts";
 import { modelSettings, SettingsByModel } from "./models/model-settings.ts";
 import { engineConfig } from "./onnxruntime/engine-options.ts";
 import { TracingConfig } from "./tracing/tracing-config.ts";
 
-/** Restricted because tenants are part of metrics and messages. */
-const TenantName = Type.String({ pattern: "^[A-Za-z0-9._-]{1,64}$", description: "tenant of requests with this key" });
-const TenantKey = Type.Object({ key: ApiKeyText, tenant: TenantName }, strict);
+const TenantKey = Type.Object(
+  { key: ApiKeyText, tenant: { ...TenantName, description: "tenant of requests with this key" } },
+  strict,
+);
 
 export const ServingConfig = Type.Object(
   {
@@ -20,6 +22,11 @@ export const ServingConfig = Type.Object(
       maxItems: 256,
       description:
         "keys for the API; none: no key is needed, and only this machine may connect. {key, tenant}: requests with it belong to that tenant, otherwise to the tenant default",
+    }),
+    requireKeys: Type.Boolean({
+      default: false,
+      description:
+        "a key is needed although none is configured here: one that the controller made for a tenant. False: such keys are known, but needed only beside apiKeys",
     }),
     tenants: Type.Record(
       TenantName,

@@ -4,15 +4,18 @@ import type { WatchedModel } from "#agent/capacity/capacity-watch.ts";
 import type { Clock } from "#platform/clock.ts";
 import { registerTotal } from "#platform/fetch/scraped-metrics.ts";
 import { createHttpApp, type HttpApp } from "#platform/http/create-http-app.ts";
-import { type Authenticator, createAuthenticator } from "#platform/http/guard/authenticate.ts";
+import { type Authenticator, createAuthenticator, type IssuedKeys } from "#platform/http/guard/authenticate.ts";
 import { assertListenAllowed } from "#platform/http/guard/listen-address.ts";
+import { neededRole } from "#platform/http/guard/roles.ts";
 import { type HttpServer, serveHttp } from "#platform/http/serve-http.ts";
+import type { TenantAccess } from "#protocol/messages.ts";
 import { TextEmbedder } from "./admission/embed-texts.ts";
 import type { Embedder } from "./admission/embedder.ts";
 import { withLatencyBudgets } from "./admission/latency-budgets.ts";
 import { createReranker } from "./admission/rerank-texts.ts";
 import { ResultCache } from "./admission/result-cache.ts";
 import { createTenantWeights } from "./admission/tenant.ts";
+import { withTenantModels } from "./admission/tenant-models.ts";
 import { createGpuMonitor, type GpuMonitor } from "./gpu/gpu-monitor.ts";
 import { type GrpcApi, openGrpc } from "./grpc/open-grpc.ts";
 import { azureRoutes } from "./http/azure-routes.ts";
@@ -49,6 +52,8 @@ export interface ServingOptions extends PoolOptions {
   readonly extraChecks?: () => Readonly<Record<string, HealthCheck>>;
   /** More routes under the same address, key and error shapes. */
   readonly extraRoutes?: readonly AnyElysia[];
+  /** Tenants and keys that the controller told of. Default: none. */
+  readonly access?: IssuedKeys & { tenant(name: string): TenantAccess | undefined };
   /** Answers requests here or elsewhere. Default: here. */
   readonly mesh?: MeshEntry;
 }
@@ -100,7 +105,7 @@ export class Serving {
    */
   async start(): Promise<void> {
     const { config, log, metrics: registry } = this.#options;
-    assertListenAllowed("serving", config);
+    assertListenAllowed("serving", { ...config, hasIssuedKeys: config.requireKeys });
     const cache = new ResultCache(config.cacheBytes);
     const weightOf = createTenantWeights(config.tenants);
     const metrics = this.#createMetrics(cache);
@@ -126,9 +131,17 @@ export class Serving {
       log,
     });
     const { mesh } = this.#options;
-    const embedder = withLatencyBudgets(mesh?.route(home) ?? home, config);
+    const { access } = this.#options;
+    const embedder = withTenantModels(withLatencyBudgets(mesh?.route(home) ?? home, config), {
+      tenant: (name) => access?.tenant(name),
+      idOf: (name) => home.model(name)?.id ?? null,
+    });
     this.#embedder = embedder;
-    const authenticator = createAuthenticator({ apiKeys: config.apiKeys, log, peers: mesh?.peers ?? null });
+    const authenticator = createAuthenticator({
+      ...{ apiKeys: config.apiKeys, log, peers: mesh?.peers ?? null },
+      ...(access === undefined ? {} : { issued: access }),
+      rights: { role: "admin", name: "a configured key" },
+    });
     registerTotal(registry, "thormesh_wrong_api_keys_total", "Requests with a wrong API key", authenticator.wrongKeys);
     const state = this.#createState();
     this.#server = this.#serveHttp(pool, embedder, authenticator, state, mesh?.routes(home) ?? []);
@@ -274,7 +287,7 @@ export class Serving {
       isGateway: this.#isGateway(),
       leftOut: () => this.#pool?.leftOut() ?? new Map(),
       notReadyReason: () => this.#notReadyReason(),
-      keysRequired: config.apiKeys.length > 0,
+      keysRequired: config.apiKeys.length > 0 || config.requireKeys,
       stopping: () => this.#announced !== undefined,
       extraChecks: () => ({ ...this.#grpc?.checks(), ...extraChecks?.() }),
     };
@@ -295,6 +308,11 @@ export class Serving {
       models().find(({ found }) => found.manifest.kind === kind)?.found.manifest.id ?? null;
     const modelOf = (id: string) => models().find(({ found }) => found.manifest.id === id)?.model;
     const engineOf = (id: string) => modelOf(id)?.engine() ?? null;
+    const tenantRoutes = new Set<string>();
+    const forTenants = <T extends AnyElysia>(routes: T): T => {
+      for (const { method, path } of routes.routes) tenantRoutes.add(`${method} ${path}`);
+      return routes;
+    };
     const app = createHttpApp({
       about: {
         title: "thormesh agent",
@@ -306,6 +324,8 @@ export class Serving {
       cors: config.cors,
       errorStyleOf,
       log,
+      // A tenant's key opens what tenants use; the rest tells of others, or changes something.
+      roleOf: (route) => (tenantRoutes.has(`${route.method} ${route.path}`) ? "embed" : neededRole(route)),
       responseRoutes: [
         nativeRoutes(embedder, config),
         openAiRoutes(
@@ -321,15 +341,19 @@ export class Serving {
         ...meshRoutes,
         teiRoutes(embedder, config),
         tokenVectorRoutes(embedder, config, () => firstOfKind("sparse")),
-      ],
+      ].map(forTenants),
       routes: [
-        infoRoutes({
-          ...{ version, config, model: (name: string | undefined) => pool.find(name), engine: engineOf },
-          longestText: (id) => modelOf(id)?.tokenizer.idMarks.maxTokens ?? null,
-        }),
-        rerankRoutes(
-          createReranker(embedder, () => firstOfKind("cross-encoder")),
-          config,
+        forTenants(
+          infoRoutes({
+            ...{ version, config, model: (name: string | undefined) => pool.find(name), engine: engineOf },
+            longestText: (id) => modelOf(id)?.tokenizer.idMarks.maxTokens ?? null,
+          }),
+        ),
+        forTenants(
+          rerankRoutes(
+            createReranker(embedder, () => firstOfKind("cross-encoder")),
+            config,
+          ),
         ),
         statusRoutes(state, metrics),
         ...extraRoutes,

@@ -13,6 +13,7 @@ import {
   CommandResult,
   ControllerState,
   type Desired,
+  FleetAccess,
   Presence,
   type Reported,
 } from "#protocol/messages.ts";
@@ -20,6 +21,7 @@ import {
   type AgentChannel,
   agentChannels,
   agentTopic,
+  controllerAccessTopic,
   controllerStateTopic,
   parseAgentTopic,
 } from "#protocol/topics.ts";
@@ -39,6 +41,8 @@ export interface FleetListener {
   /** A peer's retained presence was deleted: it has left the fleet. */
   onPeerForgotten(agentId: string): void;
   onControllerState(state: ControllerState): void;
+  /** Receives the fleet's tenants and keys; without it they are not subscribed to. */
+  onAccess?(access: FleetAccess): void;
   onDesired(desired: Desired): void;
   /** Receives what the controller has stored of this agent's records. */
   onAck(ack: Ack): void;
@@ -128,6 +132,12 @@ export class Reporter {
       if (!decoded.ok) return this.#refuse(topic, decoded.reason);
       listener.onControllerState(decoded.message);
     });
+    if (listener.onAccess !== undefined)
+      broker.subscribe(controllerAccessTopic(fleet), ({ topic, payload }) => {
+        const decoded = decodeMessage(FleetAccess, payload);
+        if (!decoded.ok) return this.#refuse(topic, decoded.reason);
+        listener.onAccess?.(decoded.message);
+      });
     broker.onConnection(async (connected) => {
       if (!connected) return;
       await this.#publishAll();

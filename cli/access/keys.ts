@@ -10,6 +10,7 @@ import {
   type Command,
   type OptionValues,
   optionalChoice,
+  optionalString,
   requiredOption,
   unexpectedWord,
 } from "#platform/terminal/command.ts";
@@ -57,9 +58,9 @@ const timeToText = (atMs: number | null, without: string) =>
 
 function listToText(keys: readonly KeyView[]): string {
   if (keys.length === 0) return "no key was issued";
-  const rows = keys.map(({ id, name, role, state, createdAtMs, expiresAtMs, lastUsedAtMs }) => [
-    ...[id, cleanText(name), role, state, timeToText(createdAtMs, "-")],
-    ...[timeToText(expiresAtMs, "never"), timeToText(lastUsedAtMs, "never")],
+  const rows = keys.map(({ id, name, role, tenant, state, createdAtMs, expiresAtMs, lastUsedAtMs }) => [
+    ...[id, cleanText(name), tenant === null ? role : `${role} ${tenant}`, state, timeToText(createdAtMs, "-")],
+    ...[timeToText(expiresAtMs, "never"), role === "embed" ? "-" : timeToText(lastUsedAtMs, "never")],
   ]);
   return formatTable(["ID", "NAME", "ROLE", "STATE", "CREATED (UTC)", "EXPIRES", "LAST USED"], rows);
 }
@@ -95,13 +96,20 @@ async function create(values: OptionValues): Promise<number> {
     throw new UsageError(`--name: expected ${KeyName.title}, got "${name}"`);
   const role = optionalChoice(values, "role", roles);
   if (role === undefined) throw new UsageError(`--role is required: one of ${roles.join(", ")}`);
+  const tenant = optionalString(values, "tenant") ?? null;
+  if (tenant !== null && values["local"] === true)
+    throw new UsageError("--tenant can't be combined with --local: keys of tenants are made through the API");
   const expiresInS = optionalDuration(values, "expires", { minS: 1, maxS: maxKeyLifeS }) ?? null;
-  const body = { name, role, ...(expiresInS === null ? {} : { expiresInS }) };
+  const body = { name, role, ...(expiresInS === null ? {} : { expiresInS }), ...(tenant === null ? {} : { tenant }) };
   const made = await ask<NewKey>(values, {
     path: "/api/v1/keys",
     request: { method: "POST", body },
     local: (keys, change) =>
-      change({ action: "keys.create", target: name, before: null }, () => keys.create(name, role, expiresInS), madeKey),
+      change(
+        { action: "keys.create", target: name, before: null },
+        () => keys.create({ name, role, expiresInS, tenant }),
+        madeKey,
+      ),
   });
   return showNew(made, values);
 }
@@ -142,16 +150,17 @@ async function revoke(id: string, values: OptionValues): Promise<number> {
 }
 
 export const keysCommand: Command = {
-  summary: "make, list, rotate and revoke the keys of a controller's API",
+  summary: "make, list, rotate and revoke keys: of a controller's API, and of tenants at the agents",
   usage:
-    "create --name NAME --role viewer|operator|admin [--expires 90d]\n       thormesh keys list\n       thormesh keys rotate ID [--overlap 24h]\n       thormesh keys revoke ID\n       each with [--url URL | --local [--state-dir DIR | --config FILE]] [--reason TEXT] [--json]",
+    "create --name NAME --role viewer|operator|admin [--expires 90d]\n       thormesh keys create --name NAME --role embed --tenant TENANT [--expires 90d]\n       thormesh keys list\n       thormesh keys rotate ID [--overlap 24h]\n       thormesh keys revoke ID\n       each with [--url URL | --local [--state-dir DIR | --config FILE]] [--reason TEXT] [--json]",
   options: {
     name: { value: "NAME", only: "create", help: "what the key is for" },
     role: {
       value: "ROLE",
       only: "create",
-      help: "viewer: reads; operator: also overrides and freezes; admin: everything",
+      help: "viewer: reads; operator: also overrides and freezes; admin: everything; embed: a tenant's at the agents",
     },
+    tenant: { value: "TENANT", only: "create", help: "with --role embed: whose requests come with the key" },
     expires: { value: "TIME", only: "create", help: "end after this time, such as 90d (default: never)" },
     overlap: { value: "TIME", only: "rotate", help: "time for which the old key stays valid (default: 24h)" },
     ...controllerUrlOption,

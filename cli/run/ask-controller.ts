@@ -17,7 +17,7 @@ export const controllerUrlOption = {
 } as const satisfies Readonly<Record<string, CommandOption>>;
 
 interface ControllerRequest {
-  readonly method: "GET" | "POST" | "DELETE";
+  readonly method: "GET" | "POST" | "PATCH" | "DELETE";
   readonly body?: object;
   /** Reason of a change, for the audit log. */
   readonly reason?: string;
@@ -64,6 +64,7 @@ async function ask(
   } catch (cause) {
     throw new Error(`no ${who} answers at ${redactUrl(url)}`, { cause });
   }
+  if (response.status === 204) return null;
   if (response.ok) return response.json();
   const answer = (await response.json().catch(() => ({}))) as { error?: unknown };
   const said = cleanText(String(answer.error ?? response.statusText));

@@ -19,6 +19,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   backtest: async () => (await import("#cli/backtest.ts")).backtestCommand,
   freeze: async () => (await import("#cli/freeze.ts")).freezeCommand,
   audit: async () => (await import("#cli/access/audit.ts")).auditCommand,
+  tenants: async () => (await import("#cli/access/tenants.ts")).tenantsCommand,
   keys: async () => (await import("#cli/access/keys.ts")).keysCommand,
   policy: async () => (await import("#cli/policy.ts")).policyCommand,
   decide: async () => (await import("#cli/decide.ts")).decideCommand,

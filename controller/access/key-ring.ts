@@ -19,6 +19,16 @@ export interface KeyRingParts {
   readonly hasOtherKeys: boolean;
 }
 
+/** Key to be made. */
+export interface KeyRequest {
+  readonly name: string;
+  readonly role: Role;
+  /** Null: it does not expire. */
+  readonly expiresInS: number | null;
+  /** With role embed: whose requests come with it. */
+  readonly tenant?: string | null;
+}
+
 /** Key as it is shown: without its hash. */
 export type KeyView = Omit<ApiKey, "hash"> & { readonly state: "valid" | "expired" | "revoked" };
 
@@ -50,9 +60,19 @@ export class KeyRing implements IssuedKeys {
     this.#parts = parts;
   }
 
-  /** True once a key was issued, also when none is valid any more: revoking the last one must not open the API. */
+  /** True once a key of this API was issued, also when none is valid any more: revoking the last one must not open the API. */
   get required(): boolean {
-    return this.#keys.size + this.#unreadable > 0;
+    return this.#unreadable > 0 || [...this.#keys.values()].some(({ role }) => role !== "embed");
+  }
+
+  /** Valid keys of tenants with their hashes, for the agents. */
+  ofTenants(): readonly (ApiKey & { readonly tenant: string })[] {
+    const nowMs = this.#parts.nowMs();
+    return [...this.#keys.values()].flatMap((key) =>
+      key.role === "embed" && key.tenant !== null && stateOf(key, nowMs) === "valid"
+        ? [{ ...key, tenant: key.tenant }]
+        : [],
+    );
   }
 
   async load(): Promise<void> {
@@ -61,7 +81,7 @@ export class KeyRing implements IssuedKeys {
     this.#unreadable = unreadable;
   }
 
-  identify(text: string): Caller | { readonly refused: string } | null {
+  identify(text: string): Caller | ServiceError | null {
     const given = readIssuedKey(text);
     const key = given === null ? undefined : this.#keys.get(given.id);
     if (given === null || key === undefined) return null;
@@ -72,12 +92,11 @@ export class KeyRing implements IssuedKeys {
     const state = stateOf(key, nowMs);
     if (state !== "valid") {
       const endedAtMs = ended[state] ?? nowMs;
-      return {
-        refused: `key ${key.id} (${key.name}) ${state === "revoked" ? "was revoked" : "expired"} at ${timeToText(endedAtMs)} UTC`,
-      };
+      const what = `${state === "revoked" ? "was revoked" : "expired"} at ${timeToText(endedAtMs)} UTC`;
+      return new ServiceError("UNAUTHORIZED", `key ${key.id} (${key.name}) ${what}`);
     }
     this.#used.set(key.id, Math.round(nowMs));
-    return { tenant: null, role: key.role, name: `key ${key.id} (${key.name})`, keyId: key.id };
+    return { tenant: key.tenant, role: key.role, name: `key ${key.id} (${key.name})`, keyId: key.id };
   }
 
   list(): KeyView[] {
@@ -99,21 +118,29 @@ export class KeyRing implements IssuedKeys {
     }
   }
 
-  /** @throws ServiceError CONFLICT where a valid key has the name, or the first key would not be an admin's. */
-  async create(name: string, role: Role, expiresInS: number | null): Promise<NewKey> {
+  /**
+   * Makes a key of this API, or with role embed of a tenant at the agents.
+   * @throws ServiceError CONFLICT where a valid key has the name, or the first key would not be an admin's; INVALID_REQUEST where role and tenant
+   * don't match
+   */
+  async create({ name, role, expiresInS, tenant = null }: KeyRequest): Promise<NewKey> {
     await this.load();
+    if ((role === "embed") !== (tenant !== null)) {
+      const expected = role === "embed" ? "the tenant of the key, got none" : `none with role ${role}, got ${tenant}`;
+      throw new ServiceError("INVALID_REQUEST", `tenant: expected ${expected}`, { details: { param: "tenant" } });
+    }
     if (this.list().some((key) => key.name === name && key.state === "valid"))
       throw new ServiceError(
         "CONFLICT",
         `name: a valid key has the name ${name}; rotate or revoke it, or choose another`,
       );
-    if (role !== "admin" && !this.required && !this.#parts.hasOtherKeys)
+    if (!["admin", "embed"].includes(role) && !this.required && !this.#parts.hasOtherKeys)
       throw new ServiceError(
         "CONFLICT",
         `role: the first key must be an admin's, got ${role}: with it a key is needed for everything`,
       );
     const expiresAtMs = expiresInS === null ? null : Math.round(this.#parts.nowMs()) + expiresInS * secondMs;
-    return this.#issue({ name, role, expiresAtMs, replaces: null });
+    return this.#issue({ name, role, expiresAtMs, replaces: null, tenant });
   }
 
   /**
@@ -125,7 +152,8 @@ export class KeyRing implements IssuedKeys {
     const old = this.#valid(id);
     const nowMs = Math.round(this.#parts.nowMs());
     const expiresAtMs = old.expiresAtMs === null ? null : nowMs + (old.expiresAtMs - old.createdAtMs);
-    const made = await this.#issue({ name: old.name, role: old.role, expiresAtMs, replaces: id });
+    const { name, role, tenant } = old;
+    const made = await this.#issue({ name, role, expiresAtMs, replaces: id, tenant });
     await this.#save({
       ...old,
       expiresAtMs: Math.min(old.expiresAtMs ?? Number.POSITIVE_INFINITY, nowMs + overlapS * secondMs),
@@ -138,6 +166,12 @@ export class KeyRing implements IssuedKeys {
     await this.load();
     await this.#save({ ...this.#valid(id), revokedAtMs: Math.round(this.#parts.nowMs()) });
     return this.view(id);
+  }
+
+  /** Ends all keys of a tenant. */
+  async revokeOf(tenant: string): Promise<void> {
+    for (const { id } of this.list().filter((key) => key.tenant === tenant && key.state === "valid"))
+      await this.revoke(id);
   }
 
   /** @throws ServiceError NOT_FOUND */
@@ -153,7 +187,7 @@ export class KeyRing implements IssuedKeys {
     return this.#keys.get(id) as ApiKey;
   }
 
-  async #issue(key: Pick<ApiKey, "name" | "role" | "expiresAtMs" | "replaces">): Promise<NewKey> {
+  async #issue(key: Pick<ApiKey, "name" | "role" | "expiresAtMs" | "replaces" | "tenant">): Promise<NewKey> {
     await this.#makeRoom();
     const { id, hash, text } = makeIssuedKey(key.role);
     const createdAtMs = Math.round(this.#parts.nowMs());

@@ -3,7 +3,10 @@ import { Elysia } from "elysia";
 import { jsonBody } from "#platform/http/body/read-json-body.ts";
 import { needsRole } from "#platform/http/guard/roles.ts";
 import { literals, orNull, strictObject } from "#platform/schema-parts.ts";
+import { TenantName } from "#protocol/bounds.ts";
+import type { AccessPublisher } from "../access/access-publisher.ts";
 import type { KeyRing, NewKey } from "../access/key-ring.ts";
+import type { ControllerAccess } from "../access/open-access.ts";
 import type { AuditLog } from "../audit/audit-log.ts";
 import { KeyName, KeyRole, keyIdPattern } from "../store/row-schemas.ts";
 import { auditSourceOf, withReason } from "./audited-change.ts";
@@ -15,7 +18,12 @@ export const defaultOverlapS = 86_400;
 
 const NewKeyBody = strictObject({
   name: { ...KeyName, description: "what the key is for" },
-  role: { ...KeyRole, description: "viewer: reads; operator: also overrides and freezes; admin: everything" },
+  role: {
+    ...KeyRole,
+    description:
+      "viewer: reads; operator: also overrides and freezes; admin: everything; embed: a tenant's at the agents",
+  },
+  tenant: Type.Optional({ ...TenantName, description: "with role embed: whose requests come with it" }),
   expiresInS: Type.Optional(
     Type.Integer({ minimum: 1, maximum: maxKeyLifeS, description: "seconds; left out: it does not expire" }),
   ),
@@ -34,12 +42,13 @@ const RotateBody = strictObject({
 const KeyView = Type.Object({
   id: Type.String({ description: "part of the key's text" }),
   name: Type.String(),
-  role: literals("viewer", "operator", "admin"),
+  role: literals("embed", "viewer", "operator", "admin"),
   createdAtMs: Type.Number(),
   expiresAtMs: orNull(Type.Number(), "null: it does not expire"),
   revokedAtMs: orNull(Type.Number(), "null: it was not revoked"),
   lastUsedAtMs: orNull(Type.Number(), "to the minute; null: never"),
   replaces: orNull(Type.String(), "id of the key it was rotated from; null: none"),
+  tenant: orNull(Type.String(), "whose key it is; null: not a tenant's"),
   state: literals("valid", "expired", "revoked"),
 });
 const MadeKey = Type.Unsafe<NewKey>(
@@ -55,8 +64,13 @@ const forAdmins = (summary: string, description?: string) => ({
 });
 
 /** Routes of the keys; the audit log never gets a key's text. */
-export function keyRoutes(keys: KeyRing, audit: AuditLog) {
+export function keyRoutes({ keys, tenants }: ControllerAccess, publisher: AccessPublisher, audit: AuditLog) {
   const made = ({ key }: NewKey) => key;
+  const told = async <T>(change: Promise<T>): Promise<T> => {
+    const result = await change;
+    await publisher.publish();
+    return result;
+  };
   return new Elysia()
     .get("/api/v1/keys", () => ({ keys: keys.list() }), {
       response: { 200: Type.Unsafe<{ keys: ReturnType<KeyRing["list"]> }>(Type.Object({ keys: Type.Array(KeyView) })) },
@@ -65,14 +79,18 @@ export function keyRoutes(keys: KeyRing, audit: AuditLog) {
     .post(
       "/api/v1/keys",
       ({ body, request }) => {
-        const { name, role, expiresInS = null } = body;
+        const { name, role, expiresInS = null, tenant = null } = body;
+        if (tenant !== null) tenants.get(tenant);
+        if (role === "embed") publisher.assertRoom(256);
         const change = { action: "keys.create", target: name, before: null };
-        return audit.change(auditSourceOf(request), change, () => keys.create(name, role, expiresInS), made);
+        return told(
+          audit.change(auditSourceOf(request), change, () => keys.create({ name, role, expiresInS, tenant }), made),
+        );
       },
       {
         ...jsonBody(NewKeyBody),
         ...withReason,
-        response: { 200: MadeKey, 400: ErrorBody, 409: ErrorBody, 503: ErrorBody },
+        response: { 200: MadeKey, 400: ErrorBody, 404: ErrorBody, 409: ErrorBody, 503: ErrorBody },
         detail: forAdmins(
           "Make a key",
           "From the first one on the API needs a key; that one must be an admin's unless others are configured.",
@@ -85,7 +103,7 @@ export function keyRoutes(keys: KeyRing, audit: AuditLog) {
         const { id } = params;
         const change = { action: "keys.rotate", target: id, before: keys.view(id) };
         const act = () => keys.rotate(id, body.overlapS ?? defaultOverlapS);
-        return audit.change(auditSourceOf(request), change, act, made);
+        return told(audit.change(auditSourceOf(request), change, act, made));
       },
       {
         params: KeyParams,
@@ -99,7 +117,7 @@ export function keyRoutes(keys: KeyRing, audit: AuditLog) {
       "/api/v1/keys/:id",
       async ({ params, request }) => {
         const change = { action: "keys.revoke", target: params.id, before: keys.view(params.id) };
-        return { key: await audit.change(auditSourceOf(request), change, () => keys.revoke(params.id)) };
+        return { key: await told(audit.change(auditSourceOf(request), change, () => keys.revoke(params.id))) };
       },
       {
         params: KeyParams,

@@ -15,6 +15,7 @@ import {
   agentChannels,
   agentProbeTopic,
   agentTopic,
+  controllerAccessTopic,
   controllerPeersTopic,
   controllerStateTopic,
   parseAgentTopic,
@@ -64,9 +65,11 @@ export function agentRights(fleet: string, agentId: string): ClientRights {
     agentTopic(fleet, "+", "desired"),
     controllerStateTopic(fleet),
     controllerPeersTopic(fleet),
+    controllerAccessTopic(fleet),
   ]);
   const own = new Set([
     controllerPeersTopic(fleet),
+    controllerAccessTopic(fleet),
     agentTopic(fleet, agentId, "cmd"),
     agentTopic(fleet, agentId, "ack"),
     controllerStateTopic(fleet),

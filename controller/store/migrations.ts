@@ -128,4 +128,10 @@ export const controllerMigrations: readonly Migration[] = [
      agent_id TEXT PRIMARY KEY,
      document TEXT NOT NULL
    ) STRICT;`,
+  `CREATE TABLE tenant (
+     id TEXT PRIMARY KEY,
+     created_at_ms INTEGER NOT NULL,
+     settings TEXT NOT NULL          -- TenantSettings as JSON
+   ) STRICT;
+   ALTER TABLE api_key ADD COLUMN tenant TEXT;`,
 ];

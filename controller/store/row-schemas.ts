@@ -1,9 +1,16 @@
 import { type Static, Type } from "@sinclair/typebox";
 import type { Role } from "#platform/http/guard/roles.ts";
 import { literals, orNull, strictObject } from "#platform/schema-parts.ts";
-import { bounds, Identifier, TimeMs, text } from "#protocol/bounds.ts";
+import { bounds, Identifier, TenantName, TimeMs, text } from "#protocol/bounds.ts";
 import { CertificateText, KeyHash, TokenId } from "#protocol/identity/join-messages.ts";
-import { AgentRole, ForecastReport, MinutePower, MinuteTraffic } from "#protocol/messages.ts";
+import {
+  AgentRole,
+  ForecastReport,
+  MinutePower,
+  MinuteTraffic,
+  tenantModels,
+  tenantRegions,
+} from "#protocol/messages.ts";
 
 /** Values of the store's rows, checked like messages: a file can be damaged, or written by another program. */
 
@@ -51,7 +58,7 @@ export const KeyName = Type.String({
   title: "1 to 64 letters, digits, blanks, dots, dashes, underscores or @",
 });
 
-export const KeyRole = Type.Unsafe<Role>(literals("viewer", "operator", "admin"));
+export const KeyRole = Type.Unsafe<Role>(literals("embed", "viewer", "operator", "admin"));
 
 export const ApiKeyRow = strictObject({
   id: KeyId,
@@ -63,8 +70,21 @@ export const ApiKeyRow = strictObject({
   revokedAtMs: orNull(TimeMs),
   lastUsedAtMs: orNull(TimeMs),
   replaces: orNull(KeyId),
+  tenant: orNull(TenantName, "null: not a tenant's"),
 });
 export type ApiKeyRow = Static<typeof ApiKeyRow>;
+
+/** Settings of a tenant that can be changed. */
+export const TenantSettings = strictObject({
+  suspended: Type.Boolean({ description: "true: its requests are refused" }),
+  models: tenantModels,
+  regions: tenantRegions,
+  costCentre: orNull(text(128), "where its costs belong, for reports; null: not told"),
+});
+export type TenantSettings = Static<typeof TenantSettings>;
+
+export const TenantRow = strictObject({ id: TenantName, createdAtMs: TimeMs, settings: TenantSettings });
+export type TenantRow = Static<typeof TenantRow>;
 
 const total = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 

@@ -6,8 +6,8 @@ import type { ApiKey, KeyStore } from "./store.ts";
 /** Table of the issued keys, by their hashes. */
 export function createKeyTable(database: Database, quarantine: RowQuarantine): KeyStore {
   const replace = database.query(
-    `INSERT OR REPLACE INTO api_key (id, name, role, hash, created_at_ms, expires_at_ms, revoked_at_ms, last_used_at_ms, replaces)
-     VALUES ($id, $name, $role, $hash, $createdAtMs, $expiresAtMs, $revokedAtMs, $lastUsedAtMs, $replaces)`,
+    `INSERT OR REPLACE INTO api_key (id, name, role, hash, created_at_ms, expires_at_ms, revoked_at_ms, last_used_at_ms, replaces, tenant)
+     VALUES ($id, $name, $role, $hash, $createdAtMs, $expiresAtMs, $revokedAtMs, $lastUsedAtMs, $replaces, $tenant)`,
   );
   const use = database.query(
     `UPDATE api_key SET last_used_at_ms = max(coalesce(last_used_at_ms, 0), $atMs) WHERE id = $id`,
@@ -15,7 +15,7 @@ export function createKeyTable(database: Database, quarantine: RowQuarantine): K
   const remove = database.query(`DELETE FROM api_key WHERE id = ?`);
   const all = database.query<ApiKey, []>(
     `SELECT id, name, role, hash, created_at_ms AS createdAtMs, expires_at_ms AS expiresAtMs, revoked_at_ms AS revokedAtMs,
-       last_used_at_ms AS lastUsedAtMs, replaces FROM api_key ORDER BY created_at_ms, id`,
+       last_used_at_ms AS lastUsedAtMs, replaces, tenant FROM api_key ORDER BY created_at_ms, id`,
   );
   return {
     async saveKey(key) {

@@ -12,6 +12,7 @@ import { createKeyTable } from "./sqlite-keys.ts";
 import { createMinuteTable } from "./sqlite-minutes.ts";
 import { createSafetyTables } from "./sqlite-safety.ts";
 import { createSetAsideTable } from "./sqlite-set-aside.ts";
+import { createTenantTable } from "./sqlite-tenants.ts";
 import type { AgentRecord, Override, Store } from "./store.ts";
 
 interface AgentRow {
@@ -79,6 +80,7 @@ export function createSqliteStore(
     ...createAuditTable(database, quarantine),
     ...createKeyTable(database, quarantine),
     ...createIdentityTables(database, quarantine),
+    ...createTenantTable(database, quarantine),
     ...createKeptTable(database, quarantine),
     unreadableRows: () => quarantine.report(),
     async saveAgent({ agentId, presence, birth, reported, lastHeardMs }) {

@@ -14,6 +14,7 @@ import type {
   OverrideRow,
   ServiceRow,
   SetAsideRow,
+  TenantRow,
 } from "./row-schemas.ts";
 
 /** Record of an agent between two runs of the controller. */
@@ -198,6 +199,15 @@ export interface KeyStore {
   loadKeys(): Promise<{ readonly keys: ApiKey[]; readonly unreadable: number }>;
 }
 
+export type Tenant = ReadonlyStatic<typeof TenantRow>;
+
+export interface TenantStore {
+  saveTenant(tenant: Tenant): Promise<void>;
+  removeTenant(id: string): Promise<void>;
+  /** Loads all tenants by name. */
+  loadTenants(): Promise<Tenant[]>;
+}
+
 export interface AuditStore {
   /** Adds an entry behind the newest one, for good. */
   appendAudit(draft: AuditDraft): Promise<AuditHead>;
@@ -220,6 +230,7 @@ export interface Store
     DecisionStore,
     SafetyStore,
     KeyStore,
+    TenantStore,
     AuditStore,
     IdentityStore,
     KeptStore {

@@ -17,7 +17,7 @@ export function fetchOnce(url: string | URL, init: Omit<BunFetchRequestInit, "re
 }
 
 interface BoundedRequest {
-  readonly method?: "GET" | "POST" | "DELETE";
+  readonly method?: "GET" | "POST" | "PATCH" | "DELETE";
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array<ArrayBuffer>;
   /** Limit of real time, from connecting to the last byte. */

@@ -9,7 +9,7 @@ import type { Authenticator } from "./guard/authenticate.ts";
 import { type CorsConfig, CrossOriginAccess } from "./guard/cross-origin-access.ts";
 import { createRequestGuard, type RequestGuard } from "./guard/guard-request.ts";
 import { callerOf } from "./guard/request-caller.ts";
-import { hasRole, neededRole, type Role } from "./guard/roles.ts";
+import { hasRole, type Role, type RouteRole } from "./guard/roles.ts";
 import { isOpenRoute } from "./open-route.ts";
 import { type ApiDescription, openApiPage } from "./openapi-page.ts";
 import { requestFailures } from "./request-failure.ts";
@@ -24,8 +24,8 @@ interface HttpAppOptions {
   /** Shape of errors under a path; `plain` by default. */
   readonly errorStyleOf?: (path: string) => ErrorStyle;
   readonly log: Logger;
-  /** True: each route needs a role ({@link neededRole}), and callers have one. Default: a valid key opens every route. */
-  readonly byRole?: boolean;
+  /** Role that each route needs, of those that callers have. Default: a valid key opens every route. */
+  readonly roleOf?: RouteRole;
   /** Routes that return `Response` objects, streamed where they are long: nothing maps them, for speed. */
   readonly responseRoutes?: readonly AnyElysia[];
   readonly routes: readonly AnyElysia[];
@@ -104,7 +104,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
     const name = nameOf(request.method === "HEAD" ? "GET" : request.method, route);
     if (openRoutes.has(name)) return;
     const caller = callerOf(request);
-    const needed = options.byRole === true ? (routeRoles.get(name) ?? "admin") : null;
+    const needed = options.roleOf === undefined ? null : (routeRoles.get(name) ?? "admin");
     if (needed === null ? caller !== undefined || !authenticator.keysRequired : hasRole(caller?.role, needed)) return;
     log.error({ method: request.method, route }, "a route was reached without its key or role: this is a bug");
     throw new ServiceError("UNAUTHORIZED", "a valid API key is needed: Authorization: Bearer KEY");
@@ -126,7 +126,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   for (const route of app.routes) {
     const name = nameOf(route.method, route.path);
     if (isOpenRoute(route)) openRoutes.add(name);
-    else routeRoles.set(name, neededRole(route));
+    else if (options.roleOf !== undefined) routeRoles.set(name, options.roleOf(route));
   }
   const crossOrigin = new CrossOriginAccess(options.cors ?? { origins: [], maxAgeS: 0 });
   return {
@@ -136,7 +136,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
       hostNames: options.hostNames ?? [],
       openRoutes: app.routes.filter(isOpenRoute).map(({ method, path }) => ({ method, path })),
       routes: app.routes,
-      byRole: options.byRole === true,
+      ...(options.roleOf === undefined ? {} : { roleOf: options.roleOf }),
       crossOrigin,
       log,
     }),

@@ -1,10 +1,11 @@
 import { connectAsync, type MqttClient } from "mqtt";
 import { agentClientId, agentSecret, observerSecret, observerUsername } from "#protocol/broker-secret.ts";
 import { decodeMessage } from "#protocol/codec.ts";
-import { ControllerState, PeerList } from "#protocol/messages.ts";
+import { ControllerState, FleetAccess, PeerList } from "#protocol/messages.ts";
 import {
   agentChannels,
   agentTopic,
+  controllerAccessTopic,
   controllerPeersTopic,
   controllerStateTopic,
   parseAgentTopic,
@@ -37,6 +38,7 @@ export async function createWitness(url: string, fleet: string, key: Uint8Array)
     }
     // The controller's own word of who serves.
     if (topic === controllerPeersTopic(fleet)) return !decodeMessage(PeerList, payload).ok;
+    if (topic === controllerAccessTopic(fleet)) return !decodeMessage(FleetAccess, payload).ok;
     const channel = parseAgentTopic(fleet, topic)?.channel;
     if (channel !== "desired" && channel !== "cmd") return topic.includes("/controller/");
     const decoded = decodeMessage(agentChannels[channel].schema, payload);

@@ -36,6 +36,8 @@ export interface RouterParts {
   readonly requestTimeoutMs: number;
   readonly onRoute: (event: RouteEvent) => void;
   readonly onExtra: (kind: "retry" | "hedge") => void;
+  /** Regions in which a tenant's texts may be computed; null: any. */
+  readonly regionsOf: (tenant: string) => readonly string[] | null;
   /** Real time. */
   readonly nowMs: () => number;
   readonly random: () => number;
@@ -97,7 +99,7 @@ export class RoutedEmbedder implements Embedder {
     const staysHere = config.forward === "never" || request.everyToken === true;
     const all = name === undefined || staysHere ? [] : backends.remotes(name);
     const remotes = request.isPassedOn === true ? all.filter(({ kind }) => kind === "peer") : all;
-    const regions = config.residency[request.tenant ?? defaultTenant] ?? null;
+    const regions = this.#parts.regionsOf(request.tenant ?? defaultTenant);
     this.#retries.earn();
     this.#hedges.earn();
     // The usual case costs nothing: there is no other place, or this one is idle and no other is cheaper.

@@ -169,6 +169,10 @@ export class CallGate {
         tenant = tenantOf(caller);
         connection.proven = true;
       } else if (rule?.open !== true) throw caller;
+    } else if (!authenticator.keysRequired) {
+      const caller = authenticator.recognize(headers.authorization ?? null);
+      if (caller instanceof ServiceError && rule?.open !== true) throw caller;
+      if (caller !== null && !(caller instanceof ServiceError)) tenant = tenantOf(caller);
     }
     if (rule === undefined) {
       throw new ServiceError("METHOD_NOT_ALLOWED", `there is no method ${path.slice(0, 200)} here`);

@@ -37,6 +37,8 @@ export interface GrpcServerOptions extends GrpcParts {
   readonly port: number;
   readonly apiKeys: readonly ApiKey[];
   readonly insecure: boolean;
+  /** True: a key is needed although none is configured. */
+  readonly hasIssuedKeys?: boolean;
   readonly rules: InputRules;
   readonly maxMessageBytes: number;
   /** Maximum memory of all messages, requests and answers. */

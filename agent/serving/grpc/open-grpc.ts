@@ -26,7 +26,7 @@ function portFor({ port, grpc }: ServingConfig): number {
  */
 export async function openGrpc(config: ServingConfig, parts: GrpcParts): Promise<GrpcApi> {
   const { log } = parts;
-  const { apiKeys, insecure, maxBodyBytes } = config;
+  const { apiKeys, insecure, maxBodyBytes, requireKeys } = config;
   if (!config.grpc.enabled) return { address: null, checks: () => ({}), async stop() {} };
   // Imported late: loading takes time, and an agent without gRPC does not need it.
   const { GrpcPortInUseError, startGrpcServer } = await import("./grpc-server.ts");
@@ -34,7 +34,7 @@ export async function openGrpc(config: ServingConfig, parts: GrpcParts): Promise
     const server = await startGrpcServer({
       host: config.grpc.host ?? config.host,
       port: portFor(config),
-      ...{ apiKeys, insecure, rules: config },
+      ...{ apiKeys, insecure, rules: config, hasIssuedKeys: requireKeys },
       maxMessageBytes: maxBodyBytes,
       messageMemoryBytes: Math.max(config.grpc.messageMemoryBytes, 4 * maxBodyBytes),
       maxConnections: config.grpc.maxConnections,

@@ -16,6 +16,8 @@ export interface Authenticator {
    * @param path of an HTTP request; another agent's signature is valid for one path only
    */
   authenticate(authorization: string | null, address: () => string | null, path?: string): Caller | ServiceError;
+  /** Returns the caller of an issued key where none is needed; the error where it is of no use; null for any other header. */
+  recognize(authorization: string | null): Caller | ServiceError | null;
   /** Number of wrong keys since the start. */
   wrongKeys(): number;
 }
@@ -24,8 +26,11 @@ export interface Authenticator {
 export interface IssuedKeys {
   /** True: a key is needed. */
   readonly required: boolean;
-  /** Returns the caller of a key; for the holder of one that is no longer valid, why; null for an unknown one. */
-  identify(key: string): Caller | { readonly refused: string } | null;
+  /**
+   * Returns the caller of a key; for the holder of one that is of no use (now), the error: UNAUTHORIZED where it counts as a wrong key; null for
+   * an unknown one.
+   */
+  identify(key: string): Caller | ServiceError | null;
 }
 
 interface AuthenticatorOptions {
@@ -46,6 +51,10 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   const attempts = createKeyAttempts(nowMs);
   const counted = createCountedLog(log, nowMs);
   let wrongKeys = 0;
+  const recognize = (authorization: string | null) => {
+    const key = issued === undefined ? null : bearerOf(authorization);
+    return key === null ? null : (issued?.identify(key) ?? null);
+  };
   return {
     get keysRequired() {
       return apiKeys.length > 0 || issued?.required === true;
@@ -53,11 +62,10 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     authenticate(authorization, addressOf, path) {
       if (peers !== null && path === peers.path) {
         const peer = verifyPeerRequest(authorization, peers.secret, path, Date.now());
-        if (peer !== null) return { tenant: null, peer };
+        if (peer !== null) return { tenant: null, role: "embed", peer };
       }
-      const key = bearerOf(authorization);
-      const known = identify(authorization) ?? (key === null ? null : (issued?.identify(key) ?? null));
-      if (known !== null && !("refused" in known)) return known;
+      const known = identify(authorization) ?? recognize(authorization);
+      if (known !== null && !(known instanceof ServiceError && known.code === "UNAUTHORIZED")) return known;
       if (authorization === null || authorization === "") {
         return new ServiceError("UNAUTHORIZED", "a valid API key is needed: Authorization: Bearer KEY");
       }
@@ -66,13 +74,13 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       counted.note("a request had a wrong API key", { address, wrongKeys });
       const retryAfterS = attempts.wrongKey(address);
       if (retryAfterS === 0) {
-        const why = known?.refused ?? "a valid API key is needed: Authorization: Bearer KEY";
-        return new ServiceError("UNAUTHORIZED", why);
+        return known ?? new ServiceError("UNAUTHORIZED", "a valid API key is needed: Authorization: Bearer KEY");
       }
       return new ServiceError("TOO_MANY_REQUESTS", "too many requests with a wrong API key from this address", {
         retryAfterS,
       });
     },
+    recognize,
     wrongKeys: () => wrongKeys,
   };
 }

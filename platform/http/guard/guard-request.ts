@@ -9,7 +9,7 @@ import type { CrossOriginAccess } from "./cross-origin-access.ts";
 import type { Caller } from "./identify-caller.ts";
 import { noteCaller, noteSender } from "./request-caller.ts";
 import { requestTarget } from "./request-target.ts";
-import { hasRole, highestRole, neededRole } from "./roles.ts";
+import { hasRole, highestRole, type Role, type RouteRole } from "./roles.ts";
 
 type GuardDecision =
   /** `request` is the one to answer: a new one where the URL had to be completed. */
@@ -30,9 +30,9 @@ interface RequestGuardOptions {
   /** Routes that are served without a key. */
   readonly openRoutes: readonly RoutePattern[];
   /** All routes. */
-  readonly routes: readonly (RoutePattern & { readonly hooks?: unknown })[];
-  /** True: routes need roles. */
-  readonly byRole?: boolean;
+  readonly routes: readonly Parameters<RouteRole>[0][];
+  /** Role that a route needs. Default: none does. */
+  readonly roleOf?: RouteRole;
   readonly crossOrigin: CrossOriginAccess;
   readonly log: Logger;
 }
@@ -42,6 +42,9 @@ function authorizationOf(headers: Headers): string | null {
   const key = headers.get("api-key");
   return headers.get("authorization") ?? (key === null ? null : `Bearer ${key}`);
 }
+
+/** Max paths whose role is remembered. */
+const maxKnownPaths = 1024;
 
 /** Caller of an API without keys that has roles: whoever can connect may do everything. */
 const anyone: Caller = { tenant: null, role: "admin", name: "anyone" };
@@ -67,12 +70,22 @@ export function createRequestGuard(options: RequestGuardOptions): RequestGuard {
       return sameMethod && matchesRoute(route.path, path);
     });
 
+  /** Needed roles of the newest paths: clients ask for few. */
+  const neededRoles = new Map<string, Role | null>();
+  const neededFor = (roleOf: RouteRole, method: string, path: string): Role | null => {
+    const name = `${method} ${path}`;
+    const known = neededRoles.get(name);
+    if (known !== undefined) return known;
+    const isMatch = (route: RoutePattern) =>
+      matchesRoute(route.path, path) && route.method === (method === "HEAD" ? "GET" : method);
+    const needed = isOpen(method, path) ? null : highestRole(routes.filter(isMatch).map(roleOf));
+    if (neededRoles.size >= maxKnownPaths) neededRoles.clear();
+    neededRoles.set(name, needed);
+    return needed;
+  };
+
   const refuseByRole = (caller: Caller, method: string, path: string): GuardDecision | null => {
-    if (options.byRole !== true || isOpen(method, path)) return null;
-    const matching = routes.filter(
-      (route) => matchesRoute(route.path, path) && route.method === (method === "HEAD" ? "GET" : method),
-    );
-    const needed = highestRole(matching.map(neededRole));
+    const needed = options.roleOf === undefined ? null : neededFor(options.roleOf, method, path);
     if (needed === null || hasRole(caller.role, needed)) return null;
     const own = caller.role === undefined ? "no role" : `the role ${caller.role}`;
     return refuse(
@@ -96,7 +109,7 @@ export function createRequestGuard(options: RequestGuardOptions): RequestGuard {
     const target = requestTarget(request);
     if (target.kind === "malformed") return refuse(new ServiceError("INVALID_REQUEST", target.reason));
     const { path } = target;
-    if (options.byRole === true) noteSender(request, address);
+    if (options.roleOf !== undefined) noteSender(request, address);
     if (target.kind === "without-host") {
       // Only probes of load balancers still speak HTTP/1.0.
       if (!["GET", "HEAD"].includes(request.method) || !isOpen(request.method, path)) {
@@ -112,14 +125,22 @@ export function createRequestGuard(options: RequestGuardOptions): RequestGuard {
         noteCaller(request, caller);
         return refuseByRole(caller, request.method, path) ?? { kind: "pass", request };
       }
-      if (!isOpen(request.method, path)) return refuse(caller, { "www-authenticate": "Bearer" });
+      if (!isOpen(request.method, path))
+        return refuse(
+          caller,
+          ["UNAUTHORIZED", "TOO_MANY_REQUESTS"].includes(caller.code) ? { "www-authenticate": "Bearer" } : {},
+        );
       return { kind: "pass", request };
     }
     const refusal = refuseForeign(request, target.host);
     if (refusal !== null) return refusal;
     const preflight = crossOrigin.preflight(request, () => allowedMethods(routes, path));
     if (preflight !== null) return { kind: "answer", response: preflight };
-    if (options.byRole === true) noteCaller(request, anyone);
-    return { kind: "pass", request };
+    const known = authenticator.recognize(authorizationOf(request.headers));
+    if (known instanceof ServiceError) return isOpen(request.method, path) ? { kind: "pass", request } : refuse(known);
+    const caller = known ?? (options.roleOf === undefined ? null : anyone);
+    if (caller === null) return { kind: "pass", request };
+    noteCaller(request, caller);
+    return refuseByRole(caller, request.method, path) ?? { kind: "pass", request };
   };
 }

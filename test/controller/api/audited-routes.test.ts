@@ -38,6 +38,9 @@ const requests: readonly { route: string; action: string; target: () => string; 
     { route: "DELETE /api/v1/join-tokens/{id}", action: "tokens.revoke", target: () => tokenId },
     { route: "POST /api/v1/devices/{id}/approve", action: "devices.approve", target: () => "thor-1" },
     { route: "POST /api/v1/devices/{id}/revoke", action: "devices.revoke", target: () => "thor-1", body: {} },
+    { route: "POST /api/v1/tenants", action: "tenants.create", target: () => "red", body: { id: "red" } },
+    { route: "PATCH /api/v1/tenants/{id}", action: "tenants.update", target: () => "red", body: { suspended: true } },
+    { route: "DELETE /api/v1/tenants/{id}", action: "tenants.delete", target: () => "red" },
   ];
 
 async function send(method: string, path: string, body?: object) {

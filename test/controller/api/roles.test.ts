@@ -30,6 +30,10 @@ const expected: Readonly<Record<string, "open" | "viewer" | "operator" | "admin"
   "GET /api/v1/cost": "viewer",
   "GET /api/v1/power/report": "viewer",
   "GET /api/v1/slo": "viewer",
+  "GET /api/v1/tenants": "viewer",
+  "POST /api/v1/tenants": "admin",
+  "PATCH /api/v1/tenants/{id}": "admin",
+  "DELETE /api/v1/tenants/{id}": "admin",
   "GET /api/v1/keys": "admin",
   "POST /api/v1/keys": "admin",
   "POST /api/v1/keys/{id}/rotate": "admin",
@@ -60,8 +64,10 @@ const send = (method: string, path: string, key: string | null, body?: object) =
 beforeAll(async () => {
   controller = quietController(stateDir, { apiKeys: [configured] });
   await controller.start();
+  await send("POST", "/api/v1/tenants", configured, { id: "red" });
   for (const role of roles) {
-    const made = await send("POST", "/api/v1/keys", configured, { name: `the ${role}`, role });
+    const tenant = role === "embed" ? { tenant: "red" } : {};
+    const made = await send("POST", "/api/v1/keys", configured, { name: `the ${role}`, role, ...tenant });
     keys[role] = ((await made.json()) as { secret: string }).secret;
   }
 });
@@ -88,7 +94,7 @@ describe.each(Object.entries(expected))("%s", (route, role) => {
   test.each([null, ...roles, "configured"])(
     `for ${role}s is reached with the key of %p as it should be`,
     async (holder) => {
-      const body = method === "POST" ? {} : undefined;
+      const body = ["POST", "PATCH"].includes(method) ? {} : undefined;
       const { status } = await send(method, path, holder === null ? null : (keys[holder] as string), body);
       const own = holder === "configured" ? "admin" : (holder ?? "open");
       const may = rank.indexOf(own) >= rank.indexOf(role);
@@ -133,7 +139,8 @@ test.each([
   [{ name: "", role: "viewer" }, "name: expected 1 to 64 letters"],
   [{ name: "x", role: "root" }, "role: expected"],
   [{ name: "x", role: "viewer", expiresInS: 0 }, "expiresInS: expected"],
-  [{ name: "x", role: "viewer", tenant: "red" }, "tenant"],
+  [{ name: "x", role: "viewer", tenant: "red" }, "tenant: expected none with role viewer, got red"],
+  [{ name: "x", role: "embed" }, "tenant: expected the tenant of the key, got none"],
   [{ role: "viewer" }, "name"],
 ])("a new key as %j is refused with its field", async (body, why) => {
   const answer = await send("POST", "/api/v1/keys", keys["admin"] as string, body);

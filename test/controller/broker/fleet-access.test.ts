@@ -57,7 +57,7 @@ const topics = [
       [...Object.keys(agentChannels), ...beside, "+", "#"].map((channel) => `${prefix(fleet, agentId)}/${channel}`),
     ),
   ),
-  ...["state", "peers", "probe", "+", "#", ""].flatMap((name) => [`thormesh/v1/f/controller/${name}`]),
+  ...["state", "peers", "access", "probe", "+", "#", ""].flatMap((name) => [`thormesh/v1/f/controller/${name}`]),
   ...["#", "+", "+/#", "thormesh/#", "thormesh/v1/#", "thormesh/v1/f/#", "thormesh/v1/+/agents/+/presence"],
   ...["$SYS/#", "$SYS/x/heartbeat", "$share/group/thormesh/#", "$share/g/thormesh/v1/f/agents/a/cmd", "/", "x"],
 ];
@@ -80,6 +80,7 @@ describe.each<[string, Parameters<typeof ask>[0], { publish: string[]; retain: s
         ...topics.filter((topic) => /^thormesh\/v1\/f\/agents\/[^/#]+\/(presence|desired)$/.test(topic)),
         "thormesh/v1/f/controller/state",
         "thormesh/v1/f/controller/peers",
+        "thormesh/v1/f/controller/access",
       ],
     },
   ],

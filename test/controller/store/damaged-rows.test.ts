@@ -101,7 +101,11 @@ async function fill(database: Database, rows: number): Promise<void> {
         hash: "0".repeat(64),
         createdAtMs: nowMs,
       },
-      ...{ expiresAtMs: nowMs, revokedAtMs: nowMs, lastUsedAtMs: nowMs, replaces: null },
+      ...{ expiresAtMs: nowMs, revokedAtMs: nowMs, lastUsedAtMs: nowMs, replaces: null, tenant: "red" },
+    });
+    await store.saveTenant({
+      ...{ id: `tenant-${row}`, createdAtMs: nowMs },
+      settings: { suspended: false, models: null, regions: null, costCentre: null },
     });
     await store.appendAudit({
       ...{ atMs: nowMs, actor: "root", role: "admin", from: "local", action: "test", target: agentId },
@@ -237,9 +241,10 @@ test("with every column of every table damaged in every way the controller start
         "override",
         "service",
         "set_aside",
+        "tenant",
       ].filter((table) => unreadable.includes(table)),
     );
-    for (const table of ["agent", "api_key", "audit", "desired", "minute", "override", "decision", "service"])
+    for (const table of ["agent", "api_key", "audit", "desired", "minute", "override", "decision", "service", "tenant"])
       expect(unreadable).toContain(table);
     // It goes on deciding, and what it decides is kept.
     const newest = async () => JSON.parse((await ask("/api/v1/decisions?limit=1")).text).decisions[0]?.lastAtMs ?? 0;

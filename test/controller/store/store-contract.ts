@@ -50,7 +50,7 @@ export function describeStore(name: string, open: () => Promise<{ store: Store; 
       expect(await store.loadKeys()).toEqual({ keys: [], unreadable: 0 });
       const key: ApiKey = {
         ...{ id: "aaaaaaaa", name: "root", role: "admin" as const, hash: "0".repeat(64), createdAtMs: 2 },
-        ...{ expiresAtMs: null, revokedAtMs: null, lastUsedAtMs: null, replaces: null },
+        ...{ expiresAtMs: null, revokedAtMs: null, lastUsedAtMs: null, replaces: null, tenant: null },
       };
       const older: ApiKey = { ...key, id: "bbbbbbbb", createdAtMs: 1, expiresAtMs: 9, replaces: "aaaaaaaa" };
       await store.saveKey(key);
@@ -63,6 +63,21 @@ export function describeStore(name: string, open: () => Promise<{ store: Store; 
       expect(await store.loadKeys()).toEqual({ keys: [used, { ...key, revokedAtMs: 5 }], unreadable: 0 });
       await store.removeKey("bbbbbbbb");
       expect((await store.loadKeys()).keys.map(({ id }) => id)).toEqual(["aaaaaaaa"]);
+    });
+
+    test("tenants: as they were saved last, by name", async () => {
+      const settings = { suspended: false, models: null, regions: ["eu"], costCentre: null };
+      const red = { id: "red", createdAtMs: 2, settings };
+      await store.saveTenant(red);
+      await store.saveTenant({ ...red, id: "blue" });
+      await store.saveTenant({ ...red, settings: { ...settings, suspended: true } });
+      expect(await store.loadTenants()).toEqual([
+        { ...red, id: "blue" },
+        { ...red, settings: { ...settings, suspended: true } },
+      ]);
+      await store.removeTenant("blue");
+      await store.removeTenant("green");
+      expect((await store.loadTenants()).map(({ id }) => id)).toEqual(["red"]);
     });
 
     test("audit entries: in their order, each with the hash of the one before", async () => {

@@ -71,6 +71,7 @@ function randomFleet(seed: number) {
     remote.kind === "offer" ? remote.offer.region : (config.peerRegions[remote.peer.agentId] ?? "(unknown)");
   const nowMs = () => performance.now();
   const embedder = new RoutedEmbedder({
+    regionsOf: (tenant) => config.residency[tenant] ?? null,
     ...{ config, region: homeRegion, home, random, nowMs, requestTimeoutMs: 1_000 },
     homeCapacity: () => ({ capacityQps: pick([null, 10]), utilization: random(), usdPerRequest: random() }),
     backends: new Backends({ config, ownId: "own", peers: () => peers, nowMs, random }),

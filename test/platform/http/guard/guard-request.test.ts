@@ -1,22 +1,45 @@
 import { describe, expect, test } from "bun:test";
 import { hostname } from "node:os";
 import pino from "pino";
-import { createAuthenticator } from "#platform/http/guard/authenticate.ts";
+import { ServiceError } from "#platform/errors.ts";
+import { createAuthenticator, type IssuedKeys } from "#platform/http/guard/authenticate.ts";
 import { CrossOriginAccess } from "#platform/http/guard/cross-origin-access.ts";
 import { createRequestGuard } from "#platform/http/guard/guard-request.ts";
+import type { Caller } from "#platform/http/guard/identify-caller.ts";
 import { callerOf } from "#platform/http/guard/request-caller.ts";
+import type { RouteRole } from "#platform/http/guard/roles.ts";
 
-function guardWith(apiKeys: readonly (string | { key: string; tenant: string })[] = []) {
+/** Keys of tenants that were issued, in a guard whose routes need roles. */
+const issued: IssuedKeys = {
+  required: false,
+  identify: (key) =>
+    new Map<string, Caller | ServiceError>([
+      ["red", { tenant: "red", role: "embed", name: "key red" }],
+      ["late", new ServiceError("UNAUTHORIZED", "key late expired")],
+      ["blue", new ServiceError("TENANT_SUSPENDED", "tenant blue is suspended")],
+    ]).get(key) ?? null,
+};
+
+function guardWith(
+  apiKeys: readonly (string | { key: string; tenant: string })[] = [],
+  more: { issued?: IssuedKeys; roleOf?: RouteRole } = {},
+) {
   const lines: Record<string, unknown>[] = [];
   const log = pino({ level: "warn" }, { write: (line: string) => void lines.push(JSON.parse(line)) });
   const guard = createRequestGuard({
-    authenticator: createAuthenticator({ apiKeys, log }),
+    authenticator: createAuthenticator({ apiKeys, log, ...(more.issued === undefined ? {} : { issued: more.issued }) }),
+    ...(more.roleOf === undefined ? {} : { roleOf: more.roleOf }),
     hostNames: ["Board.Example.com"],
     openRoutes: [
       { method: "GET", path: "/livez" },
       { method: "POST", path: "/open/:id" },
     ],
-    routes: [],
+    routes: [
+      { method: "GET", path: "/embed" },
+      { method: "GET", path: "/things/:id" },
+      { method: "GET", path: "/things/metrics" },
+      { method: "GET", path: "/livez" },
+    ],
     crossOrigin: new CrossOriginAccess({ origins: [], maxAgeS: 0 }),
     log,
   });
@@ -181,5 +204,60 @@ describe("with keys", () => {
     const codes = Array.from({ length: 11 }, () => ask("http://jetson/a", withKey("wrong", "jetson")).code);
     expect(codes).toEqual([...new Array(10).fill("UNAUTHORIZED"), "TOO_MANY_REQUESTS"]);
     expect(ask("http://jetson/a", withKey("plain-key", "jetson"))).toMatchObject({ same: true });
+  });
+});
+
+describe("with keys of tenants", () => {
+  const roleOf: RouteRole = ({ path }) => (path === "/embed" || path === "/things/:id" ? "embed" : "viewer");
+  const asked = (required: boolean) => {
+    const { ask } = guardWith([], { issued: { ...issued, required }, roleOf });
+    return (path: string, key: string | null) => {
+      const answer = ask(
+        `http://jetson${path}`,
+        from("jetson", key === null ? {} : { authorization: `Bearer ${key}` }),
+      );
+      return "code" in answer ? answer.code : (answer.caller?.name ?? "nobody");
+    };
+  };
+
+  test.each([
+    [true, "/embed", "red", "key red"],
+    [true, "/things/1", "red", "key red"],
+    // Of two routes that match, the role of the one that asks for more.
+    [true, "/things/metrics", "red", "FORBIDDEN"],
+    [true, "/embed", "late", "UNAUTHORIZED"],
+    [true, "/embed", "blue", "TENANT_SUSPENDED"],
+    [true, "/embed", "unknown", "UNAUTHORIZED"],
+    [true, "/embed", null, "UNAUTHORIZED"],
+    [true, "/livez", "blue", "nobody"],
+    [true, "/nowhere", "red", "key red"],
+    [false, "/embed", "red", "key red"],
+    [false, "/things/metrics", "red", "FORBIDDEN"],
+    [false, "/embed", "late", "UNAUTHORIZED"],
+    [false, "/embed", "blue", "TENANT_SUSPENDED"],
+    [false, "/livez", "blue", "nobody"],
+    // Where no key is needed, anything may be sent as one, as clients do that ask for a key.
+    [false, "/embed", "unknown", "anyone"],
+    [false, "/things/metrics", null, "anyone"],
+  ])("needed: %p, %s with key %p: %s", (required, path, key, expected) => {
+    const ask = asked(required);
+    expect(ask(path, key)).toBe(expected);
+    // The role of a path is remembered.
+    expect(ask(path, key)).toBe(expected);
+  });
+
+  test("the role of a path that is asked for after a thousand others is still known", () => {
+    const ask = asked(true);
+    for (let index = 0; index < 1100; index += 1) expect(ask(`/things/${index}`, "red")).toBe("key red");
+    expect(ask("/things/metrics", "red")).toBe("FORBIDDEN");
+  });
+
+  test("what a suspended tenant sends is no wrong key: it is not asked to prove itself, nor counted", () => {
+    const { ask } = guardWith([], { issued: { ...issued, required: true }, roleOf });
+    for (let index = 0; index < 20; index += 1)
+      expect(ask("http://jetson/embed", from("jetson", { authorization: "Bearer blue" }))).toMatchObject({
+        code: "TENANT_SUSPENDED",
+        headers: {},
+      });
   });
 });

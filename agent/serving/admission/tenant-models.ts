@@ -1,0 +1,36 @@
+import { ServiceError } from "#platform/errors.ts";
+import { defaultTenant, type TenantAccess } from "#protocol/messages.ts";
+import type { Embedder, EmbedRequest } from "./embedder.ts";
+
+interface TenantModels {
+  /** Tenant as the controller told; undefined for others, which may use all models. */
+  readonly tenant: (name: string) => Pick<TenantAccess, "models"> | undefined;
+  /** Id of a model by a name that clients use, undefined for the default model; null for an unknown one. */
+  readonly idOf: (name: string | undefined) => string | null;
+}
+
+/** Refuses requests of tenants for models that they may not use. Requests of other agents were checked there. */
+export function withTenantModels(embedder: Embedder, { tenant: tenantNamed, idOf }: TenantModels): Embedder {
+  const refuseModel = ({ tenant = defaultTenant, model }: Pick<EmbedRequest, "tenant" | "model">): void => {
+    const models = tenantNamed(tenant)?.models ?? null;
+    if (models === null) return;
+    const id = idOf(model) ?? model;
+    if (id !== undefined && models.includes(id)) return;
+    const got = id === undefined ? "none" : JSON.stringify(id.slice(0, 128));
+    throw new ServiceError("FORBIDDEN", `model: tenant ${tenant} may use ${models.join(", ")}; got ${got}`, {
+      details: { param: "model" },
+    });
+  };
+  return {
+    async embed(request) {
+      refuseModel(request);
+      return embedder.embed(request);
+    },
+    async tokenize(request) {
+      refuseModel(request);
+      return embedder.tokenize(request);
+    },
+    inFlight: () => embedder.inFlight(),
+    queueDepth: () => embedder.queueDepth(),
+  };
+}

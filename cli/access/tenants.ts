@@ -1,0 +1,112 @@
+import type { Tenant } from "#controller/store/store.ts";
+import { cleanText } from "#platform/clean-text.ts";
+import { UsageError } from "#platform/errors.ts";
+import { type Command, type OptionValues, optionalString, unexpectedWord } from "#platform/terminal/command.ts";
+import { formatTable } from "#platform/terminal/format-table.ts";
+import { TenantName } from "#protocol/bounds.ts";
+import { askController, controllerUrlOption } from "../run/ask-controller.ts";
+import { reasonOf, reasonOption } from "./with-controller-store.ts";
+
+const path = "/api/v1/tenants";
+const actions = ["create", "list", "update", "suspend", "resume", "delete"] as const;
+
+/** Names from an option such as `eu,us`; `any` for null. Undefined when it is absent. */
+function namesOf(values: OptionValues, option: string): string[] | null | undefined {
+  const text = optionalString(values, option);
+  if (text === undefined || text === "any") return text === undefined ? undefined : null;
+  const names = text.split(",").map((name) => name.trim());
+  if (names.includes(""))
+    throw new UsageError(`--${option}: expected names with commas between them, or any; got "${text}"`);
+  return names;
+}
+
+function settingsOf(values: OptionValues) {
+  const costCentre = optionalString(values, "cost-centre");
+  const given = {
+    models: namesOf(values, "models"),
+    regions: namesOf(values, "regions"),
+    costCentre: costCentre === "" ? null : costCentre,
+  };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
+
+export function tenantsToText(tenants: readonly Tenant[]): string {
+  if (tenants.length === 0) return "there are no tenants";
+  const shown = (names: readonly string[] | null) => (names === null ? "any" : cleanText(names.join(", ")));
+  const rows = tenants.map(({ id, settings: { suspended, models, regions, costCentre } }) => [
+    ...[id, suspended ? "suspended" : "active", shown(models), shown(regions), cleanText(costCentre ?? "-")],
+  ]);
+  return formatTable(["TENANT", "STATE", "MODELS", "REGIONS", "COST CENTRE"], rows);
+}
+
+function onlyId(words: readonly string[]): string {
+  const [id, ...more] = words;
+  if (id === undefined || more.length > 0 || !new RegExp(TenantName.pattern as string).test(id))
+    throw new UsageError(`expected the name of one tenant, ${TenantName.title}; got "${words.join(" ")}"`);
+  return id;
+}
+
+async function change(values: OptionValues, id: string, body: object): Promise<number> {
+  if (Object.keys(body).length === 0) throw new UsageError("expected --models, --regions or --cost-centre");
+  const { tenant } = (await askController(values, `${path}/${id}`, { method: "PATCH", body, ...reasonOf(values) })) as {
+    readonly tenant: Tenant;
+  };
+  console.log(values["json"] === true ? JSON.stringify({ tenant }, null, 2) : tenantsToText([tenant]));
+  return 0;
+}
+
+async function create(values: OptionValues, id: string): Promise<number> {
+  const body = { id, ...settingsOf(values) };
+  const { tenant } = (await askController(values, path, { method: "POST", body, ...reasonOf(values) })) as {
+    readonly tenant: Tenant;
+  };
+  console.log(values["json"] === true ? JSON.stringify({ tenant }, null, 2) : tenantsToText([tenant]));
+  return 0;
+}
+
+async function list(values: OptionValues): Promise<number> {
+  const { tenants } = (await askController(values, path)) as { readonly tenants: readonly Tenant[] };
+  console.log(values["json"] === true ? JSON.stringify({ tenants }, null, 2) : tenantsToText(tenants));
+  return 0;
+}
+
+export const tenantsCommand: Command = {
+  summary: "make, change, suspend and delete a fleet's tenants",
+  usage:
+    "create TENANT [--models A,B] [--regions A,B] [--cost-centre TEXT]\n       thormesh tenants update TENANT [--models A,B|any] [--regions A,B|any] [--cost-centre TEXT]\n       thormesh tenants suspend|resume|delete TENANT\n       thormesh tenants list\n       each with [--url URL] [--reason TEXT] [--json]",
+  options: {
+    models: { value: "NAMES", help: "ids of the models that it may use, with commas between them; any: all" },
+    regions: { value: "NAMES", help: "regions in which its texts may be computed; any: all" },
+    "cost-centre": { value: "TEXT", help: "where its costs belong, for reports" },
+    ...controllerUrlOption,
+    ...reasonOption,
+    json: { help: "print JSON" },
+  },
+  async run(values, [action, ...rest]) {
+    if (action !== "create" && action !== "update")
+      for (const name of ["models", "regions", "cost-centre"])
+        if (name in values) throw new UsageError(`--${name} is for create and update, not for ${action ?? "nothing"}`);
+    switch (action) {
+      case "create":
+        return create(values, onlyId(rest));
+      case "list":
+        if (rest.length > 0) throw new UsageError(`tenants list: expected nothing more, got "${rest.join(" ")}"`);
+        return list(values);
+      case "update":
+        return change(values, onlyId(rest), settingsOf(values));
+      case "suspend":
+      case "resume":
+        return change(values, onlyId(rest), { suspended: action === "suspend" });
+      case "delete": {
+        const id = onlyId(rest);
+        await askController(values, `${path}/${id}`, { method: "DELETE", ...reasonOf(values) });
+        console.log(
+          values["json"] === true ? JSON.stringify({ deleted: id }) : `tenant ${id} is deleted, its keys are revoked`,
+        );
+        return 0;
+      }
+      default:
+        throw unexpectedWord("create, list, update, suspend, resume or delete", action, actions);
+    }
+  },
+};

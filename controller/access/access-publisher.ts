@@ -1,0 +1,85 @@
+import { Type } from "@sinclair/typebox";
+import { describeError, ServiceError } from "#platform/errors.ts";
+import type { Logger } from "#platform/log.ts";
+import { TimeMs } from "#protocol/bounds.ts";
+import type { Broker } from "#protocol/broker.ts";
+import { encodeMessage, maxMessageBytes } from "#protocol/codec.ts";
+import { accessLimits, FleetAccess } from "#protocol/messages.ts";
+import { controllerAccessTopic } from "#protocol/topics.ts";
+import type { KeptStore } from "../store/store.ts";
+import type { KeyRing } from "./key-ring.ts";
+import type { Tenants } from "./tenants.ts";
+
+export interface AccessPublisherParts {
+  readonly fleetName: string;
+  readonly keys: Pick<KeyRing, "ofTenants" | "list">;
+  readonly tenants: Pick<Tenants, "list">;
+  readonly broker: Pick<Broker, "publish" | "connected">;
+  readonly store: KeptStore;
+  readonly nowMs: () => number;
+  readonly log: Logger;
+}
+
+/** Time of the newest message, kept so that a clock that was set back makes none that is older. */
+const keptName = "access-sent";
+const Kept = Type.Object({ sentAtMs: TimeMs });
+
+/** Left of a message for its time and what a later version adds. */
+const spareBytes = 16_384;
+
+/** Tells all agents the fleet's tenants and their keys, when that has changed. Nothing is published before the first tenant. */
+export class AccessPublisher {
+  readonly #parts: AccessPublisherParts;
+  #published = "";
+  #sentAtMs: number | null = null;
+
+  constructor(parts: AccessPublisherParts) {
+    this.#parts = parts;
+  }
+
+  #content(): Pick<FleetAccess, "tenants" | "keys"> {
+    return {
+      tenants: this.#parts.tenants.list().map(({ id, settings: { suspended, models, regions } }) => ({
+        tenant: id,
+        suspended,
+        models: models as string[] | null,
+        regions: regions as string[] | null,
+      })),
+      keys: this.#parts.keys
+        .ofTenants()
+        .map(({ id, hash, tenant, expiresAtMs }) => ({ id, hash, tenant, expiresAtMs })),
+    };
+  }
+
+  /** @throws ServiceError CONFLICT when `more` bytes would not fit into the message */
+  assertRoom(more: number): void {
+    const content = this.#content();
+    const bytes = Buffer.byteLength(JSON.stringify(content)) + more + spareBytes;
+    if (bytes <= maxMessageBytes && content.keys.length < accessLimits.maxKeys) return;
+    throw new ServiceError(
+      "CONFLICT",
+      `the agents could not be told: ${content.keys.length} keys and ${content.tenants.length} tenants with their models and regions fill a message`,
+    );
+  }
+
+  /** @param again true: even if nothing has changed, as the broker may have lost what it retained */
+  async publish(again = false): Promise<void> {
+    const { broker, fleetName, keys, tenants, store, nowMs, log } = this.#parts;
+    if (!broker.connected) return;
+    const isUsed = tenants.list().length > 0 || keys.list().some(({ role }) => role === "embed");
+    if (!isUsed && this.#published === "") return;
+    const content = this.#content();
+    const text = JSON.stringify(content);
+    if (text === this.#published && !again) return;
+    try {
+      const before = this.#sentAtMs ?? (await store.loadKept(keptName, Kept))?.sentAtMs ?? 0;
+      this.#sentAtMs = Math.max(Math.round(nowMs()), before + 1);
+      await store.saveKept(keptName, { sentAtMs: this.#sentAtMs });
+      const message = encodeMessage(FleetAccess, { v: 1, sentAtMs: this.#sentAtMs, ...content });
+      await broker.publish(controllerAccessTopic(fleetName), message, { retain: true });
+      this.#published = text;
+    } catch (error) {
+      log.warn({ err: describeError(error) }, "the fleet's tenants and keys wait for the broker");
+    }
+  }
+}

@@ -1,0 +1,54 @@
+import { systemClock } from "#platform/clock.ts";
+import { describeError } from "#platform/errors.ts";
+import { assertListenAllowed } from "#platform/http/guard/listen-address.ts";
+import type { Logger } from "#platform/log.ts";
+import { type PeriodicTask, runPeriodically } from "#platform/periodic.ts";
+import type { ControllerConfig } from "../config.ts";
+import type { KeyStore, TenantStore } from "../store/store.ts";
+import type { AccessPublisher } from "./access-publisher.ts";
+import { KeyRing } from "./key-ring.ts";
+import { Tenants } from "./tenants.ts";
+
+/** Time after which a change that another process made counts. */
+const refreshEachMs = 2_000;
+
+/** Keys and tenants that the controller knows. */
+export interface ControllerAccess {
+  readonly keys: KeyRing;
+  readonly tenants: Tenants;
+}
+
+/** Loads keys and tenants. @throws UsageError when the API's address needs a key and there is none */
+export async function openAccess(
+  { api, insecure }: Pick<ControllerConfig, "api" | "insecure">,
+  parts: { readonly store: KeyStore & TenantStore; readonly nowMs: () => number; readonly log: Logger },
+): Promise<ControllerAccess> {
+  const { host, apiKeys } = api;
+  const keys = new KeyRing({ ...parts, hasOtherKeys: apiKeys.length > 0 });
+  const tenants = new Tenants(parts);
+  await keys.load();
+  await tenants.load();
+  assertListenAllowed("api", { host, apiKeys, insecure, hasIssuedKeys: keys.required });
+  return { keys, tenants };
+}
+
+/** Keeps keys and tenants in step with the store, stores when keys were used, and tells the agents. */
+export function keepAccessFresh(
+  { keys, tenants }: ControllerAccess,
+  publisher: Pick<AccessPublisher, "publish">,
+  log: Logger,
+): PeriodicTask {
+  const refresh = async () => {
+    await keys.refresh();
+    await tenants.load();
+    await publisher.publish();
+  };
+  const report = (error: unknown) => log.error({ err: describeError(error) }, "tenants can't be read again");
+  const task = runPeriodically(systemClock, refreshEachMs, refresh, report);
+  return {
+    async stop() {
+      await task.stop();
+      await keys.refresh();
+    },
+  };
+}

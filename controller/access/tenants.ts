@@ -1,0 +1,71 @@
+import { ServiceError } from "#platform/errors.ts";
+import { accessLimits, defaultTenant } from "#protocol/messages.ts";
+import type { TenantSettings } from "../store/row-schemas.ts";
+import type { Tenant, TenantStore } from "../store/store.ts";
+
+export interface TenantsParts {
+  readonly store: TenantStore;
+  readonly nowMs: () => number;
+}
+
+const newTenant: TenantSettings = { suspended: false, models: null, regions: null, costCentre: null };
+
+/** Tenants of the fleet, in memory. Another process may change them in the store, so they are to be loaded again regularly. */
+export class Tenants {
+  readonly #parts: TenantsParts;
+  #tenants = new Map<string, Tenant>();
+
+  constructor(parts: TenantsParts) {
+    this.#parts = parts;
+  }
+
+  async load(): Promise<void> {
+    this.#tenants = new Map((await this.#parts.store.loadTenants()).map((tenant) => [tenant.id, tenant]));
+  }
+
+  list(): Tenant[] {
+    return [...this.#tenants.values()].sort((one, other) => (one.id < other.id ? -1 : 1));
+  }
+
+  /** @throws ServiceError NOT_FOUND */
+  get(id: string): Tenant {
+    const tenant = this.#tenants.get(id);
+    if (tenant === undefined) throw new ServiceError("NOT_FOUND", `there is no tenant ${id}`);
+    return tenant;
+  }
+
+  /** @throws ServiceError CONFLICT where the name is taken, or there are as many tenants as may be */
+  async create(id: string, settings: Partial<TenantSettings>): Promise<Tenant> {
+    await this.load();
+    if (id === defaultTenant)
+      throw new ServiceError("CONFLICT", `id: ${defaultTenant} is the tenant of all requests without one of their own`);
+    if (this.#tenants.has(id)) throw new ServiceError("CONFLICT", `id: there is a tenant ${id} already`);
+    if (this.#tenants.size >= accessLimits.maxTenants)
+      throw new ServiceError(
+        "CONFLICT",
+        `there are ${accessLimits.maxTenants} tenants, which is the maximum: delete one first`,
+      );
+    return this.#save({ id, createdAtMs: Math.round(this.#parts.nowMs()), settings: { ...newTenant, ...settings } });
+  }
+
+  /** Changes the given settings. @throws ServiceError NOT_FOUND */
+  async update(id: string, settings: Partial<TenantSettings>): Promise<Tenant> {
+    await this.load();
+    const before = this.get(id);
+    return this.#save({ ...before, settings: { ...before.settings, ...settings } });
+  }
+
+  /** Removes a tenant; its keys are to be revoked. @throws ServiceError NOT_FOUND */
+  async remove(id: string): Promise<void> {
+    await this.load();
+    this.get(id);
+    await this.#parts.store.removeTenant(id);
+    this.#tenants.delete(id);
+  }
+
+  async #save(tenant: Tenant): Promise<Tenant> {
+    await this.#parts.store.saveTenant(tenant);
+    this.#tenants.set(tenant.id, tenant);
+    return tenant;
+  }
+}

@@ -1,0 +1,98 @@
+import { Type } from "@sinclair/typebox";
+import { Elysia } from "elysia";
+import { jsonBody } from "#platform/http/body/read-json-body.ts";
+import { needsRole } from "#platform/http/guard/roles.ts";
+import { strictObject } from "#platform/schema-parts.ts";
+import { TenantName } from "#protocol/bounds.ts";
+import type { AccessPublisher } from "../access/access-publisher.ts";
+import type { ControllerAccess } from "../access/open-access.ts";
+import type { AuditLog } from "../audit/audit-log.ts";
+import { TenantSettings } from "../store/row-schemas.ts";
+import type { Tenant } from "../store/store.ts";
+import { auditSourceOf, withReason } from "./audited-change.ts";
+import { about, ErrorBody } from "./schemas.ts";
+
+const settings = Type.Partial(TenantSettings).properties;
+
+const NewTenantBody = strictObject({ id: { ...TenantName, description: "name of the tenant" }, ...settings });
+const ChangedTenantBody = strictObject(settings, { minProperties: 1 });
+const TenantParams = Type.Object({ id: TenantName });
+
+const TenantView = Type.Unsafe<Tenant>(
+  Type.Object({ id: Type.String(), createdAtMs: Type.Number(), settings: TenantSettings }),
+);
+const TenantAnswer = Type.Object({ tenant: TenantView });
+const errors = { 400: ErrorBody, 404: ErrorBody, 409: ErrorBody, 503: ErrorBody };
+
+const forAdmins = (summary: string, description?: string) => ({
+  ...about("access", summary, description),
+  ...needsRole("admin"),
+});
+
+/** Longest settings of a tenant as JSON, for what the agents are told. */
+const settingsBytes = (value: unknown) => Buffer.byteLength(JSON.stringify(value)) + 256;
+
+/** Routes of the tenants; the agents are told each change. */
+export function tenantRoutes({ tenants, keys }: ControllerAccess, publisher: AccessPublisher, audit: AuditLog) {
+  return new Elysia()
+    .get("/api/v1/tenants", () => ({ tenants: tenants.list() }), {
+      response: { 200: Type.Object({ tenants: Type.Array(TenantView) }) },
+      detail: about("access", "Tenants", "Whose requests are told apart, and what they may do."),
+    })
+    .post(
+      "/api/v1/tenants",
+      async ({ body: { id, ...given }, request }) => {
+        publisher.assertRoom(settingsBytes(given));
+        const change = { action: "tenants.create", target: id, before: null };
+        const tenant = await audit.change(auditSourceOf(request), change, () => tenants.create(id, given));
+        await publisher.publish();
+        return { tenant };
+      },
+      {
+        ...jsonBody(NewTenantBody),
+        ...withReason,
+        response: { 200: TenantAnswer, ...errors },
+        detail: forAdmins("Make a tenant", "Its keys are made with POST /api/v1/keys, role embed."),
+      },
+    )
+    .patch(
+      "/api/v1/tenants/:id",
+      async ({ params: { id }, body, request }) => {
+        const before = tenants.get(id);
+        publisher.assertRoom(settingsBytes(body));
+        const change = { action: "tenants.update", target: id, before };
+        const tenant = await audit.change(auditSourceOf(request), change, () => tenants.update(id, body));
+        await publisher.publish();
+        return { tenant };
+      },
+      {
+        params: TenantParams,
+        ...jsonBody(ChangedTenantBody),
+        ...withReason,
+        response: { 200: TenantAnswer, ...errors },
+        detail: forAdmins("Change a tenant", "Only the given settings change; suspended: true refuses its requests."),
+      },
+    )
+    .delete(
+      "/api/v1/tenants/:id",
+      async ({ params: { id }, request, set }) => {
+        const change = { action: "tenants.delete", target: id, before: tenants.get(id) };
+        const remove = async () => {
+          await keys.revokeOf(id);
+          await tenants.remove(id);
+        };
+        await audit.change(auditSourceOf(request), change, remove, () => null);
+        await publisher.publish();
+        set.status = 204;
+      },
+      {
+        params: TenantParams,
+        ...withReason,
+        response: errors,
+        detail: {
+          ...forAdmins("Delete a tenant", "Its keys are revoked; its records are kept as long as others."),
+          responses: { 204: { description: "It is deleted." } },
+        },
+      },
+    );
+}

@@ -1,0 +1,52 @@
+import { type Static, Type } from "@sinclair/typebox";
+import { orNull, strict } from "#platform/schema-parts.ts";
+import { TenantName, TimeMs } from "../bounds.ts";
+import { described, envelope } from "./fields.ts";
+
+/** Bounds of what agents are told of tenants and keys. */
+export const accessLimits = { maxTenants: 500, maxKeys: 1000, maxNames: 32 } as const;
+
+const names = (maxLength: number, description: string) =>
+  orNull(
+    Type.Array(Type.String({ minLength: 1, maxLength }), { minItems: 1, maxItems: accessLimits.maxNames }),
+    description,
+  );
+
+/** Models and regions of a tenant; null: any. */
+export const tenantModels = names(128, "ids of the models that it may use; null: all");
+export const tenantRegions = names(64, "regions in which its texts may be computed; null: all");
+
+/** Tenants and their keys, by hash, for all agents of a fleet. An agent that is cut off goes on with the last one that it has. */
+export const FleetAccess = Type.Object(
+  {
+    v: envelope.v,
+    sentAtMs: described(TimeMs, "when it was made, by the controller's clock; a later one replaces an earlier one"),
+    tenants: Type.Array(
+      Type.Object(
+        {
+          tenant: described(TenantName, "name of the tenant"),
+          suspended: Type.Boolean({ description: "true: its requests are refused" }),
+          models: tenantModels,
+          regions: tenantRegions,
+        },
+        strict,
+      ),
+      { maxItems: accessLimits.maxTenants, description: "tenants that the controller knows" },
+    ),
+    keys: Type.Array(
+      Type.Object(
+        {
+          id: Type.String({ pattern: "^[0-9a-z]{8}$", description: "part of the key's text" }),
+          hash: Type.String({ pattern: "^[0-9a-f]{64}$", description: "keyed hash of the key's text" }),
+          tenant: described(TenantName, "whose requests come with it"),
+          expiresAtMs: orNull(TimeMs, "end of its validity; null: none"),
+        },
+        strict,
+      ),
+      { maxItems: accessLimits.maxKeys, description: "keys that are valid until they expire; others are not" },
+    ),
+  },
+  strict,
+);
+export type FleetAccess = Static<typeof FleetAccess>;
+export type TenantAccess = FleetAccess["tenants"][number];

@@ -1,0 +1,109 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Agent } from "#agent/agent.ts";
+import { parseAgentConfig } from "#agent/check-config.ts";
+import { readBrokerKey } from "#controller/broker/broker-key.ts";
+import type { Controller } from "#controller/controller.ts";
+import { quietController } from "../../controller/quiet-controller.ts";
+import { eventually } from "../../e2e/program.ts";
+import { agentLogin } from "../../fakes/broker-clients.ts";
+
+// A controller and an agent in one process: from a tenant made to its requests let in, and cut off.
+const directory = mkdtempSync(join(tmpdir(), "thormesh-access-"));
+let controller: Controller;
+let agent: Agent;
+let url = "";
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+async function startAgent(brokerUrl: string): Promise<Agent> {
+  const port = await freePort();
+  const { password } = agentLogin("thor-1", "default", readBrokerKey(join(directory, "controller")) as Uint8Array);
+  const started = new Agent(
+    parseAgentConfig(
+      {
+        ...{
+          id: "thor-1",
+          stateDir: join(directory, "agent"),
+          logLevel: "silent",
+          broker: { url: brokerUrl, password },
+        },
+        serving: { port, model: "none", requireKeys: true, stopAnnounceMs: 0, grpc: { enabled: false } },
+        ...{ mesh: { forward: "never" }, power: { board: "none" } },
+      },
+      "the test",
+    ),
+  );
+  await started.start();
+  url = `http://127.0.0.1:${port}`;
+  return started;
+}
+
+async function manage(method: string, path: string, body?: object) {
+  const answer = await fetch(`${controller.url}/api/v1/${path}`, {
+    method,
+    ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
+  });
+  const text = await answer.text();
+  expect({ path, ok: answer.ok, text }).toMatchObject({ path, ok: true });
+  return text === "" ? null : JSON.parse(text);
+}
+
+/** Status of an answer, with the error's code. */
+async function ask(path: string, key: string | null): Promise<string> {
+  const headers: Record<string, string> = key === null ? {} : { authorization: `Bearer ${key}` };
+  const answer = await fetch(url + path, { headers });
+  const body = (await answer.json().catch(() => ({}))) as { code?: string; error?: { code?: string } };
+  return `${answer.status} ${body.code ?? body.error?.code ?? ""}`.trim();
+}
+
+const untilAnswered = (key: string, status: string) =>
+  eventually(
+    () => ask("/v1/models", key),
+    (answer) => answer === status,
+  );
+
+beforeAll(async () => {
+  controller = quietController(join(directory, "controller"));
+  await controller.start();
+  agent = await startAgent(controller.brokerUrl);
+});
+afterAll(async () => {
+  await agent.stop();
+  await controller.stop();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+test("a tenant's key works at the agents, there only and for what tenants use only; until it is suspended or deleted", async () => {
+  expect(await ask("/v1/models", null)).toBe("401 invalid_api_key");
+  await manage("POST", "tenants", { id: "red" });
+  const { secret } = await manage("POST", "keys", { name: "line 1", role: "embed", tenant: "red" });
+  await untilAnswered(secret, "200");
+  expect(await ask("/livez", null)).toBe("200");
+  expect(await ask("/metrics", secret)).toBe("403 FORBIDDEN");
+  expect(await ask("/api/v1/status", secret)).toBe("403 FORBIDDEN");
+  // A tenant's key neither opens nor closes the controller's API.
+  await manage("GET", "tenants");
+
+  await manage("PATCH", "tenants/red", { suspended: true });
+  await untilAnswered(secret, "403 tenant_suspended");
+  await manage("PATCH", "tenants/red", { suspended: false });
+  await untilAnswered(secret, "200");
+
+  // Cut off from broker and controller, and restarted.
+  const { brokerUrl } = controller;
+  await controller.stop();
+  await agent.stop();
+  agent = await startAgent(brokerUrl);
+  expect(await ask("/v1/models", secret)).toBe("200");
+  expect(await ask("/v1/models", `${secret.slice(0, -1)}x`)).toBe("401 invalid_api_key");
+});

@@ -1,0 +1,121 @@
+import { beforeEach, expect, test } from "bun:test";
+import { AccessPublisher } from "#controller/access/access-publisher.ts";
+import { KeyRing } from "#controller/access/key-ring.ts";
+import { Tenants } from "#controller/access/tenants.ts";
+import type { Store } from "#controller/store/store.ts";
+import { createLogger } from "#platform/log.ts";
+import { decodeMessage } from "#protocol/codec.ts";
+import { FleetAccess } from "#protocol/messages.ts";
+import { createMemoryStore } from "../memory-store.ts";
+
+const log = createLogger("test", "silent");
+let nowMs = 1_000_000;
+let store: Store;
+let keys: KeyRing;
+let tenants: Tenants;
+let sent: { topic: string; retain: boolean; access: FleetAccess }[];
+const broker = { connected: true, isFailing: false };
+
+const publisherOn = () =>
+  new AccessPublisher({
+    ...{ fleetName: "f", keys, tenants, store, nowMs: () => nowMs, log },
+    broker: {
+      get connected() {
+        return broker.connected;
+      },
+      async publish(topic, payload, { retain }) {
+        if (broker.isFailing) throw new Error("gone");
+        const bytes = typeof payload === "string" ? new TextEncoder().encode(payload) : payload;
+        const decoded = decodeMessage(FleetAccess, bytes);
+        if (!decoded.ok) throw new Error(decoded.reason);
+        sent.push({ topic, retain, access: decoded.message });
+      },
+    },
+  });
+let publisher: AccessPublisher;
+
+beforeEach(() => {
+  nowMs = 1_000_000;
+  store = createMemoryStore();
+  keys = new KeyRing({ store, nowMs: () => nowMs, log, hasOtherKeys: false });
+  tenants = new Tenants({ store, nowMs: () => nowMs });
+  sent = [];
+  broker.connected = true;
+  broker.isFailing = false;
+  publisher = publisherOn();
+});
+
+test("nothing is said before the first tenant, nor of the API's own keys", async () => {
+  await keys.create({ name: "root", role: "admin", expiresInS: null });
+  await publisher.publish(true);
+  expect(sent).toEqual([]);
+});
+
+test("tenants and their valid keys are told when they change, and again when asked to", async () => {
+  await tenants.create("red", { models: ["mini"], regions: ["eu"], costCentre: "4711" });
+  const made = await keys.create({ name: "red's", role: "embed", expiresInS: 60, tenant: "red" });
+  await publisher.publish();
+  await publisher.publish();
+  const key = { id: made.key.id, hash: expect.any(String), tenant: "red", expiresAtMs: nowMs + 60_000 };
+  const red = { tenant: "red", suspended: false, models: ["mini"], regions: ["eu"] };
+  expect(sent).toEqual([
+    {
+      topic: "thormesh/v1/f/controller/access",
+      retain: true,
+      access: { v: 1, sentAtMs: nowMs, tenants: [red], keys: [key] },
+    },
+  ]);
+  expect(JSON.stringify(sent)).not.toContain(made.secret);
+  await publisher.publish(true);
+  expect(sent).toHaveLength(2);
+  await tenants.update("red", { suspended: true });
+  nowMs += 60_000;
+  await publisher.publish();
+  expect(sent[2]?.access).toMatchObject({ tenants: [{ suspended: true }], keys: [] });
+  await tenants.remove("red");
+  await publisher.publish();
+  expect(sent[3]?.access).toMatchObject({ tenants: [], keys: [] });
+});
+
+test("each message is later than the one before, also after a restart with a clock that was set back", async () => {
+  await tenants.create("red", {});
+  await publisher.publish();
+  await tenants.create("blue", {});
+  await publisher.publish();
+  nowMs -= 500_000;
+  publisher = publisherOn();
+  await publisher.publish();
+  expect(sent.map(({ access }) => access.sentAtMs)).toEqual([1_000_000, 1_000_001, 1_000_002]);
+});
+
+test("what a broker does not take is sent the next time", async () => {
+  await tenants.create("red", {});
+  broker.isFailing = true;
+  await publisher.publish();
+  broker.isFailing = false;
+  broker.connected = false;
+  await publisher.publish();
+  expect(sent).toEqual([]);
+  broker.connected = true;
+  await publisher.publish();
+  expect(sent).toHaveLength(1);
+});
+
+test("more than a message holds is refused before it is made", async () => {
+  publisher.assertRoom(1000);
+  expect(() => publisher.assertRoom(260_000)).toThrow("the agents could not be told: 0 keys and 0 tenants");
+});
+
+test("tenants: a name is taken once, default never, and only those that are there are changed", async () => {
+  await tenants.create("red", {});
+  await expect(tenants.create("red", {})).rejects.toMatchObject({ code: "CONFLICT" });
+  await expect(tenants.create("default", {})).rejects.toMatchObject({ code: "CONFLICT" });
+  await expect(tenants.update("blue", {})).rejects.toThrow("there is no tenant blue");
+  await expect(tenants.remove("blue")).rejects.toMatchObject({ code: "NOT_FOUND" });
+  expect((await tenants.update("red", { costCentre: "1" })).settings).toEqual({
+    ...{ suspended: false, models: null, regions: null, costCentre: "1" },
+  });
+  const again = new Tenants({ store, nowMs: () => nowMs });
+  await again.load();
+  expect(again.list().map(({ id }) => id)).toEqual(["red"]);
+});
