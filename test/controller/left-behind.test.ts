@@ -38,7 +38,7 @@ describe("what can leave a state behind; a new one needs an owner, an end and a 
     // kept: hold-offs and what may be taken back, which the loop ends by their time (decision-loop's and live-policy's tests of a restart).
     const records = ["decision", "forecast_made", "minute", "service", "set_aside"];
     // Who may do what, and who did: no decision reads them.
-    const access = ["api_key", "audit", "device", "join_token"];
+    const access = ["api_key", "audit", "device", "join_token", "tenant"];
     const owned = [...records, ...access];
     const states = [...tables].map(([, name = ""]) => name).filter((name) => !owned.includes(name));
     expect(states.toSorted()).toEqual(["agent", "desired", "freeze", "kept", "lease", "override"]);
