@@ -24,8 +24,11 @@ import { formatClock, formatTime, scaleToText } from "./view/format.ts";
 import { buildReport, type DemoReport, type MachineFacts } from "./view/report.ts";
 import type { CostView } from "./view/snapshot.ts";
 
-/** Share of the fleet's capacity for the busiest quarter of an hour: all boards carry it in the second act as well, in which they are slower. */
-const peakUtilization = 0.34;
+/**
+ * Share of the fleet's capacity for the busiest quarter of an hour. In the second act it is a little more than the slower boards carry: what they
+ * can't is bought outside.
+ */
+const peakUtilization = 0.45;
 /** Limits of real requests a second: more would show nothing new. */
 const maxAverageQps = 75;
 const maxPeakQps = 150;
