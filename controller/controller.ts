@@ -228,7 +228,10 @@ export class Controller {
       rights: { role: "admin", name: "a configured key" },
     });
     registerTotal(registry, "thormesh_wrong_api_keys_total", "Requests with a wrong API key", authenticator.wrongKeys);
-    const publisher = new AccessPublisher({ ...access, fleetName, broker, store, nowMs, log });
+    const publisher = new AccessPublisher({
+      ...{ ...access, fleetName, broker, store, nowMs, log },
+      seals: identity.seals,
+    });
     broker.onConnection((connected) => void (connected && publisher.publish(true)));
     const app = createHttpApp({
       about: {

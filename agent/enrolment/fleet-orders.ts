@@ -18,7 +18,12 @@ const Position = strictObject({
 });
 
 /** Last orders that were obeyed, of the authority they came from. */
-const Positions = strictObject({ authority: KeyHash, desired: orNull(Position), cmd: orNull(Position) });
+const Positions = strictObject({
+  authority: KeyHash,
+  desired: orNull(Position),
+  cmd: orNull(Position),
+  access: Type.Optional(orNull(Position)),
+});
 type Positions = Static<typeof Positions>;
 
 export type OrderRefusal = Exclude<OrderRule, "obeyed" | "repeated">;
@@ -63,7 +68,7 @@ export function createFleetOrders(parts: {
     isGenuine,
     take(channel, { order = undefined }, payload) {
       const rule = decideOrder({
-        ...{ order: order ?? null, held: positions[channel], nowMs: nowMs() },
+        ...{ order: order ?? null, held: positions[channel] ?? null, nowMs: nowMs() },
         isGenuine: order !== undefined && isGenuine(channel, payload),
       });
       if (rule === "obeyed" && order !== undefined) {
@@ -85,5 +90,5 @@ export function createFleetOrders(parts: {
 function loadPositions(text: string | null, authority: string): Positions {
   const decoded = text === null ? null : decodeText(Positions, text);
   if (decoded?.ok === true && decoded.message.authority === authority) return decoded.message;
-  return { authority, desired: null, cmd: null };
+  return { authority, desired: null, cmd: null, access: null };
 }

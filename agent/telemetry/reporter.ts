@@ -136,6 +136,9 @@ export class Reporter {
       broker.subscribe(controllerAccessTopic(fleet), ({ topic, payload }) => {
         const decoded = decodeMessage(FleetAccess, payload);
         if (!decoded.ok) return this.#refuse(topic, decoded.reason);
+        const rule = this.#orders.take("access", decoded.message, payload);
+        const refusal = this.#orders.explain(rule, decoded.message);
+        if (refusal !== null) return this.#refuse(topic, refusal);
         listener.onAccess?.(decoded.message);
       });
     broker.onConnection(async (connected) => {

@@ -6,6 +6,7 @@ import type { Broker } from "#protocol/broker.ts";
 import { encodeMessage, maxMessageBytes } from "#protocol/codec.ts";
 import { accessLimits, FleetAccess } from "#protocol/messages.ts";
 import { controllerAccessTopic } from "#protocol/topics.ts";
+import { documentValidMs, noSeals, type OrderSeals } from "../identity/order-seals.ts";
 import type { KeptStore } from "../store/store.ts";
 import type { KeyRing } from "./key-ring.ts";
 import type { Tenants } from "./tenants.ts";
@@ -16,6 +17,7 @@ export interface AccessPublisherParts {
   readonly tenants: Pick<Tenants, "list">;
   readonly broker: Pick<Broker, "publish" | "connected">;
   readonly store: KeptStore;
+  readonly seals?: OrderSeals;
   readonly nowMs: () => number;
   readonly log: Logger;
 }
@@ -64,18 +66,20 @@ export class AccessPublisher {
 
   /** @param again true: even if nothing has changed, as the broker may have lost what it retained */
   async publish(again = false): Promise<void> {
-    const { broker, fleetName, keys, tenants, store, nowMs, log } = this.#parts;
+    const { broker, fleetName, keys, tenants, store, seals = noSeals, nowMs, log } = this.#parts;
     if (!broker.connected) return;
     const isUsed = tenants.list().length > 0 || keys.list().some(({ role }) => role === "embed");
     if (!isUsed && this.#published === "") return;
     const content = this.#content();
     const text = JSON.stringify(content);
-    if (text === this.#published && !again) return;
+    const isSealOld = nowMs() - (this.#sentAtMs ?? 0) > documentValidMs / 2;
+    if (text === this.#published && !again && !isSealOld) return;
     try {
       const before = this.#sentAtMs ?? (await store.loadKept(keptName, Kept))?.sentAtMs ?? 0;
       this.#sentAtMs = Math.max(Math.round(nowMs()), before + 1);
       await store.saveKept(keptName, { sentAtMs: this.#sentAtMs });
-      const message = encodeMessage(FleetAccess, { v: 1, sentAtMs: this.#sentAtMs, ...content });
+      const access: FleetAccess = { v: 1, sentAtMs: this.#sentAtMs, ...content };
+      const message = encodeMessage(FleetAccess, seals.seal("access", access, nowMs() + documentValidMs));
       await broker.publish(controllerAccessTopic(fleetName), message, { retain: true });
       this.#published = text;
     } catch (error) {

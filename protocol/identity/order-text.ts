@@ -3,8 +3,8 @@ import { canonicalJson } from "../canonical-json.ts";
 import type { Order } from "../messages/order.ts";
 import { isSignedBy, signText } from "./signed-statement.ts";
 
-/** Channels on which an agent is told what to do. */
-export type OrderChannel = "desired" | "cmd";
+/** Channels on which agents are told what to do. */
+export type OrderChannel = "desired" | "cmd" | "access";
 
 /** Text that is signed: all of a message but the signature, bound to the fleet and the channel. */
 function orderText(fleet: string, channel: OrderChannel, message: object): string {

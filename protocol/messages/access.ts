@@ -2,6 +2,7 @@ import { type Static, Type } from "@sinclair/typebox";
 import { orNull, strict } from "#platform/schema-parts.ts";
 import { TenantName, TimeMs } from "../bounds.ts";
 import { described, envelope } from "./fields.ts";
+import { Order } from "./order.ts";
 
 /** Bounds of what agents are told of tenants and keys. */
 export const accessLimits = { maxTenants: 500, maxKeys: 1000, maxNames: 32 } as const;
@@ -45,6 +46,7 @@ export const FleetAccess = Type.Object(
       ),
       { maxItems: accessLimits.maxKeys, description: "keys that are valid until they expire; others are not" },
     ),
+    order: Type.Optional(Order),
   },
   strict,
 );

@@ -6,7 +6,16 @@ import { type FleetListener, Reporter } from "#agent/telemetry/reporter.ts";
 import { createOrderSeals } from "#controller/identity/order-seals.ts";
 import { makeAuthority } from "#platform/certificates/certificate-authority.ts";
 import { newKey } from "#platform/certificates/device-key.ts";
-import type { Ack, Birth, Command, CommandResult, Desired, Presence, Reported } from "#protocol/messages.ts";
+import type {
+  Ack,
+  Birth,
+  Command,
+  CommandResult,
+  Desired,
+  FleetAccess,
+  Presence,
+  Reported,
+} from "#protocol/messages.ts";
 import { createRecordingBroker, type RecordingBroker } from "../../fakes/memory-broker.ts";
 
 const envelope = { v: 1 as const, agentId: "a", bootId: "b1", sentAtMs: 5 };
@@ -350,10 +359,15 @@ describe("on a device that has joined", () => {
     const memory = { load: () => null, save: () => undefined };
     const orders = createFleetOrders({ fleet: "f", authority, memory, nowMs: () => 50 });
     const peerDesired: Desired[] = [];
-    begin({ onPeerDesired: (document) => void peerDesired.push(document) }, presence, 50, orders);
+    const told: FleetAccess[] = [];
+    const listener = {
+      onPeerDesired: (document: Desired) => void peerDesired.push(document),
+      onAccess: (access: FleetAccess) => void told.push(access),
+    };
+    begin(listener, presence, 50, orders);
     broker.setConnected(true);
     await settle();
-    return { orders, peerDesired };
+    return { orders, peerDesired, told };
   }
 
   test("unsigned documents and commands have no effect, signed ones do, once", async () => {
@@ -376,6 +390,22 @@ describe("on a device that has joined", () => {
     expect(heard.commands).toHaveLength(1);
     expect(results().filter(([, state]) => state === "succeeded")).toHaveLength(2);
     expect([...orders.refused()]).toEqual([["unsigned", 2]]);
+  });
+
+  test("tenants and keys count only as the authority signed them, for their own channel", async () => {
+    const { orders, told } = await beginJoined();
+    const access: FleetAccess = { v: 1, sentAtMs: 1, tenants: [], keys: [] };
+    const sealed = seals.seal("access", access, 100);
+    const forged = { ...sealed, keys: [{ id: "aaaaaaaa", hash: "0".repeat(64), tenant: "red", expiresAtMs: null }] };
+    for (const message of [access, forged, seals.seal("desired", access, 100)])
+      await broker.inject("thormesh/v1/f/controller/access", message);
+    expect(told).toEqual([]);
+    await broker.inject("thormesh/v1/f/controller/access", sealed);
+    expect(told).toEqual([sealed]);
+    expect([...orders.refused()]).toEqual([
+      ["unsigned", 1],
+      ["forged", 2],
+    ]);
   });
 
   test("a command that was run before a restart is not run again", async () => {
