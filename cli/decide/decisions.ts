@@ -46,6 +46,7 @@ import { decideNightTraining, TrainingSituation } from "#forecast/night/decide-n
 import { decidePromotion, PromotionSituation } from "#forecast/night/decide-promotion.ts";
 import { explainNightTraining, explainPromotion } from "#forecast/night/explain-night-training.ts";
 import { AllocationInput, answerAllocation, checkAllocationInput } from "./allocation-entry.ts";
+import { answerBill, BillInput, checkBillInput } from "./bill-entry.ts";
 import { type DecisionEntry, decisionByKind, decisionEntry, explained } from "./decision-entry.ts";
 import { answerWindow, checkWindowInput, WindowInput } from "./window-entry.ts";
 
@@ -183,6 +184,12 @@ export const decisions: Readonly<Record<string, DecisionEntry>> = {
     AllocationInput,
     answerAllocation,
     checkAllocationInput,
+  ),
+  bill: decisionEntry(
+    "what a bill is before and after a change, and which of its stated sums don't add up",
+    BillInput,
+    answerBill,
+    checkBillInput,
   ),
   window: decisionEntry("which time a window of a cost query is", WindowInput, answerWindow, checkWindowInput),
   "night-training": decisionEntry(
