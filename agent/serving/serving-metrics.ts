@@ -12,6 +12,26 @@ export type RequestStatus = "success" | "invalid" | "rejected" | "error" | "canc
 
 export type ServingMetrics = ReturnType<typeof createServingMetrics>;
 
+/**
+ * Counts what happens at every request, and adds it to a counter of the registry when that is read: looking up a counter's labels costs more than
+ * an answer from the cache should.
+ */
+class Tally {
+  readonly #counts = new Map<string, number>();
+
+  add(key: string, count: number): void {
+    this.#counts.set(key, (this.#counts.get(key) ?? 0) + count);
+  }
+
+  /** @param into adds a count to the counter; a count of 0 shows that nothing has happened yet */
+  empty(into: (key: string, count: number) => void): void {
+    for (const [key, count] of this.#counts) {
+      if (count > 0) into(key, count);
+      this.#counts.set(key, 0);
+    }
+  }
+}
+
 /** Registers the metrics of serving; gauges read their values when scraped. */
 export function createServingMetrics(
   registry: Registry,
@@ -28,18 +48,33 @@ export function createServingMetrics(
 ) {
   const counter = <Label extends string = never>(name: string, help: string, ...labelNames: Label[]) =>
     new Counter({ name, help, labelNames, registers: [registry] });
+  /** A counter by model that a tally is added to. */
+  const tallied = (name: string, help: string, tally: Tally) =>
+    new Counter({
+      name,
+      help,
+      labelNames: ["model"],
+      registers: [registry],
+      collect() {
+        tally.empty((model, count) => this.inc({ model }, count));
+      },
+    });
+  const [answered, tokenTally, hitTally] = [new Tally(), new Tally(), new Tally()];
   const histogram = <Label extends string = never>(
     name: string,
     help: string,
     buckets: number[],
     ...labelNames: Label[]
   ) => new Histogram({ name, help, labelNames, buckets, registers: [registry] });
-  const requests = counter(
-    "akidb_embed_requests_total",
-    "Embedding requests by model and outcome: success, invalid, rejected, error, cancelled",
-    "model",
-    "status",
-  );
+  const requests = new Counter({
+    name: "akidb_embed_requests_total",
+    help: "Embedding requests by model and outcome: success, invalid, rejected, error, cancelled",
+    labelNames: ["model", "status"],
+    registers: [registry],
+    collect() {
+      answered.empty((model, count) => this.inc({ model, status: "success" }, count));
+    },
+  });
   const refusals = counter(
     "thormesh_refused_requests_total",
     "Requests that were offered and got no vectors, by cause: queue, deadline, standby, rate-limit, error",
@@ -79,7 +114,7 @@ export function createServingMetrics(
     "akidb_tensorrt_engine_cache_hits_total",
     "TensorRT engines found in the cache when loading models",
   );
-  const tokens = counter("akidb_tokens_processed_total", "Tokens of answered texts, special tokens included", "model");
+  tallied("akidb_tokens_processed_total", "Tokens of answered texts, special tokens included", tokenTally);
   const truncated = counter(
     "thormesh_truncated_texts_total",
     "Texts that were cut because they were longer than the model reads",
@@ -91,7 +126,7 @@ export function createServingMetrics(
     [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
     "model",
   );
-  const hits = counter("akidb_model_cache_hits_total", "Requests whose model was loaded", "model");
+  const hits = tallied("akidb_model_cache_hits_total", "Requests whose model was loaded", hitTally);
   const misses = counter(
     "akidb_model_cache_misses_total",
     "Requests that waited for their model to be loaded",
@@ -128,14 +163,15 @@ export function createServingMetrics(
   registerGpuMetrics(registry, watched.gpus);
   return {
     recordRequest(model: string, status: RequestStatus, latencyMs: number) {
-      requests.inc({ model, status });
-      if (status === "success") latency.observe({ model }, latencyMs / 1000);
+      if (status !== "success") return requests.inc({ model, status });
+      answered.add(model, 1);
+      latency.observe({ model }, latencyMs / 1000);
     },
     recordRefusal(model: string, cause: RefusalCause) {
       refusals.inc({ model, cause });
     },
     recordTokens(model: string, count: number, truncatedTexts: number) {
-      tokens.inc({ model }, count);
+      tokenTally.add(model, count);
       if (truncatedTexts > 0) truncated.inc({ model }, truncatedTexts);
     },
     recordBatch(model: string, { take, paddedTokens, usefulTokens, waitsMs }: SentBatch) {
@@ -147,7 +183,10 @@ export function createServingMetrics(
       paddingTokens += padding;
       computedTokens += usefulTokens + padding;
     },
-    recordModelLookup: (model: string, loaded: boolean) => (loaded ? hits : misses).inc({ model }),
+    recordModelLookup(model: string, loaded: boolean) {
+      if (loaded) hitTally.add(model, 1);
+      else misses.inc({ model });
+    },
     recordModelEviction: (model: string, cause: string) => evictions.inc({ model, cause }),
     /** Counts a request's texts that were in the cache, and those that were not. */
     recordResultLookup(hitTexts: number, missedTexts: number) {

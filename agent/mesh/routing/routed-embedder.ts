@@ -90,7 +90,7 @@ export class RoutedEmbedder implements Embedder {
     return this.#parts.home.queueDepth();
   }
 
-  async embed(request: EmbedRequest): Promise<EmbedResult> {
+  embed(request: EmbedRequest): Promise<EmbedResult> {
     const { home, backends, config } = this.#parts;
     const model = home.model(request.model);
     const name = model?.id ?? request.model ?? backends.commonModel() ?? undefined;
@@ -121,10 +121,15 @@ export class RoutedEmbedder implements Embedder {
       attempts: 0,
       lastError: null,
     };
+    return this.#begin(journey, request);
+  }
+
+  /** @param request as it came */
+  async #begin(journey: Journey, request: EmbedRequest): Promise<EmbedResult> {
     try {
       return await this.#travel(journey);
     } catch (error) {
-      throw await home.recordRefused(request, error, startedMs);
+      throw await this.#parts.home.recordRefused(request, error, journey.startedMs);
     }
   }
 

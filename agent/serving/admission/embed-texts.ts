@@ -225,10 +225,12 @@ export class TextEmbedder implements Home {
   async #answer(progress: Progress): Promise<EmbedResult> {
     const { request, tenant, deadline } = progress;
     this.#refuseUnlessServing();
-    const lease = await this.#leases.acquire(request.model, deadline, () => ({
+    // A model that has a process is leased at once, and answers from the cache wait for nothing.
+    const leased = this.#leases.acquire(request.model, deadline, () => ({
       tenant,
       bytes: estimateBytes(request.inputs, 0),
     }));
+    const lease = leased instanceof Promise ? await leased : leased;
     progress.lease = lease;
     const { model } = lease;
     const { manifest } = model.found;

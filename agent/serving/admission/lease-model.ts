@@ -18,44 +18,49 @@ export interface Leases {
     name: string | undefined,
     deadline: RequestDeadline,
     waiting?: () => { readonly tenant: string; readonly bytes: number },
-  ): Promise<ModelLease>;
+  ): ModelLease | Promise<ModelLease>;
 }
 
 const noTokens = () => 0;
 
 export function createLeases(acquireModel: AcquireModel, admitted: AdmittedRequests, limits: AdmissionLimits): Leases {
+  const admit = async (
+    lease: Promise<ModelLease>,
+    deadline: RequestDeadline,
+    { tenant, bytes }: { readonly tenant: string; readonly bytes: number },
+  ): Promise<ModelLease> => {
+    let release = () => {};
+    try {
+      const decision = decideAdmission(
+        { texts: 0, bytes, latencyBudgetMs: null },
+        {
+          ...admitted.state(tenant, noTokens),
+          openRequests: 0,
+          expectedWaitMs: null,
+          computeMs: null,
+          drainMs: null,
+        },
+        limits,
+      );
+      release = admitted.enter(
+        { tenant, texts: 0, bytes, begun: () => false, evict: (reason) => deadline.abort(reason) },
+        decision,
+      );
+      return await lease;
+    } catch (error) {
+      void lease.then(
+        (late) => late.release(),
+        () => {},
+      );
+      throw error;
+    } finally {
+      release();
+    }
+  };
   return {
-    async acquire(name, deadline, waiting = () => ({ tenant: defaultTenant, bytes: 0 })) {
+    acquire(name, deadline, waiting = () => ({ tenant: defaultTenant, bytes: 0 })) {
       const lease = acquireModel(name, deadline.signal);
-      if (!(lease instanceof Promise)) return lease;
-      const { tenant, bytes } = waiting();
-      let release = () => {};
-      try {
-        const decision = decideAdmission(
-          { texts: 0, bytes, latencyBudgetMs: null },
-          {
-            ...admitted.state(tenant, noTokens),
-            openRequests: 0,
-            expectedWaitMs: null,
-            computeMs: null,
-            drainMs: null,
-          },
-          limits,
-        );
-        release = admitted.enter(
-          { tenant, texts: 0, bytes, begun: () => false, evict: (reason) => deadline.abort(reason) },
-          decision,
-        );
-        return await lease;
-      } catch (error) {
-        void lease.then(
-          (late) => late.release(),
-          () => {},
-        );
-        throw error;
-      } finally {
-        release();
-      }
+      return lease instanceof Promise ? admit(lease, deadline, waiting()) : lease;
     },
   };
 }

@@ -47,12 +47,16 @@ type TokenLimitFields = {
   readonly [Field in keyof typeof tokenLimitFields]?: number | null;
 } & { readonly options?: { readonly num_ctx?: number | null } | null };
 
+const limitNames = Object.keys(tokenLimitFields) as (keyof typeof tokenLimitFields)[];
+
 /** Reads the lengths to which a request has its texts cut; undefined: it says nothing of them. Below 0 stands for the model's own. */
 export function saidLimits(body: TokenLimitFields): readonly TokenLimit[] | undefined {
-  const said = [
-    ...Object.keys(tokenLimitFields).map((field) => ({ field, tokens: body[field as keyof typeof tokenLimitFields] })),
-    { field: "options.num_ctx", tokens: body.options?.num_ctx },
-  ].filter((each): each is TokenLimit => typeof each.tokens === "number" && each.tokens >= 0);
+  const said: TokenLimit[] = [];
+  const note = (field: string, tokens: number | null | undefined) => {
+    if (typeof tokens === "number" && tokens >= 0) said.push({ field, tokens });
+  };
+  for (const field of limitNames) note(field, body[field]);
+  note("options.num_ctx", body.options?.num_ctx);
   return said.length === 0 ? undefined : said;
 }
 

@@ -9,10 +9,14 @@ interface JsonShapeLimits {
   readonly maxStrings: number;
 }
 
+/** Names of an object that are kept in a list. */
+const maxListed = 8;
+
 /** Fields of the objects that are open, to find one that is given twice. */
 class OpenObjects {
   readonly #text: string;
-  readonly #fields: (Set<string> | null)[] = [];
+  /** Names in each open object; a list while there are few, in which a look is cheaper than a set. */
+  readonly #fields: (Set<string> | string[] | null)[] = [];
 
   constructor(text: string) {
     this.#text = text;
@@ -36,10 +40,11 @@ class OpenObjects {
       return null; // no JSON, which the parser explains
     }
     const at = this.#fields.length - 1;
-    const fields = this.#fields[at] ?? new Set<string>();
-    if (fields.has(name)) return name;
-    fields.add(name);
-    this.#fields[at] = fields;
+    const fields = this.#fields[at] ?? [];
+    if (fields instanceof Set ? fields.has(name) : fields.includes(name)) return name;
+    if (fields instanceof Set) fields.add(name);
+    else fields.push(name);
+    this.#fields[at] = !(fields instanceof Set) && fields.length > maxListed ? new Set(fields) : fields;
     return null;
   }
 }

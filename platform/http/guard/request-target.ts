@@ -12,15 +12,26 @@ const pathOnly = /^(\/[^?#]*)(?:\?[^#]*)?$/;
 /** Pattern of one host with an optional port. Bun uses the first of several Host headers, and drops a host that it can't parse from the URL. */
 const hostHeader = /^(?:\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?$/i;
 
+/** The last target that was read: most requests have that of the one before. */
+let last: { readonly url: string; readonly header: string | null; readonly target: RequestTarget } | undefined;
+
 /** Reads a request's target from its URL and Host header. The path is not decoded: the router sees the same characters. */
 export function requestTarget(request: { readonly url: string; readonly headers: Headers }): RequestTarget {
+  const { url } = request;
   const header = request.headers.get("host");
+  if (last !== undefined && last.url === url && last.header === header) return last.target;
+  const target = readTarget(url, header);
+  last = { url, header, target };
+  return target;
+}
+
+function readTarget(url: string, header: string | null): RequestTarget {
   if (header === null) {
-    const path = pathOnly.exec(request.url)?.[1];
+    const path = pathOnly.exec(url)?.[1];
     if (path !== undefined) return { kind: "without-host", path };
     return { kind: "malformed", reason: "host: expected a Host header, got nothing" };
   }
-  const [, host, path] = absoluteUrl.exec(request.url) ?? [];
+  const [, host, path] = absoluteUrl.exec(url) ?? [];
   if (!hostHeader.test(header) || host === undefined || path === undefined) {
     const got = JSON.stringify(header.slice(0, 64));
     return { kind: "malformed", reason: `host: expected one host name or address with an optional port, got ${got}` };

@@ -19,6 +19,9 @@ export function applyPrompt<Input>(
   wish: PromptWish,
   inputs: readonly Input[],
 ): PromptedInputs<Input> {
+  // The usual case: neither the request nor the model names one.
+  const { promptName, textKinds = [] } = wish;
+  if (promptName === undefined && textKinds.length === 0 && model.defaultPrompt === null) return { inputs };
   const refuse = (param: string, message: string) =>
     new ServiceError("INVALID_REQUEST", message, { details: { param } });
   const decision = decidePrompt(model, wish);

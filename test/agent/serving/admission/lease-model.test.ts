@@ -34,7 +34,7 @@ function setUp() {
   const asDefault = () => leases.acquire("loading", startDeadline(never, 60_000));
   const ask = (tenant = "red", bytes = 100) => {
     const deadline = startDeadline(never, 60_000);
-    const result = leases.acquire("loading", deadline, () => ({ tenant, bytes }));
+    const result = Promise.resolve(leases.acquire("loading", deadline, () => ({ tenant, bytes })));
     return { result, deadline };
   };
   const held = (tenant = "red") => admitted.state(tenant, () => 0).own;
@@ -50,7 +50,7 @@ const codeOf = (attempt: Promise<unknown>) =>
 test("a loaded model is leased at once, and its request does not count as waiting", async () => {
   const { leases, lease, held } = setUp();
   const deadline = startDeadline(never, 60_000);
-  expect(await leases.acquire("loaded", deadline, () => ({ tenant: "red", bytes: 5_000 }))).toBe(lease);
+  expect(leases.acquire("loaded", deadline, () => ({ tenant: "red", bytes: 5_000 }))).toBe(lease);
   expect(held()).toMatchObject({ requests: 0, bytes: 0 });
   deadline.end();
 });
