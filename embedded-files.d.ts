@@ -7,6 +7,10 @@ declare module "*.wasm" {
   const path: string;
   export = path;
 }
+declare module "*.tiktoken" {
+  const path: string;
+  export = path;
+}
 declare module "*.bin" {
   const path: string;
   export = path;

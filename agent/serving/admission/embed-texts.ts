@@ -7,7 +7,7 @@ import type { ModelLease } from "#agent/serving/residency/model-pool.ts";
 import type { RequestStatus, ServingMetrics } from "#agent/serving/serving-metrics.ts";
 import type { InputRules } from "#agent/serving/text/input-rules.ts";
 import { applyPrompt } from "#agent/serving/text/prompt/apply-prompt.ts";
-import { refuseUnlessForKind } from "#agent/serving/text/text-input.ts";
+import { isPair, refuseUnlessForKind, type TextInput } from "#agent/serving/text/text-input.ts";
 import { ServiceError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import { currentTrace } from "#platform/request-trace.ts";
@@ -91,6 +91,21 @@ function refuseFewerTokens({ found }: EmbeddingModel, { tokenLimits = [] }: Embe
     `${field}: expected at least ${maxTokens}, the tokens that ${id} reads, got ${tokens}`,
     { details: { param: field } },
   );
+}
+
+/**
+ * Returns a request's inputs with texts in place of token ids, where the model's ids are read so.
+ * @throws ServiceError INVALID_REQUEST naming the list that is of another vocabulary
+ */
+function textsOfIds({ decodeIds }: Pick<EmbeddingModel, "decodeIds">, { inputs, inputsField }: EmbedRequest) {
+  if (decodeIds === null) return inputs;
+  return inputs.map((input, index): TextInput => {
+    if (typeof input === "string" || isPair(input)) return input;
+    const text = decodeIds(input);
+    if (text !== null) return text;
+    const message = `${inputsField}.${index}: expected ids of text in cl100k_base, as serving.tokenIds says, got others`;
+    throw new ServiceError("INVALID_REQUEST", message, { details: { param: inputsField } });
+  });
 }
 
 /** A model whose process is still being started may have none: its batch fails then. */
@@ -263,7 +278,7 @@ export class TextEmbedder implements Home {
   /** Looks for the texts in the cache. @returns the cached ones in their places, and those to compute. */
   #lookUp(model: EmbeddingModel, request: EmbedRequest, tenant: string) {
     const { cache, metrics } = this.#parts;
-    const { inputs, prompt } = applyPrompt(model.found.manifest, request, request.inputs);
+    const { inputs, prompt } = applyPrompt(model.found.manifest, request, textsOfIds(model, request));
     const version = model.version();
     const missing: MissingText[] = [];
     const texts: (CachedText | undefined)[] = inputs.map((input, index) => {

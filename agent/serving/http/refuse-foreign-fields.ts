@@ -122,7 +122,25 @@ export function refuseForeignFields(body: unknown, own: Readonly<Record<string, 
   }
 }
 
+/**
+ * Refuses fields of the body that come in the query, where they would not be seen.
+ * @throws ServiceError INVALID_REQUEST
+ */
+function refuseFieldsInQuery(url: string, own: Readonly<Record<string, unknown>>): void {
+  const start = url.indexOf("?");
+  if (start < 0) return;
+  for (const name of new URLSearchParams(url.slice(start)).keys()) {
+    if (!Object.hasOwn(own, name) && !Object.hasOwn(foreignFields, name)) continue;
+    throw new ServiceError("INVALID_REQUEST", `query: ${name}: expected in the body, got it in the address`, {
+      details: { param: name },
+    });
+  }
+}
+
 /** Creates `parse` and `body` of a route for texts: fields of other servers are obeyed, refused, or known to change nothing. */
 export function requestBody<T extends TObject>(schema: T) {
-  return jsonBody(schema, undefined, (body) => refuseForeignFields(body, schema.properties));
+  return jsonBody(schema, undefined, (body, { url }) => {
+    refuseFieldsInQuery(url, schema.properties);
+    refuseForeignFields(body, schema.properties);
+  });
 }

@@ -21,10 +21,13 @@ export const modelSettings = {
     Type.Array(whole(1, 1_048_576), { minItems: 1, maxItems: 64, uniqueItems: true }),
     "lengths in tokens to which texts are padded; null: the longest text of a batch on a CPU, a dozen lengths on a GPU",
   ),
-  tokenIds: Type.Union([Type.Literal("marked"), Type.Literal("own"), Type.Literal("none")], {
-    description:
-      "lists of token ids that clients may send; marked: those that begin and end with the model's special tokens; own: all, as ids of the model's vocabulary, special tokens are added; none: texts only",
-  }),
+  tokenIds: Type.Union(
+    [Type.Literal("marked"), Type.Literal("own"), Type.Literal("cl100k_base"), Type.Literal("none")],
+    {
+      description:
+        "lists of token ids that clients may send; marked: those that begin and end with the model's special tokens; own: all, as ids of the model's vocabulary, special tokens are added; cl100k_base: all, as the texts that they stand for in OpenAI's vocabulary, which LangChain's OpenAIEmbeddings sends; none: texts only",
+    },
+  ),
 };
 
 const optional = <Schemas extends Record<string, TSchema>>(schemas: Schemas) =>

@@ -16,6 +16,7 @@ import { prepareTimeoutMs, sourceBytesOf } from "#agent/serving/prepared/use-pre
 import type { ServingConfig } from "#agent/serving/serving-config.ts";
 import { refuseSlowPatterns } from "#agent/serving/text/check-patterns.ts";
 import type { TokenIdsSetting } from "#agent/serving/text/decide-token-ids.ts";
+import { openAiIds } from "#agent/serving/text/openai-ids.ts";
 import { refuseContradictions } from "#agent/serving/text/refuse-contradictions.ts";
 import { createTextTokenizer, type TextTokenizer } from "#agent/serving/text/text-tokenizer.ts";
 import { readTruncationSide } from "#agent/serving/text/truncation-side.ts";
@@ -149,6 +150,7 @@ export async function openEmbeddingModel(
   const { manifest } = found;
   log.info({ model: manifest.id, origin: found.origin, notes: found.notes }, "model found");
   const reading = readTokenizer(found, config.tokenIds);
+  const decoding = config.tokenIds === "cl100k_base" ? openAiIds() : null;
   const engine = workerEngine(found, config);
   const logEngine = engineLog(log, manifest.id);
   const processBytes = estimateModelBytes(found);
@@ -224,6 +226,7 @@ export async function openEmbeddingModel(
     await runner.stop();
     throw error;
   });
+  const decodeIds = await decoding;
   const computesOnGpu = () => (runner.process?.engine.provider ?? "cpu") !== "cpu";
   const lanes = new ModelLanes<ModelRunner>(runner, () => createRunner(1, () => {}), {
     plan: () => decideLanePlan(config, computesOnGpu(), processBytes),
@@ -245,6 +248,8 @@ export async function openEmbeddingModel(
     /** Returns the file that has been written to, replaced or removed since it was loaded; null: none. */
     changedFile: (): Promise<string | null> => files.changed(),
     tokenizer,
+    /** Turns token ids of clients into texts; null where they are read as they are, or not. */
+    decodeIds,
     /** Tokens that its file can compute. */
     knownTokens,
     /** Resolves when its texts can be cut where it needs it, and rejects when it can't be loaded; null: no text has to wait. */

@@ -3,9 +3,9 @@ import { keptOf, type TruncationSide } from "./truncation-side.ts";
 
 /**
  * Lists of token ids that a model reads. `marked`: those that begin and end with its special tokens; `own`: all, as ids of its vocabulary;
- * `none`: none.
+ * `none`: none. `cl100k_base`: all, which are turned into texts before (openai-ids.ts), so that none comes here.
  */
-export type TokenIdsSetting = "marked" | "own" | "none";
+export type TokenIdsSetting = "marked" | "own" | "cl100k_base" | "none";
 
 /** Facts of a tokenizer by which token ids are judged. */
 export interface IdMarks {
@@ -47,7 +47,7 @@ export function decideTokenIds(
   side: TruncationSide = "right",
 ): TokenIdsDecision {
   const { highestId, before, after, maxTokens } = marks;
-  if (setting === "none") return { kind: "refused", rule: "none-accepted" };
+  if (setting === "none" || setting === "cl100k_base") return { kind: "refused", rule: "none-accepted" };
   if (!ids.every((id) => Number.isInteger(id) && id >= 0 && id <= highestId))
     return { kind: "refused", rule: "outside-vocabulary" };
   const isMarked =

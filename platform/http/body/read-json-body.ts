@@ -90,11 +90,15 @@ export function invalidValue(schema: TSchema, value: unknown, whole = "body"): S
  * @param limitMs time limit for the client to send its body (408)
  * @param prepare changes the parsed value before it is checked
  */
-export function jsonBody<T extends TSchema>(schema: T, limitMs = receiveLimitMs, prepare?: (value: unknown) => void) {
+export function jsonBody<T extends TSchema>(
+  schema: T,
+  limitMs = receiveLimitMs,
+  prepare?: (value: unknown, request: Request) => void,
+) {
   // Named in the parameters: Elysia reads them in the source, and parses headers, cookies and query for a function that may use any of them.
   const parse = async ({ request }: { readonly request: Request }): Promise<unknown> => {
     const value = await readJsonBody({ request }, limitMs);
-    prepare?.(value);
+    prepare?.(value, request);
     if (!isValid(schema, value)) throw invalidValue(schema, value);
     return value;
   };

@@ -81,6 +81,7 @@ function setUp(
       lastId: 65_535,
       addedIds: [],
     },
+    decodeIds: null,
     knownTokens: {
       settle: async (process) => process,
       isUnknown: () => false,

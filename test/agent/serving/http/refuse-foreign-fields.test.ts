@@ -66,6 +66,15 @@ describe.each(textRoutes)("$path", ({ routes, path, body, kinds }) => {
       expect({ name, ...(await ask({ [name]: { any: ["value"] } })) }).toMatchObject({ status: 200, asked: 1 });
   });
 
+  test("a field of the body in the address is refused, others there are not the route's matter", async () => {
+    for (const name of [...Object.keys(body), "model", "normalize", "pooling"]) {
+      const { answer } = await post(`${path}?${name}=a`, body);
+      expect(answer.status).toBe(400);
+      expect(await answer.json()).toMatchObject({ param: name, error: expect.stringContaining("in the address") });
+    }
+    expect((await post(`${path}?api-version=2024-10-21`, body)).answer.status).toBe(200);
+  });
+
   test("a field that nobody has is refused: it may be a slip of the pen", async () => {
     for (const name of ["frobnicate", "dimensionss", "normalise", "promptName", "inputType", "__proto__x"]) {
       const { message, ...rest } = await ask({ [name]: 4 });
