@@ -7,7 +7,9 @@ const kind = (description: string) => optional(Type.String({ maxLength: 128, des
 
 /** Fields in which clients of other servers say of what kind their texts are. The model's prompt for that kind is put before each text. */
 export const textKindFields = {
-  input_type: kind("kind of the texts, which decides the model's prompt: query, document, passage, search_query, …"),
+  input_type: kind(
+    "kind of the texts, which decides the prompt that the header x-prompt-name names: query, passage, search_document, …",
+  ),
   task: kind("the same, as Jina's clients say it: retrieval.query, retrieval.passage, text-matching, …"),
   task_type: kind("the same, as Nomic's and Google's clients say it: search_query, RETRIEVAL_DOCUMENT, …"),
   taskType: kind("the same"),

@@ -32,7 +32,8 @@ const usualHeaders = "authorization, api-key, content-type, x-latency-budget, x-
 /** Names of headers in a list. OpenAI's client sends more than a dozen of its own. */
 const headerNames = /^[a-z0-9_-]{1,64}( ?, ?[a-z0-9_-]{1,64}){0,63}$/i;
 /** Headers of answers that pages may read besides the common ones. */
-const exposedHeaders = "retry-after, x-request-id, x-truncated-inputs, traceresponse";
+const exposedHeaders =
+  "retry-after, x-request-id, x-truncated-inputs, x-prompt-name, x-thormesh-served-by, traceresponse";
 
 /** Web pages of other origins that may use an API, and what their browsers are told. */
 export class CrossOriginAccess {
