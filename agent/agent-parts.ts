@@ -27,7 +27,9 @@ import { createOverloadCheck } from "./capacity/overload-check.ts";
 import type { AgentConfig } from "./config.ts";
 import type { DeviceIdentity } from "./enrolment/device-identity.ts";
 import { anyOrders, createFleetOrders } from "./enrolment/fleet-orders.ts";
+import { identityHealth } from "./enrolment/identity-health.ts";
 import { ordersHealth } from "./enrolment/orders-health.ts";
+import { Renewal } from "./enrolment/renewal.ts";
 import { FleetMember } from "./fleet-member.ts";
 import type { AgentIdentity } from "./identity.ts";
 import { createDesiredDocument } from "./mesh/desired-document.ts";
@@ -171,6 +173,15 @@ export function createAgentParts(given: {
           ...{ fleet, authority: joined.authority, nowMs },
           memory: createStoredText(database, "orders", storage),
         });
+  const renewal =
+    joined === null
+      ? null
+      : new Renewal({
+          ...{ stateDir, identity: joined, log },
+          // The first use of the new certificate ends the old one.
+          onRenewed: () => broker.renew("the certificate was renewed"),
+          nowMs: Date.now,
+        });
   const membership = createMembership({
     configuredRole: config.role,
     document: createDesiredDocument(database, nowMs, log, storage, joined !== null),
@@ -265,7 +276,9 @@ export function createAgentParts(given: {
     extraChecks: () => ({
       power: power.health(),
       broker: brokerHealth(broker, refused()),
-      ...(joined === null ? {} : { orders: ordersHealth(orders) }),
+      ...(renewal === null
+        ? {}
+        : { identity: identityHealth(renewal.identity, renewal.problem, Date.now()), orders: ordersHealth(orders) }),
       processes: describeHungProcesses(hung),
       open_files: openFiles.check(),
       storage: withDamage(storage.check(), recentDamage(statePath, nowMs())),
@@ -293,12 +306,16 @@ export function createAgentParts(given: {
       clientId: agentClientId(fleet, agentId),
       credentials: createBrokerCredentials({
         broker: config.broker,
+        joined: () => renewal?.identity ?? null,
         fleet,
         agentId,
         environment: process.env,
         counted: createCountedLog(log, Date.now),
       }),
-      refusedAdvice: `its controller's "thormesh controller secret ${agentId}" prints its broker password`,
+      refusedAdvice:
+        joined === null
+          ? `its controller's "thormesh controller secret ${agentId}" prints its broker password`
+          : `"thormesh agents list" at the controller shows whether ${agentId} was revoked; a device that is to come back joins again with a new token`,
       takenOverAdvice: `two agents use the id ${agentId}: give one of them another`,
       echoTopic: agentTopic(fleet, agentId, "presence"),
       keepAliveS: config.broker.keepAliveS,
@@ -368,6 +385,6 @@ export function createAgentParts(given: {
   return {
     ...{ state, storage, outbox, power, membership, serving, tracing, broker },
     ...{ cycle, member, forecaster, nightTraining, capacity, estimates },
-    ...{ utilization, beats, openFiles },
+    ...{ utilization, beats, openFiles, renewal },
   };
 }

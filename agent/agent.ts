@@ -77,6 +77,8 @@ export class Agent {
     await forecaster.start();
     cycle.recover();
     member.start();
+    // A device that slept through the end of its certificate gets the next one before it connects.
+    void parts.renewal?.evaluate();
     await broker.start();
     this.#schedule(parts);
     const { url, grpcAddress: grpc } = serving;
@@ -111,7 +113,7 @@ export class Agent {
     this.#log.info("stopped");
   }
 
-  #schedule({ member, nightTraining, capacity, estimates, utilization, beats, openFiles }: AgentParts): void {
+  #schedule({ member, nightTraining, capacity, estimates, utilization, beats, openFiles, renewal }: AgentParts): void {
     const clock = this.#clock;
     const onError = (what: string) => (error: unknown) =>
       this.#log.error({ err: describeError(error) }, `${what} failed`);
@@ -134,6 +136,8 @@ export class Agent {
         onError("beats"),
       ),
       runPeriodically(systemClock, openFilesPeriodMs, () => openFiles.look(), onError("counting open files")),
+      // Certificates know the machine's clock alone.
+      runPeriodically(systemClock, minuteMs, async () => renewal?.evaluate(), onError("renewing the certificate")),
       runPeriodically(systemClock, minuteMs, () => estimates.save(), onError("storing the capacity")),
       runPeriodically(clock, powerPeriodMs, () => member.evaluateSleep(), onError("sleeping and waking")),
       runPeriodically(

@@ -5,14 +5,20 @@ import type { CountedLog } from "#platform/log.ts";
 import { agentSecret, parseBrokerKey, sharedKeyPath } from "#protocol/broker-secret.ts";
 import type { BrokerCredentials } from "#protocol/mqtt-broker.ts";
 import type { AgentConfig } from "./config.ts";
+import { brokerTls } from "./enrolment/broker-tls.ts";
+import type { DeviceIdentity } from "./enrolment/device-identity.ts";
 
 export interface BrokerCredentialsParts {
   readonly broker: Pick<AgentConfig["broker"], "url" | "username" | "password" | "passwordFile" | "keyFile">;
+  /** Identity of a device that has joined a fleet, as it is now; default: it has not. */
+  readonly joined?: () => DeviceIdentity | null;
   readonly fleet: string;
   readonly agentId: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly counted: CountedLog;
 }
+
+const isEncrypted = (url: string) => /^(mqtts|ssl|wss):/.test(url);
 
 /** Returns the path of the key that a controller on this machine writes; null for a broker elsewhere. */
 function localKeyPath(url: string, environment: BrokerCredentialsParts["environment"]): string | null {
@@ -36,7 +42,7 @@ export function createBrokerCredentials(parts: BrokerCredentialsParts): () => Br
     counted.note("the broker's key file does not contain a key", { path });
     return {};
   };
-  return () => {
+  const logIn = (): BrokerCredentials => {
     const username = broker.username ?? agentId;
     try {
       if (broker.password !== null) return { username, password: broker.password };
@@ -54,5 +60,11 @@ export function createBrokerCredentials(parts: BrokerCredentialsParts): () => Br
       counted.note("the broker password can't be used", { err: describeError(error) });
       return {};
     }
+  };
+  return () => {
+    const identity = parts.joined?.() ?? null;
+    if (identity === null || !isEncrypted(broker.url)) return logIn();
+    const isConfigured = broker.username !== null || broker.password !== null || broker.passwordFile !== null;
+    return { ...(isConfigured ? logIn() : {}), tls: brokerTls(identity) };
   };
 }

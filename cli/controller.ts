@@ -31,6 +31,10 @@ export const controllerCommand: Command = {
     fleet: { value: "NAME", help: "name of the fleet (default: default)" },
     listen: { value: "HOST:PORT", help: "HTTP address (default: 127.0.0.1:7070)" },
     "broker-port": { value: "PORT", help: "port of the embedded MQTT broker (default: 1883)" },
+    "broker-tls": {
+      value: "HOST:PORT",
+      help: "encrypted listener of the embedded broker, for devices that have joined",
+    },
     "broker-url": { value: "URL", help: "use this external MQTT broker instead of the embedded one" },
     "state-dir": { value: "DIR", help: "directory for records and decisions" },
     "log-level": { value: "LEVEL", help: "silent, error, warn, info or debug" },
@@ -48,6 +52,7 @@ export const controllerCommand: Command = {
     const listen = optionalString(values, "listen");
     const file = path === undefined ? {} : await readOwnConfigFile(path);
     const brokerUrl = optionalString(values, "broker-url");
+    const brokerTls = optionalString(values, "broker-tls");
     const isElsewhere = brokerUrl !== undefined || hasBrokerElsewhere(file);
     const accepted = acceptedApiKeysFromEnvironment(process.env, Object(Object(file).api).apiKeys);
     const input = mergeConfig(file, {
@@ -61,6 +66,7 @@ export const controllerCommand: Command = {
       },
       broker: {
         port: optionalNumber(values, "broker-port", { min: 0, max: 65_535, integer: true }),
+        ...(brokerTls === undefined ? {} : { tls: parseListen(brokerTls, "--broker-tls") }),
         url: brokerUrl,
         // With the embedded broker this password is the agent's, whose unit may read the same environment file.
         password: isElsewhere ? secretFromEnvironment(process.env, "THORMESH_MQTT_PASSWORD") : undefined,

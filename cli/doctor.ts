@@ -1,5 +1,7 @@
 import { hostname } from "node:os";
 import { parseAgentConfig } from "#agent/check-config.ts";
+import { adoptIdentity } from "#agent/enrolment/adopt-identity.ts";
+import { readIdentity } from "#agent/enrolment/device-identity.ts";
 import { agentIdFromHostname } from "#agent/identity.ts";
 import { cleanText } from "#platform/clean-text.ts";
 import { closeNewFiles } from "#platform/files/close-to-others.ts";
@@ -11,6 +13,7 @@ import { type Command, optionalString } from "#platform/terminal/command.ts";
 import type { CheckResult } from "#tools/doctor/check.ts";
 import { checkBoard } from "#tools/doctor/check-board.ts";
 import { checkBroker } from "#tools/doctor/check-broker.ts";
+import { checkIdentity } from "#tools/doctor/check-identity.ts";
 import { checkListen } from "#tools/doctor/check-network.ts";
 import { checkProfile } from "#tools/doctor/check-profile.ts";
 import { checkEmbedding, checkForecast, checkStateDirectory } from "#tools/doctor/check-program.ts";
@@ -41,11 +44,13 @@ export const doctorCommand: Command = {
     const read = process.geteuid?.() === 0 ? readOwnConfigFile : readConfigFile;
     const file = path === undefined ? {} : await read(path);
     const password = secretFromEnvironment(process.env, "THORMESH_MQTT_PASSWORD");
-    const config = parseAgentConfig(mergeConfig(file, { broker: { password } }), path ?? "the defaults");
+    const configured = parseAgentConfig(mergeConfig(file, { broker: { password } }), path ?? "the defaults");
+    const stateDir = configured.stateDir ?? defaultStateDir("agent", process.env);
+    const joined = readIdentity(stateDir);
+    const config = adoptIdentity(configured, joined);
     // The checks report what they find: the log would repeat it.
     const log = createLogger("doctor", "silent");
     const { serving, forecast } = config;
-    const stateDir = config.stateDir ?? defaultStateDir("agent", process.env);
     const board = await checkBoard(config.power, log);
     const results: CheckResult[] = [
       ...board,
@@ -56,11 +61,16 @@ export const doctorCommand: Command = {
       await checkEmbedding(serving, log),
       await checkForecast(forecast.modelDir, forecast.timeoutMs, log),
       await checkListen(serving.host, serving.port, serving.apiKeys.length > 0),
-      await checkBroker(config.broker, {
-        fleet: config.fleet,
-        agentId: config.id ?? agentIdFromHostname(hostname()),
-        environment: process.env,
-      }),
+      ...(joined === null ? [] : [checkIdentity(joined, Date.now())]),
+      await checkBroker(
+        config.broker,
+        {
+          fleet: config.fleet,
+          agentId: config.id ?? agentIdFromHostname(hostname()),
+          environment: process.env,
+        },
+        joined,
+      ),
     ];
     const failed = results.filter(({ status }) => status === "failed").length;
     if (values["json"] === true) console.log(JSON.stringify({ ok: failed === 0, checks: results }, null, 2));

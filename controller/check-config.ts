@@ -6,6 +6,7 @@ import {
   withoutUserInfo,
 } from "#platform/fetch/split-credentials.ts";
 import { invalidInput, parseConfig } from "#platform/files/read-config.ts";
+import { parseTime } from "#platform/parse-time.ts";
 import { ControllerConfig } from "./config.ts";
 import { readZone } from "./cost/window/local-time.ts";
 import { checkCapacityConfig } from "./scaling/actuators/capacity-config.ts";
@@ -14,7 +15,7 @@ import { checkCloudConfig } from "./scaling/apply-plan/cloud-config.ts";
 /** Addresses whose user and password are split off. */
 const takenApart = ["broker.url", "scaling.capacity.webhooks.*.url"];
 
-type CheckedParts = Pick<ControllerConfig, "scaling" | "forecast" | "broker" | "cost">;
+type CheckedParts = Pick<ControllerConfig, "scaling" | "forecast" | "broker" | "cost" | "identity">;
 
 /** Refuses one login for all at the embedded broker: each agent could then act as the others and as the controller. */
 function checkBrokerConfig(broker: ControllerConfig["broker"] | undefined): string[] {
@@ -30,7 +31,8 @@ function checkBrokerConfig(broker: ControllerConfig["broker"] | undefined): stri
 
 /** Lists what is wrong with a controller's configuration beyond its schema, one line a mistake, path first. */
 function checkControllerConfig(config: CheckedParts): string[] {
-  const { scaling, forecast, broker, cost } = config;
+  const { scaling, forecast, broker, cost, identity } = config;
+  const { passwordsUntil } = identity;
   const { capacity, cloud, minReplicas, maxReplicas } = scaling;
   const switched = new Set([
     ...capacity.process.map(({ id }) => id),
@@ -40,6 +42,9 @@ function checkControllerConfig(config: CheckedParts): string[] {
     ...userInfoMistakes(config, takenApart),
     ...brokerUrlMistakes(broker?.url, "broker.url"),
     ...checkBrokerConfig(broker).map((line) => `broker.${line}`),
+    ...(passwordsUntil === null || parseTime(passwordsUntil) !== null
+      ? []
+      : [`identity.passwordsUntil: expected a day or a time with its zone, like 2027-01-31, got "${passwordsUntil}"`]),
     ...checkForecastConfig(forecast).map((line) => `forecast.${line}`),
     ...(minReplicas > maxReplicas
       ? [`scaling.minReplicas: expected at most maxReplicas (${maxReplicas}), got ${minReplicas}`]

@@ -48,13 +48,22 @@ export const ControllerConfig = strictObject({
       port: port(1883),
       plainText: Type.Boolean({
         default: false,
-        description:
-          "let other machines reach the embedded broker, which does not encrypt: only for networks you trust",
+        description: "let other machines reach the embedded broker without encryption: only for networks you trust",
       }),
       shareKey: Type.Boolean({
         default: true,
         description: "leave the broker's key (mode 0600) where agents of the same user on this machine find it",
       }),
+      tls: strictObject(
+        {
+          host: host("address for devices that have joined"),
+          port: orNull(
+            Type.Integer({ minimum: 0, maximum: 65_535 }),
+            "port for them, with certificates on both sides; 0: any free port; null: none",
+          ),
+        },
+        { default: {}, description: "Encrypted listener of the embedded broker." },
+      ),
       limits: BrokerLimits,
       url: orNull(
         Type.String({ pattern: "^(mqtts?|tcp|ssl|wss?)://", maxLength: 2048 }),

@@ -136,9 +136,14 @@ export class Controller {
     const lease = createControllerLease(records.store, log, () => this.#replaced.resolve());
     if (!(await lease.acquire(this.#standingBy.signal))) return false;
     this.#opened.push(() => lease.release());
-    const fleetBroker = createFleetBroker({
+    const identity: FleetIdentity = await openFleetIdentity({
+      ...{ fleet: this.#config.fleet, stateDir, config: this.#config.identity, store: records.store, log },
+      brokerAddress: () => fleetBroker.addressForDevices(),
+      onRevoked: (agentId) => fleetBroker.disconnect(agentId),
+    });
+    const fleetBroker: FleetBroker = createFleetBroker({
       config: this.#config,
-      stateDir,
+      ...{ stateDir, identity },
       controllerId: await keptControllerId(stateDir, log),
       environment: process.env,
       nowMs: () => clock.nowMs(),
@@ -146,11 +151,6 @@ export class Controller {
       onReplaced: () => this.#replaced.resolve(),
     });
     if (!(await fleetBroker.awaitSole(this.#standingBy.signal))) return false;
-    const identity = await openFleetIdentity({
-      ...{ fleet: this.#config.fleet, stateDir, config: this.#config.identity, store: records.store, log },
-      brokerAddress: () => fleetBroker.addressForDevices(),
-      onRevoked: (agentId) => fleetBroker.disconnect(agentId),
-    });
     const providers = createProviders(this.#config, {
       stateDir,
       log,

@@ -11,6 +11,7 @@ import {
   type BrokerAllowance,
   type ConnectionEnd,
   MqttConnection,
+  type MqttTls,
   publishPacketBytes,
 } from "./mqtt/mqtt-connection.ts";
 import { reasonCode } from "./mqtt/mqtt-reasons.ts";
@@ -22,6 +23,8 @@ import { matchesFilter } from "./topics.ts";
 export interface BrokerCredentials {
   readonly username?: string;
   readonly password?: string;
+  /** Certificates, for addresses with TLS. */
+  readonly tls?: MqttTls;
 }
 
 export interface MqttBrokerOptions {

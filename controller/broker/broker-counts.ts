@@ -17,6 +17,8 @@ export interface BrokerCounts {
   readonly deniedSubscriptions: number;
   /** Time by which publishers were delayed. */
   readonly slowedMs: number;
+  /** Sessions that took the place of a live one of the same agent. */
+  readonly takenOver: number;
   readonly connections: number;
   readonly halfOpen: number;
   readonly retainedMessages: number;

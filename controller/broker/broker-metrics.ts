@@ -19,6 +19,11 @@ export function registerBrokerMetrics(registry: Registry, read: () => BrokerCoun
     () => byReason(read().dropped),
   );
   total("denied_subscriptions", "Subscriptions that were refused", (counts) => counts.deniedSubscriptions);
+  total(
+    "taken_over",
+    "Sessions that took the place of a live one of the same agent: many tell of two devices with one name or certificate",
+    (counts) => counts.takenOver,
+  );
   total("slowed_seconds", "Time for which clients were slowed down", (counts) => counts.slowedMs / 1000);
   registerGauges(registry, "thormesh_broker_connections", "Connections at the embedded broker", ["state"], () => {
     const { connections, halfOpen } = read();

@@ -1,5 +1,14 @@
+import type { DeviceCertificate } from "#protocol/identity/device-certificate.ts";
+
 /** Reason for which a client was refused: the labels of `thormesh_broker_refused_total`. */
-export type RefusalReason = "no-secret" | "wrong-secret" | "client-id" | "will" | "too-many" | "too-often";
+export type RefusalReason =
+  | "no-secret"
+  | "wrong-secret"
+  | "certificate"
+  | "client-id"
+  | "will"
+  | "too-many"
+  | "too-often";
 
 export interface PublishedPacket {
   readonly topic: string;
@@ -27,5 +36,11 @@ export type Admission =
 
 /** Admission of clients to the broker, with their rights. */
 export interface ClientAccess {
-  admit(client: { clientId: string; username: string | undefined; password: Uint8Array | undefined }): Admission;
+  admit(client: {
+    clientId: string;
+    username: string | undefined;
+    password: Uint8Array | undefined;
+    /** Certificate of the fleet's authority that the client has proven to be its own; null: none. */
+    certificate?: DeviceCertificate | null;
+  }): Admission;
 }

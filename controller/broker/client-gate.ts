@@ -4,6 +4,7 @@ import { cleanText } from "#platform/clean-text.ts";
 import { describeError } from "#platform/errors.ts";
 import type { CountedLog } from "#platform/log.ts";
 import type { BrokerMessage } from "#protocol/broker.ts";
+import type { DeviceCertificate } from "#protocol/identity/device-certificate.ts";
 import type { BrokerLimits } from "./broker-config.ts";
 import { type BrokerCounts, createTally, type DropReason } from "./broker-counts.ts";
 import type { ClientAccess, ClientRights, PublishedPacket, RefusalReason } from "./client-access.ts";
@@ -79,10 +80,14 @@ export class ClientGate {
   readonly #guests = new WeakMap<Client, Guest>();
   readonly #wills = new WeakMap<Client, Payload>();
   readonly #scanners = new WeakMap<Socket, PacketScanner>();
+  readonly #certificates = new WeakMap<Socket, DeviceCertificate>();
   /** Connections by the agent they speak for. */
   readonly #sockets = new Map<string, Set<Socket>>();
   readonly #refused = createTally<RefusalReason>();
   readonly #dropped = createTally<DropReason>();
+  /** Connections of agents themselves, not of their doctors. */
+  readonly #agents = new WeakSet<Socket>();
+  #takenOver = 0;
   #observers = 0;
   #deniedSubscriptions = 0;
   #slowedMs = 0;
@@ -96,15 +101,22 @@ export class ClientGate {
     });
   }
 
-  /** Takes a connection in, before aedes does; false: it was ended. */
-  take(socket: Socket): boolean {
-    if (!this.#connections.accept(socket)) return false;
+  /** Counts a connection before anything is known of it; false: it was ended. */
+  accept(socket: Socket): boolean {
+    return this.#connections.accept(socket);
+  }
+
+  /**
+   * Watches what an accepted connection sends, before aedes takes it.
+   * @param certificate proven to belong to the peer; null: it shows none
+   */
+  watch(socket: Socket, certificate: DeviceCertificate | null): void {
+    if (certificate !== null) this.#certificates.set(socket, certificate);
     const scanner = limitPackets(socket, ({ reason, detail }) => {
       this.#dropped.add(reason);
       this.#note(`an MQTT connection was closed (${reason})`, { detail, address: networkOf(socket.remoteAddress) });
     });
     this.#scanners.set(socket, scanner);
-    return true;
   }
 
   /** Hooks that aedes calls. */
@@ -175,6 +187,7 @@ export class ClientGate {
       dropped: this.#dropped.counts,
       deniedSubscriptions: this.#deniedSubscriptions,
       slowedMs: this.#slowedMs,
+      takenOver: this.#takenOver,
       connections: this.#connections.open,
       halfOpen: this.#connections.halfOpen,
       retainedMessages: retained.messages,
@@ -199,7 +212,8 @@ export class ClientGate {
   }
 
   #admit(client: Client, username?: string, password?: Buffer): { readonly rights: ClientRights } | Refusal {
-    const admission = this.#parts.access.admit({ clientId: client.id, username, password });
+    const certificate = this.#certificates.get(client.conn as Socket) ?? null;
+    const admission = this.#parts.access.admit({ clientId: client.id, username, password, certificate });
     if ("refused" in admission) return admission;
     if (admission.rights.role === "observer" && this.#observers >= maxObservers)
       return { refused: "too-many", detail: `more than ${maxObservers} observers` };
@@ -220,12 +234,16 @@ export class ClientGate {
       socket.once("close", () => {
         this.#observers -= 1;
       });
-    } else this.#rememberSocket(rights.name, socket);
+    } else this.#rememberSocket(rights, socket);
     this.#scanners.get(socket)?.admitted();
   }
 
-  #rememberSocket(agentId: string, socket: Socket): void {
+  #rememberSocket({ role, name: agentId }: ClientRights, socket: Socket): void {
     const sockets = this.#sockets.get(agentId) ?? new Set();
+    if (role === "agent") {
+      if ([...sockets].some((other) => this.#agents.has(other))) this.#takenOver += 1;
+      this.#agents.add(socket);
+    }
     this.#sockets.set(agentId, sockets.add(socket));
     socket.once("close", () => {
       sockets.delete(socket);

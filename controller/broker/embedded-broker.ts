@@ -4,12 +4,14 @@ import { describeError, ServiceError, UsageError } from "#platform/errors.ts";
 import { type CountedLog, createCountedLog, type Logger } from "#platform/log.ts";
 import type { Broker, BrokerMessage, MessageHandler } from "#protocol/broker.ts";
 import { matchesFilter } from "#protocol/topics.ts";
+import type { FleetAuthority } from "../identity/fleet-authority.ts";
 import type { BrokerLimits } from "./broker-config.ts";
 import type { BrokerCounts } from "./broker-counts.ts";
 import type { ClientAccess } from "./client-access.ts";
 import { ClientGate } from "./client-gate.ts";
 import { openAedes, readRetained } from "./open-aedes.ts";
 import { createRetainedMessages, type RetainedMessages } from "./retained-messages.ts";
+import { type DeviceListener, listenForDevices } from "./tls/device-listener.ts";
 
 export interface EmbeddedBrokerOptions {
   readonly host: string;
@@ -39,6 +41,7 @@ export class EmbeddedBroker {
   #opening: Promise<Aedes> | undefined;
   #aedes: Aedes | undefined;
   #server: Server | undefined;
+  #devices: DeviceListener | undefined;
   #connected = false;
   /** Messages are handled one after another, in the order of their arrival. */
   #handling: Promise<void> = Promise.resolve();
@@ -66,7 +69,9 @@ export class EmbeddedBroker {
     const opened = await this.#open();
     const { host, port } = this.#options;
     const listening = createServer((socket) => {
-      if (this.#gate.take(socket)) opened.handle(socket);
+      if (!this.#gate.accept(socket)) return;
+      this.#gate.watch(socket, null);
+      opened.handle(socket);
     });
     await new Promise<void>((resolve, reject) => {
       listening.once("error", (error: NodeJS.ErrnoException) => {
@@ -79,10 +84,30 @@ export class EmbeddedBroker {
     return (listening.address() as { port: number }).port;
   }
 
+  /**
+   * Opens the port for devices with certificates of the fleet's authority and resolves with it.
+   * @throws UsageError when the port is taken.
+   */
+  async listenForDevices(at: { host: string; port: number }, authority: FleetAuthority): Promise<number> {
+    const opened = await this.#open();
+    this.#devices = await listenForDevices({
+      ...at,
+      ...{ authority, handshakeMs: this.#options.limits.halfOpenMs, counted: this.#counted },
+      onConnection: (socket) => this.#gate.accept(socket),
+      onDevice: (socket, certificate) => {
+        this.#gate.watch(socket, certificate);
+        opened.handle(socket);
+      },
+    });
+    return this.#devices.port;
+  }
+
   /** Closes the port and all connections. The in-process connection must be stopped first: it would take the end of the agents' connections for the end of the agents. */
   async close(): Promise<void> {
     const closing = this.#aedes;
     const stopping = this.#server;
+    const stoppingDevices = this.#devices?.close();
+    this.#devices = undefined;
     this.#opening = undefined;
     this.#aedes = undefined;
     this.#server = undefined;
@@ -93,6 +118,7 @@ export class EmbeddedBroker {
     if (closing !== undefined) await new Promise<void>((resolve) => closing.close(() => resolve()));
     this.#gate.closeAll();
     await stopped;
+    await stoppingDevices;
   }
 
   /** Ends the sessions of an agent; a last will tells the fleet. */

@@ -20,7 +20,7 @@ import {
   controllerStateTopic,
   parseAgentTopic,
 } from "#protocol/topics.ts";
-import type { ClientAccess, ClientRights, PublishedPacket } from "./client-access.ts";
+import type { Admission, ClientAccess, ClientRights, PublishedPacket } from "./client-access.ts";
 
 /** Channels that an agent publishes on, with the max bytes of each: fewer where messages are retained or delivered to other agents. */
 const agentSays: Readonly<Partial<Record<AgentChannel, number>>> = {
@@ -128,13 +128,35 @@ function observerRights(fleet: string): ClientRights {
   };
 }
 
+/** Devices that have joined, as far as admitting them goes. */
+export interface DeviceAccess {
+  /** Reason why a certificate of the fleet's authority admits nobody any more; null: it does. */
+  refusal(agentId: string, keyHash: string): string | null;
+  /** Reason why an agent's password admits nobody; null: it does. */
+  passwordRefusal(agentId: string): string | null;
+}
+
+const anyDevices: DeviceAccess = { refusal: () => null, passwordRefusal: () => null };
+
 /**
- * Admits the agents of one fleet, each by the secret derived from the fleet's key and under its own client id, and observers. The controller
+ * Admits the agents of one fleet, each by its certificate or the secret derived from the fleet's key and under its own client id, and observers. The controller
  * itself is no client: it publishes within its process.
  */
-export function createFleetAccess(fleet: string, key: Uint8Array): ClientAccess {
+export function createFleetAccess(fleet: string, key: Uint8Array, devices: DeviceAccess = anyDevices): ClientAccess {
+  const byClientId = (clientId: string, agentId: string): Admission => {
+    if (clientId === agentClientId(fleet, agentId)) return { rights: agentRights(fleet, agentId) };
+    if (clientId === doctorClientId(fleet, agentId)) return { rights: doctorRights(fleet, agentId) };
+    return { refused: "client-id", detail: `expected client id ${agentClientId(fleet, agentId)}` };
+  };
   return {
-    admit({ clientId, username, password }) {
+    admit({ clientId, username, password, certificate = null }) {
+      if (certificate !== null) {
+        if (certificate.fleet !== fleet)
+          return { refused: "certificate", detail: `the certificate is for fleet ${certificate.fleet}` };
+        const refusal = devices.refusal(certificate.agentId, certificate.keyHash);
+        if (refusal !== null) return { refused: "certificate", detail: refusal };
+        return byClientId(clientId, certificate.agentId);
+      }
       if (username === undefined || password === undefined || password.length === 0)
         return { refused: "no-secret", detail: "expected a user name and a password" };
       const asAgent = isSecret(password, agentSecret(key, fleet, username)) && isBrokerName(username);
@@ -145,9 +167,8 @@ export function createFleetAccess(fleet: string, key: Uint8Array): ClientAccess 
           : { rights: observerRights(fleet) };
       }
       if (!asAgent) return { refused: "wrong-secret", detail: "wrong password for this agent" };
-      if (clientId === agentClientId(fleet, username)) return { rights: agentRights(fleet, username) };
-      if (clientId === doctorClientId(fleet, username)) return { rights: doctorRights(fleet, username) };
-      return { refused: "client-id", detail: `expected client id ${agentClientId(fleet, username)}` };
+      const refusal = devices.passwordRefusal(username);
+      return refusal === null ? byClientId(clientId, username) : { refused: "certificate", detail: refusal };
     },
   };
 }

@@ -8,6 +8,7 @@ import type { BrokerAddress } from "#protocol/identity/join-messages.ts";
 import { type BrokerCredentials, MqttBroker } from "#protocol/mqtt-broker.ts";
 import { controllerStateTopic } from "#protocol/topics.ts";
 import type { ControllerConfig } from "../config.ts";
+import type { FleetIdentity } from "../identity/fleet-identity.ts";
 import { awaitSoleController } from "./await-sole-controller.ts";
 import type { BrokerCounts } from "./broker-counts.ts";
 import { brokerKeyPath, keptBrokerKey, shareBrokerKey } from "./broker-key.ts";
@@ -47,6 +48,8 @@ export interface FleetBrokerParts {
   readonly stateDir: string;
   /** The same in every run: between two runs the broker keeps records for it. */
   readonly controllerId: string;
+  /** Authority and devices of the fleet. Default: no device can show a certificate. */
+  readonly identity?: Pick<FleetIdentity, "authority" | "devices">;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly nowMs: () => number;
   readonly log: Logger;
@@ -115,20 +118,24 @@ function createExternalBroker(parts: FleetBrokerParts, url: string): FleetBroker
 
 /** Makes the embedded broker, where only the controller publishes on its topics, so that no other one has to be watched for. */
 function createOwnBroker(parts: FleetBrokerParts): FleetBroker {
-  const { config, stateDir, environment, log } = parts;
-  const { host, port, embedded, plainText, shareKey, limits } = config.broker;
+  const { config, stateDir, environment, identity, log } = parts;
+  const { host, port, embedded, plainText, shareKey, tls, limits } = config.broker;
   if (!embedded) throw new UsageError("broker: expected embedded: true or a url, got neither");
   const key = keptBrokerKey(stateDir);
-  const own = new EmbeddedBroker({ host, port, limits, access: createFleetAccess(config.fleet, key) }, log);
+  const own = new EmbeddedBroker(
+    { host, port, limits, access: createFleetAccess(config.fleet, key, identity?.devices) },
+    log,
+  );
   const instanceId = crypto.randomUUID();
   const presence = new ControllerPresence({ ...parts, fleet: config.fleet, instanceId, broker: () => own.broker });
   let listeningPort = port;
+  let tlsPort: number | null = null;
   let unshare = () => {};
   return {
     broker: own.broker,
     keyFile: brokerKeyPath(stateDir),
     counts: () => own.counts(),
-    addressForDevices: () => ({ url: null, port: listeningPort, tls: false }),
+    addressForDevices: () => ({ url: null, port: tlsPort ?? listeningPort, tls: tlsPort !== null }),
     disconnect: (agentId) => own.disconnect(agentId),
     // A second controller on this machine finds the port taken.
     awaitSole: async () => true,
@@ -146,6 +153,8 @@ function createOwnBroker(parts: FleetBrokerParts): FleetBroker {
       await own.broker.start();
       try {
         listeningPort = await own.listen();
+        if (tls.port !== null && identity !== undefined)
+          tlsPort = await own.listenForDevices({ host: tls.host, port: tls.port }, identity.authority);
       } catch (error) {
         await own.broker.stop();
         await own.close();

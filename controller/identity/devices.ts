@@ -1,7 +1,7 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { keyOfRequest } from "#platform/certificates/certificate-request.ts";
 import { keyHash } from "#platform/certificates/device-key.ts";
-import { ServiceError } from "#platform/errors.ts";
+import { describeError, ServiceError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import { dayMs } from "#platform/time.ts";
 import { isIssuedBy, parseCertificate, readDeviceCertificate } from "#protocol/identity/device-certificate.ts";
@@ -28,6 +28,8 @@ const maxPending = 1_000;
 export interface DevicesParts {
   readonly fleet: string;
   readonly config: { readonly certificateDays: number; readonly renewalGraceDays: number };
+  /** End of the time in which agents may log in with passwords; null: it has none. */
+  readonly passwordsUntilMs: number | null;
   readonly authority: FleetAuthority;
   readonly store: IdentityStore;
   readonly tokens: JoinTokens;
@@ -120,11 +122,29 @@ export class Devices {
     if (device.state === "pending") return `${agentId} has not been approved`;
     if (usedKey === device.previousKeyHash) return null;
     if (usedKey !== device.keyHash) return `${agentId} has renewed its certificate: this one is an old copy`;
-    if (device.previousKeyHash !== null)
-      void this.#save({ ...device, previousKeyHash: null }).catch((error) =>
-        this.#parts.log.error({ agentId, err: String(error) }, "the end of an old certificate could not be stored"),
-      );
+    if (device.previousKeyHash !== null) this.#endPrevious(device);
     return null;
+  }
+
+  #endPrevious(device: Device): void {
+    const { agentId } = device;
+    this.#remember({ ...device, previousKeyHash: null });
+    const save = async () => {
+      const now = this.#known.get(agentId);
+      if (now !== undefined) await this.#parts.store.saveDevice(now);
+    };
+    this.#inTurn(save).catch((error) =>
+      this.#parts.log.error({ agentId, err: describeError(error) }, "the end of an old certificate can't be stored"),
+    );
+  }
+
+  /** Returns why an agent's broker password admits nobody; null: it does. */
+  passwordRefusal(agentId: string): string | null {
+    const { passwordsUntilMs, nowMs } = this.#parts;
+    if (this.#known.get(agentId)?.state === "revoked") return `${agentId} was revoked`;
+    if (passwordsUntilMs === null || nowMs() < passwordsUntilMs) return null;
+    const ended = new Date(passwordsUntilMs).toISOString();
+    return `passwords were accepted until ${ended} (identity.passwordsUntil): join with a token (thormesh token create)`;
   }
 
   async #join(signed: SignedStatement, record: RecordJoin): Promise<AnswerBody> {

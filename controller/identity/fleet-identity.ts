@@ -1,4 +1,5 @@
 import type { Logger } from "#platform/log.ts";
+import { parseTime } from "#platform/parse-time.ts";
 import type { BrokerAddress } from "#protocol/identity/join-messages.ts";
 import type { IdentityStore, KeptStore } from "../store/store.ts";
 import { Devices } from "./devices.ts";
@@ -31,7 +32,9 @@ export async function openFleetIdentity(parts: {
   const nowMs = () => Date.now();
   const authority = await openFleetAuthority(stateDir, fleet, nowMs());
   const tokens = new JoinTokens(store, authority.pin, nowMs);
-  const devices = new Devices({ ...parts, authority, tokens, nowMs });
+  const { passwordsUntil } = parts.config;
+  const passwordsUntilMs = passwordsUntil === null ? null : parseTime(passwordsUntil);
+  const devices = new Devices({ ...parts, passwordsUntilMs, authority, tokens, nowMs });
   await tokens.recover();
   await devices.recover();
   const seals = createOrderSeals({ key: authority.key, fleet, term: await beginTerm(store, nowMs()) });

@@ -1,5 +1,5 @@
-import type { Static } from "@sinclair/typebox";
-import { number } from "#platform/config-fields.ts";
+import { type Static, Type } from "@sinclair/typebox";
+import { number, orNull } from "#platform/config-fields.ts";
 import { strictObject } from "#platform/schema-parts.ts";
 
 export const IdentityConfig = strictObject(
@@ -9,6 +9,14 @@ export const IdentityConfig = strictObject(
       30,
       [0, 3650],
       "days after its end for which a certificate can still be renewed, as a device may have slept; later it has to join again",
+    ),
+    passwordsUntil: orNull(
+      Type.String({
+        pattern: "^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]{5,12}Z)?$",
+        maxLength: 32,
+        title: "a day or a time with its zone, like 2027-01-31 or 2027-01-31T12:00Z",
+      }),
+      "until then agents may log in at the embedded broker with passwords, afterwards only with certificates; null: always",
     ),
   },
   { default: {}, description: "Certificates of devices that have joined." },

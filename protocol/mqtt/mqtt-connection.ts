@@ -4,12 +4,23 @@ import type { BrokerMessage, LastWill } from "../broker.ts";
 import { type MqttAttempt, type MqttVersion, mqttVersionToText } from "./decide-mqtt-version.ts";
 import { isLoginRefused, isVersionRefused, reasonCode, reasonToText } from "./mqtt-reasons.ts";
 
+/** Certificates that a client shows, and those that it accepts; all in PEM. */
+export interface MqttTls {
+  readonly cert: string;
+  readonly key: string;
+  /** Authorities that may have signed the broker's certificate. */
+  readonly ca: string | string[];
+  /** Name that the broker's certificate must have. Default: that of the address. */
+  readonly servername?: string;
+}
+
 export interface MqttConnectionOptions {
   readonly url: string;
   readonly version: MqttVersion;
   readonly clientId: string;
   readonly username?: string;
   readonly password?: string;
+  readonly tls?: MqttTls;
   readonly will?: LastWill;
   readonly keepAliveS: number;
   /** true: the broker forgets what it held for this client id. */
@@ -82,7 +93,7 @@ export function publishPacketBytes(topic: string, payload: string): number {
 }
 
 function settingsOf(options: MqttConnectionOptions): IClientOptions {
-  const { version, clientId, keepAliveS, cleanStart, sessionKeptS, will, username, password } = options;
+  const { version, clientId, keepAliveS, cleanStart, sessionKeptS, will, username, password, tls } = options;
   const settings: IClientOptions = {
     ...{
       clientId,
@@ -95,6 +106,7 @@ function settingsOf(options: MqttConnectionOptions): IClientOptions {
     ...{ reconnectPeriod: 0, resubscribe: false, queueQoSZero: false },
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
+    ...(tls ?? {}),
   };
   if (version === 5) settings.properties = { sessionExpiryInterval: sessionKeptS };
   if (will !== undefined) settings.will = { ...will, payload: Buffer.from(will.payload), qos: 1, retain: true };

@@ -43,6 +43,7 @@ export async function startAuthority(options: { store?: Store; stateDir?: string
   const revoked: string[] = [];
   const devices = new Devices({
     ...{ fleet: "hall", config: { certificateDays: 90, renewalGraceDays: 30 }, authority, store, tokens, nowMs, log },
+    passwordsUntilMs: null,
     brokerAddress: () => ({ url: null, port: 8883, tls: true }),
     onRevoked: (agentId) => void revoked.push(agentId),
   });

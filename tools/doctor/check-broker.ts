@@ -1,5 +1,6 @@
 import { createBrokerCredentials } from "#agent/broker-credentials.ts";
 import type { AgentConfig } from "#agent/config.ts";
+import type { DeviceIdentity } from "#agent/enrolment/device-identity.ts";
 import { redactUrl } from "#platform/fetch/redact-url.ts";
 import { isLoopback } from "#platform/http/guard/listen-address.ts";
 import { createLogger } from "#platform/log.ts";
@@ -92,13 +93,18 @@ function explainFailure(problem: string, url: string, { agentId }: AskedAgent, f
 }
 
 /** Checks with the agent's own client that the broker accepts this agent and delivers its messages. */
-export async function checkBroker(config: AgentConfig["broker"], agent: AskedAgent): Promise<CheckResult> {
+export async function checkBroker(
+  config: AgentConfig["broker"],
+  agent: AskedAgent,
+  joined: DeviceIdentity | null = null,
+): Promise<CheckResult> {
   const { fleet, agentId } = agent;
   const shown = redactUrl(config.url);
   const faults: string[] = [];
   const credentials = createBrokerCredentials({
     ...agent,
     broker: config,
+    joined: () => joined,
     counted: { note: (kind, details) => void faults.push(`${kind}: ${details["err"] ?? details["path"]}`) },
   });
   const { url } = config;
