@@ -40,3 +40,11 @@ declare module "*.yaml" {
   const text: string;
   export = text;
 }
+// mqtt-packet has no types for its tables: words by reason code.
+declare module "mqtt-packet/constants.js" {
+  const tables: Record<
+    "MQTT5_PUBACK_PUBREC_CODES" | "MQTT5_SUBACK_CODES" | "MQTT5_UNSUBACK_CODES" | "MQTT5_DISCONNECT_CODES",
+    Record<number, string>
+  >;
+  export = tables;
+}

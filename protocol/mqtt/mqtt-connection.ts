@@ -1,6 +1,7 @@
 import { connect, type IClientOptions, type IConnackPacket, type IPublishPacket, type MqttClient } from "mqtt";
 import { describeError } from "#platform/errors.ts";
 import type { BrokerMessage, LastWill } from "../broker.ts";
+import { acceptReasonCodes } from "./accept-reason-codes.ts";
 import { type MqttAttempt, type MqttVersion, mqttVersionToText } from "./decide-mqtt-version.ts";
 import { isLoginRefused, isVersionRefused, reasonCode, reasonToText } from "./mqtt-reasons.ts";
 
@@ -112,6 +113,8 @@ function settingsOf(options: MqttConnectionOptions): IClientOptions {
   if (will !== undefined) settings.will = { ...will, payload: Buffer.from(will.payload), qos: 1, retain: true };
   return settings;
 }
+
+acceptReasonCodes();
 
 /** One connection to a broker over mqtt.js, in one version of MQTT, from CONNECT to its end. */
 export class MqttConnection {

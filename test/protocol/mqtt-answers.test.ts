@@ -127,6 +127,38 @@ describe("reason codes", () => {
     expect(subject.refused.map(({ topic }) => topic)).toEqual(["no/a", "no/b"]);
   });
 
+  test("a message above Mosquitto's message_size_limit is named by its topic, and the connection stays", async () => {
+    const { url } = await mosquitto(undefined, ["message_size_limit 20"]);
+    const subject = await connected(url);
+    expect(await failure(subject.publish("t/data", "x".repeat(21), plain))).toEqual({
+      code: "FORBIDDEN",
+      message: "the broker does not take what is published on t/data: Packet too large (0x95)",
+    });
+    expect([subject.connected, subject.problem]).toEqual([true, null]);
+    await subject.publish("t/data", "x".repeat(20), plain);
+    expect(subject.refused).toEqual([]);
+  });
+
+  test.each([0x80, 0x81, 0x88, 0x95, 0x96, 0x9f, 0xa2])("a failure of any code (%d) is an answer", async (code) => {
+    const broker = await scripted((turn) => {
+      const { packet, send } = turn;
+      if (packet.cmd === "publish" && packet.topic === "t/data")
+        send({ cmd: "puback", messageId: packet.messageId ?? 0, reasonCode: code });
+      else if (packet.cmd === "subscribe")
+        send({ cmd: "suback", messageId: packet.messageId ?? 0, granted: packet.subscriptions.map(() => code) });
+      else answerUsually(turn);
+    });
+    const subject = await connected(broker.url);
+    subject.subscribe("t/read", () => undefined);
+    expect((await failure(subject.publish("t/data", "x", plain)))?.code).toBe("FORBIDDEN");
+    await eventually(
+      () => subject.refused,
+      ({ length }) => length === 2,
+    );
+    expect(subject.refused.map(({ topic }) => topic).toSorted()).toEqual(["t/data", "t/read"]);
+    expect([subject.connected, broker.versions]).toEqual([true, [5]]);
+  });
+
   test.each([5, 4])("one refused subscription leaves the others in force (MQTT version %d)", async (version) => {
     const broker = await scripted((turn) => {
       const { packet, connect, send } = turn;
