@@ -283,8 +283,7 @@ export function createAgentParts(given: {
       open_files: openFiles.check(),
       storage: withDamage(storage.check(), recentDamage(statePath, nowMs())),
     }),
-    mesh,
-    access,
+    ...{ mesh, access, agentId },
     extraRoutes: agentRoutes({
       ...{ mesh, accuracyOf, status },
       training: () => nightTraining,

@@ -7,6 +7,7 @@ import { describeError } from "#platform/errors.ts";
 import { registerTotal } from "#platform/fetch/scraped-metrics.ts";
 import type { Logger } from "#platform/log.ts";
 import { dayMs } from "#platform/time.ts";
+import { TenantShares } from "./access/tenant-shares.ts";
 import { agentView, countAgents } from "./api/agent-views.ts";
 import { forecastPeakQps } from "./api/fleet-routes.ts";
 import { AuditLog } from "./audit/audit-log.ts";
@@ -15,7 +16,7 @@ import type { FleetBroker } from "./broker/fleet-broker.ts";
 import type { ControllerConfig } from "./config.ts";
 import type { ControllerLease } from "./controller-lease.ts";
 import { pricesOf } from "./cost/price-minute.ts";
-import { type AgentState, availabilityOf } from "./fleet/agent-state.ts";
+import { type AgentState, availabilityOf, ownRoleOf } from "./fleet/agent-state.ts";
 import { createDesiredDocuments } from "./fleet/desired-documents.ts";
 import { createFleet, liveQps } from "./fleet/fleet.ts";
 import { Ingest } from "./fleet/ingest.ts";
@@ -72,6 +73,9 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
   });
 
   const registry = new Registry();
+  const tenantShares = new TenantShares(
+    () => fleet.agents().filter((agent) => !isLeaving(agent) && ownRoleOf(agent) === "active").length,
+  );
   const audit = new AuditLog({ store, nowMs, log });
   registerTotal(registry, "thormesh_audit_failures_total", "Audit entries that could not be written", () =>
     audit.failures(),
@@ -138,6 +142,7 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
     listeningSinceMs: () => listeningSinceMs,
     onRetired(agentId) {
       ingest.forget(agentId);
+      tenantShares.forget(agentId);
       metrics.forget(agentId);
     },
     nowMs,
@@ -156,7 +161,10 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
     nowMs,
     log,
     onMessage: metrics.message,
-    onMinute: (data, agent) => metrics.minute(data, pricesOf(agent.birth, prices)),
+    onMinute(data, agent) {
+      tenantShares.add(data);
+      metrics.minute(data, pricesOf(agent.birth, prices));
+    },
     onBeat(agent) {
       if (newestShowsTrouble(agent, config.slo, nowMs())) void urgent.ask();
     },
@@ -164,6 +172,7 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
       const { agentId, presence } = after;
       if (isLeaving(before) && !isLeaving(after)) log.info({ agentId, url: presence?.url }, "an agent is online");
       if (isLeaving(before) || !isLeaving(after)) return;
+      tenantShares.forget(agentId);
       if (presence?.status === "online") log.info({ agentId }, "an agent is draining");
       else log.warn({ agentId }, "an agent is offline");
       void decide();
@@ -179,6 +188,7 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
       prices,
       registry,
       audit,
+      tenantShares,
       policy,
       machines,
       freeze,

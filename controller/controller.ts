@@ -230,7 +230,7 @@ export class Controller {
     registerTotal(registry, "thormesh_wrong_api_keys_total", "Requests with a wrong API key", authenticator.wrongKeys);
     const publisher = new AccessPublisher({
       ...{ ...access, fleetName, broker, store, nowMs, log },
-      seals: identity.seals,
+      ...{ seals: identity.seals, shares: assembly.tenantShares },
     });
     broker.onConnection((connected) => void (connected && publisher.publish(true)));
     const app = createHttpApp({

@@ -6,6 +6,7 @@ import { registerTotal } from "#platform/fetch/scraped-metrics.ts";
 import { createHttpApp, type HttpApp } from "#platform/http/create-http-app.ts";
 import { type Authenticator, createAuthenticator, type IssuedKeys } from "#platform/http/guard/authenticate.ts";
 import { assertListenAllowed } from "#platform/http/guard/listen-address.ts";
+import { callerOf } from "#platform/http/guard/request-caller.ts";
 import { neededRole } from "#platform/http/guard/roles.ts";
 import { type HttpServer, serveHttp } from "#platform/http/serve-http.ts";
 import type { TenantAccess } from "#protocol/messages.ts";
@@ -15,7 +16,6 @@ import { withLatencyBudgets } from "./admission/latency-budgets.ts";
 import { createReranker } from "./admission/rerank-texts.ts";
 import { ResultCache } from "./admission/result-cache.ts";
 import { createTenantWeights } from "./admission/tenant.ts";
-import { withTenantModels } from "./admission/tenant-models.ts";
 import { createGpuMonitor, type GpuMonitor } from "./gpu/gpu-monitor.ts";
 import { type GrpcApi, openGrpc } from "./grpc/open-grpc.ts";
 import { azureRoutes } from "./http/azure-routes.ts";
@@ -36,6 +36,8 @@ import type { HealthCheck, RoleView, TrafficSink } from "./ports.ts";
 import { createModelPool, type PoolOptions } from "./residency/create-model-pool.ts";
 import type { ListedModel, ModelPool } from "./residency/model-pool.ts";
 import { createServingMetrics, type ServingMetrics } from "./serving-metrics.ts";
+import { TenantLimits } from "./tenants/tenant-limits.ts";
+import { withTenantModels } from "./tenants/tenant-models.ts";
 import { traceHttp } from "./tracing/trace-http.ts";
 import type { Tracing } from "./tracing/tracing.ts";
 
@@ -52,6 +54,8 @@ export interface ServingOptions extends PoolOptions {
   readonly extraChecks?: () => Readonly<Record<string, HealthCheck>>;
   /** More routes under the same address, key and error shapes. */
   readonly extraRoutes?: readonly AnyElysia[];
+  /** By which the controller divides limits. Default: none. */
+  readonly agentId?: string;
   /** Tenants and keys that the controller told of. Default: none. */
   readonly access?: IssuedKeys & { tenant(name: string): TenantAccess | undefined };
   /** Answers requests here or elsewhere. Default: here. */
@@ -132,8 +136,13 @@ export class Serving {
     });
     const { mesh } = this.#options;
     const { access } = this.#options;
-    const embedder = withTenantModels(withLatencyBudgets(mesh?.route(home) ?? home, config), {
-      tenant: (name) => access?.tenant(name),
+    const tenant = (name: string) => access?.tenant(name);
+    const limits = new TenantLimits({
+      ...{ tenant, agentId: this.#options.agentId ?? "", nowMs: () => performance.now() },
+      recordRefused: (request, error, startedMs) => home.recordRefused(request, error, startedMs),
+    });
+    const embedder = withTenantModels(limits.before(withLatencyBudgets(mesh?.route(home) ?? home, config)), {
+      tenant,
       idOf: (name) => home.model(name)?.id ?? null,
     });
     this.#embedder = embedder;
@@ -144,7 +153,7 @@ export class Serving {
     });
     registerTotal(registry, "thormesh_wrong_api_keys_total", "Requests with a wrong API key", authenticator.wrongKeys);
     const state = this.#createState();
-    this.#server = this.#serveHttp(pool, embedder, authenticator, state, mesh?.routes(home) ?? []);
+    this.#server = this.#serveHttp(pool, embedder, authenticator, state, mesh?.routes(home) ?? [], limits);
     const about =
       started === null
         ? { model: noModel }
@@ -299,6 +308,7 @@ export class Serving {
     authenticator: Authenticator,
     state: ServingState,
     meshRoutes: readonly AnyElysia[],
+    limits: Pick<TenantLimits, "headersOf">,
   ): HttpServer {
     const { config, log, clock, version, metrics, tracing, extraRoutes = [] } = this.#options;
     const { host, port, maxBodyBytes } = config;
@@ -362,7 +372,16 @@ export class Serving {
     const { mesh } = this.#options;
     const told =
       mesh === undefined ? app : { ...app, fetch: withHeaders(app, (request) => mesh.answerHeaders(request)) };
-    const handler = tracing === undefined ? told : traceHttp(told, tracing);
+    // A tenant with limits is told them with every answer.
+    const limited = {
+      ...told,
+      answerHeaders(request: Request) {
+        const tenant = callerOf(request)?.tenant ?? null;
+        const headers = told.answerHeaders(request);
+        return tenant === null ? headers : { ...headers, ...limits.headersOf(tenant) };
+      },
+    };
+    const handler = tracing === undefined ? limited : traceHttp(limited, tracing);
     return serveHttp(handler, { host, port, maxBodyBytes, errorStyleOf, log });
   }
 }

@@ -1,9 +1,15 @@
 import type { Tenant } from "#controller/store/store.ts";
 import { cleanText } from "#platform/clean-text.ts";
 import { UsageError } from "#platform/errors.ts";
-import { type Command, type OptionValues, optionalString, unexpectedWord } from "#platform/terminal/command.ts";
+import {
+  type Command,
+  type OptionValues,
+  optionalNumber,
+  optionalString,
+  unexpectedWord,
+} from "#platform/terminal/command.ts";
 import { formatTable } from "#platform/terminal/format-table.ts";
-import { TenantName } from "#protocol/bounds.ts";
+import { bounds, TenantName } from "#protocol/bounds.ts";
 import { askController, controllerUrlOption } from "../run/ask-controller.ts";
 import { reasonOf, reasonOption } from "./with-controller-store.ts";
 
@@ -22,7 +28,15 @@ function namesOf(values: OptionValues, option: string): string[] | null | undefi
 
 function settingsOf(values: OptionValues) {
   const costCentre = optionalString(values, "cost-centre");
+  const perMinute = (kind: string) => {
+    const option = `${kind}-per-minute`;
+    if (values[option] === "any") return null;
+    return optionalNumber(values, option, { min: 0, max: bounds.tokens, integer: true });
+  };
   const given = {
+    requestsPerMinute: perMinute("requests"),
+    textsPerMinute: perMinute("texts"),
+    tokensPerMinute: perMinute("tokens"),
     models: namesOf(values, "models"),
     regions: namesOf(values, "regions"),
     costCentre: costCentre === "" ? null : costCentre,
@@ -33,10 +47,15 @@ function settingsOf(values: OptionValues) {
 export function tenantsToText(tenants: readonly Tenant[]): string {
   if (tenants.length === 0) return "there are no tenants";
   const shown = (names: readonly string[] | null) => (names === null ? "any" : cleanText(names.join(", ")));
-  const rows = tenants.map(({ id, settings: { suspended, models, regions, costCentre } }) => [
-    ...[id, suspended ? "suspended" : "active", shown(models), shown(regions), cleanText(costCentre ?? "-")],
+  const rows = tenants.map(({ id, settings: { suspended, models, regions, costCentre, ...limits } }) => [
+    ...[id, suspended ? "suspended" : "active", shown(models), shown(regions)],
+    ...[limits.requestsPerMinute, limits.textsPerMinute, limits.tokensPerMinute].map((limit) => String(limit ?? "any")),
+    cleanText(costCentre ?? "-"),
   ]);
-  return formatTable(["TENANT", "STATE", "MODELS", "REGIONS", "COST CENTRE"], rows);
+  return formatTable(
+    ["TENANT", "STATE", "MODELS", "REGIONS", "REQUESTS/MIN", "TEXTS/MIN", "TOKENS/MIN", "COST CENTRE"],
+    rows,
+  );
 }
 
 function onlyId(words: readonly string[]): string {
@@ -47,7 +66,8 @@ function onlyId(words: readonly string[]): string {
 }
 
 async function change(values: OptionValues, id: string, body: object): Promise<number> {
-  if (Object.keys(body).length === 0) throw new UsageError("expected --models, --regions or --cost-centre");
+  if (Object.keys(body).length === 0)
+    throw new UsageError("expected something to change: --models, --regions, --cost-centre or a limit");
   const { tenant } = (await askController(values, `${path}/${id}`, { method: "PATCH", body, ...reasonOf(values) })) as {
     readonly tenant: Tenant;
   };
@@ -70,13 +90,21 @@ async function list(values: OptionValues): Promise<number> {
   return 0;
 }
 
+const perMinuteOptions = Object.fromEntries(
+  ["requests", "texts", "tokens"].map((kind) => [
+    `${kind}-per-minute`,
+    { value: "N", help: `${kind} a minute at all agents together; any: no limit` },
+  ]),
+);
+
 export const tenantsCommand: Command = {
   summary: "make, change, suspend and delete a fleet's tenants",
   usage:
-    "create TENANT [--models A,B] [--regions A,B] [--cost-centre TEXT]\n       thormesh tenants update TENANT [--models A,B|any] [--regions A,B|any] [--cost-centre TEXT]\n       thormesh tenants suspend|resume|delete TENANT\n       thormesh tenants list\n       each with [--url URL] [--reason TEXT] [--json]",
+    "create|update TENANT [--models A,B|any] [--regions A,B|any] [--cost-centre TEXT]\n         [--requests-per-minute N|any] [--texts-per-minute N|any] [--tokens-per-minute N|any]\n       thormesh tenants suspend|resume|delete TENANT\n       thormesh tenants list\n       each with [--url URL] [--reason TEXT] [--json]",
   options: {
     models: { value: "NAMES", help: "ids of the models that it may use, with commas between them; any: all" },
     regions: { value: "NAMES", help: "regions in which its texts may be computed; any: all" },
+    ...perMinuteOptions,
     "cost-centre": { value: "TEXT", help: "where its costs belong, for reports" },
     ...controllerUrlOption,
     ...reasonOption,
@@ -84,7 +112,7 @@ export const tenantsCommand: Command = {
   },
   async run(values, [action, ...rest]) {
     if (action !== "create" && action !== "update")
-      for (const name of ["models", "regions", "cost-centre"])
+      for (const name of ["models", "regions", "cost-centre", ...Object.keys(perMinuteOptions)])
         if (name in values) throw new UsageError(`--${name} is for create and update, not for ${action ?? "nothing"}`);
     switch (action) {
       case "create":

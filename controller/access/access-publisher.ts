@@ -4,11 +4,12 @@ import type { Logger } from "#platform/log.ts";
 import { TimeMs } from "#protocol/bounds.ts";
 import type { Broker } from "#protocol/broker.ts";
 import { encodeMessage, maxMessageBytes } from "#protocol/codec.ts";
-import { accessLimits, FleetAccess } from "#protocol/messages.ts";
+import { accessLimits, FleetAccess, type TenantAccess } from "#protocol/messages.ts";
 import { controllerAccessTopic } from "#protocol/topics.ts";
 import { documentValidMs, noSeals, type OrderSeals } from "../identity/order-seals.ts";
-import type { KeptStore } from "../store/store.ts";
+import type { KeptStore, Tenant } from "../store/store.ts";
 import type { KeyRing } from "./key-ring.ts";
+import type { TenantShares } from "./tenant-shares.ts";
 import type { Tenants } from "./tenants.ts";
 
 export interface AccessPublisherParts {
@@ -17,6 +18,7 @@ export interface AccessPublisherParts {
   readonly tenants: Pick<Tenants, "list">;
   readonly broker: Pick<Broker, "publish" | "connected">;
   readonly store: KeptStore;
+  readonly shares: Pick<TenantShares, "of">;
   readonly seals?: OrderSeals;
   readonly nowMs: () => number;
   readonly log: Logger;
@@ -41,15 +43,25 @@ export class AccessPublisher {
 
   #content(): Pick<FleetAccess, "tenants" | "keys"> {
     return {
-      tenants: this.#parts.tenants.list().map(({ id, settings: { suspended, models, regions } }) => ({
-        tenant: id,
-        suspended,
-        models: models as string[] | null,
-        regions: regions as string[] | null,
-      })),
+      tenants: this.#parts.tenants.list().map((tenant) => this.#told(tenant)),
       keys: this.#parts.keys
         .ofTenants()
         .map(({ id, hash, tenant, expiresAtMs }) => ({ id, hash, tenant, expiresAtMs })),
+    };
+  }
+
+  #told({ id, settings }: Tenant): TenantAccess {
+    const { suspended, models, regions, requestsPerMinute, textsPerMinute, tokensPerMinute } = settings;
+    const limits = {
+      requests: requestsPerMinute ?? null,
+      texts: textsPerMinute ?? null,
+      tokens: tokensPerMinute ?? null,
+    };
+    const isLimited = Object.values(limits).some((limit) => limit !== null);
+    const { shares, otherShare } = this.#parts.shares.of(id);
+    return {
+      ...{ tenant: id, suspended, models: models as string[] | null, regions: regions as string[] | null },
+      ...(isLimited ? { limits, shares: [...shares], otherShare } : {}),
     };
   }
 

@@ -74,12 +74,23 @@ export const ApiKeyRow = strictObject({
 });
 export type ApiKeyRow = Static<typeof ApiKeyRow>;
 
+const perMinute = (what: string) =>
+  Type.Optional(
+    orNull(
+      Type.Integer({ minimum: 0, maximum: bounds.tokens }),
+      `${what} a minute at all agents together; null or absent: any number`,
+    ),
+  );
+
 /** Settings of a tenant that can be changed. */
 export const TenantSettings = strictObject({
   suspended: Type.Boolean({ description: "true: its requests are refused" }),
   models: tenantModels,
   regions: tenantRegions,
   costCentre: orNull(text(128), "where its costs belong, for reports; null: not told"),
+  requestsPerMinute: perMinute("requests"),
+  textsPerMinute: perMinute("texts"),
+  tokensPerMinute: perMinute("tokens"),
 });
 export type TenantSettings = Static<typeof TenantSettings>;
 

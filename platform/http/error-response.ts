@@ -14,6 +14,7 @@ function openAiType(httpStatus: number): string {
 /** OpenAI's names of errors that are not our code in lower case. */
 const openAiCodes: Partial<Record<ErrorCode, string>> = {
   UNAUTHORIZED: "invalid_api_key",
+  RATE_LIMITED: "rate_limit_exceeded",
   TOO_MANY_REQUESTS: "rate_limit_exceeded",
 };
 

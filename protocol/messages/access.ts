@@ -1,17 +1,19 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { orNull, strict } from "#platform/schema-parts.ts";
-import { TenantName, TimeMs } from "../bounds.ts";
-import { described, envelope } from "./fields.ts";
+import { bounds, Identifier, TenantName, TimeMs } from "../bounds.ts";
+import { described, envelope, Share } from "./fields.ts";
 import { Order } from "./order.ts";
 
 /** Bounds of what agents are told of tenants and keys. */
-export const accessLimits = { maxTenants: 500, maxKeys: 1000, maxNames: 32 } as const;
+export const accessLimits = { maxTenants: 500, maxKeys: 1000, maxNames: 32, maxShares: 64 } as const;
 
 const names = (maxLength: number, description: string) =>
   orNull(
     Type.Array(Type.String({ minLength: 1, maxLength }), { minItems: 1, maxItems: accessLimits.maxNames }),
     description,
   );
+
+const limit = (description: string) => orNull(Type.Number({ minimum: 0, maximum: bounds.tokens }), description);
 
 /** Models and regions of a tenant; null: any. */
 export const tenantModels = names(128, "ids of the models that it may use; null: all");
@@ -29,6 +31,32 @@ export const FleetAccess = Type.Object(
           suspended: Type.Boolean({ description: "true: its requests are refused" }),
           models: tenantModels,
           regions: tenantRegions,
+          limits: Type.Optional(
+            Type.Object(
+              {
+                requests: limit("requests a minute; null: any number"),
+                texts: limit("texts a minute; null: any number"),
+                tokens: limit("tokens a minute; null: any number"),
+              },
+              { ...strict, description: "limits of the whole fleet together; absent: none" },
+            ),
+          ),
+          shares: Type.Optional(
+            Type.Array(
+              Type.Object(
+                {
+                  agentId: described(Identifier, "an agent that had requests of the tenant lately"),
+                  share: described(Share, "its part of the limits"),
+                },
+                strict,
+              ),
+              {
+                maxItems: accessLimits.maxShares,
+                description: "parts of the limits by agent; absent: otherShare is everyone's",
+              },
+            ),
+          ),
+          otherShare: Type.Optional(described(Share, "part of the limits of each other agent; absent: all of them")),
         },
         strict,
       ),

@@ -53,6 +53,8 @@ function causeOf(error: ServiceError): RefusalCause | null {
   switch (error.code) {
     case "TOO_MANY_REQUESTS":
       return "queue";
+    case "RATE_LIMITED":
+      return "rate-limit";
     case "AGENT_STANDBY":
     case "SHUTTING_DOWN":
       return "standby";
@@ -363,7 +365,7 @@ export class TextEmbedder implements Home {
     metrics.recordRequest(modelId, error === "cancelled" ? error : statusOf(refusal), waitedMs);
     currentTrace()?.annotate({ "error.type": error === "cancelled" ? error : error.code });
     if (error === "cancelled") return new ServiceError("INVALID_REQUEST", "the client closed the connection");
-    if (error.code === "TOO_MANY_REQUESTS" && request.forPeer !== true) {
+    if (["TOO_MANY_REQUESTS", "RATE_LIMITED"].includes(error.code) && request.forPeer !== true) {
       const { latencyBudgetMs, signal } = request;
       await this.#refusals.pause(tenant, { bytes: estimateBytes(request.inputs, 0), latencyBudgetMs, signal });
     }

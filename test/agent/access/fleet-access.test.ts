@@ -99,6 +99,23 @@ test("a tenant's key works at the agents, there only and for what tenants use on
   await manage("PATCH", "tenants/red", { suspended: false });
   await untilAnswered(secret, "200");
 
+  await manage("PATCH", "tenants/red", { requestsPerMinute: 0, tokensPerMinute: 6000 });
+  const refused = await eventually(
+    () =>
+      fetch(`${url}/v1/embeddings`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${secret}`, "content-type": "application/json" },
+        body: JSON.stringify({ input: "a" }),
+      }),
+    ({ status }) => status === 429,
+  );
+  expect(await refused.json()).toMatchObject({ error: { code: "rate_limit_exceeded", type: "rate_limit_error" } });
+  expect(Object.fromEntries(refused.headers)).toMatchObject({
+    "retry-after": "60",
+    "x-ratelimit-remaining-requests": "0",
+    "ratelimit-policy": '"requests";q=0;w=60, "tokens";q=6000;w=60',
+  });
+
   // Cut off from broker and controller, and restarted.
   const { brokerUrl } = controller;
   await controller.stop();

@@ -19,6 +19,7 @@ const broker = { connected: true, isFailing: false };
 const publisherOn = () =>
   new AccessPublisher({
     ...{ fleetName: "f", keys, tenants, store, nowMs: () => nowMs, log },
+    shares: { of: () => ({ shares: [{ agentId: "a", share: 0.9 }], otherShare: 0.1 }) },
     broker: {
       get connected() {
         return broker.connected;
@@ -75,6 +76,22 @@ test("tenants and their valid keys are told when they change, and again when ask
   await tenants.remove("red");
   await publisher.publish();
   expect(sent[3]?.access).toMatchObject({ tenants: [], keys: [] });
+});
+
+test("limits are told with the agents' parts of them, where a tenant has any", async () => {
+  await tenants.create("red", { requestsPerMinute: 600, tokensPerMinute: null });
+  await tenants.create("blue", { requestsPerMinute: null });
+  await publisher.publish();
+  expect(sent[0]?.access.tenants).toMatchObject([
+    { tenant: "blue" },
+    {
+      tenant: "red",
+      limits: { requests: 600, texts: null, tokens: null },
+      shares: [{ agentId: "a", share: 0.9 }],
+      otherShare: 0.1,
+    },
+  ]);
+  expect(sent[0]?.access.tenants[0]).not.toHaveProperty("limits");
 });
 
 test("each message is later than the one before, also after a restart with a clock that was set back", async () => {

@@ -1,6 +1,6 @@
+import type { Embedder, EmbedRequest } from "#agent/serving/admission/embedder.ts";
 import { ServiceError } from "#platform/errors.ts";
 import { defaultTenant, type TenantAccess } from "#protocol/messages.ts";
-import type { Embedder, EmbedRequest } from "./embedder.ts";
 
 interface TenantModels {
   /** Tenant as the controller told; undefined for others, which may use all models. */

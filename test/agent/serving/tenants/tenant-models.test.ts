@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { withTenantModels } from "#agent/serving/admission/tenant-models.ts";
+import { withTenantModels } from "#agent/serving/tenants/tenant-models.ts";
 import { sameVectors } from "../grpc/start-grpc.ts";
 
 const inner = { ...sameVectors(2), tokenize: async () => ({ texts: [], tokenizer: {} as never }) };

@@ -1,0 +1,150 @@
+import type { Embedder, EmbedRequest } from "#agent/serving/admission/embedder.ts";
+import { estimateTokens } from "#agent/serving/admission/estimate-request.ts";
+import { ServiceError } from "#platform/errors.ts";
+import { minuteMs, secondMs } from "#platform/time.ts";
+import { defaultTenant, type TenantAccess } from "#protocol/messages.ts";
+
+/** Kinds of limits, in the order in which they are checked. */
+const kinds = ["requests", "texts", "tokens"] as const;
+type Kind = (typeof kinds)[number];
+
+interface Bucket {
+  left: number;
+  atMs: number;
+}
+
+export interface TenantLimitsParts {
+  readonly agentId: string;
+  /** Tenant as the controller told; undefined for others, which have no limits. */
+  readonly tenant: (name: string) => Pick<TenantAccess, "limits" | "shares" | "otherShare"> | undefined;
+  /** Monotonic clock. */
+  readonly nowMs: () => number;
+  /** Records that a request got no vectors, and returns what its client is told. */
+  readonly recordRefused: (request: EmbedRequest, error: unknown, startedMs: number) => Promise<ServiceError>;
+}
+
+/** Longest text in tokens for estimates: what a text really had is known with the answer. */
+const maxTokens = 512;
+/** Tenants whose use is remembered; the least recently used is dropped, whose limits begin anew. */
+const maxTenants = 1024;
+
+/**
+ * Limits of tenants by the minute: each a bucket that is filled evenly and holds a minute's worth of this agent's share. A request is let in while
+ * something is left of all, and may take more than that: later ones wait for it. So large requests get through, and the mean is kept.
+ */
+export class TenantLimits {
+  readonly #parts: TenantLimitsParts;
+  readonly #buckets = new Map<string, Partial<Record<Kind, Bucket>>>();
+
+  constructor(parts: TenantLimitsParts) {
+    this.#parts = parts;
+  }
+
+  /** This agent's part of a limit by the minute; null where there is none. */
+  #perMinute(tenant: string, kind: Kind): { readonly all: number; readonly own: number } | null {
+    const { agentId } = this.#parts;
+    const { limits, shares = [], otherShare = 1 } = this.#parts.tenant(tenant) ?? {};
+    const all = limits?.[kind] ?? null;
+    if (all === null) return null;
+    return { all, own: all * (shares.find((each) => each.agentId === agentId)?.share ?? otherShare) };
+  }
+
+  /** Bucket as it is now. */
+  #bucket(tenant: string, kind: Kind, perMinute: number): Bucket {
+    const nowMs = this.#parts.nowMs();
+    let buckets = this.#buckets.get(tenant);
+    if (buckets === undefined) {
+      const oldest = this.#buckets.size >= maxTenants ? this.#buckets.keys().next().value : undefined;
+      if (oldest !== undefined) this.#buckets.delete(oldest);
+      buckets = {};
+      this.#buckets.set(tenant, buckets);
+    }
+    // A part below one a minute lets one through now and then.
+    const room = perMinute > 0 ? Math.max(1, perMinute) : 0;
+    const before = buckets[kind] ?? { left: room, atMs: nowMs };
+    const filled = before.left + ((nowMs - before.atMs) / minuteMs) * perMinute;
+    const bucket = { left: Math.min(room, filled), atMs: nowMs };
+    buckets[kind] = bucket;
+    return bucket;
+  }
+
+  /** @throws ServiceError RATE_LIMITED with the time after which something is left again */
+  take(tenant: string, cost: Readonly<Record<Kind, number>>): void {
+    const taken: Bucket[] = [];
+    for (const kind of kinds) {
+      const limit = this.#perMinute(tenant, kind);
+      if (limit === null) continue;
+      const bucket = this.#bucket(tenant, kind, limit.own);
+      if (bucket.left < 1) {
+        const waitMs = limit.own > 0 ? ((1 - bucket.left) / limit.own) * minuteMs : minuteMs;
+        const share = limit.own < limit.all ? `, of which this agent answers up to ${Math.floor(limit.own)}` : "";
+        throw new ServiceError("RATE_LIMITED", `tenant ${tenant} may send ${limit.all} ${kind} a minute${share}`, {
+          retryAfterS: Math.max(1, Math.ceil(waitMs / secondMs)),
+        });
+      }
+      taken.push(bucket);
+      bucket.left -= cost[kind];
+    }
+  }
+
+  /** Corrects what a request took by what it really had. */
+  settle(tenant: string, kind: Kind, more: number): void {
+    const bucket = this.#buckets.get(tenant)?.[kind];
+    if (bucket !== undefined) bucket.left -= more;
+  }
+
+  /** Headers that tell a tenant's clients its limits at this agent: those of OpenAI, and those of the IETF's draft. */
+  headersOf(tenant: string): Readonly<Record<string, string>> {
+    if (this.#parts.tenant(tenant)?.limits === undefined) return {};
+    const headers: Record<string, string> = {};
+    const policies: string[] = [];
+    const states: string[] = [];
+    for (const kind of kinds) {
+      const limit = this.#perMinute(tenant, kind);
+      if (limit === null) continue;
+      const { left } = this.#bucket(tenant, kind, limit.own);
+      const quota = Math.floor(limit.own);
+      const remaining = Math.max(0, Math.floor(left));
+      const resetS = limit.own > 0 ? Math.max(0, Math.ceil(((limit.own - left) / limit.own) * 60)) : 60;
+      const nextS = left >= 1 || limit.own <= 0 ? 0 : Math.ceil(((1 - left) / limit.own) * 60);
+      policies.push(`"${kind}";q=${quota};w=60`);
+      states.push(`"${kind}";r=${remaining};t=${remaining > 0 ? resetS : nextS}`);
+      if (kind === "texts") continue;
+      headers[`x-ratelimit-limit-${kind}`] = String(quota);
+      headers[`x-ratelimit-remaining-${kind}`] = String(remaining);
+      headers[`x-ratelimit-reset-${kind}`] = `${resetS}s`;
+    }
+    if (policies.length === 0) return {};
+    return { ...headers, "ratelimit-policy": policies.join(", "), ratelimit: states.join(", ") };
+  }
+
+  /** Refuses requests beyond their tenant's limits. Requests of other agents were counted there. */
+  before(embedder: Embedder): Embedder {
+    const isLimited = (tenant: string) => this.#parts.tenant(tenant)?.limits !== undefined;
+    const tokensOf = ({ inputs }: Pick<EmbedRequest, "inputs">) =>
+      inputs.reduce<number>((sum, input) => sum + estimateTokens(input, maxTokens), 0);
+    return {
+      embed: async (request) => {
+        const { tenant = defaultTenant, inputs } = request;
+        if (!isLimited(tenant)) return embedder.embed(request);
+        const startedMs = performance.now();
+        const tokens = tokensOf(request);
+        try {
+          this.take(tenant, { requests: 1, texts: inputs.length, tokens });
+        } catch (error) {
+          throw await this.#parts.recordRefused(request, error, startedMs);
+        }
+        const result = await embedder.embed(request);
+        this.settle(tenant, "tokens", result.tokens - tokens);
+        return result;
+      },
+      tokenize: async (request) => {
+        const { tenant = defaultTenant, inputs } = request;
+        if (isLimited(tenant)) this.take(tenant, { requests: 1, texts: inputs.length, tokens: tokensOf(request) });
+        return embedder.tokenize(request);
+      },
+      inFlight: () => embedder.inFlight(),
+      queueDepth: () => embedder.queueDepth(),
+    };
+  }
+}
