@@ -1,18 +1,19 @@
 import { minuteMs } from "#platform/time.ts";
 import type { Birth, RoutedTraffic } from "#protocol/messages.ts";
 import type { MinuteRecord } from "../store/store.ts";
-import { type ComputeShare, computeShares } from "./compute-shares.ts";
 import type { CostReport } from "./cost-report.ts";
+import { type Money, moneyOf, moneyToNumber, productOf } from "./money/money.ts";
 import { createNamesToldApart, type NamesToldApart } from "./names-told-apart.ts";
 import { allOnUtilization, modeEnergyKwh, modeOf } from "./price-all-on.ts";
 import { type MinuteCost, type MinuteUse, type Prices, priceMinute, pricesOf } from "./price-minute.ts";
 import { ReferenceScale } from "./reference-scale.ts";
+import { splitMinute, type UserPart } from "./split-minute.ts";
 
 interface Sum {
   energyKwh: number;
-  energyUsd: number;
-  amortisationUsd: number;
-  offersUsd: number;
+  energy: Money;
+  amortisation: Money;
+  offers: Money;
 }
 
 interface AgentSum extends Sum {
@@ -23,25 +24,36 @@ interface AgentSum extends Sum {
 
 /** Sums of a model or a tenant. */
 interface UserSum {
-  totalUsd: number;
-  offersUsd: number;
+  used: Money;
+  idle: Money;
+  offers: Money;
   energyKwh: number;
+  activeKwh: number;
   requests: number;
   tokens: number;
 }
 
-const noSum = (): Sum => ({ energyKwh: 0, energyUsd: 0, amortisationUsd: 0, offersUsd: 0 });
+const noSum = (): Sum => ({ energyKwh: 0, energy: 0n, amortisation: 0n, offers: 0n });
 
 function add(sum: Sum, amount: Sum): void {
   sum.energyKwh += amount.energyKwh;
-  sum.energyUsd += amount.energyUsd;
-  sum.amortisationUsd += amount.amortisationUsd;
-  sum.offersUsd += amount.offersUsd;
+  sum.energy += amount.energy;
+  sum.amortisation += amount.amortisation;
+  sum.offers += amount.offers;
 }
 
-const amountsOf = ({ energyKwh, energyUsd, amortisationUsd, offersUsd }: Sum) => ({
-  ...{ energyKwh, energyUsd, amortisationUsd, offersUsd },
-  totalUsd: energyUsd + amortisationUsd + offersUsd,
+const sumOfMinute = ({ energyKwh, energyUsd, amortisationUsd, offersUsd }: MinuteCost): Sum => ({
+  ...{ energyKwh, energy: moneyOf(energyUsd), amortisation: moneyOf(amortisationUsd), offers: moneyOf(offersUsd) },
+});
+
+const totalOf = ({ energy, amortisation, offers }: Sum): Money => energy + amortisation + offers;
+
+const amountsOf = (sum: Sum) => ({
+  energyKwh: sum.energyKwh,
+  energyUsd: moneyToNumber(sum.energy),
+  amortisationUsd: moneyToNumber(sum.amortisation),
+  offersUsd: moneyToNumber(sum.offers),
+  totalUsd: moneyToNumber(totalOf(sum)),
 });
 
 const per1000 = (usd: number, requests: number) => (requests === 0 ? null : (usd / requests) * 1000);
@@ -52,12 +64,15 @@ interface Users {
   readonly names: NamesToldApart;
 }
 
-function addToUser(users: Users, agentId: string, name: string, part: ComputeShare, cost: MinuteCost): void {
+function addToUser(users: Users, agentId: string, name: string, part: UserPart): void {
   const user = users.names.of(agentId, name);
-  const sum = users.sums.get(user) ?? { totalUsd: 0, offersUsd: 0, energyKwh: 0, requests: 0, tokens: 0 };
-  sum.totalUsd += part.share * (cost.energyUsd + cost.amortisationUsd) + part.offersUsd;
-  sum.offersUsd += part.offersUsd;
-  sum.energyKwh += part.share * cost.energyKwh;
+  const none: UserSum = { used: 0n, idle: 0n, offers: 0n, energyKwh: 0, activeKwh: 0, requests: 0, tokens: 0 };
+  const sum = users.sums.get(user) ?? none;
+  sum.used += part.used + part.offers;
+  sum.idle += part.idle;
+  sum.offers += part.offers;
+  sum.energyKwh += part.energyKwh;
+  sum.activeKwh += part.activeKwh;
   sum.requests += part.requests;
   sum.tokens += part.tokens;
   users.sums.set(user, sum);
@@ -66,7 +81,11 @@ function addToUser(users: Users, agentId: string, name: string, part: ComputeSha
 function usersOf({ sums }: Users) {
   return [...sums]
     .sort(([a], [b]) => a.localeCompare(b))
-    .map(([user, sum]) => [user, { ...sum, usdPer1000Requests: per1000(sum.totalUsd, sum.requests) }] as const);
+    .map(([user, { used, idle, offers, ...counts }]) => {
+      const totalUsd = moneyToNumber(used + idle);
+      const parts = { usedUsd: moneyToNumber(used), idleUsd: moneyToNumber(idle), offersUsd: moneyToNumber(offers) };
+      return [user, { totalUsd, ...parts, ...counts, usdPer1000Requests: per1000(totalUsd, counts.requests) }] as const;
+    });
 }
 
 /**
@@ -82,8 +101,8 @@ export class CostAllocation {
   readonly #byUse: Record<MinuteUse, Sum> = { serving: noSum(), idle: noSum(), standby: noSum() };
   /** Energy by agent with all of them on, by their profiles. */
   readonly #allOnKwh = new Map<string, number>();
-  #allOnAmortisationUsd = 0;
-  readonly #routes = new Map<RoutedTraffic["kind"], { requests: number; texts: number; usd: number }>();
+  #allOnAmortisation: Money = 0n;
+  readonly #routes = new Map<RoutedTraffic["kind"], { requests: number; texts: number; price: Money }>();
   readonly #scale = new ReferenceScale();
   readonly #withoutProfile = new Set<string>();
   #utilizationMs = 0;
@@ -102,21 +121,22 @@ export class CostAllocation {
     const index = Math.floor(traffic.minuteStartMs / minuteMs);
     if (index !== this.#minuteIndex) this.#closeMinute();
     this.#minuteIndex = index;
-    const cost = priceMinute(minute, this.#pricesOf(agentId));
+    const prices = this.#pricesOf(agentId);
+    const cost = priceMinute(minute, prices);
     this.#present.push({ agentId, cost });
     const agent = this.#agents.get(agentId) ?? { ...noSum(), requests: 0, observedMs: 0, measuredMs: 0 };
-    add(agent, cost);
+    add(agent, sumOfMinute(cost));
     agent.requests += cost.requests;
     agent.observedMs += cost.observedMs;
     agent.measuredMs += cost.measuredMs;
     this.#agents.set(agentId, agent);
-    add(this.#byUse[cost.use], cost);
+    add(this.#byUse[cost.use], sumOfMinute(cost));
     this.#addToScale(minute, cost);
     for (const { routes = [] } of traffic.models) for (const route of routes) this.#addRoute(route);
     if (cost.use !== "serving") return;
-    for (const part of computeShares(traffic.models)) {
-      addToUser(this.#models, agentId, part.model, part, cost);
-      addToUser(this.#tenants, agentId, part.tenant, part, cost);
+    for (const part of splitMinute(minute, cost, prices.tariffUsdPerKwh)) {
+      addToUser(this.#models, agentId, part.model, part);
+      addToUser(this.#tenants, agentId, part.tenant, part);
     }
   }
 
@@ -136,7 +156,9 @@ export class CostAllocation {
       usdPer1000Requests: per1000(amounts.totalUsd, requests),
       observedMinutes: rows.reduce((sum, row) => sum + row.observedMinutes, 0),
       missingEnergyMinutes: rows.reduce((sum, row) => sum + row.missingEnergyMinutes, 0),
-      routes: [...this.#routes].map(([kind, sum]) => ({ kind, ...sum })).sort((a, b) => a.kind.localeCompare(b.kind)),
+      routes: [...this.#routes]
+        .map(([kind, { price, ...sum }]) => ({ kind, ...sum, usd: moneyToNumber(price) }))
+        .sort((a, b) => a.kind.localeCompare(b.kind)),
       byUse: { serving: amountsOf(serving), idle: amountsOf(idle), standby: amountsOf(standby) },
       agents: rows,
       models: usersOf(this.#models).map(([model, sum]) => ({ model, ...sum })),
@@ -152,8 +174,12 @@ export class CostAllocation {
   }
 
   #addRoute({ kind, requests, texts, usd }: RoutedTraffic): void {
-    const sum = this.#routes.get(kind) ?? { requests: 0, texts: 0, usd: 0 };
-    this.#routes.set(kind, { requests: sum.requests + requests, texts: sum.texts + texts, usd: sum.usd + usd });
+    const sum = this.#routes.get(kind) ?? { requests: 0, texts: 0, price: 0n };
+    this.#routes.set(kind, {
+      requests: sum.requests + requests,
+      texts: sum.texts + texts,
+      price: sum.price + moneyOf(usd),
+    });
   }
 
   #addToScale({ agentId, role, power }: MinuteRecord, { texts, energyKwh, observedMs, measuredMs }: MinuteCost): void {
@@ -178,7 +204,7 @@ export class CostAllocation {
       const mode = modes.get(agentId) ?? null;
       if (mode === null && this.#isEntry(agentId)) {
         this.#allOnKwh.set(agentId, (this.#allOnKwh.get(agentId) ?? 0) + cost.energyKwh);
-        this.#allOnAmortisationUsd += cost.amortisationUsd;
+        this.#allOnAmortisation += moneyOf(cost.amortisationUsd);
         continue;
       }
       if (mode === null) {
@@ -187,7 +213,7 @@ export class CostAllocation {
       }
       const energyKwh = modeEnergyKwh(mode, utilization, cost.measuredMs);
       this.#allOnKwh.set(agentId, (this.#allOnKwh.get(agentId) ?? 0) + energyKwh);
-      this.#allOnAmortisationUsd += cost.amortisationUsd;
+      this.#allOnAmortisation += moneyOf(cost.amortisationUsd);
       this.#utilizationMs += utilization * cost.observedMs;
       this.#allOnMs += cost.observedMs;
     }
@@ -214,21 +240,20 @@ export class CostAllocation {
   #allOnReport(total: Sum): CostReport["allOn"] {
     if (this.#agents.size === 0 || this.#withoutProfile.size > 0) return null;
     // What offers computed stays with them, so that none of their price counts as saved.
-    const sum = { ...noSum(), amortisationUsd: this.#allOnAmortisationUsd, offersUsd: total.offersUsd };
+    const sum = { ...noSum(), amortisation: this.#allOnAmortisation, offers: total.offers };
     for (const [agentId, modelledKwh] of this.#allOnKwh) {
       const energyKwh = modelledKwh * this.#scale.of(agentId);
       add(sum, {
         energyKwh,
-        energyUsd: energyKwh * this.#pricesOf(agentId).tariffUsdPerKwh,
-        amortisationUsd: 0,
-        offersUsd: 0,
+        energy: productOf(energyKwh, this.#pricesOf(agentId).tariffUsdPerKwh),
+        amortisation: 0n,
+        offers: 0n,
       });
     }
-    const amounts = amountsOf(sum);
     return {
-      ...amounts,
-      savedUsd: amounts.totalUsd - amountsOf(total).totalUsd,
-      savedEnergyKwh: amounts.energyKwh - total.energyKwh,
+      ...amountsOf(sum),
+      savedUsd: moneyToNumber(totalOf(sum) - totalOf(total)),
+      savedEnergyKwh: sum.energyKwh - total.energyKwh,
       meanUtilization: this.#allOnMs === 0 ? 0 : this.#utilizationMs / this.#allOnMs,
     };
   }

@@ -1,6 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { joulesPerKwh } from "#platform/energy.ts";
 import { defaultTenant, type MinutePower } from "#protocol/messages.ts";
+import { energyCost, type Money, moneyToNumber } from "./money/money.ts";
 import { createNamesToldApart, otherNames } from "./names-told-apart.ts";
 
 export const EnergyByUse = Type.Object(
@@ -20,7 +21,7 @@ export type EnergyByUse = Static<typeof EnergyByUse>;
 
 /** Adds up the uses of a window's energy, as the agents attributed it minute by minute. */
 export function createWindowAttribution() {
-  const byPair = new Map<string, { model: string; tenant: string; activeKwh: number; activeUsd: number }>();
+  const byPair = new Map<string, { model: string; tenant: string; activeKwh: number; activeCost: Money }>();
   const pairs = createNamesToldApart();
   let idleJ = 0;
   let activeJ = 0;
@@ -41,9 +42,9 @@ export function createWindowAttribution() {
           const pair = pairs.of(agentId, JSON.stringify([model, part.tenant]));
           const names =
             pair === otherNames ? { model: otherNames, tenant: otherNames } : { model, tenant: part.tenant };
-          const sum = byPair.get(pair) ?? { ...names, activeKwh: 0, activeUsd: 0 };
+          const sum = byPair.get(pair) ?? { ...names, activeKwh: 0, activeCost: 0n };
           sum.activeKwh += part.energyJ / joulesPerKwh;
-          sum.activeUsd += (part.energyJ / joulesPerKwh) * tariffUsdPerKwh;
+          sum.activeCost += energyCost(part.energyJ, tariffUsdPerKwh);
           byPair.set(pair, sum);
         }
       }
@@ -53,7 +54,9 @@ export function createWindowAttribution() {
       activeKwh: activeJ / joulesPerKwh,
       unsplitKwh: unsplitJ / joulesPerKwh,
       unattributedKwh: unattributedJ / joulesPerKwh,
-      byTenant: [...byPair.values()].sort((a, b) => b.activeKwh - a.activeKwh),
+      byTenant: [...byPair.values()]
+        .sort((a, b) => b.activeKwh - a.activeKwh)
+        .map(({ activeCost, ...sum }) => ({ ...sum, activeUsd: moneyToNumber(activeCost) })),
     }),
   };
 }

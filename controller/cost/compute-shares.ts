@@ -6,6 +6,7 @@ export interface ComputeShare {
   readonly tenant: string;
   readonly requests: number;
   readonly tokens: number;
+  readonly computeMs: number;
   /** Share of the minute's compute time, or of its requests where no compute time is recorded. The shares of a minute add up to 1. */
   readonly share: number;
   /** Price of what offers computed of them. */
@@ -29,6 +30,7 @@ export function computeShares(models: readonly ModelTraffic[]): ComputeShare[] {
       tenant: part.tenant,
       requests: part.requests,
       tokens: part.tokens,
+      computeMs: part.computeMs,
       offersUsd: part.offersUsd ?? 0,
       share: computeMs > 0 ? part.computeMs / computeMs : part.requests / requests,
     }));

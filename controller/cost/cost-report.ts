@@ -33,10 +33,20 @@ const AgentCost = Type.Object({
 
 const use = {
   totalUsd: Usd,
-  offersUsd: Type.Number({ minimum: 0, description: "of totalUsd, what offers were paid for its own requests" }),
-  energyKwh: Type.Number({
+  usedUsd: Type.Number({
+    minimum: 0,
     description:
-      "all energy of minutes with requests, idle draw included, by share of compute time; the power report's activeKwh is what was drawn above idle",
+      "of totalUsd, what it used: energy above idle, the device's time while it computed, and offers; as /allocation has it",
+  }),
+  idleUsd: Type.Number({
+    description: "of totalUsd, its share of what devices cost beside that in minutes in which it was served",
+  }),
+  offersUsd: Type.Number({ minimum: 0, description: "of usedUsd, what offers were paid for its own requests" }),
+  energyKwh: Type.Number({
+    description: "all energy of minutes with requests, idle draw included, by share of compute time",
+  }),
+  activeKwh: Type.Number({
+    description: "of energyKwh, what was drawn above idle, as the agents attributed it: the power report's activeKwh",
   }),
   requests: Type.Integer(),
   tokens: Type.Integer(),

@@ -2,6 +2,7 @@ import { joulesPerKwh } from "#platform/energy.ts";
 import { hourMs } from "#platform/time.ts";
 import { workOf } from "#protocol/demand.ts";
 import type { AgentRole, Birth, MinutePower, MinuteTraffic } from "#protocol/messages.ts";
+import { moneyOf, moneyToNumber, sumOf } from "./money/money.ts";
 
 export interface Prices {
   readonly tariffUsdPerKwh: number;
@@ -48,7 +49,7 @@ export function priceMinute(
     energyKwh,
     energyUsd: energyKwh * prices.tariffUsdPerKwh,
     amortisationUsd: (traffic.observedMs / hourMs) * prices.amortisationUsdPerHour,
-    offersUsd: traffic.models.reduce((sum, { offersUsd = 0 }) => sum + offersUsd, 0),
+    offersUsd: moneyToNumber(sumOf(traffic.models.map(({ offersUsd = 0 }) => moneyOf(offersUsd)))),
     observedMs: traffic.observedMs,
     measuredMs: power?.measuredMs ?? 0,
     requests,

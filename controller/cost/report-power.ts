@@ -6,6 +6,7 @@ import { workOf } from "#protocol/demand.ts";
 import type { Birth, PowerModeProfile } from "#protocol/messages.ts";
 import type { MinuteRecord } from "../store/store.ts";
 import { createWindowAttribution, EnergyByUse } from "./attribute-window.ts";
+import { type Money, moneyToNumber, productOf } from "./money/money.ts";
 import { createNamesToldApart, otherNames } from "./names-told-apart.ts";
 import { figuresOf, type ModeFigures, wattsAt } from "./price-all-on.ts";
 import { pricesOf } from "./price-minute.ts";
@@ -175,14 +176,15 @@ export class PowerReportBuilder {
     joulesOf: (sum: AgentSum, agentId: string) => number,
     of: Iterable<[string, AgentSum]> = this.#agents,
   ): Amounts {
-    const total = { energyKwh: 0, usd: 0, co2Kg: 0 };
+    const total = { energyKwh: 0, co2Kg: 0 };
+    let cost: Money = 0n;
     for (const [agentId, sum] of of) {
       const energyKwh = joulesOf(sum, agentId) / joulesPerKwh;
       total.energyKwh += energyKwh;
-      total.usd += energyKwh * this.#tariffOf(agentId);
+      cost += productOf(energyKwh, this.#tariffOf(agentId));
       total.co2Kg += energyKwh * this.#assumptions.co2KgPerKwh;
     }
-    return total;
+    return { ...total, usd: moneyToNumber(cost) };
   }
 
   #minutesByMode(): Record<string, number> {

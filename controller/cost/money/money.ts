@@ -1,3 +1,5 @@
+import { joulesPerKwh } from "#platform/energy.ts";
+
 /**
  * Amount of money, exact: whole millionths of a millionth (10⁻¹²) of the currency's unit. Amounts are added and compared with the operators of
  * bigint; they are made, multiplied and split here.
@@ -53,6 +55,11 @@ export function productOf(...factors: readonly (number | string)[]): Money {
     units: decimals.reduce((product, { units }) => product * units, 1n),
     scale: decimals.reduce((sum, { scale }) => sum + scale, 0),
   });
+}
+
+/** Cost of energy in joules at a price of a kilowatt-hour. */
+export function energyCost(joules: number, perKwh: number): Money {
+  return divideToNearest(productOf(joules, perKwh), BigInt(joulesPerKwh));
 }
 
 /** Sum of amounts. */

@@ -279,10 +279,15 @@ test("the whole report of two agents, two models and two tenants in a minute", (
   const modelledJ = (texts: number) => (20 + (80 * texts) / 60 / 350) * 60;
   const scale = 3600 / modelledJ(60) + 3600 / modelledJ(40);
   const allOnKwh = (scale * (20 + 80 * utilization) * 60) / 3.6e6;
-  const share = (part: number, requests: number, tokens: number) => ({
+  /** Money has twelve decimals. */
+  const usd = (amount: number) => Math.round(amount * 1e12) / 1e12;
+  const share = (part: number, requests: number, tokens: number, computeMs: number) => ({
     totalUsd: 0.00215 * part,
+    usedUsd: usd((0.00215 * computeMs) / 60_000),
+    idleUsd: usd(0.00215 * part - (0.00215 * computeMs) / 60_000),
     offersUsd: 0,
     energyKwh: 0.001 * part,
+    activeKwh: 0,
     requests,
     tokens,
     usdPer1000Requests: (0.00215 * part * 1000) / requests,
@@ -302,13 +307,13 @@ test("the whole report of two agents, two models and two tenants in a minute", (
       { agentId: "b", ...minuteCost, requests: 40, usdPer1000Requests: 2.15 / 40, ...row },
     ],
     models: [
-      { model: "x", ...share(1, 60, 600) },
-      { model: "y", ...share(1, 40, 100) },
+      { model: "x", ...share(1, 60, 600, 60) },
+      { model: "y", ...share(1, 40, 100, 1000) },
     ],
     tenants: [
-      { tenant: "blue", ...share(0.75, 30, 30) },
-      { tenant: "default", ...share(1, 60, 600) },
-      { tenant: "red", ...share(0.25, 10, 70) },
+      { tenant: "blue", ...share(0.75, 30, 30, 750) },
+      { tenant: "default", ...share(1, 60, 600, 60) },
+      { tenant: "red", ...share(0.25, 10, 70, 250) },
     ],
     allOn: {
       energyKwh: allOnKwh,
@@ -316,7 +321,7 @@ test("the whole report of two agents, two models and two tenants in a minute", (
       amortisationUsd: 0.004,
       offersUsd: 0,
       totalUsd: allOnKwh * 0.15 + 0.004,
-      savedUsd: (allOnKwh - 0.002) * 0.15,
+      savedUsd: usd(usd(allOnKwh * 0.15) - 0.0003),
       savedEnergyKwh: allOnKwh - 0.002,
       meanUtilization: utilization,
     },

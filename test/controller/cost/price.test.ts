@@ -102,8 +102,8 @@ describe("the top mode", () => {
 });
 
 describe("shares of a minute", () => {
-  const share = (model: string, tenant: string, requests: number, shareOf: number) => ({
-    ...{ model, tenant, requests, tokens: requests * 10, share: shareOf, offersUsd: 0 },
+  const share = (model: string, tenant: string, requests: number, shareOf: number, computeMs = 0) => ({
+    ...{ model, tenant, requests, tokens: requests * 10, computeMs, share: shareOf, offersUsd: 0 },
   });
   const tenant = (name: string, requests: number, computeMs: number) => ({
     ...{ tenant: name, requests, texts: requests, tokens: requests * 10, computeMs },
@@ -115,9 +115,9 @@ describe("shares of a minute", () => {
       aModel("b", 5, 100),
     ];
     expect(computeShares(models)).toEqual([
-      share("a", "x", 1, 0.25),
-      share("a", "y", 2, 0.5),
-      share("b", "default", 5, 0.25),
+      share("a", "x", 1, 0.25, 100),
+      share("a", "y", 2, 0.5, 200),
+      share("b", "default", 5, 0.25, 100),
     ]);
   });
 
@@ -130,14 +130,14 @@ describe("shares of a minute", () => {
 
   test("half a millisecond of compute time counts before requests", () => {
     expect(computeShares([aModel("a", 1, 0.5), aModel("b", 3, 0)])).toEqual([
-      share("a", "default", 1, 1),
+      share("a", "default", 1, 1, 0.5),
       share("b", "default", 3, 0),
     ]);
   });
 
   test("leave out models without requests and compute time", () => {
     expect(computeShares([aModel("a", 0, 0), aModel("b", 0, 0.5), aModel("c", 1, 0)])).toEqual([
-      share("b", "default", 0, 1),
+      share("b", "default", 0, 1, 0.5),
       share("c", "default", 1, 0),
     ]);
     expect(computeShares([])).toEqual([]);
