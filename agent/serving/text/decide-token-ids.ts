@@ -13,6 +13,8 @@ export interface IdMarks {
   /** Special tokens before and after a text. */
   readonly before: readonly number[];
   readonly after: readonly number[];
+  /** Token that fills up shorter texts of a batch; null: not known. */
+  readonly padId: number | null;
   readonly maxTokens: number;
 }
 
@@ -20,8 +22,14 @@ export type TokenIdsDecision =
   | ({ readonly kind: "accepted"; readonly rule: "marked" | "own" } & TokenizedText)
   | {
       readonly kind: "refused";
-      /** `unmarked`: without the model's special tokens. `no-telling-marks`: other tokenizers' text may begin and end with the same ids. */
-      readonly rule: "outside-vocabulary" | "none-accepted" | "unmarked" | "no-telling-marks";
+      /** `half-marked`: with some of the model's special tokens. `padded`: filled up with padding. `unmarked`: without the special tokens. `no-telling-marks`: other tokenizers' text may begin and end with the same ids. */
+      readonly rule:
+        | "outside-vocabulary"
+        | "none-accepted"
+        | "half-marked"
+        | "padded"
+        | "unmarked"
+        | "no-telling-marks";
     };
 
 /** OpenAI's tokenizers have the 94 visible ASCII characters as ids 0 to 93: `!` is 0, `"` is 1, `#` is 2. */
@@ -46,7 +54,7 @@ export function decideTokenIds(
   setting: TokenIdsSetting,
   side: TruncationSide = "right",
 ): TokenIdsDecision {
-  const { highestId, before, after, maxTokens } = marks;
+  const { highestId, before, after, padId, maxTokens } = marks;
   if (setting === "none" || setting === "cl100k_base") return { kind: "refused", rule: "none-accepted" };
   if (!ids.every((id) => Number.isInteger(id) && id >= 0 && id <= highestId))
     return { kind: "refused", rule: "outside-vocabulary" };
@@ -59,6 +67,10 @@ export function decideTokenIds(
     if (!isMarked) return { kind: "refused", rule: "unmarked" };
   }
   const own = isMarked ? ids.slice(before.length, ids.length - after.length) : ids;
+  // Padding is no part of a text: computed as if it were, it would give another vector.
+  if (padId !== null && own.includes(padId)) return { kind: "refused", rule: "padded" };
+  if (!isMarked && own.some((id) => before.includes(id) || after.includes(id)))
+    return { kind: "refused", rule: "half-marked" };
   const kept = keptOf(own, Math.max(1, maxTokens - before.length - after.length), side);
   return {
     kind: "accepted",

@@ -7,7 +7,7 @@ const advice =
 export function explainTokenIds(
   rule: Extract<TokenIdsDecision, { kind: "refused" }>["rule"],
   model: string,
-  { before, after, highestId }: Pick<IdMarks, "before" | "after" | "highestId">,
+  { before, after, padId, highestId }: Pick<IdMarks, "before" | "after" | "padId" | "highestId">,
 ): string {
   const marks = [...before, "…", ...after].join(" ");
   switch (rule) {
@@ -15,6 +15,10 @@ export function explainTokenIds(
       return "expected a text, got token ids, which serving.tokenIds: none refuses";
     case "outside-vocabulary":
       return `expected token ids of ${model}'s vocabulary, 0 to ${highestId}, got others. ${advice}`;
+    case "half-marked":
+      return `expected token ids with all of ${model}'s special tokens around them (${marks}) or with none, got a list with some`;
+    case "padded":
+      return `expected token ids without ${model}'s padding (${padId}), got a list with it`;
     case "unmarked":
       return `expected token ids between ${model}'s special tokens (${marks}), got others, which may be of another vocabulary. ${advice}`;
     case "no-telling-marks":

@@ -66,6 +66,13 @@ export function tokensToTry(tokenizer: Pick<TextTokenizer, "tokenize">, text: st
   return ids.length === 0 ? Uint32Array.of(0) : ids;
 }
 
+/** Returns the token that fills up shorter texts: the one that the tokenizer names, or the one that is usual; null without any. */
+function paddingOf(definition: object, { added }: TextReader): number | null {
+  const { padding } = definition as { readonly padding?: { readonly pad_id?: unknown } | null };
+  if (typeof padding?.pad_id === "number") return padding.pad_id;
+  return added.find(({ content }) => /^(\[pad\]|<pad>)$/i.test(content))?.id ?? null;
+}
+
 /** Names of tokens, and the highest ids with and without the added ones. */
 function namesOf({ model, added }: TextReader) {
   const names: string[] = [];
@@ -98,7 +105,13 @@ export function createTextTokenizer(definition: object, options: TokenizerOption
   const { before, after } = single;
   let maxOwnTokens = 1;
   let maxPairTokens = 2;
-  let idMarks: IdMarks = { highestId: names.length - 1, before, after, maxTokens: 1 };
+  let idMarks: IdMarks = {
+    highestId: names.length - 1,
+    before,
+    after,
+    padId: paddingOf(definition, reader),
+    maxTokens: 1,
+  };
   const limitTo = (maxTokens: number) => {
     maxOwnTokens = Math.max(1, maxTokens - before.length - after.length);
     maxPairTokens = Math.max(2, maxTokens - pair.before.length - pair.between.length - pair.after.length);

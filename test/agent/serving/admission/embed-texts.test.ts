@@ -77,7 +77,7 @@ function setUp(
       tokenizePair: () => ({ ids: new Uint32Array(), truncated: false }),
       acceptTokenIds: (ids) => ({ kind: "accepted", rule: "marked", ids: Uint32Array.from(ids), truncated: false }),
       limitTo: () => {},
-      idMarks: { highestId: 65_535, before: [], after: [], maxTokens: found.manifest.maxTokens },
+      idMarks: { highestId: 65_535, before: [], after: [], padId: null, maxTokens: found.manifest.maxTokens },
       lastId: 65_535,
       addedIds: [],
     },
