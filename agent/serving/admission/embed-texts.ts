@@ -145,12 +145,16 @@ export class TextEmbedder implements Home {
     this.tokenize = createTokenNaming(this.#leases, limits, parts.stopping);
   }
 
-  async embed(request: EmbedRequest): Promise<EmbedResult> {
+  embed(request: EmbedRequest): Promise<EmbedResult> {
     const startedMs = performance.now();
-    try {
-      return await this.attempt(request);
-    } catch (error) {
+    const refuse = async (error: unknown): Promise<never> => {
       throw await this.recordRefused(request, error, startedMs);
+    };
+    try {
+      const answer = this.#attempt(request);
+      return answer instanceof Promise ? answer.catch(refuse) : Promise.resolve(answer);
+    } catch (error) {
+      return refuse(error);
     }
   }
 
@@ -198,6 +202,11 @@ export class TextEmbedder implements Home {
 
   /** Answers without recording a refusal. Rejects with whatever ended it; {@link recordRefused} makes the client's error of that. */
   async attempt(request: EmbedRequest): Promise<EmbedResult> {
+    return this.#attempt(request);
+  }
+
+  /** Returns the answer, where it is in the cache and its model is loaded; else a promise of it. */
+  #attempt(request: EmbedRequest): EmbedResult | Promise<EmbedResult> {
     const progress: Progress = {
       request,
       tenant: request.tenant ?? defaultTenant,
@@ -206,13 +215,19 @@ export class TextEmbedder implements Home {
       lease: undefined,
     };
     this.#inFlight += 1;
+    let answer: EmbedResult | Promise<EmbedResult> | undefined;
     try {
-      return await this.#answer(progress);
+      answer = this.#begin(progress);
+      return answer instanceof Promise ? answer.finally(() => this.#end(progress)) : answer;
     } finally {
-      this.#inFlight -= 1;
-      progress.lease?.release();
-      progress.deadline.end();
+      if (!(answer instanceof Promise)) this.#end(progress);
     }
+  }
+
+  #end({ lease, deadline }: Progress): void {
+    this.#inFlight -= 1;
+    lease?.release();
+    deadline.end();
   }
 
   inFlight(): number {
@@ -239,15 +254,20 @@ export class TextEmbedder implements Home {
     });
   }
 
-  async #answer(progress: Progress): Promise<EmbedResult> {
+  #begin(progress: Progress): EmbedResult | Promise<EmbedResult> {
     const { request, tenant, deadline } = progress;
     this.#refuseUnlessServing();
-    // A model that has a process is leased at once, and answers from the cache wait for nothing.
     const leased = this.#leases.acquire(request.model, deadline, () => ({
       tenant,
       bytes: estimateBytes(request.inputs, 0),
     }));
-    const lease = leased instanceof Promise ? await leased : leased;
+    return leased instanceof Promise
+      ? leased.then((lease) => this.#answer(progress, lease))
+      : this.#answer(progress, leased);
+  }
+
+  #answer(progress: Progress, lease: ModelLease): EmbedResult | Promise<EmbedResult> {
+    const { request, tenant, deadline } = progress;
     progress.lease = lease;
     const { model } = lease;
     const { manifest } = model.found;
@@ -260,21 +280,24 @@ export class TextEmbedder implements Home {
     currentTrace()?.stage("admission", progress.startedMs, performance.now(), {
       "thormesh.cached_texts": texts.length - missing.length,
     });
-    let computeMs = 0;
-    let queueMs = 0;
-    if (compute !== undefined) {
-      const computed = await compute();
-      queueMs = computed.reduce((least, { waitMs }) => Math.min(least, waitMs), Number.POSITIVE_INFINITY);
+    const cachedTexts = texts.length - missing.length;
+    const answerWith = (figures: Pick<ServedRequest, "computeMs" | "queueMs">): EmbedResult => {
+      const result = this.#record(progress, model, texts as CachedText[], { ...figures, cachedTexts });
+      return prompt === undefined ? result : { ...result, prompt };
+    };
+    if (compute === undefined) return answerWith({ computeMs: 0, queueMs: 0 });
+    return compute().then((computed) => {
+      let computeMs = 0;
+      let queueMs = Number.POSITIVE_INFINITY;
       for (const each of computed) {
         texts[each.index] = each.text;
         computeMs += each.computeMs;
+        queueMs = Math.min(queueMs, each.waitMs);
       }
       // The deadline's timer may fire late.
       if (performance.now() > deadline.atMs) throw new DeadlinePassed();
-    }
-    const cachedTexts = texts.length - missing.length;
-    const result = this.#record(progress, model, texts as CachedText[], { computeMs, queueMs, cachedTexts });
-    return prompt === undefined ? result : { ...result, prompt };
+      return answerWith({ computeMs, queueMs });
+    });
   }
 
   /** Looks for the texts in the cache. @returns the cached ones in their places, and those to compute. */

@@ -138,14 +138,20 @@ export function embeddingRequest(
     Parameters<typeof saidLimits>[0],
   request: Request,
 ) {
+  const { truncate, truncationSide } = cutOf(body);
+  const { latencyBudgetMs, tenant, signal, isPassedOn } = requestContext(request);
   return {
     model: body.model ?? undefined,
     dimensions: body.dimensions ?? undefined,
-    ...cutOf(body),
+    truncate,
+    truncationSide,
     promptName: body.prompt_name ?? undefined,
     textKinds: saidKinds(body),
     tokenLimits: saidLimits(body),
-    ...requestContext(request),
+    latencyBudgetMs,
+    tenant,
+    signal,
+    isPassedOn,
   };
 }
 

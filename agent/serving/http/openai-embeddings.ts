@@ -55,16 +55,13 @@ export async function answerEmbeddings(embedder: Embedder, body: EmbeddingsBody,
   const result = await embedder.embed({ ...embeddingRequest(body, request), inputs, inputsField: "input" });
   const { dimensions, encoding_format: format } = body;
   const write = shapedWriter(result, { normalize: true, dimensions }, format ?? undefined);
-  const usage = {
-    prompt_tokens: result.tokens,
-    total_tokens: result.tokens,
-    truncated_inputs: result.truncatedInputs,
-  };
+  const { tokens, truncatedInputs } = result;
+  const usage = `{"prompt_tokens":${tokens},"total_tokens":${tokens},"truncated_inputs":${truncatedInputs}}`;
   return writeAnswer(
     '{"object":"list","data":[',
     result.vectors,
     (vector, index) => `{"object":"embedding","index":${index},"embedding":${write(vector)}}`,
-    `],"model":${JSON.stringify(result.model)},"usage":${JSON.stringify(usage)}}`,
+    `],"model":${JSON.stringify(result.model)},"usage":${usage}}`,
     result,
   );
 }

@@ -45,6 +45,9 @@ async function modelsIn(place: string) {
   return found;
 }
 
+/** Spellings of models' names that are remembered. */
+const maxSpellings = 256;
+
 /** Compares two readings; when they are equal the first object is kept, because a loaded model refers to it. */
 const isSame = (a: FoundModel, b: FoundModel) => JSON.stringify(a) === JSON.stringify(b);
 
@@ -61,6 +64,8 @@ export function createAvailableModels(
 ) {
   let found: readonly FoundModel[] = [];
   let byName = new Map<string, FoundModel>();
+  /** Models by names as clients wrote them: most requests name one in the same way. */
+  let bySpelling = new Map<string, FoundModel>();
   let problems = new Map<string, string>();
   let nameProblems: ReadonlyMap<string, string> = new Map();
 
@@ -83,6 +88,12 @@ export function createAvailableModels(
     return readings;
   };
 
+  const findAnyCase = (name: string): FoundModel | null => {
+    const model = byName.get(name.toLowerCase()) ?? null;
+    if (model !== null && bySpelling.size < maxSpellings) bySpelling.set(name, model);
+    return model;
+  };
+
   return {
     /** Reads the directories again: models pulled since are added, removed ones left out. */
     async refresh(): Promise<void> {
@@ -100,6 +111,7 @@ export function createAvailableModels(
       );
       const [ids, others] = [namesOf(all).slice(0, all.length), namesOf(all).slice(all.length)];
       byName = modelsByName([...ids, ...own, ...others]);
+      bySpelling = new Map();
       for (const [name, reason] of named.problems) {
         if (nameProblems.get(name) !== reason) log.error({}, reason);
         problems.set(name, reason);
@@ -107,7 +119,7 @@ export function createAvailableModels(
       nameProblems = named.problems;
     },
     /** Finds a model by id, directory or alias, ignoring case. */
-    find: (name: string): FoundModel | null => byName.get(name.toLowerCase()) ?? null,
+    find: (name: string): FoundModel | null => bySpelling.get(name) ?? findAnyCase(name),
     /** Returns the reason why the directory of this name is left out; null when it isn't. */
     problem(name: string): string | null {
       const wanted = name.toLowerCase();

@@ -22,8 +22,12 @@ export function withTenantModels(embedder: Embedder, { tenant: tenantNamed, idOf
     });
   };
   return {
-    async embed(request) {
-      refuseModel(request);
+    embed(request) {
+      try {
+        refuseModel(request);
+      } catch (error) {
+        return Promise.reject(error);
+      }
       return embedder.embed(request);
     },
     async tokenize(request) {

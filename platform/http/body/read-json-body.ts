@@ -52,12 +52,13 @@ function parseJson(bytes: Uint8Array): unknown {
 
 /**
  * Reads a body as JSON, whose content type must say so (415) and whose bytes must be UTF-8.
+ * @returns the value, or a promise of it
  * @throws ServiceError explaining what is wrong with the body.
  */
-async function readJsonBody({ request }: { readonly request: Request }, limitMs: number): Promise<unknown> {
+function readJsonBody(request: Request, limitMs: number): unknown {
   refuseUnlessJson(request.headers);
   const received = takeReceivedBody(request);
-  if (received === undefined) return parseJson(await receiveInTime(request.bytes(), limitMs));
+  if (received === undefined) return receiveInTime(request.bytes(), limitMs).then(parseJson);
   try {
     return parseJson(received.bytes);
   } finally {
@@ -97,7 +98,7 @@ export function jsonBody<T extends TSchema>(
 ) {
   // Named in the parameters: Elysia reads them in the source, and parses headers, cookies and query for a function that may use any of them.
   const parse = async ({ request }: { readonly request: Request }): Promise<unknown> => {
-    const value = await readJsonBody({ request }, limitMs);
+    const value = await readJsonBody(request, limitMs);
     prepare?.(value, request);
     if (!isValid(schema, value)) throw invalidValue(schema, value);
     return value;

@@ -1,28 +1,33 @@
 import type { Caller } from "./identify-caller.ts";
 
-/** Callers by request, so that no client's header can set one. */
-const callers = new WeakMap<Request, Caller>();
-
-/** Remembers the caller of a request for the request's lifetime. */
-export function noteCaller(request: Request, caller: Caller): void {
-  callers.set(request, caller);
-}
-
 /** Looks up a sender's network address. */
 type AddressOf = () => string | null;
-const senders = new WeakMap<Request, AddressOf>();
+
+const caller = Symbol("caller");
+const sender = Symbol("sender");
+
+/**
+ * A request with what is known of who sent it, under keys that only this file has, so that no client's header can set them. A map from requests
+ * to callers would cost more: each of its entries is looked at by every collection of garbage.
+ */
+type NotedRequest = Request & { [caller]?: Caller; [sender]?: AddressOf };
+
+/** Remembers the caller of a request for the request's lifetime. */
+export function noteCaller(request: NotedRequest, known: Caller): void {
+  request[caller] = known;
+}
 
 /** Remembers how a request's network address is looked up. */
-export function noteSender(request: Request, address: AddressOf): void {
-  senders.set(request, address);
+export function noteSender(request: NotedRequest, address: AddressOf): void {
+  request[sender] = address;
 }
 
 /** Network address of a request's sender; null where it is unknown or was not noted. */
-export function senderOf(request: Request): string | null {
-  return senders.get(request)?.() ?? null;
+export function senderOf(request: NotedRequest): string | null {
+  return request[sender]?.() ?? null;
 }
 
 /** Caller of a request; undefined where no key was required. */
-export function callerOf(request: Request): Caller | undefined {
-  return callers.get(request);
+export function callerOf(request: NotedRequest): Caller | undefined {
+  return request[caller];
 }
