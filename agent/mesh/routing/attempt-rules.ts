@@ -29,7 +29,7 @@ export function mayHedge(decision: RouteDecision, utilization: number): boolean 
 }
 
 /** Parts of the time left that a request may wait at the first peers that are asked; whoever is asked after them takes it however long its queue. */
-const waitParts = [1 / 20, 1 / 10, 1 / 5];
+const waitParts = [1 / 15, 1 / 15, 1 / 12, 1 / 12, 1 / 10, 1 / 8, 1 / 5];
 
 /** Refusals of a request for which asking another backend is no extra work: nothing was computed. More would let a full fleet ask itself in circles. */
 export const freeRefusals = waitParts.length;
@@ -42,5 +42,5 @@ export const freeRefusals = waitParts.length;
 export function maxWaitMs(decision: RouteDecision, refusals: number, timeLeftMs: number): number | null {
   const part = waitParts[refusals];
   if (part === undefined || decision.kind === "refuse") return null;
-  return Object.values(decision.passedOver).includes("fuller") ? part * timeLeftMs : null;
+  return decision.equals > 0 ? part * timeLeftMs : null;
 }

@@ -15,6 +15,7 @@ import type { LoadReport } from "./load-report.ts";
 import { RateMeter } from "./rate-meter.ts";
 import { RoomEstimate } from "./room-estimate.ts";
 import type { RouteCandidate } from "./route-input.ts";
+import { UsualWork } from "./usual-work.ts";
 
 /** Another agent of the fleet, as its presence tells. */
 export interface MeshPeer {
@@ -73,6 +74,12 @@ interface State {
   readonly room: RoomEstimate;
 }
 
+interface Held {
+  readonly state: State;
+  readonly model: string;
+  readonly known: ModelState;
+}
+
 /** Capacity of a peer that names none. */
 const unknownQps = 100;
 /** Age up to which a report of load says anything, and the time in which its queue is worked off. */
@@ -95,6 +102,8 @@ export class Backends {
   readonly #nowMs: () => number;
   readonly #random: () => number;
   readonly #states = new Map<string, State>();
+  readonly #held = new WeakMap<Remote, Held>();
+  readonly #work = new UsualWork();
   /** Remotes by model, for the list of peers that they were found in. */
   readonly #remotes = new Map<string, { readonly of: readonly MeshPeer[]; readonly remotes: readonly Remote[] }>();
 
@@ -181,9 +190,9 @@ export class Backends {
 
   /** Counts an attempt that begins. */
   begin(remote: Remote, { model, texts }: Routed): void {
-    const state = this.#stateOf(remote);
+    const { state, known } = this.#heldOf(remote, model);
     state.sent.add(texts);
-    this.#modelOf(state, model).inFlight += 1;
+    known.inFlight += 1;
   }
 
   /** Counts the end of an attempt. */
@@ -198,20 +207,27 @@ export class Backends {
       readonly tookMs?: number | null;
     },
   ): void {
-    const state = this.#stateOf(remote);
-    const known = this.#modelOf(state, model);
+    const { state, known } = this.#heldOf(remote, model);
     known.inFlight = Math.max(0, known.inFlight - 1);
     known.circuit = decideCircuit(known.circuit, result.outcome, this.#nowMs(), this.#random());
-    if (result.outcome === "answered") known.latency.record(tokens, result.ms, this.#nowMs());
+    if (result.outcome === "answered") {
+      known.latency.record(tokens, result.ms, this.#nowMs());
+      if (remote.kind === "peer") this.#learnWork(remote.peer, state, tokens, result.ms);
+    }
     if (result.tookMs != null) state.hopMs += hopGain * (Math.max(0, result.ms - result.tookMs) - state.hopMs);
     // What it refused is no load of its.
     if (result.outcome === "refused") state.sent.add(-texts);
     if (result.load !== null) state.load = { report: result.load, atMs: this.#nowMs() };
   }
 
+  #learnWork({ qps }: MeshPeer, { load, hopMs }: State, tokens: number, ms: number): void {
+    const capacity = load?.report.capacityQps ?? qps;
+    if (capacity !== null && capacity > 0) this.#work.record(tokens, Math.max(0.001, ms - hopMs), capacity);
+  }
+
   /** Ends an attempt that was given up for another's answer: it says nothing of the backend. */
   abandon(remote: Remote, { model }: Routed): void {
-    const known = this.#modelOf(this.#stateOf(remote), model);
+    const { known } = this.#heldOf(remote, model);
     known.inFlight = Math.max(0, known.inFlight - 1);
   }
 
@@ -220,7 +236,7 @@ export class Backends {
    * slowest of the others; null while nothing is.
    */
   usualMs(remote: Remote, routed: Routed): number | null {
-    const { latency } = this.#modelOf(this.#stateOf(remote), routed.model);
+    const { latency } = this.#heldOf(remote, routed.model).known;
     const own = latency.p95Ms(routed.tokens) ?? latency.slowestMs();
     if (own !== null) return own;
     let slowest: number | null = null;
@@ -258,21 +274,20 @@ export class Backends {
 
   #candidate(remote: Remote, request: Routed, home: HomeView | null): RouteCandidate {
     const nowMs = this.#nowMs();
-    const state = this.#stateOf(remote);
-    const { circuit, latency, inFlight } = this.#modelOf(state, request.model);
+    const { state, known } = this.#heldOf(remote, request.model);
+    const { circuit, latency, inFlight } = known;
     const report = state.load !== null && nowMs - state.load.atMs < loadValidMs ? state.load : null;
     const told = report?.report.capacityQps ?? null;
-    // An offer's configured capacity is what may be used of it, however much more it says it has.
-    const capacity =
-      remote.kind === "peer"
-        ? (told ?? remote.peer.qps ?? unknownQps)
-        : Math.min(remote.offer.capacityQps, told ?? remote.offer.capacityQps);
-    const utilization = Math.max(
-      report?.report.utilization ?? 0,
-      capacity === 0 ? Number.POSITIVE_INFINITY : state.sent.perS() / capacity,
-    );
+    const { capacity, doubt } = this.#capacityOf(remote, told, request.tokens, known, state.hopMs);
+    const utilization =
+      capacity === 0
+        ? Number.POSITIVE_INFINITY
+        : Math.max((report?.report.utilization ?? 0) * doubt, state.sent.perS() / capacity);
     const guess = remote.kind === "offer" ? remote.offer.latencyMs : home?.expectedMs;
-    const baseMs = latency.expectedMs(request.tokens, nowMs) ?? (guess == null ? null : guess + state.hopMs);
+    const workMs = remote.kind === "peer" ? this.#work.ms(request.tokens, capacity) : null;
+    const baseMs =
+      latency.expectedMs(request.tokens, nowMs, workMs === null ? null : workMs + state.hopMs) ??
+      (guess == null ? null : guess + state.hopMs);
     const queuedTexts = report === null ? 0 : queueLeft(report.report.queued, capacity, nowMs - report.atMs);
     const circuitNow = circuitState(circuit, nowMs);
     const silent = remote.kind === "peer" && remote.peer.silent;
@@ -291,6 +306,23 @@ export class Backends {
         remote.kind === "offer" || request.space === null || remote.peer.spaces[request.model] === request.space,
       state: circuitNow === "closed" ? (silent ? "silent" : "ready") : circuitNow,
     };
+  }
+
+  /** Capacity that is counted on, and how many times as much a peer states. */
+  #capacityOf(
+    remote: Remote,
+    told: number | null,
+    tokens: number,
+    { latency }: ModelState,
+    hopMs: number,
+  ): { readonly capacity: number; readonly doubt: number } {
+    // An offer's configured capacity is what may be used of it, however much more it says it has.
+    if (remote.kind === "offer")
+      return { capacity: Math.min(remote.offer.capacityQps, told ?? remote.offer.capacityQps), doubt: 1 };
+    const stated = told ?? remote.peer.qps ?? unknownQps;
+    const leastMs = latency.leastMs(tokens);
+    const capacity = this.#work.believable(stated, tokens, leastMs === null ? null : leastMs - hopMs);
+    return { capacity, doubt: capacity === 0 ? 1 : stated / capacity };
   }
 
   /** A tenant that is bound to regions goes by the operator's word only. */
@@ -318,6 +350,17 @@ export class Backends {
       .sort((a, b) => a.rank - b.rank)
       .slice(0, maxPeers)
       .map(({ peer }) => peer);
+  }
+
+  /** Record of a remote and its model. Each list of remotes has remotes of its own, so it is looked up once for each. */
+  #heldOf(remote: Remote, model: string): Held {
+    let held = this.#held.get(remote);
+    if (held?.model !== model) {
+      const state = this.#stateOf(remote);
+      held = { state, model, known: this.#modelOf(state, model) };
+      this.#held.set(remote, held);
+    }
+    return held;
   }
 
   #stateOf(remote: Remote): State {

@@ -50,6 +50,8 @@ export type RouteDecision =
       readonly backend: string;
       readonly usdPerRequest: number;
       readonly expectedMs: number | null;
+      /** Others that would have done as well: they cost the same and have room. */
+      readonly equals: number;
       readonly passedOver: PassedOvers;
     }
   | { readonly kind: "refuse"; readonly rule: RouteRefusal; readonly passedOver: PassedOvers };
@@ -66,27 +68,49 @@ function lessLoaded(one: RouteCandidate, other: RouteCandidate, draw: number): R
   return mine < its ? one : other;
 }
 
-/** Draws one, in proportion to the capacity that can be counted on and has room. */
-function drawByCapacity(candidates: readonly RouteCandidate[], draw: number): RouteCandidate {
-  const weightOf = ({ capacity, warmth, room }: RouteCandidate) => capacity * warmth * (room ?? 1);
-  const total = candidates.reduce((sum, candidate) => sum + weightOf(candidate), 0);
-  // Without any known capacity all are alike.
-  if (total === 0)
-    return candidates[Math.min(candidates.length - 1, Math.floor(draw * candidates.length))] as RouteCandidate;
+/** Draws one by weight; by turns where none has any. */
+function drawByWeight(candidates: readonly RouteCandidate[], weights: readonly number[], draw: number): number {
+  let total = 0;
+  for (const weight of weights) total += weight;
+  if (total === 0) return Math.min(candidates.length - 1, Math.floor(draw * candidates.length));
   let left = draw * total;
-  for (const candidate of candidates) {
-    left -= weightOf(candidate);
-    if (left < 0) return candidate;
+  let last = 0;
+  for (let index = 0; index < weights.length; index += 1) {
+    const weight = weights[index] as number;
+    if (weight === 0) continue;
+    left -= weight;
+    if (left < 0) return index;
+    last = index;
   }
-  return candidates.at(-1) as RouteCandidate;
+  return last;
 }
 
-/** Draws two by capacity and compares what they have in flight: weighing by capacity twice would drown the strong ones. */
-function powerOfTwo(candidates: readonly RouteCandidate[], draws: readonly number[]): RouteCandidate {
+/** Weight of the expected time as a share of the time left: a text that takes half of it longer somewhere goes there a fiftieth as often. */
+const haste = 8;
+
+/**
+ * Draws two, by the capacity that can be counted on and has room and by how soon they answer, and compares what they have in flight: weighing
+ * that by capacity again would drown the strong ones. So long texts go to fast devices rather, and short ones to what is left.
+ */
+function powerOfTwo(
+  candidates: readonly RouteCandidate[],
+  timeLeftMs: number,
+  draws: readonly number[],
+): RouteCandidate {
   const [first = 0, second = 0, tie = 0] = draws;
-  const one = drawByCapacity(candidates, first);
-  const others = candidates.filter((candidate) => candidate !== one);
-  return others.length === 0 ? one : lessLoaded(one, drawByCapacity(others, second), tie);
+  let soonestMs = Number.POSITIVE_INFINITY;
+  for (const { expectedMs } of candidates) soonestMs = Math.min(soonestMs, expectedMs ?? 0);
+  const withinMs = Math.max(timeLeftMs, soonestMs, 1);
+  const weights = candidates.map(
+    ({ capacity, warmth, room, expectedMs }) =>
+      capacity * warmth * (room ?? 1) * Math.exp((haste * (soonestMs - (expectedMs ?? 0))) / withinMs),
+  );
+  const one = drawByWeight(candidates, weights, first);
+  const others = candidates.filter((_, index) => index !== one);
+  weights.splice(one, 1);
+  const chosen = candidates[one] as RouteCandidate;
+  if (others.length === 0) return chosen;
+  return lessLoaded(chosen, others[drawByWeight(others, weights, second)] as RouteCandidate, tie);
 }
 
 /** Returns why a candidate can't be asked at all; null where it can. */
@@ -128,12 +152,17 @@ const alikeOf = (candidates: readonly RouteCandidate[], { alikeWithin }: RouteRu
 };
 
 /** Chooses among candidates that cost the same: this agent, or by their load. */
-function choose(alike: readonly RouteCandidate[], isAlone: boolean, draws: readonly number[]): Choice {
+function choose(
+  alike: readonly RouteCandidate[],
+  isAlone: boolean,
+  timeLeftMs: number,
+  draws: readonly number[],
+): Choice {
   const home = alike.find(({ kind }) => kind === "home");
   const [first] = alike;
   if (home !== undefined) return { chosen: home, rule: "home", alike };
   if (alike.length === 1 && first !== undefined) return { chosen: first, rule: isAlone ? "only" : "cheapest", alike };
-  return { chosen: powerOfTwo(alike, draws), rule: "less-loaded", alike };
+  return { chosen: powerOfTwo(alike, timeLeftMs, draws), rule: "less-loaded", alike };
 }
 
 /**
@@ -143,7 +172,7 @@ function choose(alike: readonly RouteCandidate[], isAlone: boolean, draws: reado
  */
 function cheapestFree(
   inTime: readonly RouteCandidate[],
-  { rules, draws }: RouteInput,
+  { request, rules, draws }: RouteInput,
 ): (Choice & { readonly busy: RouteCandidate[] }) | null {
   const busy: RouteCandidate[] = [];
   const [first = 0, second = 0, third = 0] = draws;
@@ -158,13 +187,36 @@ function cheapestFree(
     if (draw < room || room >= 1) {
       for (const candidate of alike) if (!free.includes(candidate)) busy.push(candidate);
       const isAlone = free.length + dearer.length === 1;
-      return { ...choose(free, isAlone, [first, second, room >= 1 ? draw : draw / room]), busy };
+      const rest = room >= 1 ? draw : draw / room;
+      return { ...choose(free, isAlone, request.timeLeftMs, [first, second, rest]), busy };
     }
     busy.push(...alike);
     draw = (draw - room) / (1 - room);
     left = dearer;
   }
   return null;
+}
+
+/** Candidates of a choice. */
+interface ChosenFrom {
+  readonly chosen: RouteCandidate | null;
+  readonly from: readonly RouteCandidate[];
+  readonly alike: readonly RouteCandidate[];
+  readonly busy: readonly RouteCandidate[];
+}
+const nobody: ChosenFrom = { chosen: null, from: [], alike: [], busy: [] };
+
+/** Returns why each of the others was not chosen. */
+function passedOversOf({ candidates, request }: RouteInput, { chosen, from, alike, busy }: ChosenFrom): PassedOvers {
+  const passedOver: Record<string, PassedOver> = {};
+  const reasonOf = (candidate: RouteCandidate): PassedOver => {
+    if (!from.includes(candidate)) return "too-late";
+    if (busy.includes(candidate)) return "busy";
+    return alike.includes(candidate) ? "fuller" : "dearer";
+  };
+  for (const candidate of candidates)
+    if (candidate !== chosen) passedOver[candidate.id] = barred(candidate, request) ?? reasonOf(candidate);
+  return passedOver;
 }
 
 /** Refusal where no candidate may be asked: by what stands in the way of the one that came nearest. */
@@ -182,46 +234,38 @@ function refusalOf(passedOver: PassedOvers): RouteRefusal {
  * busy the cheapest in time is taken all the same; where none is in time the soonest, or the request is refused.
  */
 export function decideRoute(input: RouteInput): RouteDecision {
-  const { request, candidates, rules } = input;
-  const passedOver: Record<string, PassedOver> = {};
-  const allowed: RouteCandidate[] = [];
-  for (const candidate of candidates) {
-    const reason = barred(candidate, request);
-    if (reason === null) allowed.push(candidate);
-    else passedOver[candidate.id] = reason;
+  const { request, candidates, rules, draws } = input;
+  const allowed = candidates.filter((candidate) => barred(candidate, request) === null);
+  if (allowed.length === 0) {
+    const passedOver = passedOversOf(input, nobody);
+    return { kind: "refuse", rule: refusalOf(passedOver), passedOver };
   }
-  if (allowed.length === 0) return { kind: "refuse", rule: refusalOf(passedOver), passedOver };
   const heard = allowed.filter(({ state }) => state !== "silent");
   const known = heard.length > 0 ? heard : allowed;
-
-  const route = (from: readonly RouteCandidate[], { chosen, rule, alike }: Choice): RouteDecision => {
-    for (const candidate of from) {
-      if (candidate !== chosen) passedOver[candidate.id] ??= alike.includes(candidate) ? "fuller" : "dearer";
-    }
+  const route = (from: readonly RouteCandidate[], choice: Choice, busy: readonly RouteCandidate[]): RouteDecision => {
+    const { chosen, alike } = choice;
     const { id: backend, usdPerRequest, expectedMs } = chosen;
     return {
       kind: "route",
-      rule: known === heard ? rule : "last-resort",
-      backend,
-      usdPerRequest,
-      expectedMs,
-      passedOver,
+      rule: known === heard ? choice.rule : "last-resort",
+      ...{ backend, usdPerRequest, expectedMs, equals: alike.length - 1 },
+      // Looked at by people only, so that most requests need not list them.
+      get passedOver() {
+        return passedOversOf(input, { chosen, from, alike, busy });
+      },
     };
   };
   const cheapestOf = (from: readonly RouteCandidate[], rule: RouteRule) =>
-    route(from, { ...choose(alikeOf(from, rules), false, input.draws), rule });
+    route(from, { ...choose(alikeOf(from, rules), false, request.timeLeftMs, draws), rule }, []);
 
   const inTime = known.filter(({ expectedMs }) => (expectedMs ?? 0) <= request.timeLeftMs);
-  for (const candidate of allowed) if (!inTime.includes(candidate)) passedOver[candidate.id] = "too-late";
   const free = cheapestFree(inTime, input);
-  if (free !== null) {
-    for (const { id } of free.busy) passedOver[id] = "busy";
-    return route(inTime, free);
-  }
+  if (free !== null) return route(inTime, free, free.busy);
   if (inTime.length > 0) return cheapestOf(inTime, "all-busy");
-  if (rules.late === "refuse") return { kind: "refuse", rule: "too-late", passedOver };
+  if (rules.late === "refuse") return { kind: "refuse", rule: "too-late", passedOver: passedOversOf(input, nobody) };
   const soonestMs = Math.min(...known.map(({ expectedMs }) => expectedMs ?? 0));
-  const soonest = known.filter(({ expectedMs }) => (expectedMs ?? 0) <= aboutAsSoon * soonestMs);
-  for (const { id } of soonest) delete passedOver[id];
-  return cheapestOf(soonest, "soonest");
+  return cheapestOf(
+    known.filter(({ expectedMs }) => (expectedMs ?? 0) <= aboutAsSoon * soonestMs),
+    "soonest",
+  );
 }

@@ -36,13 +36,14 @@ export function sizeClass(tokens: number): number {
  * that each answer moves a step, so that 5 % are above it.
  */
 export class LatencyEstimate {
-  readonly #classes = new Map<number, ClassLatency>();
+  /** By size class. */
+  readonly #classes: (ClassLatency | undefined)[] = classEnds.map(() => undefined);
 
   /** @param nowMs monotonic clock */
   record(tokens: number, ms: number, nowMs: number): void {
-    const known = this.#classes.get(sizeClass(tokens));
+    const known = this.#classes[sizeClass(tokens)];
     if (known === undefined) {
-      this.#classes.set(sizeClass(tokens), { atMs: nowMs, mean: ms, floor: ms, p95: 2 * ms, count: 1 });
+      this.#classes[sizeClass(tokens)] = { atMs: nowMs, mean: ms, floor: ms, p95: 2 * ms, count: 1 };
       return;
     }
     known.atMs = nowMs;
@@ -56,37 +57,44 @@ export class LatencyEstimate {
   /**
    * Returns the expected latency of a request; of a size that was not seen, by the nearest one that was; null without any. What is above the
    * shortest was a wait, and a queue is worked off in the time that it lasts: one that had a queue is asked again soon.
+   * @param usualMs what is known without it, to which an old estimate returns; null: nothing
    */
-  expectedMs(tokens: number, nowMs: number): number | null {
-    const known = this.#nearest(tokens);
-    if (known === undefined) return null;
+  expectedMs(tokens: number, nowMs: number, usualMs: number | null = null): number | null {
+    const known = usualMs === null ? this.#nearest(tokens) : this.#classes[sizeClass(tokens)];
+    if (known === undefined) return usualMs;
     const ageMs = Math.max(0, nowMs - known.atMs);
     const waitMs = Math.max(0, known.mean - known.floor);
-    const leftMs = waitMs * Math.exp(-ageMs / Math.max(minDrainMs, waitMs));
-    return (known.floor + leftMs) * Math.exp(-ageMs / forgetMs);
+    const leftMs = waitMs === 0 ? 0 : waitMs * Math.exp(-ageMs / Math.max(minDrainMs, waitMs));
+    const forgotten = usualMs ?? 0;
+    return forgotten + (known.floor + leftMs - forgotten) * Math.exp(-ageMs / forgetMs);
+  }
+
+  /** Returns about the shortest time of late for requests of this size; null without any. */
+  leastMs(tokens: number): number | null {
+    return this.#classes[sizeClass(tokens)]?.floor ?? null;
   }
 
   /** Returns the time in which 95 % of such requests are answered; null until twenty were. */
   p95Ms(tokens: number): number | null {
-    const known = this.#classes.get(sizeClass(tokens));
+    const known = this.#classes[sizeClass(tokens)];
     return known === undefined || known.count < 20 ? null : known.p95;
   }
 
   /** Returns the 95th percentile of the slowest size that was seen, however few answers there were; null without any. */
   slowestMs(): number | null {
     let slowest: number | null = null;
-    for (const { p95 } of this.#classes.values()) slowest = Math.max(slowest ?? 0, p95);
+    for (const known of this.#classes) if (known !== undefined) slowest = Math.max(slowest ?? 0, known.p95);
     return slowest;
   }
 
   #nearest(tokens: number): ClassLatency | undefined {
     const wanted = sizeClass(tokens);
-    const same = this.#classes.get(wanted);
+    const same = this.#classes[wanted];
     if (same !== undefined) return same;
     let best: ClassLatency | undefined;
     let distance = Number.POSITIVE_INFINITY;
-    for (const [size, known] of this.#classes) {
-      if (Math.abs(size - wanted) >= distance) continue;
+    for (const [size, known] of this.#classes.entries()) {
+      if (known === undefined || Math.abs(size - wanted) >= distance) continue;
       distance = Math.abs(size - wanted);
       best = known;
     }

@@ -26,7 +26,7 @@ export class RateMeter {
 
   #decay(): void {
     const nowMs = this.#nowMs();
-    this.#texts *= Math.exp(-Math.max(0, nowMs - this.#atMs) / tauMs);
+    if (this.#texts !== 0 && nowMs > this.#atMs) this.#texts *= Math.exp((this.#atMs - nowMs) / tauMs);
     this.#atMs = nowMs;
   }
 }

@@ -34,6 +34,8 @@ export interface RemoteReply {
 export interface AttemptTerms {
   /** Fingerprint of the vectors that are wanted. */
   readonly space: string;
+  /** Numbers that such a vector has; null: not known here. */
+  readonly dimension: number | null;
   /** Time for it, from now to the last byte. */
   readonly budgetMs: number;
   /** Part of it that the way there and back takes. */
@@ -130,7 +132,7 @@ export class RemoteClient {
   async #askPeer(
     url: string,
     request: EmbedRequest & { readonly model: string },
-    { space, budgetMs, hopMs, maxWaitMs }: AttemptTerms,
+    { space, dimension: wanted, budgetMs, hopMs, maxWaitMs }: AttemptTerms,
     signal: AbortSignal,
   ): Promise<RemoteReply> {
     const { ownId, secret, nowMs } = this.#parts;
@@ -175,6 +177,7 @@ export class RemoteClient {
     if (!isValid(PeerAnswer, answer)) return { ...wrong(url, "another form of answer"), load };
     const said = answer as PeerAnswer;
     if (said.space !== space) return { ...wrong(url, "vectors of another model, revision or precision"), load };
+    if (isOther(said.dimension, wanted)) return { ...wrong(url, otherLength(said.dimension, wanted)), load };
     if (said.vectors.length !== request.inputs.length) return { ...wrong(url, "another number of vectors"), load };
     const vectors = said.vectors.map((encoded) => decodeVector(encoded, said.dimension));
     if (!vectors.every((vector) => vector !== null)) return { ...wrong(url, "vectors that are none"), load };
@@ -194,7 +197,7 @@ export class RemoteClient {
   async #askOffer(
     remote: Extract<Remote, { kind: "offer" }>,
     request: EmbedRequest & { readonly model: string },
-    { budgetMs, hopMs }: AttemptTerms,
+    { dimension: wanted, budgetMs, hopMs }: AttemptTerms,
     signal: AbortSignal,
   ): Promise<RemoteReply> {
     const { offer } = remote;
@@ -218,6 +221,7 @@ export class RemoteClient {
     const read = readOpenAiAnswer(await response.json(), request.inputs.length);
     if (typeof read === "string") return { ...wrong(offer.name, read), load };
     const dimension = read.vectors[0]?.length ?? 0;
+    if (isOther(dimension, wanted)) return { ...wrong(offer.name, otherLength(dimension, wanted)), load };
     return {
       ...{ outcome: "answered", load, error: null, mayRetry: false },
       result: { model: request.model, dimension, relevantLabel: 0, truncatedInputs: 0, durationMs: 0, ...read },
@@ -230,6 +234,10 @@ const budgetThere = (budgetMs: number, hopMs: number) => Math.max(0.001, budgetM
 
 const toPlain = (input: TextInput): PeerRequest["inputs"][number] =>
   typeof input === "string" ? input : "first" in input ? input : [...input];
+
+const isOther = (dimension: number, wanted: number | null) => wanted !== null && dimension !== wanted;
+const otherLength = (dimension: number, wanted: number | null) =>
+  `vectors of ${dimension} numbers, where the model's have ${wanted}`;
 
 const unsuitable = (name: string) =>
   new ServiceError(
@@ -249,6 +257,10 @@ const clientFaults: ReadonlySet<string> = new Set([
   "UNSUPPORTED_MEDIA_TYPE",
 ] satisfies ErrorCode[]);
 
+/** Returns what a client is told of a backend's refusal, if no other one answers. */
+const codeFor = (status: number): ErrorCode =>
+  status === 429 ? "TOO_MANY_REQUESTS" : status === 504 ? "DEADLINE_EXCEEDED" : "MODEL_UNAVAILABLE";
+
 /** Reads an answer that is no vectors: full or stopping is no failure, the client's fault goes to the client, all else is a failure. */
 async function refusalOf(response: Response): Promise<Omit<RemoteReply, "load">> {
   const body: unknown = await response.json().catch(() => null);
@@ -267,9 +279,7 @@ async function refusalOf(response: Response): Promise<Omit<RemoteReply, "load">>
   return {
     outcome: isRefusal ? "refused" : response.status === 504 ? "own-deadline" : "failed",
     result: null,
-    error: new ServiceError(response.status === 429 ? "TOO_MANY_REQUESTS" : "MODEL_UNAVAILABLE", message, {
-      retryAfterS,
-    }),
+    error: new ServiceError(codeFor(response.status), message, { retryAfterS }),
     mayRetry: true,
     isFree: isLeaving,
   };

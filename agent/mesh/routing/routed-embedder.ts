@@ -7,9 +7,10 @@ import { currentTrace } from "#platform/request-trace.ts";
 import { defaultTenant } from "#protocol/messages.ts";
 import { AttemptBudget, hedgeRules, retryRules } from "./attempt-budget.ts";
 import { attemptMs, freeRefusals, hedgeAfterMs, maxWaitMs, mayHedge } from "./attempt-rules.ts";
-import { type Backends, type HomeView, kindOf, priceOf, type Remote, type Routed, spill } from "./backends.ts";
+import { type Backends, type HomeView, kindOf, priceOf, type Remote, spill } from "./backends.ts";
 import { decideRoute, type RouteDecision } from "./decide-route.ts";
 import { explainRoute } from "./explain-route.ts";
+import { type Attempt, askAgain, firstAnswer, type Journey, outrun, silent, silentReply } from "./journey.ts";
 import type { RemoteClient, RemoteReply } from "./remote-client.ts";
 
 /** One route, as metrics and the newest routes tell it. */
@@ -45,27 +46,8 @@ export interface RouterParts {
 
 /** Requests to others at once: Bun's limit for a process is 256. */
 const maxRemoteInFlight = 240;
-/** Reasons that an attempt is given up: one that was asked later answered first, or the one before it did after all. */
-const outrun = new Error("a backend that was asked later answered first");
-const needless = new Error("the first backend answered after all");
-
-/** A request on its way. */
-interface Journey {
-  readonly request: EmbedRequest & { readonly model: string };
-  readonly routed: Routed & { readonly space: string };
-  readonly home: HomeModel | null;
-  readonly remotes: readonly Remote[];
-  readonly startedMs: number;
-  readonly deadlineMs: number;
-  readonly tried: string[];
-  /** Backends that were asked in vain, and whose failure calls for extra work. */
-  failures: number;
-  /** Backends that refused it because they are full, and those of them that would not if they had to. */
-  refusals: number;
-  readonly refusedBy: string[];
-  attempts: number;
-  lastError: unknown;
-}
+/** Models whose length of vectors is remembered. */
+const maxDimensions = 256;
 
 /** Answers every request at the backend that is cheapest and in time: here, at a peer, or at an offer. */
 export class RoutedEmbedder implements Embedder {
@@ -74,6 +56,8 @@ export class RoutedEmbedder implements Embedder {
   readonly #retries: AttemptBudget;
   readonly #hedges: AttemptBudget;
   #remoteInFlight = 0;
+  /** Numbers of the vectors that peers answered, by model. */
+  readonly #dimensions = new Map<string, number>();
 
   constructor(parts: RouterParts) {
     this.#parts = parts;
@@ -116,6 +100,7 @@ export class RoutedEmbedder implements Embedder {
         startedMs + Math.min(this.#parts.requestTimeoutMs, request.latencyBudgetMs ?? this.#parts.requestTimeoutMs),
       tried: [],
       failures: 0,
+      isRetryTaken: false,
       refusals: 0,
       refusedBy: [],
       attempts: 0,
@@ -144,7 +129,8 @@ export class RoutedEmbedder implements Embedder {
       }
       // Beyond the first attempt anywhere else, each one is extra work.
       if (journey.failures > 0) {
-        if (!this.#retries.take()) throw journey.lastError;
+        if (!journey.isRetryTaken && !this.#retries.take()) throw journey.lastError;
+        journey.isRetryTaken = false;
         this.#parts.onExtra("retry");
       }
       journey.attempts += 1;
@@ -214,6 +200,9 @@ export class RoutedEmbedder implements Embedder {
     const { result, error, outcome, mayRetry, isFree = false } = reply;
     if (result !== null) {
       const answered = journey.remotes.find(({ id }) => id === result.servedBy) ?? remote;
+      // A peer's fingerprint was right, so its length is.
+      if (answered.kind === "peer" && this.#dimensions.size < maxDimensions)
+        this.#dimensions.set(journey.routed.model, result.dimension);
       const route = { kind: kindOf(answered), usd: this.#priceOf(journey, answered, result) };
       this.#parts.home.recordElsewhere(journey.request, result, journey.startedMs, route);
       return { ...result, durationMs: performance.now() - journey.startedMs };
@@ -234,11 +223,18 @@ export class RoutedEmbedder implements Embedder {
     journey.tried.push(remote.id);
     const leftMs = Math.max(1, journey.deadlineMs - performance.now());
     const othersLeft = journey.remotes.some(({ id }) => !journey.tried.includes(id));
-    const budgetMs = attemptMs(leftMs, backends.usualMs(remote, routed), othersLeft);
+    const patienceMs = attemptMs(leftMs, backends.usualMs(remote, routed), othersLeft);
     const given = new AbortController();
     const onDisconnect = () => given.abort(request.signal.reason);
     request.signal.addEventListener("abort", onDisconnect, { once: true });
     if (request.signal.aborted) onDisconnect();
+    // Given up only for an attempt elsewhere that may be made: where all are slow at once, as on a busy machine, giving up helps nobody.
+    const giveUp = () => {
+      if (!this.#retries.take()) return;
+      journey.isRetryTaken = true;
+      given.abort(silent);
+    };
+    const patience = patienceMs < leftMs ? setInterval(giveUp, patienceMs) : undefined;
     const startedMs = performance.now();
     backends.begin(remote, routed);
     this.#remoteInFlight += 1;
@@ -246,31 +242,44 @@ export class RoutedEmbedder implements Embedder {
       .ask(
         remote,
         request,
-        { space: routed.space, budgetMs, hopMs: backends.hopMs(remote), maxWaitMs: waitMs },
+        {
+          space: routed.space,
+          dimension: this.#dimensionOf(journey, remote),
+          budgetMs: leftMs,
+          hopMs: backends.hopMs(remote),
+          maxWaitMs: waitMs,
+        },
         given.signal,
       )
       .then(
         (answer) => {
-          const isSilent = answer.outcome === "own-deadline" && budgetMs < leftMs;
-          const outcome = isSilent ? "silent" : answer.outcome;
-          const { load, tookMs = null } = answer;
+          const { outcome, load, tookMs = null } = answer;
           backends.end(remote, routed, { outcome, load, tookMs, ms: performance.now() - startedMs });
           return answer.result === null ? answer : { ...answer, result: { ...answer.result, servedBy: remote.id } };
         },
         (error) => {
-          if (error === outrun)
-            backends.end(remote, routed, { outcome: "outrun", load: null, ms: performance.now() - startedMs });
-          else backends.abandon(remote, routed);
+          const ms = performance.now() - startedMs;
+          if (error === outrun) backends.end(remote, routed, { outcome: "outrun", load: null, ms });
+          else if (error === silent) {
+            backends.end(remote, routed, { outcome: "silent", load: null, ms });
+            return silentReply(remote.id, ms);
+          } else backends.abandon(remote, routed);
           throw error;
         },
       )
       .finally(() => {
         this.#remoteInFlight -= 1;
+        clearInterval(patience);
         request.signal.removeEventListener("abort", onDisconnect);
       });
     // A hedge that lost is given up: nobody waits for it.
     reply.catch(() => undefined);
     return { reply, cancel: (reason) => given.abort(reason) };
+  }
+
+  /** Numbers that a vector should have, by this agent's model; of an offer also by what peers answered. */
+  #dimensionOf({ home, routed }: Journey, { kind }: Remote): number | null {
+    return home?.dimension ?? (kind === "offer" ? this.#dimensions.get(routed.model) : null) ?? null;
   }
 
   #startHedge(journey: Journey, first: string): Attempt | null {
@@ -337,32 +346,4 @@ export class RoutedEmbedder implements Embedder {
       usd: remote === undefined || result === null ? usd : this.#priceOf(journey, remote, result),
     });
   }
-}
-
-interface Attempt {
-  readonly reply: Promise<RemoteReply>;
-  cancel(reason: Error): void;
-}
-
-/** Lets the peers be asked again that refused because another one might have had a shorter queue. @returns false without any. */
-function askAgain(journey: Journey): boolean {
-  const { refusedBy, tried } = journey;
-  if (refusedBy.length === 0) return false;
-  const others = tried.filter((id) => !refusedBy.includes(id));
-  tried.splice(0, tried.length, ...others);
-  refusedBy.length = 0;
-  journey.refusals = Number.POSITIVE_INFINITY;
-  return true;
-}
-
-/** Resolves with the first of two attempts that has vectors, and gives up the other; with the last reply where neither has. */
-async function firstAnswer(one: Attempt, other: Attempt): Promise<RemoteReply> {
-  const settled = [one, other].map(async (attempt) => ({ attempt, reply: await attempt.reply }));
-  const sooner = await Promise.race(settled);
-  const later = sooner.attempt === one ? other : one;
-  if (sooner.reply.result !== null || !sooner.reply.mayRetry) {
-    later.cancel(later === one ? outrun : needless);
-    return sooner.reply;
-  }
-  return later.reply;
 }

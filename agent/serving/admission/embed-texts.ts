@@ -161,13 +161,13 @@ export class TextEmbedder implements Home {
   model(name: string | undefined): HomeModel | null {
     const found = this.#parts.findModel(name);
     if (found === null) return null;
-    const { id, maxTokens } = found.manifest;
+    const { id, maxTokens, dimension } = found.manifest;
     let space = this.#spaces.get(found);
     if (space === undefined) {
       space = vectorSpaceOf(found);
       this.#spaces.set(found, space);
     }
-    return { id, maxTokens, space, prompts: found.manifest };
+    return { id, maxTokens, dimension, space, prompts: found.manifest };
   }
 
   load({ id }: HomeModel, { tenant = defaultTenant }: Pick<EmbedRequest, "tenant">, tokens: number): HomeLoad | null {

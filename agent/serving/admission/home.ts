@@ -10,6 +10,8 @@ export interface HomeModel {
   /** Fingerprint of its vectors. */
   readonly space: string;
   readonly maxTokens: number;
+  /** Numbers of a vector. */
+  readonly dimension: number;
   readonly prompts: Pick<ModelManifest, "id" | "prompts" | "defaultPrompt">;
 }
 

@@ -1,7 +1,9 @@
 import type { BenchBoard, BenchFleet } from "./fleet.ts";
 
-/** Mishap to one board, or to the cheaper upstream. */
-const kinds = ["kill", "stop", "freeze", "upstream"] as const;
+/** Mishaps to one board, and changes that a controller asks of it. Besides, the cheaper upstream is taken away. */
+const kinds = ["kill", "stop", "freeze", "sleep", "drain", "mode"] as const;
+/** Time in which a board takes its last answers to its clients before it sleeps. */
+const leaveMs = 500;
 
 export interface Disturbance {
   readonly atMs: number;
@@ -13,8 +15,8 @@ const maxOut = 2;
 const outMs = 4_000;
 
 /**
- * Disturbs the fleet at random times until a time has passed: kills a board, stops it, freezes it (its connections stay open), takes the cheaper
- * upstream away; each comes back after some seconds.
+ * Disturbs the fleet at random times until a time has passed: kills a board, stops it, freezes it (its connections stay open), sends it to sleep
+ * (on standby, then frozen) and wakes it, drains it, changes its power mode, takes the cheaper upstream away; each comes back after some seconds.
  * @returns what was done, once all are back, and the capacity of the boards that answered, by second
  */
 export async function disturb(
@@ -24,16 +26,23 @@ export async function disturb(
   const { events, forMs, random } = options;
   const startedMs = performance.now();
   const out = new Set<BenchBoard>();
+  const low = new Set<BenchBoard>();
   const disturbances: Disturbance[] = [];
   const capacities: number[] = [];
   const look = () => {
     const second = Math.floor((performance.now() - startedMs) / 1000);
-    capacities[second] = fleet.boards.reduce((sum, board) => sum + (out.has(board) ? 0 : board.capacityQps), 0);
+    const qpsOf = (board: BenchBoard) => (low.has(board) ? board.lowQps : out.has(board) ? 0 : board.capacityQps);
+    capacities[second] = fleet.boards.reduce((sum, board) => sum + qpsOf(board), 0);
   };
   look();
   const watch = setInterval(look, 250);
   const back: Promise<void>[] = [];
-  const strike = async (kind: (typeof kinds)[number], board: BenchBoard) => {
+  const freeze = async ({ program }: BenchBoard) => {
+    program?.child.kill("SIGSTOP");
+    await Bun.sleep(outMs);
+    program?.child.kill("SIGCONT");
+  };
+  const strike = async (kind: (typeof kinds)[number] | "upstream", board: BenchBoard) => {
     if (kind === "upstream") {
       await fleet.spot.stop();
       await Bun.sleep(outMs / 2);
@@ -41,11 +50,22 @@ export async function disturb(
       return;
     }
     out.add(board);
-    const { program } = board;
-    if (kind === "freeze") {
-      program?.child.kill("SIGSTOP");
+    if (kind === "freeze") await freeze(board);
+    else if (kind === "sleep") {
+      await fleet.tell(board, "stand-by");
+      await Bun.sleep(leaveMs);
+      await freeze(board);
+      await fleet.tell(board, "serve");
+    } else if (kind === "drain") {
+      await fleet.tell(board, "drain");
       await Bun.sleep(outMs);
-      program?.child.kill("SIGCONT");
+      await fleet.tell(board, "serve");
+    } else if (kind === "mode") {
+      low.add(board);
+      await fleet.tell(board, "serve-low");
+      await Bun.sleep(outMs);
+      await fleet.tell(board, "serve");
+      low.delete(board);
     } else {
       await fleet.stop(board, kind === "kill" ? "SIGKILL" : "SIGTERM");
       await Bun.sleep(outMs / 2);
@@ -58,7 +78,8 @@ export async function disturb(
     await Bun.sleep(Math.max(0, dueMs - performance.now()));
     const left = fleet.boards.filter((board) => !out.has(board));
     const isUpstream = fleet.boards.length - left.length >= maxOut || random() < 0.1;
-    const kind = isUpstream ? "upstream" : (kinds[Math.floor(3 * random())] as (typeof kinds)[number]);
+    // Each kind in its turn: a run of some twenty has all of them.
+    const kind = isUpstream ? "upstream" : (kinds[event % kinds.length] as (typeof kinds)[number]);
     const board = left[Math.floor(random() * left.length)] as BenchBoard;
     disturbances.push({ atMs: performance.now() - startedMs, what: isUpstream ? kind : `${kind} ${board.id}` });
     back.push(strike(kind, board));

@@ -1,5 +1,10 @@
 import { join, resolve } from "node:path";
 import { boardPresets } from "#agent/power/device/board-presets.ts";
+import { createLogger } from "#platform/log.ts";
+import { encodeMessage } from "#protocol/codec.ts";
+import { Command, Desired } from "#protocol/messages.ts";
+import { MqttBroker } from "#protocol/mqtt-broker.ts";
+import { agentTopic } from "#protocol/topics.ts";
 import { referencePrices } from "#tools/mesh/reference-offers.ts";
 import { eventually, type Program, startProgram, temporaryDirectory } from "../../../test/e2e/program.ts";
 import { createMosquitto, freePort } from "../../../test/fakes/mosquitto.ts";
@@ -14,16 +19,23 @@ export const spotQps = 40;
 /** Part of a real board's capacity that a simulated one has: six of them, and all else, share this machine. */
 const scale = 0.02;
 const kinds = [
-  { preset: "thor-t5000", mode: "120W" },
-  { preset: "jetson-classic", mode: "MAXN" },
+  { preset: "thor-t5000", mode: "120W", lowMode: "70W" },
+  { preset: "jetson-classic", mode: "MAXN", lowMode: "12W" },
 ] as const;
+/** Name of the fleet, at its broker. */
+const fleetName = "bench";
 
 export interface BenchBoard {
   readonly id: string;
   readonly url: string;
+  /** Texts a second in its usual mode, and in the lower one. */
   readonly capacityQps: number;
+  readonly lowQps: number;
   program: Program | null;
 }
+
+/** Instructions to a board, as its controller would give them. */
+export type Instruction = "serve" | "serve-low" | "stand-by" | "drain";
 
 export interface BenchFleet {
   readonly boards: readonly BenchBoard[];
@@ -34,7 +46,38 @@ export interface BenchFleet {
   readonly hop: { readonly direct: string; readonly through: string; stop(): Promise<void> };
   start(board: BenchBoard): Promise<void>;
   stop(board: BenchBoard, signal: "SIGKILL" | "SIGTERM"): Promise<void>;
+  tell(board: BenchBoard, instruction: Instruction): Promise<void>;
   dispose(): Promise<void>;
+}
+
+const kindOf = ({ id }: Pick<BenchBoard, "id">) => kinds[id.startsWith("large") ? 0 : 1] as (typeof kinds)[number];
+
+/** Stands in for the controller: tells boards what to be. */
+async function createInstructor(url: string) {
+  const broker = new MqttBroker({ url, clientId: "instructor" }, createLogger("bench", "silent"));
+  await broker.start();
+  let version = 0;
+  const tell = async (board: BenchBoard, instruction: Instruction) => {
+    const { id: agentId } = board;
+    const issuedAtMs = Date.now();
+    version += 1;
+    if (instruction === "drain") {
+      const command: Command = {
+        ...{ v: 1, id: `drain-${version}`, agentId, kind: "drain", issuedAtMs },
+        expiresAtMs: issuedAtMs + 60_000,
+      };
+      const topic = agentTopic(fleetName, agentId, "cmd");
+      await broker.publish(topic, encodeMessage(Command, command), { retain: false });
+      return;
+    }
+    const { mode, lowMode } = kindOf(board);
+    const desired: Desired = {
+      ...{ v: 1, agentId, version, issuedAtMs, role: instruction === "stand-by" ? "standby" : "active" },
+      ...{ powerMode: instruction === "serve-low" ? lowMode : mode, powerModeUntilMs: null, reason: "the bench" },
+    };
+    await broker.publish(agentTopic(fleetName, agentId, "desired"), encodeMessage(Desired, desired), { retain: true });
+  };
+  return { tell, stop: () => broker.stop() };
 }
 
 /** Address that a started agent tells. */
@@ -65,7 +108,7 @@ export async function startFleet(binary: string): Promise<BenchFleet> {
   const run = async (id: string, config: object) => {
     const path = join(directory.path, `${id}.json`);
     const settings = {
-      fleet: "bench",
+      fleet: fleetName,
       id,
       stateDir: join(directory.path, id),
       broker: { url: mosquitto.url },
@@ -78,13 +121,14 @@ export async function startFleet(binary: string): Promise<BenchFleet> {
     await program.untilLogged('"agent started"');
     return program;
   };
-  const boardConfig = ({ url, id }: BenchBoard) => {
-    const kind = kinds[id.startsWith("large") ? 0 : 1] as (typeof kinds)[number];
+  const boardConfig = (board: BenchBoard) => {
+    const { url } = board;
+    const kind = kindOf(board);
     return {
       serving: { port: Number(new URL(url).port), threads: 1, cacheBytes: 0, grpc: { enabled: false } },
       power: {
         board: "simulated",
-        policy: { modes: [kind.mode] },
+        policy: { modes: [kind.mode, kind.lowMode] },
         simulated: { preset: kind.preset, capacityScale: scale },
       },
       mesh: { usdPerRequest: prices.board, forward: "never" },
@@ -93,12 +137,16 @@ export async function startFleet(binary: string): Promise<BenchFleet> {
   const boards = await Promise.all(
     Array.from({ length: 6 }, async (_, index): Promise<BenchBoard> => {
       const kind = kinds[index % 2] as (typeof kinds)[number];
-      const full = boardPresets[kind.preset].modes.find(({ name }) => name === kind.mode)?.capacityQps ?? 0;
+      const qpsOf = (mode: string) =>
+        scale * (boardPresets[kind.preset].modes.find(({ name }) => name === mode)?.capacityQps ?? 0);
       const id = `${index % 2 === 0 ? "large" : "small"}-${1 + Math.floor(index / 2)}`;
-      return { id, url: `http://127.0.0.1:${await freePort()}`, capacityQps: scale * full, program: null };
+      const url = `http://127.0.0.1:${await freePort()}`;
+      return { id, url, capacityQps: qpsOf(kind.mode), lowQps: qpsOf(kind.lowMode), program: null };
     }),
   );
+  const instructor = await createInstructor(mosquitto.url);
   const start = async (board: BenchBoard) => {
+    await instructor.tell(board, "serve");
     board.program = await run(board.id, boardConfig(board));
   };
   const offer = (name: "spot" | "on-demand", { url }: PricedUpstream, capacityQps: number, latencyMs: number) => ({
@@ -125,7 +173,8 @@ export async function startFleet(binary: string): Promise<BenchFleet> {
   const dispose = async () => {
     for (const { child } of programs) child.kill("SIGCONT");
     await Promise.all([...programs].map((program) => program.stop("SIGKILL")));
-    await Promise.all([spot.stop(), onDemand.stop(), mosquitto.dispose()]);
+    await Promise.all([spot.stop(), onDemand.stop(), instructor.stop()]);
+    await mosquitto.dispose();
     directory.remove();
   };
   try {
@@ -138,7 +187,7 @@ export async function startFleet(binary: string): Promise<BenchFleet> {
       );
     const hop = await startHop();
     return {
-      ...{ boards, entries, spot, hop, start, dispose },
+      ...{ boards, entries, spot, hop, start, dispose, tell: instructor.tell },
       async stop(board, signal) {
         await board.program?.stop(signal);
         board.program = null;

@@ -31,6 +31,7 @@ interface Journey {
   readonly deadlineMs: number;
   readonly tried: string[];
   failures: number;
+  isRetryTaken: boolean;
   refusals: number;
   readonly refusedBy: string[];
   attempts: number;
@@ -69,6 +70,7 @@ export class MeshRouter implements SimulatedRouter {
         onOver,
         tried: [],
         failures: 0,
+        isRetryTaken: false,
         refusals: 0,
         refusedBy: [],
         attempts: 0,
@@ -89,10 +91,12 @@ export class MeshRouter implements SimulatedRouter {
       this.#travel(journey);
       return;
     }
-    if (decision.kind === "refuse" || (journey.failures > 0 && !this.#retries.take())) {
+    const isPaid = journey.failures === 0 || journey.isRetryTaken;
+    if (decision.kind === "refuse" || (!isPaid && !this.#retries.take())) {
       this.#finish(journey, null);
       return;
     }
+    journey.isRetryTaken = false;
     const remote = this.#remote(decision.backend);
     this.#ask(journey, remote, maxWaitMs(decision, journey.refusals, this.#timeLeftMs(journey)));
     const hedgeMs = hedgeAfterMs(decision, this.#backends.usualMs(remote, journey.routed));
@@ -153,12 +157,22 @@ export class MeshRouter implements SimulatedRouter {
     serverOf(remote.id).take(job);
     const leftMs = Math.max(1, journey.deadlineMs - startedMs);
     const othersLeft = backends.remotes(simulatedModel).some(({ id }) => !journey.tried.includes(id));
-    const givenMs = attemptMs(leftMs, backends.usualMs(remote, routed), othersLeft);
-    events.after(givenMs, () => {
-      if (!settle()) return;
-      backends.end(remote, routed, { outcome: givenMs < leftMs ? "silent" : "own-deadline", ms: givenMs, load: null });
+    const patienceMs = attemptMs(leftMs, backends.usualMs(remote, routed), othersLeft);
+    const giveUp = () => {
+      if (!journey.running.has(job)) return;
+      const ms = events.nowMs() - startedMs;
+      const isOver = ms >= leftMs;
+      // Given up only for an attempt elsewhere that may be made.
+      if (!isOver && !this.#retries.take()) {
+        events.after(Math.min(patienceMs, leftMs - ms), giveUp);
+        return;
+      }
+      settle();
+      journey.isRetryTaken = !isOver;
+      backends.end(remote, routed, { outcome: isOver ? "own-deadline" : "silent", ms, load: null });
       this.#goOn(journey, "failed");
-    });
+    };
+    events.after(patienceMs, giveUp);
   }
 
   /** Goes on elsewhere, unless another attempt is still running. What was refused, or reached nobody, is no extra work. */

@@ -37,6 +37,7 @@ const faultLoad = 0.6;
 /** Servers to which it happens: one, those of a third of the capacity, or 30 % of all. */
 const struck: Record<RouteFault, readonly string[]> = {
   slow: ["middle-3"],
+  lying: ["middle-3"],
   silent: ["middle-3"],
   failing: ["middle-3"],
   "mode-change": ["large-1", "large-2", "middle-1", "middle-2"],

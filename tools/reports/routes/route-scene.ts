@@ -23,7 +23,7 @@ export interface Scene {
 }
 
 /** Mishap to a running fleet. */
-export const routeFaults = ["slow", "silent", "failing", "mode-change", "gone"] as const;
+export const routeFaults = ["slow", "silent", "failing", "mode-change", "gone", "lying"] as const;
 export type RouteFault = (typeof routeFaults)[number];
 
 /** Lengths of texts, by the share of the texts that are no longer: tokens, and work compared with the mean. */

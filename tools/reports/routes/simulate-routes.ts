@@ -118,7 +118,8 @@ function followPeers(servers: readonly SimulatedServer[], events: EventQueue, st
   const list = (present: (server: SimulatedServer) => boolean) =>
     servers.filter((server) => server.make.kind === "peer" && present(server)).map(toPeer);
   let peers = list(() => true);
-  if (strike?.fault === "mode-change") events.after(strike.atMs + modeToldMs, () => (peers = list(() => true)));
+  if (strike?.fault === "mode-change" || strike?.fault === "lying")
+    events.after(strike.atMs + modeToldMs, () => (peers = list(() => true)));
   if (strike?.fault === "gone")
     events.after(strike.atMs + goneToldMs, () => (peers = list(({ id }) => !strike.servers.includes(id))));
   return () => peers;

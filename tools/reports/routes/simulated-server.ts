@@ -18,6 +18,8 @@ export interface Job {
 const failMs = 1;
 /** Times that a slow server takes as long. */
 const slowdown = 5;
+/** Times of its capacity that a lying one claims. */
+const exaggeration = 100;
 
 /** A server that computes one text after the other on each of its lanes. */
 export class SimulatedServer {
@@ -52,8 +54,12 @@ export class SimulatedServer {
     this.#queuedWork = 0;
   }
 
-  /** Texts a second that it says it carries: a slow one does not know. */
+  /** Texts a second that it says it carries: a slow one does not know, and a lying one says more. */
   capacityQps(): number {
+    return this.#trueQps() * (this.#fault === "lying" ? exaggeration : 1);
+  }
+
+  #trueQps(): number {
     return this.make.qps * (this.#fault === "mode-change" ? 0.5 : 1);
   }
 
@@ -110,7 +116,7 @@ export class SimulatedServer {
 
   /** Time for a text of mean length on one lane. */
   #workMs(): number {
-    return (1000 * this.make.lanes * (this.#fault === "slow" ? slowdown : 1)) / this.capacityQps();
+    return (1000 * this.make.lanes * (this.#fault === "slow" ? slowdown : 1)) / this.#trueQps();
   }
 
   #compute(job: Job): void {

@@ -4,7 +4,7 @@ import type { PassedOver, RouteDecision, RouteRule } from "#agent/mesh/routing/d
 import { isQueueTooLong } from "#agent/mesh/routing/load-report.ts";
 
 const chosen = (rule: RouteRule, other: PassedOver = "fuller"): RouteDecision => ({
-  ...{ kind: "route", rule, backend: "a", usdPerRequest: 0, expectedMs: 1 },
+  ...{ kind: "route", rule, backend: "a", usdPerRequest: 0, expectedMs: 1, equals: other === "fuller" ? 1 : 0 },
   passedOver: { b: other },
 });
 const refused: RouteDecision = { kind: "refuse", rule: "none-left", passedOver: {} };
@@ -33,18 +33,22 @@ test("a second backend is asked after the usual time, not where all are busy, an
 
 describe("the wait at a peer", () => {
   test.each([
-    [0, 2.5],
-    [1, 5],
-    [2, 10],
-    [3, null],
-  ])("after %d refusals may be %p ms of 50", (refusals, waitMs) => {
-    expect(maxWaitMs(chosen("less-loaded"), refusals, 50)).toBe(waitMs);
+    [0, 4],
+    [1, 4],
+    [2, 5],
+    [3, 5],
+    [4, 6],
+    [5, 7.5],
+    [6, 12],
+    [7, null],
+  ])("after %d refusals may be %p ms of 60", (refusals, waitMs) => {
+    expect(maxWaitMs(chosen("less-loaded"), refusals, 60)).toBe(waitMs);
   });
 
   test("is not limited where no other costs the same", () => {
     expect(maxWaitMs(chosen("cheapest", "dearer"), 0, 50)).toBeNull();
     expect(maxWaitMs(refused, 0, 50)).toBeNull();
-    expect(maxWaitMs(chosen("all-busy"), 0, 50)).toBe(2.5);
+    expect(maxWaitMs(chosen("all-busy"), 0, 60)).toBe(4);
   });
 
   test.each([

@@ -115,6 +115,26 @@ describe("the backend that answers", () => {
     expect(counts["weak"]).toBeGreaterThan(counts["cold"] ?? 0);
   });
 
+  test("a text that takes long goes to fast ones rather, the more the less time is left; a short one by capacity", () => {
+    const share = (fastMs: number, slowMs: number, timeLeftMs: number) => {
+      const pair = [
+        aCandidate({ id: "fast", capacity: 100, expectedMs: fastMs }),
+        aCandidate({ id: "slow", capacity: 100, expectedMs: slowMs, inFlight: 0 }),
+      ];
+      let fast = 0;
+      for (let draw = 0; draw < 100; draw += 1)
+        // The first of the two that are drawn: the tie goes to it.
+        if (route(pair, { timeLeftMs }, {}, [(draw + 0.5) / 100, 0, 0.2]).startsWith("fast")) fast += 1;
+      return fast;
+    };
+    expect(share(2, 2, 50)).toBe(50);
+    expect(share(2, 4, 5_000)).toBe(50);
+    expect(share(2, 4, 50)).toBeGreaterThan(55);
+    expect(share(10, 25, 50)).toBeGreaterThan(90);
+    // Without any expectation, and where none is in time, all the same one is drawn.
+    expect(share(60, 80, 50)).toBeGreaterThan(50);
+  });
+
   test("none in time: the soonest, or a refusal", () => {
     const slow = [aCandidate({ id: "a", expectedMs: 110 }), aCandidate({ id: "b", expectedMs: 70, usdPerRequest: 1 })];
     expect(route(slow)).toBe("b soonest");

@@ -3,6 +3,7 @@ import { AttemptBudget, hedgeRules, retryRules } from "#agent/mesh/routing/attem
 import { LatencyEstimate } from "#agent/mesh/routing/latency-estimate.ts";
 import { readLoadReport, writeLoadReport } from "#agent/mesh/routing/load-report.ts";
 import { RateMeter } from "#agent/mesh/routing/rate-meter.ts";
+import { UsualWork } from "#agent/mesh/routing/usual-work.ts";
 
 describe("the latency of a backend", () => {
   test("by size of request; of a size that was not seen, the nearest", () => {
@@ -33,6 +34,15 @@ describe("the latency of a backend", () => {
     expect(waits[2]).toBeLessThan(50);
   });
 
+  test("an old one returns to what is usual, which holds for a size that was not seen", () => {
+    const latency = new LatencyEstimate();
+    expect(latency.expectedMs(10, 0, 7)).toBe(7);
+    latency.record(10, 5, 0);
+    expect(latency.expectedMs(10, 0, 7)).toBe(5);
+    expect(latency.expectedMs(10, 10_000, 7)).toBeCloseTo(7 - 2 / Math.E, 9);
+    expect(latency.expectedMs(1_000, 0, 70)).toBe(70);
+  });
+
   test("one that is slow without a queue is known to be after some answers", () => {
     const latency = new LatencyEstimate();
     for (let count = 0; count < 20; count += 1) latency.record(10, 10, 0);
@@ -59,6 +69,35 @@ describe("the latency of a backend", () => {
     expect(sum / 10_000).toBeGreaterThan(22);
     expect(sum / 10_000).toBeLessThan(42);
   });
+});
+
+test("what a text takes at a peer that was never asked follows from its capacity and the other peers' answers", () => {
+  const work = new UsualWork();
+  expect(work.ms(10, 100)).toBeNull();
+  for (let count = 0; count < 200; count += 1) {
+    work.record(10, 5, 200);
+    work.record(10, 10, 100);
+    // One of four waits for a second, or states a hundred times its capacity.
+    if (count % 2 === 0) work.record(10, 1_000, 100);
+  }
+  expect(work.ms(10, 400)).toBeGreaterThan(2.3);
+  expect(work.ms(10, 400)).toBeLessThan(2.7);
+  expect(work.ms(1_000, 400)).toBeNull();
+  expect(work.ms(10, 0)).toBeNull();
+});
+
+test("a stated capacity is believed unless the shortest answers take more than four times as long as it says", () => {
+  const work = new UsualWork();
+  expect(work.believable(10_000, 10, 10)).toBe(10_000);
+  for (let count = 0; count < 100; count += 1) work.record(10, 10, 100);
+  // A text's work is 1,000: 10 ms at 100 a second.
+  expect(work.believable(100, 10, 10)).toBe(100);
+  expect(work.believable(300, 10, 10)).toBe(300);
+  expect(work.believable(10_000, 10, 10)).toBeCloseTo(400, -2);
+  expect(work.believable(10_000, 10, null)).toBe(10_000);
+  expect(work.believable(10_000, 10, 0)).toBe(10_000);
+  expect(work.believable(10_000, 1_000, 10)).toBe(10_000);
+  expect(work.believable(0, 10, 10)).toBe(0);
 });
 
 test("extra attempts are a share of the requests and a few a second, and some are there at the start", () => {

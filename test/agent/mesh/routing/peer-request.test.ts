@@ -37,7 +37,7 @@ test("all that a client says of its texts goes to the peer that computes them", 
   const request = { model: "m", inputs: ["a"], inputsField: "input", signal, ...said } satisfies EmbedRequest;
   const url = peer.url.href;
   const facts = { agentId: "two", bootId: "b", url, region: "", spaces: { m: "s" }, qps: null, usdPerRequest: null };
-  const terms = { space: "s", budgetMs: 60_000, maxWaitMs: null, hopMs: 0 };
+  const terms = { space: "s", dimension: 1, budgetMs: 60_000, maxWaitMs: null, hopMs: 0 };
   const remote = { kind: "peer", id: "two", peer: { ...facts, silent: false } } as const;
   const { result } = await client.ask(remote, request, terms, signal);
   expect(bodies[0]).toMatchObject(said);

@@ -63,7 +63,13 @@ function randomFleet(seed: number) {
       return result;
     },
     tokenize: () => Promise.reject(new Error("not asked")),
-    model: () => ({ id: "m", space: "space", maxTokens: 10, prompts: { id: "m", prompts: {}, defaultPrompt: null } }),
+    model: () => ({
+      id: "m",
+      space: "space",
+      maxTokens: 10,
+      dimension: 1,
+      prompts: { id: "m", prompts: {}, defaultPrompt: null },
+    }),
     load: () => (homeAnswers ? { expectedMs: pick([null, 1, 500]), inFlight: 0, queued: 0 } : null),
     recordRefused: async (_, error) => error as ServiceError,
   };
