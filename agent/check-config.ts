@@ -7,21 +7,34 @@ import {
   withoutUserInfo,
 } from "#platform/fetch/split-credentials.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
+import { sharedKeyMistake } from "#platform/http/guard/identify-caller.ts";
 import { AgentConfig } from "./config.ts";
 
 /** Addresses whose user and password are moved to their own keys; `models pull` sends its own as a header. */
 const splitAddresses = ["broker.url", "serving.tracing.otlpUrl", "models.url"];
 
+/** Returns the names that another one of the list equals but for case: names of models are compared so, and only one of them would count. */
+function twiceGiven(names: readonly string[], path: string): string[] {
+  return names.flatMap((name, index) => {
+    const first = names.findIndex((each) => each.toLowerCase() === name.toLowerCase());
+    return first === index ? [] : [`${path}.${name}: expected each model once, got ${names[first]} too`];
+  });
+}
+
 /** Checks what the schema of the configuration can't. Returns one line a mistake, path first. */
 function checkAgentConfig(config: AgentConfig): string[] {
   const { forecast, power, broker, advertiseUrl, serving, mesh } = config;
   const { lowQps, highQps, modes, fixedMode } = power.policy;
+  const sharedKey = sharedKeyMistake(serving.apiKeys);
   return [
     ...userInfoMistakes(config, splitAddresses),
     ...brokerUrlMistakes(broker?.url, "broker.url"),
     ...(typeof advertiseUrl === "string" && /[?#]/.test(advertiseUrl)
       ? [`advertiseUrl: expected an address without query and fragment, got "${redactUrl(advertiseUrl)}"`]
       : []),
+    ...(sharedKey === null ? [] : [`serving.${sharedKey}`]),
+    ...twiceGiven(Object.keys(serving.models), "serving.models"),
+    ...twiceGiven(Object.keys(serving.aliases), "serving.aliases"),
     ...checkForecastConfig(forecast).map((line) => `forecast.${line}`),
     ...(modes !== null && fixedMode !== null && !modes.includes(fixedMode)
       ? [`power.policy.fixedMode: expected one of power.policy.modes (${modes.join(", ")}), got "${fixedMode}"`]

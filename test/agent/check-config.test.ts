@@ -25,6 +25,24 @@ test.each<[string, object, string[]]>([
     ["power.policy.lowQps: expected at most highQps (300), got 301"],
   ],
   [
+    "a key of two tenants",
+    { serving: { apiKeys: ["a-key-of-some-length", { key: "a-key-of-some-length", tenant: "red" }] } },
+    ["serving.apiKeys: expected a separate key for each tenant, got one for both no tenant and red"],
+  ],
+  [
+    "a model and a name given twice, in other letters",
+    { serving: { models: { "Org/A": { threads: 1 }, "org/a": { threads: 2 } }, aliases: { x: "a", y: "b", X: "c" } } },
+    [
+      "serving.models.org/a: expected each model once, got Org/A too",
+      "serving.aliases.X: expected each model once, got x too",
+    ],
+  ],
+  [
+    "keys that are none",
+    { serving: { apiKeys: [3], models: [], aliases: null } },
+    ["serving.apiKeys.0: expected", "serving.models: expected object", "serving.aliases: expected object"],
+  ],
+  [
     "a fixed mode that is not among the allowed ones",
     { power: { policy: { modes: ["25W", "15W"], fixedMode: "MAXN" } } },
     ['power.policy.fixedMode: expected one of power.policy.modes (25W, 15W), got "MAXN"'],

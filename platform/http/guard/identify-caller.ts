@@ -32,19 +32,18 @@ function digest(text: string): Buffer {
   return createHash("sha256").update(text).digest();
 }
 
-/** @throws UsageError when a key belongs to two tenants, which could not be told apart. */
-function refuseSharedKeys(apiKeys: readonly ApiKey[]): void {
+/** Returns what is wrong with keys of which one belongs to two tenants, which could not be told apart; null: nothing. */
+export function sharedKeyMistake(apiKeys: readonly ApiKey[]): string | null {
   const tenants = new Map<string, string | null>();
   for (const apiKey of apiKeys) {
     const tenant = tenantOf(apiKey);
     const other = tenants.get(keyText(apiKey));
     if (other !== undefined && other !== tenant) {
-      throw new UsageError(
-        `apiKeys: expected a separate key for each tenant, got one for both ${other ?? "no tenant"} and ${tenant ?? "no tenant"}`,
-      );
+      return `apiKeys: expected a separate key for each tenant, got one for both ${other ?? "no tenant"} and ${tenant ?? "no tenant"}`;
     }
     tenants.set(keyText(apiKey), tenant);
   }
+  return null;
 }
 
 /** Key of an `Authorization: Bearer KEY` header; null without one. */
@@ -62,7 +61,8 @@ export function createCallerCheck(
   apiKeys: readonly ApiKey[],
   rights: Pick<Caller, "role" | "name"> = {},
 ): (authorization: string | null) => Caller | null {
-  refuseSharedKeys(apiKeys);
+  const mistake = sharedKeyMistake(apiKeys);
+  if (mistake !== null) throw new UsageError(mistake);
   const accepted = apiKeys.map((apiKey) => ({
     digest: digest(keyText(apiKey)),
     caller: { tenant: tenantOf(apiKey), ...rights } satisfies Caller,
