@@ -72,6 +72,9 @@ function accessAdvice(url: string, agentId: string): string {
 const passes =
   /ECONNREFUSED|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|timed? ?out|timeout|Failed to connect/i;
 
+/** Words of mqtt.js for bytes that are no packet. */
+const notMqtt = /^Invalid header flag bits|^Invalid protocol|^Malformed|^Cannot parse/i;
+
 function explainFailure(problem: string, url: string, { agentId }: AskedAgent, faults: readonly string[]): CheckResult {
   const advice = accessAdvice(url, agentId);
   const shown = redactUrl(url);
@@ -81,14 +84,18 @@ function explainFailure(problem: string, url: string, { agentId }: AskedAgent, f
   }
   const detail = [`no connection to ${shown}: ${problem}`, ...faults].join("; ");
   const meanwhile = "the agent serves without it and keeps its records until there is one";
-  if (passes.test(problem))
-    return note(name, `${detail}; ${meanwhile}`, "start thormesh controller, or set broker.url");
+  if (passes.test(problem)) {
+    const other = /ECONNRESET/i.test(problem)
+      ? ": mqtts:// for a broker that takes TLS only, mqtt:// for one that takes none"
+      : "";
+    return note(name, `${detail}; ${meanwhile}`, `start thormesh controller, or set broker.url${other}`);
+  }
   return failed(
     name,
     `${detail}; ${meanwhile}`,
     /certificate|self.signed|issuer|CERT/i.test(problem)
       ? "if the broker's certificate is of your own authority, name its file in NODE_EXTRA_CA_CERTS, for the service too"
-      : "set broker.url to the address of the broker",
+      : `set broker.url to the address of the broker${notMqtt.test(problem) ? ": what answers there does not speak MQTT" : ""}`,
   );
 }
 

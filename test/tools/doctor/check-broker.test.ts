@@ -130,6 +130,34 @@ describe("a broker elsewhere", () => {
     }
   });
 
+  test("that is a web server has failed, as it speaks no MQTT", async () => {
+    const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("hello") });
+    try {
+      expect(await ask({ url: `mqtt://127.0.0.1:${server.port}` })).toMatchObject({
+        status: "failed",
+        advice: "set broker.url to the address of the broker: what answers there does not speak MQTT",
+      });
+    } finally {
+      await server.stop(true);
+    }
+  });
+
+  test("that hangs up at once may take TLS only", async () => {
+    const server = Bun.listen({
+      hostname: "127.0.0.1",
+      port: 0,
+      socket: { data: (socket) => void socket.terminate() },
+    });
+    try {
+      expect(await ask({ url: `mqtt://127.0.0.1:${server.port}` })).toMatchObject({
+        status: "note",
+        advice: expect.stringContaining("mqtts:// for a broker that takes TLS only"),
+      });
+    } finally {
+      server.stop(true);
+    }
+  });
+
   test("with a wrong password has failed, for that reason", async () => {
     const mosquitto = await createMosquitto({ users: { a: "the right password" }, acl: "topic readwrite #\n" });
     try {
