@@ -11,6 +11,7 @@ import { secretFromEnvironment } from "#platform/files/read-secret-file.ts";
 import { createLogger } from "#platform/log.ts";
 import { type Command, optionalNumber, optionalString, unexpectedWord } from "#platform/terminal/command.ts";
 import { printBrokerSecret } from "./controller-secret.ts";
+import { writeBrokerConfig } from "./identity/broker-config.ts";
 import { acceptedApiKeysFromEnvironment } from "./run/api-keys-from-environment.ts";
 import { exitOnStdinClose, exitOnStdinCloseOption } from "./run/exit-on-stdin-close.ts";
 import { mergeConfig } from "./run/merge-config.ts";
@@ -25,7 +26,7 @@ function hasBrokerElsewhere(file: unknown): boolean {
 export const controllerCommand: Command = {
   summary: "run a fleet: decide which agents serve, and track what it costs",
   usage:
-    "[--config FILE] [options]\n       thormesh controller secret AGENT_ID|--observer [--state-dir DIR | --config FILE] [--json]",
+    "[--config FILE] [options]\n       thormesh controller secret AGENT_ID|--observer [--state-dir DIR | --config FILE] [--json]\n       thormesh controller broker-config mosquitto --dir DIR --host NAME[,NAME] [--state-dir DIR | --config FILE]",
   options: {
     config: { short: "c", value: "FILE", help: "configuration, YAML or JSON; command-line options override it" },
     fleet: { value: "NAME", help: "name of the fleet (default: default)" },
@@ -39,15 +40,25 @@ export const controllerCommand: Command = {
     "state-dir": { value: "DIR", help: "directory for records and decisions" },
     "log-level": { value: "LEVEL", help: "silent, error, warn, info or debug" },
     insecure: { help: "allow listening beyond this machine without an API key, or with an unencrypted broker" },
+    dir: { only: "broker-config", value: "DIR", help: "directory for an external broker's configuration" },
+    host: {
+      only: "broker-config",
+      value: "NAME[,NAME]",
+      help: "names and addresses under which the broker is reached",
+    },
     observer: { only: "secret", help: "print the password of a read-only observer, for mosquitto_sub and the like" },
     json: { only: "secret", help: "print JSON, including the user name" },
     ...exitOnStdinCloseOption,
   },
   async run(values, [command, ...names]) {
     if (command === "secret") return printBrokerSecret(values, names);
-    if (command !== undefined) throw unexpectedWord("options only", [command, ...names].join(" "), ["secret"]);
+    if (command === "broker-config") return writeBrokerConfig(values, names);
+    if (command !== undefined)
+      throw unexpectedWord("options only", [command, ...names].join(" "), ["secret", "broker-config"]);
     for (const name of ["observer", "json"])
       if (name in values) throw new UsageError(`--${name} works only with: thormesh controller secret`);
+    for (const name of ["dir", "host"])
+      if (name in values) throw new UsageError(`--${name} works only with: thormesh controller broker-config`);
     const path = optionalString(values, "config");
     const listen = optionalString(values, "listen");
     const file = path === undefined ? {} : await readOwnConfigFile(path);

@@ -15,6 +15,7 @@ import { brokerKeyPath, keptBrokerKey, shareBrokerKey } from "./broker-key.ts";
 import { ControllerPresence } from "./controller-presence.ts";
 import { EmbeddedBroker } from "./embedded-broker.ts";
 import { createFleetAccess } from "./fleet-access.ts";
+import { type ControllerCertificate, keepControllerCertificate } from "./tls/controller-certificate.ts";
 
 /** The fleet's broker, embedded or external, and the controller's presence there. */
 export interface FleetBroker {
@@ -63,14 +64,22 @@ export function createFleetBroker(parts: FleetBrokerParts): FleetBroker {
 }
 
 function createExternalBroker(parts: FleetBrokerParts, url: string): FleetBroker {
-  const { config, controllerId, log } = parts;
+  const { config, controllerId, identity, log } = parts;
   const { username, password, passwordFile } = config.broker;
   const instanceId = crypto.randomUUID();
   const counted = createCountedLog(log, Date.now);
   const secret = () =>
     password ?? (passwordFile === null ? null : readSecretIfThere(passwordFile, "broker.passwordFile"));
+  // Who logs in with a password shows no certificate: the broker may know nothing of this authority.
+  const showsCertificate = /^(mqtts|ssl|wss):/.test(url) && username === null;
+  let certificate: ControllerCertificate | undefined;
+  const issue = async () => {
+    if (showsCertificate && identity !== undefined)
+      certificate ??= await keepControllerCertificate(identity.authority, log);
+  };
   const credentials = (): BrokerCredentials => {
-    const user = username === null ? {} : { username };
+    const tls = certificate === undefined ? {} : { tls: certificate.tls() };
+    const user = username === null ? tls : { ...tls, username };
     try {
       const given = secret();
       return given === null ? user : { ...user, password: given };
@@ -100,18 +109,21 @@ function createExternalBroker(parts: FleetBrokerParts, url: string): FleetBroker
     addressForDevices: () => ({ url: redactUrl(url), port: null, tls: /^(mqtts|ssl|wss):/.test(url) }),
     disconnect: () => undefined,
     async awaitSole(signal) {
+      await issue();
       const clientId = `thormesh-controller-${config.fleet}-probe-${instanceId}`;
       return awaitSoleController(config.fleet, new MqttBroker({ url, clientId, credentials }, log), log, signal);
     },
     async start() {
       if (passwordFile !== null && !secret())
         throw new UsageError(`broker.passwordFile: expected a password in ${passwordFile}, got none`);
+      await issue();
       await broker.start();
     },
     announce: () => presence.announce(),
     async stop() {
       await presence.sayOffline();
       await broker.stop();
+      certificate?.stop();
     },
   };
 }

@@ -1,5 +1,6 @@
 import { createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
 import { existsSync } from "node:fs";
+import { isIP } from "node:net";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { certificateToPem, issueCertificate, makeAuthority } from "#platform/certificates/certificate-authority.ts";
@@ -7,9 +8,21 @@ import { keyFromLine, keyHash, keyToLine, keyToPem, newKey } from "#platform/cer
 import { UsageError } from "#platform/errors.ts";
 import { readRegularText } from "#platform/files/read-regular-file.ts";
 import { readSecretIfThere, writeSecretFile } from "#platform/files/write-secret-file.ts";
-import { agentUri, brokerServerName, brokerUri } from "#protocol/identity/device-certificate.ts";
+import {
+  agentUri,
+  brokerServerName,
+  brokerUri,
+  controllerUri,
+  controllerUser,
+} from "#protocol/identity/device-certificate.ts";
 
 export const authorityFiles = { key: "ca.key", certificate: "ca.pem" } as const;
+
+/** Private key and certificate in PEM. */
+export interface OwnCertificate {
+  readonly key: string;
+  readonly cert: string;
+}
 
 /** The fleet's own certificate authority: it lets devices in, names the broker, and signs orders. */
 export interface FleetAuthority {
@@ -19,8 +32,10 @@ export interface FleetAuthority {
   readonly pin: string;
   readonly key: KeyObject;
   issueAgent(device: { agentId: string; region: string; publicKey: KeyObject; lifeMs: number }): Promise<string>;
-  /** Makes a key and a certificate for the fleet's broker. */
-  issueBroker(lifeMs: number): Promise<{ readonly key: string; readonly cert: string }>;
+  /** Makes a key and a certificate for the fleet's broker. @param hosts its further names and addresses */
+  issueBroker(lifeMs: number, hosts?: readonly string[]): Promise<OwnCertificate>;
+  /** Makes a key and a certificate by which a broker knows the controller. */
+  issueController(lifeMs: number): Promise<OwnCertificate>;
 }
 
 function readKey(path: string): KeyObject | null {
@@ -78,13 +93,23 @@ function fleetAuthority(fleet: string, key: KeyObject, certificate: string): Fle
       const nowMs = Date.now();
       return issueCertificate(certificate, key, { ...names, uri, publicKey, use: "client", nowMs, lifeMs });
     },
-    async issueBroker(lifeMs) {
+    async issueController(lifeMs) {
+      const controllerKey = newKey();
+      const cert = await issueCertificate(certificate, key, {
+        ...{ commonName: controllerUser, organisation: fleet, uri: controllerUri(fleet), use: "client" },
+        ...{ publicKey: createPublicKey(controllerKey), nowMs: Date.now(), lifeMs },
+      });
+      return { key: keyToPem(controllerKey), cert: certificateToPem(cert) };
+    },
+    async issueBroker(lifeMs, hosts = []) {
       const brokerKey = newKey();
       const cert = await issueCertificate(certificate, key, {
         ...{ commonName: brokerServerName, organisation: fleet, uri: brokerUri(fleet) },
         // Devices ask for the first name; the others are for tools that ask for an address.
-        dnsNames: [brokerServerName, "localhost", ...ownNames()],
-        addresses: ["127.0.0.1", "::1"],
+        dnsNames: [
+          ...new Set([brokerServerName, "localhost", ...ownNames(), ...hosts.filter((host) => isIP(host) === 0)]),
+        ],
+        addresses: [...new Set(["127.0.0.1", "::1", ...hosts.filter((host) => isIP(host) !== 0)])],
         publicKey: createPublicKey(brokerKey),
         ...{ use: "server", nowMs: Date.now(), lifeMs },
       });

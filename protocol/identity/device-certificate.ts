@@ -11,6 +11,14 @@ export function agentUri(fleet: string, agentId: string, region: string): string
   return `thormesh://${fleet}/agent/${agentId}${place}`;
 }
 
+/** User as which brokers know the controller: its certificate's common name, which no agent can have. */
+export const controllerUser = "@controller";
+
+/** Identity of the fleet's controller. */
+export function controllerUri(fleet: string): string {
+  return `thormesh://${fleet}/controller`;
+}
+
 /** Identity of the fleet's broker. */
 export function brokerUri(fleet: string): string {
   return `thormesh://${fleet}/broker`;

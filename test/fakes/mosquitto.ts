@@ -80,12 +80,30 @@ export async function createMosquitto(
   }
   await Bun.write(configPath, `${lines.join("\n")}\n`);
   chmodSync(configPath, 0o644);
+  return startMosquitto(configPath, port, "mqtt", directory);
+}
+
+/** A real Mosquitto with a whole configuration of somebody else, run by this user. */
+export async function createMosquittoFrom(config: string, port: number): Promise<Mosquitto> {
+  const directory = mkdtempSync(join(tmpdir(), "thormesh-mosquitto-"));
+  const configPath = join(directory, "mosquitto.conf");
+  await Bun.write(configPath, `${process.getuid?.() === 0 ? "user root\n" : ""}${config}`);
+  return startMosquitto(configPath, port, "mqtts", directory);
+}
+
+/** Starts it; `directory` is removed with it. */
+async function startMosquitto(
+  configPath: string,
+  port: number,
+  protocol: "mqtt" | "mqtts",
+  directory: string,
+): Promise<Mosquitto> {
   const executable = Bun.which("mosquitto", { PATH: `${process.env["PATH"]}:/usr/sbin` });
   if (executable === null) throw new Error("these tests need mosquitto; ./scripts/test installs it");
   let child: Bun.Subprocess | undefined;
   const mosquitto: Mosquitto = {
     port,
-    url: `mqtt://127.0.0.1:${port}`,
+    url: `${protocol}://127.0.0.1:${port}`,
     async start() {
       child = Bun.spawn([executable, "-c", configPath], { stdin: "ignore", stdout: "ignore", stderr: "ignore" });
       await untilListening(port);

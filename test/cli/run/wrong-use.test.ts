@@ -25,6 +25,11 @@ async function run(...args: string[]): Promise<{ code: number; said: string }> {
 describe("bad usage is said, and ends with 2", () => {
   test.each([
     ["status extra", 'expected options only, got "extra"'],
+    ["controller broker-config", "expected mosquitto, got nothing"],
+    ["controller broker-config mosqito --dir x", "did you mean mosquitto?"],
+    ["controller broker-config mosquitto", "--dir is required"],
+    ["controller broker-config mosquitto --dir x --host a_b", "--host: expected names or addresses of the broker"],
+    ["controller --dir x", "--dir works only with: thormesh controller broker-config"],
     ["agent jion", 'expected options only, got "jion"; did you mean join?'],
     ["agent join", "expected the controller's address and a token"],
     ["agent join http://a:1 x y", "expected the controller's address and a token"],

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { connectAsync, type MqttClient } from "mqtt";
 import { agentRights } from "#controller/broker/fleet-access.ts";
+import { mosquittoAcl } from "#controller/broker/tls/mosquitto-config.ts";
 import {
   agentChannels,
   agentProbeTopic,
@@ -15,13 +16,17 @@ async function documentedAcl(): Promise<string> {
   const page = await Bun.file(new URL("../../../docs/mqtt.md", import.meta.url)).text();
   const acl = /```\n(user @controller\n[\s\S]*?)```/.exec(page)?.[1];
   if (acl === undefined) throw new Error("docs/mqtt.md has no acl_file");
-  return `user onlooker\ntopic readwrite #\n\n${acl}`;
+  return `user onlooker\ntopic readwrite #\n\nuser revoked\ntopic deny thormesh/v1/default/#\n\n${acl}`;
 }
+
+test("thormesh controller broker-config writes the rules of the documentation", async () => {
+  expect(await documentedAcl()).toEndWith(mosquittoAcl("default"));
+});
 
 let mosquitto: Mosquitto;
 const clients: MqttClient[] = [];
 beforeAll(async () => {
-  const users = ["a", "b", "@controller", "@observer", "onlooker"];
+  const users = ["a", "b", "@controller", "@observer", "onlooker", "revoked"];
   mosquitto = await createMosquitto({
     users: Object.fromEntries(users.map((user) => [user, `password of ${user}`])),
     acl: await documentedAcl(),
@@ -121,4 +126,18 @@ test("a last will of another's is not delivered", async () => {
 
 test("nobody else is let in", async () => {
   await expect(connectAsync(mosquitto.url, { reconnectPeriod: 0 }, false)).rejects.toThrow(/authorized|Bad/i);
+});
+
+test("a revoked device is shut out by two lines", async () => {
+  const onlooker = await enter("onlooker");
+  const heard = { end: listen(onlooker, "all of it") };
+  await onlooker.subscribeAsync("nothing");
+  for (const user of ["revoked", "a"]) {
+    const speaker = await enter(user);
+    await speaker.publishAsync(agentTopic("default", user, "data"), "x", { qos: 1 });
+  }
+  await onlooker.publishAsync("end", "all of it", { qos: 1 });
+  const topics = await heard.end;
+  expect(topics).toContain(agentTopic("default", "a", "data"));
+  expect(topics).not.toContain(agentTopic("default", "revoked", "data"));
 });
