@@ -29,6 +29,24 @@ describe("3,000 texts in 20 scripts become the reference's ids", () => {
   });
 });
 
+/** JSON may hold one half of a pair of UTF-16 units, as of a text that was cut within an emoji; no encoding of Unicode can. */
+describe("half a character is U+FFFD", () => {
+  const halves = [
+    "\ud83d",
+    "\udc00",
+    "\ud83dx",
+    "x\ud83d",
+    "a \ud83d b",
+    "\ud83d\ud83d",
+    "\udc00\ud83d",
+    "é\ud800\u0301",
+  ];
+  test.each(Object.keys(hashes))("%s", async (family) => {
+    const tokenizer = await tokenizerOf(family);
+    for (const text of halves) expect(tokenizer.tokenize(text)).toEqual(tokenizer.tokenize(text.toWellFormed()));
+  });
+});
+
 /** Texts without a word's end, which the reference divides as a whole. */
 const endless: Readonly<Record<string, string>> = {
   "98,000 Chinese characters": "中".repeat(98_000),
