@@ -11,6 +11,7 @@ import { describeModelDirectory } from "./describe-model-directory.ts";
 import { describesModel } from "./describe-modules.ts";
 import { explainOnnxFile } from "./explain-onnx-file.ts";
 import { type FoundModel, ModelManifest } from "./model-manifest.ts";
+import { type CatalogModel, findInCatalog, readCatalog } from "./pull/catalog.ts";
 import { readDirectoryContents } from "./read-directory-contents.ts";
 
 /** Choice of the most exact file that this machine's processor can compute. */
@@ -106,6 +107,22 @@ export async function readInstalledManifest(directory: string): Promise<ModelMan
   }
 }
 
+/** Read once: directories are read again and again. */
+let catalog: readonly CatalogModel[] | undefined;
+
+/** Finds the prompts that a model's authors mention on its page only, for a directory of the model's name whose files state none. */
+function promptsByCatalogue({ id, kind, dimension, prompts }: ModelManifest) {
+  if (kind !== "embedding" || Object.keys(prompts).length > 0) return null;
+  catalog ??= readCatalog();
+  const known = findInCatalog(catalog, id);
+  if (known === undefined || known.dimension !== dimension || Object.keys(known.prompts).length === 0) return null;
+  const names = Object.keys(known.prompts).join(", ");
+  return {
+    prompts: known.prompts,
+    note: `its files state no prompts: those of ${known.id} in the catalogue are taken (${names})`,
+  };
+}
+
 /**
  * Reads the model of a directory: from its manifest.json, or else from the files that sentence-transformers and Hugging Face's exporters
  * write. Weights are not read.
@@ -135,7 +152,10 @@ export async function readModelDirectory(
   const contents = await readDirectoryContents(directory);
   try {
     const { manifest, notes } = describeModelDirectory(id, contents.revision, contents, catalogue);
-    return foundModel(manifest, choices, place, notes);
+    const known = promptsByCatalogue(manifest);
+    return known === null
+      ? foundModel(manifest, choices, place, notes)
+      : foundModel({ ...manifest, prompts: known.prompts }, choices, place, [...notes, known.note]);
   } catch (cause) {
     if (!(cause instanceof UsageError)) throw cause;
     throw new UsageError(`model directory ${directory} (without manifest.json): ${describeError(cause)}`);

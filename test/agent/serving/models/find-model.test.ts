@@ -5,6 +5,8 @@ import { dirname, join } from "node:path";
 import { findModel, readInstalledManifest } from "#agent/serving/models/find-model.ts";
 import { readVerifiedFile } from "#agent/serving/models/read-verified-file.ts";
 import { UsageError } from "#platform/errors.ts";
+import { lookUpModel } from "../../../fakes/onnx/tiny-models.ts";
+import { bertConfig, writeModelDirectory } from "./write-model-directory.ts";
 
 const embedded = await findModel("all-MiniLM-L6-v2", null);
 const directory = await mkdtemp(join(tmpdir(), "thormesh-test-"));
@@ -123,6 +125,52 @@ test.each([
   await expect(attempt).rejects.toBeInstanceOf(UsageError);
   await expect(attempt).rejects.toThrow(message);
   await expect(attempt).rejects.toThrow(join(place, "manifest.json"));
+});
+
+describe("prompts that a model's authors mention on its page only", () => {
+  const place = join(directory, "prompts");
+  const of = async (id: string, size: number, files: Record<string, object> = {}) => {
+    const config = { ...bertConfig, hidden_size: size };
+    await writeModelDirectory(join(place, id), { "model.onnx": lookUpModel(), "config.json": config, ...files });
+    const { manifest, notes } = await findModel(id, place);
+    return { prompts: manifest.prompts, byDefault: manifest.defaultPrompt, notes: notes.join("\n") };
+  };
+
+  test("are the catalogue's, for a directory of the model's name", async () => {
+    for (const id of ["intfloat/e5-small-v2", "E5-small-v2"]) {
+      const { prompts, byDefault, notes } = await of(id, 384);
+      expect({ id, prompts, byDefault }).toEqual({
+        id,
+        prompts: { query: "query: ", passage: "passage: " },
+        byDefault: null,
+      });
+      expect(notes).toContain("those of e5-small-v2 in the catalogue are taken (query, passage)");
+    }
+  });
+
+  test.each([
+    ["another name", "intfloat/e5-small-v9", 384, {}, {}],
+    ["another length of vectors", "e5-small-v2", 768, {}, {}],
+    ["a model without prompts", "all-MiniLM-L12-v2", 384, {}, {}],
+    [
+      "prompts of its own",
+      "BAAI/bge-small-en-v1.5",
+      384,
+      { "config_sentence_transformers.json": { prompts: { query: "own: " } } },
+      { query: "own: " },
+    ],
+    [
+      "empty ones of its own",
+      "multilingual-e5-small",
+      384,
+      { "config_sentence_transformers.json": { prompts: { query: "" } } },
+      { query: "" },
+    ],
+  ])("are not taken for %s", async (_name, id, size, files, expected) => {
+    const { prompts, notes } = await of(id, size, files);
+    expect(prompts).toEqual(expected);
+    expect(notes).not.toContain("catalogue");
+  });
 });
 
 test("a model that is nowhere is a usage error that says where it was looked for", async () => {
