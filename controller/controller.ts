@@ -16,6 +16,7 @@ import { hourMs, secondMs } from "#platform/time.ts";
 import { version } from "#platform/version.ts";
 import { AccessPublisher } from "./access/access-publisher.ts";
 import { type ControllerAccess, keepAccessFresh, openAccess } from "./access/open-access.ts";
+import { allocationRoutes } from "./api/allocation-routes.ts";
 import type { ApiParts } from "./api/api-parts.ts";
 import { auditRoutes } from "./api/audit-routes.ts";
 import { controllerHealth } from "./api/controller-health.ts";
@@ -252,6 +253,7 @@ export class Controller {
         decisionRoutes(parts),
         safetyRoutes(parts),
         costRoutes(parts),
+        allocationRoutes(parts),
         sloRoutes(parts),
         keyRoutes(access, publisher, assembly.audit),
         tenantRoutes(access, publisher, assembly.audit),

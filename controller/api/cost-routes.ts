@@ -1,26 +1,18 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
-import { ServiceError } from "#platform/errors.ts";
 import { strictObject } from "#platform/schema-parts.ts";
 import { CostAllocation } from "../cost/allocate-cost.ts";
 import { CostReport } from "../cost/cost-report.ts";
 import { PowerReport, PowerReportBuilder } from "../cost/report-power.ts";
-import { explainWindowFault } from "../cost/window/explain-window.ts";
-import { parseQueryWindow, type TimeWindow, windowForms, windowPattern } from "../cost/window/parse-window.ts";
+import { type TimeWindow, windowForms, windowPattern } from "../cost/window/parse-window.ts";
 import type { MinuteRecord } from "../store/store.ts";
 import type { ApiParts } from "./api-parts.ts";
+import { readWindow } from "./read-window.ts";
 import { about, ErrorBody } from "./schemas.ts";
 
 const WindowQuery = strictObject({
   window: Type.String({ default: "24h", pattern: windowPattern, title: windowForms }),
 });
-
-/** Parses a window. @throws ServiceError when the text is none, or its time is empty or in the future. */
-function readWindow(text: string, nowMs: number, timeZone: string): TimeWindow {
-  const window = parseQueryWindow(text, nowMs, timeZone);
-  if (!("expected" in window)) return window;
-  throw new ServiceError("INVALID_REQUEST", explainWindowFault(window, text), { details: { param: "window" } });
-}
 
 export function costRoutes({ store, fleet, prices, timeZone, powerAssumptions, nowMs }: ApiParts) {
   const births = () => new Map(fleet.agents().map(({ agentId, birth }) => [agentId, birth]));

@@ -1,0 +1,176 @@
+import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { Elysia } from "elysia";
+import { ServiceError } from "#platform/errors.ts";
+import { strictObject } from "#platform/schema-parts.ts";
+import { dayMs, hourMs, minuteMs } from "#platform/time.ts";
+import type { AllocationOptions } from "../cost/allocation/allocation-input.ts";
+import { fieldFault, matches } from "../cost/allocation/group-key.ts";
+import {
+  type AllocationQuery,
+  type AllocationSet,
+  allocateWindow,
+  missingEnergyMinutes,
+} from "../cost/metering/allocation-sets.ts";
+import type { DeviceSum } from "../cost/metering/fleet-usage.ts";
+import { filterForms, parseFilter } from "../cost/metering/parse-filter.ts";
+import { windowForms, windowPattern } from "../cost/window/parse-window.ts";
+import { AllocationView, AssetView, allocationView, assetView, SummaryView, summaryView } from "./allocation-views.ts";
+import type { ApiParts } from "./api-parts.ts";
+import { readWindow } from "./read-window.ts";
+import { about, ErrorBody } from "./schemas.ts";
+
+const yesOrNo = (standard: "true" | "false", description: string) =>
+  Type.String({ pattern: "^(true|false)$", default: standard, title: "true or false", description });
+
+const window = Type.String({ pattern: windowPattern, title: windowForms });
+const filter = Type.String({ ...{ default: "", maxLength: 2048, title: filterForms } });
+
+const Query = strictObject({
+  window,
+  step: Type.Optional(
+    Type.String({
+      pattern: "^[1-9][0-9]{0,4}[mhdw]$",
+      title: "15m, 1h, 1d or 1w",
+      description: "length of a set; absent: the window",
+    }),
+  ),
+  aggregate: Type.String({
+    ...{ default: "", maxLength: 512, title: "a comma list, e.g. tenant,model" },
+    description: "region, agent, tenant, model, label:NAME and OpenCost's names; all: one row",
+  }),
+  includeIdle: yesOrNo("false", "rows of idle"),
+  shareIdle: Type.String({
+    ...{ pattern: "^(true|weighted|even|false)$", default: "false", title: "true, weighted, even or false" },
+    description: "idle is given to those who used the rest, by their cost or evenly",
+  }),
+  idleByNode: yesOrNo("false", "idle belongs to the users of its agent, not its region"),
+  splitIdle: yesOrNo("false", "a row of idle for each region or agent"),
+  accumulate: yesOrNo("false", "all steps in one set"),
+  filter,
+});
+type Query = Static<typeof Query>;
+
+const AssetQuery = strictObject({ window, filter });
+
+const answerOf = <T extends TSchema>(row: T) =>
+  Type.Object({
+    code: Type.Literal(200),
+    status: Type.Literal("success"),
+    data: Type.Array(Type.Record(Type.String(), row), { description: "a set for each step, its rows by name" }),
+    warning: Type.Optional(Type.String({ description: "what the figures lack" })),
+  });
+
+/** Query of assets, which are not grouped. */
+const ungrouped = {
+  ...{ aggregate: "", includeIdle: "false", shareIdle: "false", idleByNode: "false", splitIdle: "false" },
+  accumulate: "true",
+} as const;
+
+/** Max sets of an answer. */
+const maxSets = 1000;
+const unitMs: Readonly<Record<string, number>> = { m: minuteMs, h: hourMs, d: dayMs, w: 7 * dayMs };
+
+function refuse(param: string, expected: string, got: string): never {
+  throw new ServiceError("INVALID_REQUEST", `${param}: expected ${expected}, got "${got}"`, { details: { param } });
+}
+
+function readFilter(text: string): AllocationOptions["filter"] {
+  const found = parseFilter(text);
+  return found !== null && "expected" in found ? refuse("filter", found.expected, text) : found;
+}
+
+function readQuery(query: Query, nowMs: number, timeZone: string): AllocationQuery {
+  const range = readWindow(query.window, nowMs, timeZone);
+  const lengthMs = range.endMs - range.startMs;
+  const { step } = query;
+  const stepMs = step === undefined ? lengthMs : Number(step.slice(0, -1)) * (unitMs[step.slice(-1)] as number);
+  if (lengthMs / stepMs > maxSets) refuse("step", `at most ${maxSets} steps in the window`, step ?? "");
+  const aggregateBy = query.aggregate === "" ? [] : query.aggregate.split(",");
+  for (const field of aggregateBy) {
+    const fault = fieldFault(field);
+    if (fault !== null)
+      throw new ServiceError("INVALID_REQUEST", `aggregate: ${fault}`, { details: { param: "aggregate" } });
+  }
+  const shareIdle = { true: "weighted", weighted: "weighted", even: "even", false: "none" } as const;
+  return {
+    ...{ window: range, stepMs, aggregateBy },
+    includeIdle: query.includeIdle === "true",
+    accumulate: query.accumulate === "true",
+    options: {
+      ...{ shareIdle: shareIdle[query.shareIdle as keyof typeof shareIdle], idleByNode: query.idleByNode === "true" },
+      ...{ splitIdle: query.splitIdle === "true", mergeUnallocated: false, shareSplit: "weighted", share: null },
+      ...{ filter: readFilter(query.filter), sharedHourlyCosts: {} },
+    },
+  };
+}
+
+function warningOf(sets: readonly AllocationSet[]) {
+  const missing = missingEnergyMinutes(sets);
+  if (missing < 1) return {};
+  return { warning: `the energy of ${Math.round(missing)} agent-minutes is not known: they cost more than is shown` };
+}
+
+/** Device as what a filter asks of. */
+function placeOf({ region, agentId, labels }: DeviceSum) {
+  return {
+    ...{ cluster: region, node: agentId, namespace: "", pod: "", container: "", controllerKind: "", controller: "" },
+    ...{ services: [], labels: { ...labels }, annotations: {} },
+  };
+}
+
+/** Routes of who pays what, with OpenCost's parameters and answers. */
+export function allocationRoutes({ store, fleet, fleetName, prices, timeZone, nowMs }: ApiParts) {
+  const answer = (query: AllocationQuery) =>
+    allocateWindow(store.minutes(query.window.startMs, query.window.endMs), query, {
+      births: new Map(fleet.agents().map(({ agentId, birth }) => [agentId, birth])),
+      prices,
+    });
+  const allocation = async (query: Query) => {
+    const found = await answer(readQuery(query, nowMs(), timeZone));
+    const data = found.map(({ rows, window: of }) =>
+      Object.fromEntries(rows.map((row) => [row.name, allocationView(row, of)])),
+    );
+    return { code: 200 as const, status: "success" as const, data, ...warningOf(found) };
+  };
+  const text =
+    "By tenant, model, agent, region, label or any combination, as OpenCost's API: idle beside it or shared.";
+  const described = (summary: string) => ({
+    query: Query,
+    response: { 200: answerOf(AllocationView), 400: ErrorBody },
+    detail: about("cost", summary, text),
+  });
+  return new Elysia()
+    .get("/allocation", ({ query }) => allocation(query), described("Who pays what of what the fleet cost"))
+    .get("/allocation/compute", ({ query }) => allocation(query), described("The same as /allocation"))
+    .get(
+      "/allocation/summary",
+      async ({ query }) => {
+        const found = await answer(readQuery(query, nowMs(), timeZone));
+        const data = found.map(({ rows, window: of }) =>
+          Object.fromEntries(rows.map((row) => [row.name, summaryView(row, of)])),
+        );
+        return { code: 200 as const, status: "success" as const, data, ...warningOf(found) };
+      },
+      { ...described("Totals of /allocation"), response: { 200: answerOf(SummaryView), 400: ErrorBody } },
+    )
+    .get(
+      "/assets",
+      async ({ query }) => {
+        const found = await answer(readQuery({ ...ungrouped, ...query }, nowMs(), timeZone));
+        const conditions = readFilter(query.filter);
+        const data = found.map(({ devices, window: of }) =>
+          Object.fromEntries(
+            devices
+              .filter((device) => matches(placeOf(device), conditions))
+              .map((device) => [`${device.region}/${device.agentId}`, assetView(device, of, fleetName)]),
+          ),
+        );
+        return { code: 200 as const, status: "success" as const, data, ...warningOf(found) };
+      },
+      {
+        query: AssetQuery,
+        response: { 200: answerOf(AssetView), 400: ErrorBody },
+        detail: about("cost", "What the devices cost", "Energy and amortisation of each, as OpenCost's nodes."),
+      },
+    );
+}
