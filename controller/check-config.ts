@@ -6,6 +6,7 @@ import {
   withoutUserInfo,
 } from "#platform/fetch/split-credentials.ts";
 import { invalidInput, parseConfig } from "#platform/files/read-config.ts";
+import { isLoopback } from "#platform/http/guard/listen-address.ts";
 import { parseTime } from "#platform/parse-time.ts";
 import { ControllerConfig } from "./config.ts";
 import { readZone } from "./cost/window/local-time.ts";
@@ -15,7 +16,7 @@ import { checkCloudConfig } from "./scaling/apply-plan/cloud-config.ts";
 /** Addresses whose user and password are split off. */
 const takenApart = ["broker.url", "scaling.capacity.webhooks.*.url"];
 
-type CheckedParts = Pick<ControllerConfig, "scaling" | "forecast" | "broker" | "cost" | "identity">;
+type CheckedParts = Pick<ControllerConfig, "api" | "scaling" | "forecast" | "broker" | "cost" | "identity">;
 
 /** Refuses one login for all at the embedded broker: each agent could then act as the others and as the controller. */
 function checkBrokerConfig(broker: ControllerConfig["broker"] | undefined): string[] {
@@ -29,9 +30,25 @@ function checkBrokerConfig(broker: ControllerConfig["broker"] | undefined): stri
     );
 }
 
+/** Refuses tokens that could be of another service, and keys that could come from anybody. */
+function checkOidcConfig({ issuer, audience, roles }: ControllerConfig["api"]["oidc"]): string[] {
+  if (issuer === null)
+    return audience === null ? [] : ["issuer: expected the provider's address with audience, got null"];
+  const url = new URL(issuer);
+  return [
+    ...(url.protocol === "https:" || isLoopback(url.hostname)
+      ? []
+      : [`issuer: expected an https address, got "${issuer}"`]),
+    ...(audience === null ? ["audience: expected the name of this API in tokens with issuer, got null"] : []),
+    ...(Object.values(roles).every((values) => values.length === 0)
+      ? ["roles: expected values for one role at least, got none"]
+      : []),
+  ];
+}
+
 /** Lists what is wrong with a controller's configuration beyond its schema, one line a mistake, path first. */
 function checkControllerConfig(config: CheckedParts): string[] {
-  const { scaling, forecast, broker, cost, identity } = config;
+  const { api, scaling, forecast, broker, cost, identity } = config;
   const { passwordsUntil } = identity;
   const { capacity, cloud, minReplicas, maxReplicas } = scaling;
   const switched = new Set([
@@ -45,6 +62,7 @@ function checkControllerConfig(config: CheckedParts): string[] {
     ...(passwordsUntil === null || parseTime(passwordsUntil) !== null
       ? []
       : [`identity.passwordsUntil: expected a day or a time with its zone, like 2027-01-31, got "${passwordsUntil}"`]),
+    ...checkOidcConfig(api.oidc).map((line) => `api.oidc.${line}`),
     ...checkForecastConfig(forecast).map((line) => `forecast.${line}`),
     ...(minReplicas > maxReplicas
       ? [`scaling.minReplicas: expected at most maxReplicas (${maxReplicas}), got ${minReplicas}`]

@@ -6,6 +6,7 @@ import { ApiKeyText, HostNames } from "#platform/http/guard/access-config.ts";
 import { logLevels } from "#platform/log.ts";
 import { strictObject } from "#platform/schema-parts.ts";
 import { Identifier } from "#protocol/messages.ts";
+import { OidcConfig } from "./access/oidc-config.ts";
 import { BrokerLimits } from "./broker/broker-config.ts";
 import { CostConfig } from "./cost/cost-config.ts";
 import { IdentityConfig } from "./identity/identity-config.ts";
@@ -38,6 +39,7 @@ export const ControllerConfig = strictObject({
         description:
           "each opens the whole API, as an admin; thormesh keys makes others; with none of either no key is needed",
       }),
+      oidc: OidcConfig,
     },
     { default: {}, description: "The controller's HTTP API." },
   ),

@@ -225,7 +225,7 @@ export class Controller {
     };
     const openFiles = watchOpenFiles(this.#clientFiles(), log);
     const authenticator = createAuthenticator({
-      ...{ apiKeys: api.apiKeys, issued: access.keys, log },
+      ...{ apiKeys: api.apiKeys, issued: access.issued, log },
       rights: { role: "admin", name: "a configured key" },
     });
     registerTotal(registry, "thormesh_wrong_api_keys_total", "Requests with a wrong API key", authenticator.wrongKeys);

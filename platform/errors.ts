@@ -24,6 +24,7 @@ export const errorCodes = {
   SHUTTING_DOWN: { httpStatus: 503, grpcStatus: 14 },
   NO_BACKEND_IN_REGION: { httpStatus: 503, grpcStatus: 14 },
   AUDIT_UNAVAILABLE: { httpStatus: 503, grpcStatus: 14 },
+  IDENTITY_PROVIDER_UNAVAILABLE: { httpStatus: 503, grpcStatus: 14 },
   BROKER_UNAVAILABLE: { httpStatus: 503, grpcStatus: 14 },
   DEADLINE_EXCEEDED: { httpStatus: 504, grpcStatus: 4 },
 } as const satisfies Record<string, { httpStatus: number; grpcStatus: number }>;

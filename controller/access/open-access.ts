@@ -1,5 +1,6 @@
 import { systemClock } from "#platform/clock.ts";
 import { describeError } from "#platform/errors.ts";
+import type { IssuedKeys } from "#platform/http/guard/authenticate.ts";
 import { assertListenAllowed } from "#platform/http/guard/listen-address.ts";
 import type { Logger } from "#platform/log.ts";
 import { type PeriodicTask, runPeriodically } from "#platform/periodic.ts";
@@ -7,6 +8,7 @@ import type { ControllerConfig } from "../config.ts";
 import type { KeyStore, TenantStore } from "../store/store.ts";
 import type { AccessPublisher } from "./access-publisher.ts";
 import { KeyRing } from "./key-ring.ts";
+import { allKeys, OidcTokens } from "./oidc-tokens.ts";
 import { Tenants } from "./tenants.ts";
 
 /** Time after which a change that another process made counts. */
@@ -16,6 +18,8 @@ const refreshEachMs = 2_000;
 export interface ControllerAccess {
   readonly keys: KeyRing;
   readonly tenants: Tenants;
+  /** Keys and tokens that open the API. */
+  readonly issued: IssuedKeys;
 }
 
 /** Loads keys and tenants. @throws UsageError when the API's address needs a key and there is none */
@@ -23,18 +27,24 @@ export async function openAccess(
   { api, insecure }: Pick<ControllerConfig, "api" | "insecure">,
   parts: { readonly store: KeyStore & TenantStore; readonly nowMs: () => number; readonly log: Logger },
 ): Promise<ControllerAccess> {
-  const { host, apiKeys } = api;
-  const keys = new KeyRing({ ...parts, hasOtherKeys: apiKeys.length > 0 });
+  const { host, apiKeys, oidc } = api;
+  const { issuer, audience } = oidc;
+  const tokens =
+    issuer === null || audience === null
+      ? []
+      : [new OidcTokens({ config: { ...oidc, issuer, audience }, nowMs: Date.now })];
+  const keys = new KeyRing({ ...parts, hasOtherKeys: apiKeys.length + tokens.length > 0 });
   const tenants = new Tenants(parts);
   await keys.load();
   await tenants.load();
-  assertListenAllowed("api", { host, apiKeys, insecure, hasIssuedKeys: keys.required });
-  return { keys, tenants };
+  const issued = allKeys([keys, ...tokens]);
+  assertListenAllowed("api", { host, apiKeys, insecure, hasIssuedKeys: issued.required });
+  return { keys, tenants, issued };
 }
 
 /** Keeps keys and tenants in step with the store, stores when keys were used, and tells the agents. */
 export function keepAccessFresh(
-  { keys, tenants }: ControllerAccess,
+  { keys, tenants }: Pick<ControllerAccess, "keys" | "tenants">,
   publisher: Pick<AccessPublisher, "publish">,
   log: Logger,
 ): PeriodicTask {

@@ -98,7 +98,8 @@ export function serveHttp(app: FetchHandler, options: ServeHttpOptions): HttpSer
     let request = came;
     let response: Response;
     try {
-      const guarded = app.guardRequest?.(came, addressOf) ?? ({ kind: "pass", request: came } as const);
+      const asked = app.guardRequest?.(came, addressOf) ?? ({ kind: "pass", request: came } as const);
+      const guarded = asked instanceof Promise ? await asked : asked;
       if (guarded.kind === "refuse") response = await bodies.refuseUnread(came, guarded.error, guarded.headers);
       else if (guarded.kind === "answer") ({ response } = guarded);
       else {

@@ -16,6 +16,8 @@ export interface Authenticator {
    * @param path of an HTTP request; another agent's signature is valid for one path only
    */
   authenticate(authorization: string | null, address: () => string | null, path?: string): Caller | ServiceError;
+  /** Waits until a key can be identified; null: it can be at once. */
+  prepare(authorization: string | null): Promise<void> | null;
   /** Returns the caller of an issued key where none is needed; the error where it is of no use; null for any other header. */
   recognize(authorization: string | null): Caller | ServiceError | null;
   /** Number of wrong keys since the start. */
@@ -31,6 +33,8 @@ export interface IssuedKeys {
    * an unknown one.
    */
   identify(key: string): Caller | ServiceError | null;
+  /** Finds out about a key that can't be identified at once; null: nothing is to be waited for. Never rejects. */
+  prepare?(key: string): Promise<void> | null;
 }
 
 interface AuthenticatorOptions {
@@ -81,6 +85,10 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       });
     },
     recognize,
+    prepare(authorization) {
+      const key = issued?.prepare === undefined ? null : bearerOf(authorization);
+      return key === null ? null : (issued?.prepare?.(key) ?? null);
+    },
     wrongKeys: () => wrongKeys,
   };
 }

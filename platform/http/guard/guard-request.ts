@@ -22,7 +22,7 @@ type GuardDecision =
  * Accepts or refuses a request before any of its body is read.
  * @param address network address of the sender, looked up only when needed
  */
-export type RequestGuard = (request: Request, address: () => string | null) => GuardDecision;
+export type RequestGuard = (request: Request, address: () => string | null) => GuardDecision | Promise<GuardDecision>;
 
 interface RequestGuardOptions {
   readonly authenticator: Authenticator;
@@ -105,7 +105,7 @@ export function createRequestGuard(options: RequestGuardOptions): RequestGuard {
     return refuse(new ServiceError("FORBIDDEN", "origin: requests from other web pages need an API key"));
   };
 
-  return (request, address) => {
+  const decide = (request: Request, address: () => string | null): GuardDecision => {
     const target = requestTarget(request);
     if (target.kind === "malformed") return refuse(new ServiceError("INVALID_REQUEST", target.reason));
     const { path } = target;
@@ -142,5 +142,10 @@ export function createRequestGuard(options: RequestGuardOptions): RequestGuard {
     if (caller === null) return { kind: "pass", request };
     noteCaller(request, caller);
     return refuseByRole(caller, request.method, path) ?? { kind: "pass", request };
+  };
+  return (request, address) => {
+    // Waited for before anything is decided, and before any of the body is read.
+    const wait = authenticator.prepare(authorizationOf(request.headers));
+    return wait === null ? decide(request, address) : wait.then(() => decide(request, address));
   };
 }

@@ -1,0 +1,38 @@
+import { type Static, Type } from "@sinclair/typebox";
+import { orNull } from "#platform/config-fields.ts";
+import { strictObject } from "#platform/schema-parts.ts";
+import { httpUrlPattern } from "#protocol/bounds.ts";
+
+const values = (role: string) =>
+  Type.Array(Type.String({ minLength: 1, maxLength: 256 }), {
+    default: [],
+    maxItems: 64,
+    description: `values of the claim that make its bearer ${role}`,
+  });
+
+/** Setting `api.oidc`. */
+export const OidcConfig = strictObject(
+  {
+    issuer: orNull(
+      Type.String({ pattern: httpUrlPattern, maxLength: 512, title: "an https:// address without query" }),
+      "the provider, as its tokens name it (iss); null: tokens are not accepted",
+    ),
+    audience: orNull(
+      Type.String({ minLength: 1, maxLength: 256 }),
+      "the name of this API in tokens (aud), without which other services' tokens would open it; null: only without issuer",
+    ),
+    rolesClaim: Type.String({
+      default: "roles",
+      minLength: 1,
+      maxLength: 256,
+      description:
+        "the claim that is mapped to roles: a list or words; with dots, a claim inside others (realm_access.roles)",
+    }),
+    roles: strictObject(
+      { viewer: values("a viewer"), operator: values("an operator"), admin: values("an admin") },
+      { default: {}, description: "Roles by values of the claim; the highest counts." },
+    ),
+  },
+  { default: {}, description: "Bearer tokens of an OpenID Connect provider." },
+);
+export type OidcConfig = Static<typeof OidcConfig>;

@@ -1,0 +1,10 @@
+/** The part of the package that tests use; it has no types of its own. */
+declare module "oidc-provider" {
+  import type { RequestListener } from "node:http";
+
+  // biome-ignore lint/style/noDefaultExport: the package has one
+  export default class Provider {
+    constructor(issuer: string, configuration: object);
+    callback(): RequestListener;
+  }
+}
