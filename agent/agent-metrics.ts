@@ -34,14 +34,15 @@ export function registerAgentMetrics(metrics: Registry, figures: AgentFigures): 
     metrics,
     "thormesh_forecast_peak_quantile_qps",
     "Rate that the peak of the next 15 minutes will not exceed with this probability",
-    ["quantile"],
+    // Prometheus keeps the name "quantile" for summaries.
+    ["level"],
     () => {
       const peak = figures.lastForecast()?.peakQps;
       if (peak === undefined) return [];
       return [
-        [{ quantile: "0.5" }, peak.q50],
-        [{ quantile: "0.9" }, peak.q90],
-        [{ quantile: "0.95" }, peak.q95],
+        [{ level: "0.5" }, peak.q50],
+        [{ level: "0.9" }, peak.q90],
+        [{ level: "0.95" }, peak.q95],
       ];
     },
   );

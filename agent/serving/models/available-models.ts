@@ -63,7 +63,7 @@ export function createAvailableModels(
   ownNames: Readonly<Record<string, string>> = {},
 ) {
   let found: readonly FoundModel[] = [];
-  let byName = new Map<string, FoundModel>();
+  let findByName = modelsByName([]);
   /** Models by names as clients wrote them: most requests name one in the same way. */
   let bySpelling = new Map<string, FoundModel>();
   let problems = new Map<string, string>();
@@ -89,7 +89,7 @@ export function createAvailableModels(
   };
 
   const findAnyCase = (name: string): FoundModel | null => {
-    const model = byName.get(name.toLowerCase()) ?? null;
+    const model = findByName(name) ?? null;
     if (model !== null && bySpelling.size < maxSpellings) bySpelling.set(name, model);
     return model;
   };
@@ -110,7 +110,7 @@ export function createAvailableModels(
         found.filter(({ manifest }) => manifest.aliases.includes(name)).map((model) => [name, model] as const),
       );
       const [ids, others] = [namesOf(all).slice(0, all.length), namesOf(all).slice(all.length)];
-      byName = modelsByName([...ids, ...own, ...others]);
+      findByName = modelsByName([...ids, ...own, ...others]);
       bySpelling = new Map();
       for (const [name, reason] of named.problems) {
         if (nameProblems.get(name) !== reason) log.error({}, reason);

@@ -15,14 +15,18 @@ export function namesOf(all: readonly ReadModel[]): (readonly [name: string, mod
   ];
 }
 
-/** Maps names, in lower case, to their models; the first of two equal names counts. */
-export function modelsByName(names: readonly (readonly [name: string, model: FoundModel])[]): Map<string, FoundModel> {
+/**
+ * Creates a search for models by name, ignoring case; of equal names the first counts. Of models whose ids or directories differ only in case each is
+ * found as it is written: the other one would give another model's vectors.
+ */
+export function modelsByName(
+  names: readonly (readonly [name: string, model: FoundModel])[],
+): (name: string) => FoundModel | undefined {
   const byName = new Map<string, FoundModel>();
-  for (const [name, model] of names) {
-    const key = name.toLowerCase();
-    if (!byName.has(key)) byName.set(key, model);
-  }
-  return byName;
+  for (const [name, model] of names)
+    if (!byName.has(name) && !model.manifest.aliases.includes(name)) byName.set(name, model);
+  for (const [name, model] of names) if (!byName.has(name.toLowerCase())) byName.set(name.toLowerCase(), model);
+  return (name) => byName.get(name) ?? byName.get(name.toLowerCase());
 }
 
 /**
@@ -34,12 +38,12 @@ export function addOwnNames(
   all: readonly ReadModel[],
   ownNames: Readonly<Record<string, string>>,
 ): { readonly models: readonly ReadModel[]; readonly problems: ReadonlyMap<string, string> } {
-  const byName = modelsByName(namesOf(all));
+  const findByName = modelsByName(namesOf(all));
   const ids = new Map(all.map(({ model }) => [model.manifest.id.toLowerCase(), model]));
   const namesById = new Map<string, string[]>();
   const problems = new Map<string, string>();
   for (const [name, target] of Object.entries(ownNames)) {
-    const model = byName.get(target.toLowerCase());
+    const model = findByName(target);
     const other = ids.get(name.toLowerCase());
     if (model === undefined) problems.set(name, `serving.aliases.${name}: there is no model ${target}`);
     else if (other !== undefined && other !== model)

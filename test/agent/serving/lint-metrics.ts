@@ -6,6 +6,9 @@ const prefixedUnits =
   /_(pico|nano|micro|milli|centi|deci|deca|hecto|kilo|kibi|mega|mibi|giga|gibi|tera|tebi|peta|pebi)(amperes|bytes|celsius|grams|joules|meters|metres|seconds|volts)(_|$)/;
 const abbreviations = /_(s|ms|us|ns|sec|b|kb|mb|gb|tb|pb|m|h|d)$/;
 
+/** Labels that only metrics of one type have. */
+const keptLabels = { le: "histogram", quantile: "summary" };
+
 /** Lists what is against Prometheus' rules for names, as `promtool check metrics` has them; empty: nothing. */
 export function lintMetrics(families: ReadonlyMap<string, MetricFamily>): string[] {
   const faults: string[] = [];
@@ -19,6 +22,9 @@ export function lintMetrics(families: ReadonlyMap<string, MetricFamily>): string
     if (!/^[a-z][a-z0-9_]*$/.test(name)) fault("should be snake_case");
     if (new RegExp(`(^|_)${type}(_|$)`).test(name)) fault("should not include its type");
     if (otherUnits.test(name) || prefixedUnits.test(name)) fault("use the base unit");
+    for (const [label, kind] of Object.entries(keptLabels))
+      if (type !== kind && samples.some(({ labels }) => label in labels))
+        fault(`only a ${kind} should have the label ${label}`);
     if (abbreviations.test(name)) fault("should not contain abbreviated units");
     for (const { labels } of samples)
       for (const label of Object.keys(labels)) if (!/^[a-z][a-z0-9_]*$/.test(label)) fault(`label ${label}`);

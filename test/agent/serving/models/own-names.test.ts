@@ -40,8 +40,21 @@ describe("names of one's own", () => {
 });
 
 test("an id outranks a directory, which outranks an alias", () => {
-  const byName = modelsByName(namesOf(all));
-  expect(byName.get("small")?.manifest.id).toBe("small");
-  expect(byName.get("large-files")?.manifest.id).toBe("large");
-  expect(byName.get("l")?.manifest.id).toBe("large");
+  const find = modelsByName(namesOf(all));
+  expect(find("small")?.manifest.id).toBe("small");
+  expect(find("large-files")?.manifest.id).toBe("large");
+  expect(find("l")?.manifest.id).toBe("large");
+});
+
+test("models whose names differ only in case are told apart, and an id outranks an alias in any case", () => {
+  const twins = [
+    model("E5", "E5"),
+    model("e5", "e5"),
+    model("Dir", "x"),
+    model("dir", "y"),
+    model("z", "z", ["X", "Own"]),
+  ];
+  const find = modelsByName(namesOf(twins));
+  const ids = ["E5", "e5", "Dir", "dir", "x", "X", "own", "OWN", "DIR", "none"].map((name) => find(name)?.manifest.id);
+  expect(ids).toEqual(["E5", "e5", "x", "y", "x", "x", "z", "z", "y", undefined]);
 });
