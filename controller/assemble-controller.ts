@@ -43,6 +43,8 @@ import { SloReports } from "./slo/slo-reports.ts";
 export interface ControllerAdapters extends ControllerRecords {
   readonly lease: Pick<ControllerLease, "isHeld">;
   readonly fleetBroker: Pick<FleetBroker, "broker" | "counts">;
+  /** Region that a device's certificate names; null: none. Default: no device has one. */
+  readonly certifiedRegion?: (agentId: string) => string | null;
   /** Signs what agents are told. Default: nothing does. */
   readonly seals?: OrderSeals;
   readonly providers: readonly CapacityProvider[];
@@ -154,6 +156,7 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
     store,
     broker,
     seals,
+    ...(adapters.certifiedRegion === undefined ? {} : { certifiedRegion: adapters.certifiedRegion }),
     limits: { ...config.ingest, minutesKeptMs: config.retention.minuteDays * dayMs },
     counts,
     retireOne: () => retirement.retireOne(),

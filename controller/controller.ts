@@ -11,7 +11,7 @@ import { neededRole } from "#platform/http/guard/roles.ts";
 import { serveHttp } from "#platform/http/serve-http.ts";
 import type { Logger } from "#platform/log.ts";
 import { runPeriodically } from "#platform/periodic.ts";
-import { otherFiles, watchOpenFiles } from "#platform/process/open-files.ts";
+import { watchOpenFiles } from "#platform/process/open-files.ts";
 import { hourMs, secondMs } from "#platform/time.ts";
 import { version } from "#platform/version.ts";
 import { AccessPublisher } from "./access/access-publisher.ts";
@@ -34,6 +34,7 @@ import { assembleController, type ControllerAssembly } from "./assemble-controll
 import { createFleetBroker, type FleetBroker } from "./broker/fleet-broker.ts";
 import { keptControllerId } from "./broker/kept-controller-id.ts";
 import { assertControllerConfig } from "./check-config.ts";
+import { clientFiles } from "./client-files.ts";
 import type { ControllerConfig } from "./config.ts";
 import { createControllerLease } from "./controller-lease.ts";
 import { IdentityWatch } from "./fleet/identity-watch.ts";
@@ -160,6 +161,7 @@ export class Controller {
     const assembly = assembleController(this.#config, {
       ...records,
       ...{ lease, fleetBroker, seals: identity.seals, providers, forecaster, clock, log },
+      certifiedRegion: (agentId) => identity.devices.certifiedRegion(agentId),
       ...(planner === undefined ? {} : { planner }),
     });
     if (planner !== undefined) this.#opened.push(() => planner.stop());
@@ -223,7 +225,7 @@ export class Controller {
       staleAfterMs: ingest.staleAfterMs,
       capacityPerReplicaQps: scaling.capacityPerReplicaQps,
     };
-    const openFiles = watchOpenFiles(this.#clientFiles(), log);
+    const openFiles = watchOpenFiles(clientFiles(this.#config), log);
     const authenticator = createAuthenticator({
       ...{ apiKeys: api.apiKeys, issued: access.issued, log },
       rights: { role: "admin", name: "a configured key" },
@@ -278,13 +280,6 @@ export class Controller {
     const looking = setInterval(() => openFiles.look(), openFilesPeriodMs).unref();
     this.#opened.push(async () => clearInterval(looking));
     return server.url;
-  }
-
-  /** Files that the configuration lets clients use. */
-  #clientFiles(): Parameters<typeof watchOpenFiles>[0] {
-    const { url, embedded, limits } = this.#config.broker;
-    const connections = url === null && embedded ? limits.maxConnections : 0;
-    return { files: connections + otherFiles, by: "broker.limits.maxConnections" };
   }
 
   /** Connects to the broker, and greets the fleet on every connection. */

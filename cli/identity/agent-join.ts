@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { hostname } from "node:os";
 import { parseAgentConfig } from "#agent/check-config.ts";
 import { joinFleet } from "#agent/enrolment/join-fleet.ts";
@@ -33,6 +34,16 @@ async function readToken(word: string | undefined): Promise<JoinToken> {
   return token;
 }
 
+/** @throws UsageError when the agent, which owns its directory, could not read what is written there. */
+function refuseForeignDirectory(stateDir: string): void {
+  const owner = statSync(stateDir, { throwIfNoEntry: false })?.uid;
+  const own = process.geteuid?.();
+  if (owner === undefined || own === undefined || owner === own) return;
+  throw new UsageError(
+    `${stateDir} belongs to user ${owner}, and this is user ${own}: run this as the agent's user, like sudo -u thormesh-agent thormesh agent join …`,
+  );
+}
+
 /** Joins this device to the fleet of a controller. */
 export async function joinByCommand(values: OptionValues, words: readonly string[]): Promise<number> {
   const [controllerUrl, word, ...more] = words;
@@ -52,17 +63,19 @@ export async function joinByCommand(values: OptionValues, words: readonly string
   const agentId = config.id ?? agentIdFromHostname(hostname());
   if (!isBrokerName(agentId)) throw new UsageError(`agent id: "${agentId}" can't be one; choose another with --id`);
   const waitS = optionalNumber(values, "wait", { min: 0, max: 86_400 }) ?? 600;
+  const stateDir = config.stateDir ?? defaultStateDir("agent", process.env);
+  refuseForeignDirectory(stateDir);
   closeNewFiles();
   const { identity, before, clockLeadMs } = await joinFleet({
     ...{ controllerUrl, token, agentId, waitMs: waitS * secondMs },
-    stateDir: config.stateDir ?? defaultStateDir("agent", process.env),
+    stateDir,
     onPending: () => printLine(`${agentId} waits for: thormesh agents approve ${agentId}`),
     sleep: Bun.sleep,
   });
   const until = new Date(identity.notAfterMs).toISOString();
   const region = identity.region === "" ? "" : `, region ${identity.region}`;
   printLine(
-    `${before ? "this device had joined" : "joined"} fleet ${identity.fleet} as ${identity.agentId}${region}; its certificate ends ${until} and is renewed before`,
+    `${before ? "this device had joined" : "joined"} fleet ${identity.fleet} as ${identity.agentId}${region}; its certificate ends ${until} and is renewed before; (re)start the agent`,
   );
   if (clockLeadMs !== null && Math.abs(clockLeadMs) > 5 * minuteMs)
     printLine(

@@ -72,7 +72,7 @@ export class IdentityWatch {
     }
     if (!isBack || newest === undefined) return;
     const otherUrl = newest.url;
-    const reason = `two agents use this name, at ${url} and at ${otherUrl}, and each takes the other's connection: give one of them another id`;
+    const reason = `two agents use this name, at ${url} and at ${otherUrl}, and each takes the other's connection: give one of them another id, or, if one is a copy of the other's certificate, run thormesh agents revoke ${agentId}`;
     await this.#note("same-name-twice", agentId, reason, { url, otherUrl });
   }
 

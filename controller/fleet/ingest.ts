@@ -27,6 +27,8 @@ export interface IngestParts extends Omit<MinuteIntakeParts, "minutesKeptMs" | "
   readonly fleetName: string;
   readonly store: AgentStore & MinuteStore & SetAsideStore;
   readonly broker: Broker;
+  /** Region that a device's certificate names; null: none. Default: no device has one. */
+  readonly certifiedRegion?: (agentId: string) => string | null;
   /** Signs commands. Default: nothing does. */
   readonly seals?: OrderSeals;
   readonly limits: { readonly rebirthIntervalMs: number; readonly maxAgents: number; readonly minutesKeptMs: number };
@@ -190,8 +192,15 @@ export class Ingest {
     fleet.put({ ...before, lastHeardMs: nowMs() });
   }
 
-  /** A birth without implausible capacities; other messages as they are. */
-  #plausible(message: Presence | Birth | Reported): Presence | Birth | Reported {
+  /** Message without implausible capacities, and with the region that the device's certificate names, whatever it claims. */
+  #plausible(claimed: Presence | Birth | Reported): Presence | Birth | Reported {
+    if (!("region" in claimed)) return claimed;
+    const region = this.#parts.certifiedRegion?.(claimed.agentId) ?? claimed.region;
+    if (region !== claimed.region)
+      this.#counted.note("an agent claims another region than its certificate names", {
+        ...{ agentId: claimed.agentId, claimed: claimed.region, region },
+      });
+    const message = { ...claimed, region };
     if (!("board" in message)) return message;
     const { birth, faults } = withPlausibleCapacity(message, this.#parts.usualCapacityQps);
     if (faults.length > 0) {

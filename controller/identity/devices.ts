@@ -138,6 +138,12 @@ export class Devices {
     );
   }
 
+  /** Returns the region that a device's certificate names; null: it has none. */
+  certifiedRegion(agentId: string): string | null {
+    const device = this.#known.get(agentId);
+    return device?.state === "joined" && device.region !== "" ? device.region : null;
+  }
+
   /** Returns why an agent's broker password admits nobody; null: it does. */
   passwordRefusal(agentId: string): string | null {
     const { passwordsUntilMs, nowMs } = this.#parts;

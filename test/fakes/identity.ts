@@ -33,7 +33,9 @@ export function aDevice(fields: Partial<Device> = {}): Device {
 }
 
 /** The real authority, tokens, devices and routes of a controller, behind a port. */
-export async function startAuthority(options: { store?: Store; stateDir?: string; clock?: { nowMs: number } } = {}) {
+export async function startAuthority(
+  options: { store?: Store; stateDir?: string; clock?: { nowMs: number }; passwordsUntilMs?: number } = {},
+) {
   const stateDir = options.stateDir ?? mkdtempSync(join(tmpdir(), "thormesh-authority-"));
   const store = options.store ?? createMemoryStore();
   const nowMs = () => options.clock?.nowMs ?? Date.now();
@@ -43,7 +45,7 @@ export async function startAuthority(options: { store?: Store; stateDir?: string
   const revoked: string[] = [];
   const devices = new Devices({
     ...{ fleet: "hall", config: { certificateDays: 90, renewalGraceDays: 30 }, authority, store, tokens, nowMs, log },
-    passwordsUntilMs: null,
+    passwordsUntilMs: options.passwordsUntilMs ?? null,
     brokerAddress: () => ({ url: null, port: 8883, tls: true }),
     onRevoked: (agentId) => void revoked.push(agentId),
   });

@@ -4,8 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { identityFiles, readIdentity } from "#agent/enrolment/device-identity.ts";
 import { type JoinParts, joinFleet } from "#agent/enrolment/join-fleet.ts";
+import { seededRandom } from "#forecast/lstm/seeded-random.ts";
+import { makeRequest } from "#platform/certificates/certificate-request.ts";
+import { newKey } from "#platform/certificates/device-key.ts";
 import { readDeviceCertificate } from "#protocol/identity/device-certificate.ts";
 import { parseJoinToken } from "#protocol/identity/join-token.ts";
+import { signStatement } from "#protocol/identity/signed-statement.ts";
 import { startAuthority } from "../../fakes/identity.ts";
 
 let authority: Awaited<ReturnType<typeof startAuthority>>;
@@ -88,6 +92,8 @@ describe("joining", () => {
     await expect(joinFleet(parts(token, { controllerUrl: server.url.href }))).rejects.toThrow("answers 500");
     expect(seen[0]).toContain(token.id);
     expect(seen.join()).not.toContain(text.split(".")[3] as string);
+    // Nor does the controller keep it.
+    expect(JSON.stringify(await authority.store.loadJoinTokens())).not.toContain(text.split(".")[3] as string);
   });
 
   test("a power cut at any step: the same command again finishes it, with one use of the token", async () => {
@@ -201,4 +207,29 @@ describe("the file with the identity", () => {
     writeFileSync(identity, damage(readFileSync(identity, "utf8")).trim(), { mode: 0o600 });
     expect(() => readIdentity(stateDir)).toThrow(/damaged.*join again/);
   });
+});
+
+test("mutated statements are refused by the controller, without a fault of its own", async () => {
+  const token = await newToken({ uses: 100 });
+  const csr = await makeRequest(newKey(), "thor-9");
+  const random = seededRandom(7);
+  const statuses = new Set<number>();
+  for (let round = 0; round < 100; round += 1) {
+    const good: Record<string, unknown> = { authority: token.pin, token: token.id, agentId: "thor-9" };
+    good["request"] = csr;
+    const fields = Object.keys(good);
+    const field = fields[Math.floor(random() * fields.length)] as string;
+    const text = String(good[field]);
+    const at = Math.floor(random() * text.length);
+    good[field] = text.slice(0, at) + String.fromCharCode(33 + Math.floor(random() * 93)) + text.slice(at + 1);
+    // Half of them are signed as they are: what is wrong in them has to be found out behind the signature.
+    const signed = signStatement(token.key, round % 2 === 0 ? "join" : "renew", good);
+    const path = round % 3 === 0 ? "renew" : "join";
+    const headers = { "content-type": "application/json" };
+    const body = JSON.stringify(signed);
+    const { status } = await fetch(`${authority.url}/api/v1/identity/${path}`, { method: "POST", headers, body });
+    statuses.add(status);
+  }
+  expect([...statuses].filter((status) => ![200, 400, 403, 429].includes(status))).toEqual([]);
+  expect(statuses.has(400)).toBe(true);
 });

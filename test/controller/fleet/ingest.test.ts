@@ -24,7 +24,13 @@ describe("ingest", () => {
   let counts: IngestCounts;
 
   const begin = (
-    given: Partial<{ store: Store; maxAgents: number; retireOne: () => Promise<boolean>; log: Logger }> = {},
+    given: Partial<{
+      store: Store;
+      maxAgents: number;
+      retireOne: () => Promise<boolean>;
+      certifiedRegion: (agentId: string) => string | null;
+      log: Logger;
+    }> = {},
   ) => {
     broker = createRecordingBroker();
     store = given.store ?? createMemoryStore();
@@ -42,6 +48,7 @@ describe("ingest", () => {
       limits: { rebirthIntervalMs: 60_000, maxAgents: given.maxAgents ?? 10, minutesKeptMs: 14 * 86_400_000 },
       counts,
       retireOne: given.retireOne ?? (async () => false),
+      ...(given.certifiedRegion === undefined ? {} : { certifiedRegion: given.certifiedRegion }),
       usualCapacityQps: 350,
       nowMs: () => nowMs,
       log: given.log ?? createLogger("test", "silent"),
@@ -61,6 +68,19 @@ describe("ingest", () => {
   const rebirths = () =>
     broker.published.filter(({ topic, message }) => topic.endsWith("/cmd") && message["kind"] === "rebirth");
   const storedMinutes = async () => (await store.fleetMinutes(0, 1e12)).map(({ texts }) => texts);
+
+  test("a device is where its certificate says, whatever it claims", async () => {
+    begin({ certifiedRegion: (agentId) => (agentId === "thor-1" ? "eu" : null) });
+    for (const agentId of ["thor-1", "thor-2"]) {
+      await broker.deliver(topic("presence", agentId), aPresence({ agentId, region: "us" }));
+      await broker.deliver(topic("birth", agentId), aBirth({ agentId, region: "us" }));
+    }
+    const regions = ["thor-1", "thor-2"].map((agentId) => fleet.get(agentId));
+    expect(regions.map((agent) => [agent?.presence?.region, agent?.birth?.region])).toEqual([
+      ["eu", "eu"],
+      ["us", "us"],
+    ]);
+  });
 
   test("presence, birth, data and reported make an agent", async () => {
     await introduce();

@@ -193,3 +193,15 @@ test("a stranger that never speaks holds no connection for long, and keeps nobod
   await connected(client("thor-1", tlsOf(await enrol("thor-1"))));
   silent.end();
 });
+
+test("passwords count until a day, and then no longer", async () => {
+  const clock = { nowMs: 1_000 };
+  const dated = await startAuthority({ clock, passwordsUntilMs: 2_000 });
+  try {
+    expect(dated.devices.passwordRefusal("thor-1")).toBeNull();
+    clock.nowMs = 2_000;
+    expect(dated.devices.passwordRefusal("thor-1")).toContain("until 1970-01-01T00:00:02.000Z");
+  } finally {
+    await dated.stop();
+  }
+});
