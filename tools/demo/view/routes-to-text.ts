@@ -17,11 +17,14 @@ function less(usd: number, than: number): string {
   return share >= 0 ? `${share} % less` : `${-share} % more`;
 }
 
+/** Formats a share; a small one is not nothing. */
+const percentOf = (share: number) => (share < 0.005 ? "< 1 %" : `${Math.round(100 * share)} %`);
+
 /** Formats shares by kind: "boards 92 %, spot 6 %, on demand 2 %". */
 function sharesToText(routes: readonly Pick<RouteCount, "kind" | "requests">[]): string {
   const counts = byKind(routes);
   const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
-  return [...counts].map(([kind, count]) => `${names[kind]} ${Math.round((100 * count) / total)} %`).join(", ");
+  return [...counts].map(([kind, count]) => `${names[kind]} ${percentOf(count / total)}`).join(", ");
 }
 
 /** Says in one line who answered, and what a million such requests cost. */

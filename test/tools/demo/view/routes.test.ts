@@ -81,6 +81,7 @@ describe("their price", () => {
       "price       $1.14, $1.14 a million requests at full speed; a third each to boards, spot, on demand: $2.93, $2.93 a million (61 % less)",
     ]);
     expect(routesLine(view, 1000)).toBe("$1.14 a million (even mix $2.93): boards 78 %, spot 20 %, on demand 2 %");
+    expect(servedByToText({ "thor-1": 999, "offer:on-demand": 1 })).toStartWith("boards 100 %, on demand < 1 %: $0.81");
     expect(servedByToText({ "offer:serverless": 1, "thor-1": 1, "thor-2": 2 })).toBe(
       "boards 75 %, serverless 25 %: $1.65 a million requests",
     );
