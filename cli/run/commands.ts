@@ -22,6 +22,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   tenants: async () => (await import("#cli/access/tenants.ts")).tenantsCommand,
   keys: async () => (await import("#cli/access/keys.ts")).keysCommand,
   policy: async () => (await import("#cli/policy.ts")).policyCommand,
+  cost: async () => (await import("#cli/cost/cost.ts")).costCommand,
   prices: async () => (await import("#cli/cost/prices.ts")).pricesCommand,
   decide: async () => (await import("#cli/decide.ts")).decideCommand,
   calibrate: async () => (await import("#cli/calibrate.ts")).calibrateCommand,
