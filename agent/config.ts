@@ -2,7 +2,7 @@ import { type Static, Type } from "@sinclair/typebox";
 import { ForecastConfig } from "#forecast/forecast-config.ts";
 import { NightTrainingConfig } from "#forecast/night/night-training-config.ts";
 import { ClockSection } from "#platform/clock.ts";
-import { integer, number, orNull, Path } from "#platform/config-fields.ts";
+import { integer, Line, number, orNull, Path } from "#platform/config-fields.ts";
 import { logLevels } from "#platform/log.ts";
 import { literals, strict } from "#platform/schema-parts.ts";
 import { amount, bounds, httpUrlPattern, Identifier, record } from "#protocol/bounds.ts";
@@ -63,12 +63,9 @@ export const AgentConfig = Type.Object(
           maxLength: 2048,
           description: "address of the fleet's MQTT broker",
         }),
-        username: orNull(
-          Type.String({ minLength: 1, maxLength: 1024 }),
-          "null: the agent's id, as the controller's own broker requires",
-        ),
+        username: orNull(Line, "null: the agent's id, as the controller's own broker requires"),
         password: orNull(
-          Type.String({ minLength: 1, maxLength: 4096 }),
+          Line,
           "as printed by thormesh controller secret ID; null: not needed with a controller of the same user on this machine",
         ),
         passwordFile: orNull(Path, "a file with the password, readable only by this user or root (0600); null: none"),

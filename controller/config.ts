@@ -1,7 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { ForecastConfig } from "#forecast/forecast-config.ts";
 import { ClockSection } from "#platform/clock.ts";
-import { integer, number, orNull, Path } from "#platform/config-fields.ts";
+import { integer, Line, number, orNull, Path } from "#platform/config-fields.ts";
 import { ApiKeyText, HostNames } from "#platform/http/guard/access-config.ts";
 import { logLevels } from "#platform/log.ts";
 import { strictObject } from "#platform/schema-parts.ts";
@@ -71,11 +71,8 @@ export const ControllerConfig = strictObject({
         Type.String({ pattern: "^(mqtts?|tcp|ssl|wss?)://", maxLength: 2048 }),
         "an external broker; null: the embedded one",
       ),
-      username: orNull(
-        Type.String({ minLength: 1, maxLength: 1024 }),
-        "the controller's user name at the external broker; null: none",
-      ),
-      password: orNull(Type.String({ minLength: 1, maxLength: 4096 }), "the controller's password there; null: none"),
+      username: orNull(Line, "the controller's user name at the external broker; null: none"),
+      password: orNull(Line, "the controller's password there; null: none"),
       passwordFile: orNull(Path, "a file (0600) with the password; null: none"),
     },
     { default: {}, description: "The fleet's MQTT broker." },

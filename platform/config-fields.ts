@@ -7,6 +7,14 @@ export const Path = Type.String({ minLength: 1, maxLength: 4096 });
 type Range = readonly [minimum: number, maximum: number];
 
 /** Number of a configuration: its default, its bounds and its meaning. */
+/** Name or secret as a program sends it: a line break at its end, as of YAML's block texts, would be part of it. */
+export const Line = Type.String({
+  minLength: 1,
+  maxLength: 4096,
+  pattern: "^[^\\x00-\\x1f\\x7f]*$",
+  title: "1 to 4096 characters on one line",
+});
+
 export const number = (standard: number, [minimum, maximum]: Range, description: string) =>
   Type.Number({ default: standard, minimum, maximum, description });
 

@@ -4,6 +4,8 @@ import { UsageError } from "#platform/errors.ts";
 /** Keys of all objects in a parsed value. */
 function countKeys(value: unknown): number {
   if (value === null || typeof value !== "object") return 0;
+  // A name that objects have already: what stands there would be lost, so it is left to the strict reading.
+  if (Object.hasOwn(value, "__proto__")) return Number.NaN;
   const own = Array.isArray(value) ? 0 : Object.keys(value).length;
   return Object.values(value).reduce((sum: number, inner) => sum + countKeys(inner), own);
 }
@@ -40,6 +42,7 @@ function faultyKeys(document: Document, lineOf: (offset: number) => number): str
           continue;
         }
         const name = keyText(pair);
+        if (name === "__proto__") faults.push(`line ${line}: expected another name as key, got __proto__`);
         const first = lines.get(name);
         const path = [...above, name].join(".");
         if (first !== undefined) faults.push(`line ${line}: ${path} is given a second time, first in line ${first}`);

@@ -25,6 +25,15 @@ test.each<[string, object, string[]]>([
     ["power.policy.lowQps: expected at most highQps (300), got 301"],
   ],
   [
+    "a password with a line break",
+    { broker: { password: "secret\n", username: "a\tb" }, models: { token: "t\n" } },
+    [
+      "broker.password: expected 1 to 4096 characters on one line",
+      "broker.username: expected 1 to 4096 characters on one line",
+      "models.token: expected 1 to 4096 characters on one line",
+    ],
+  ],
+  [
     "a key of two tenants",
     { serving: { apiKeys: ["a-key-of-some-length", { key: "a-key-of-some-length", tenant: "red" }] } },
     ["serving.apiKeys: expected a separate key for each tenant, got one for both no tenant and red"],

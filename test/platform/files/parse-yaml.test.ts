@@ -54,6 +54,12 @@ describe("parseYaml", () => {
       "serving: {model: a}\npower: {}\nserving:\n  port: 1\n",
       "line 3: serving is given a second time",
     ],
+    [
+      "a name that objects have",
+      "a: 1\nb: {__proto__: {c: 1}}\n",
+      "line 2: expected another name as key, got __proto__",
+    ],
+    ["a name that objects have, in JSON", '{"a": 1,\n "__proto__": {"c": 1}}', "line 2: expected another name as key"],
     ["a second document", "a: 1\n---\nb: 2\n", 'expected one document, got 2, separated by "---"'],
     ["a second, empty document", "a: 1\n---\n", "expected one document, got 2"],
     ["a tab as indentation", "a:\n\tb: 1\n", "line 2: Tabs are not allowed as indentation"],
