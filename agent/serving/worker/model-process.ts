@@ -1,5 +1,4 @@
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
@@ -7,6 +6,7 @@ import { createDrainRate } from "#agent/serving/batching/drain-rate.ts";
 import type { FileHashes, ModelFileToCheck } from "#agent/serving/models/files/hash-model-files.ts";
 import type { FoundModel } from "#agent/serving/models/model-manifest.ts";
 import { describeError } from "#platform/errors.ts";
+import { type ByteHandlers, type ByteSocket, listenBytes } from "#platform/process/byte-socket.ts";
 import { type OpenQuestion, startChildWorker } from "#platform/process/child-worker.ts";
 import { selfCommand } from "#platform/process/self-command.ts";
 import type { WorkerEngine } from "../onnxruntime/engine-options.ts";
@@ -65,25 +65,21 @@ async function makeDirectory(): Promise<string> {
 }
 
 /** Waits for the one connection to a socket in a directory that only this user can enter. */
-async function listenOnce(): Promise<{ path: string; connected: Promise<Socket>; close(): Promise<void> }> {
+async function listenOnce(
+  onConnection: (socket: ByteSocket) => ByteHandlers,
+): Promise<{ readonly path: string; close(): Promise<void> }> {
   const directory = await makeDirectory();
   const path = join(directory, "socket");
-  const connected = Promise.withResolvers<Socket>();
-  const server = createServer((socket) => {
-    server.close();
+  const stop = listenBytes(path, (socket) => {
+    stop();
     // The connection needs no path, and a process that is killed while the model loads must leave none behind.
     void rm(directory, { recursive: true, force: true });
-    connected.resolve(socket);
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(path, resolve);
+    return onConnection(socket);
   });
   return {
     path,
-    connected: connected.promise,
     async close() {
-      server.close();
+      stop();
       await rm(directory, { recursive: true, force: true });
     },
   };
@@ -160,8 +156,8 @@ function checkAnswer(frame: Frame, asked: Asked | undefined): asserts asked is A
 export async function startModelProcess(model: FoundModel, options: ModelProcessOptions) {
   const { batchTimeoutMs = 10_000, signal } = options;
   const { dimension } = model.manifest;
-  const listening = await listenOnce();
-  let socket: Socket | undefined;
+  const listening = await listenOnce((accepted) => accept(accepted));
+  let socket: ByteSocket | undefined;
   let isLoaded = false;
   const closed = Promise.withResolvers<void>();
   const loaded = Promise.withResolvers<Extract<Frame, { kind: "ready" }>>();
@@ -209,23 +205,24 @@ export async function startModelProcess(model: FoundModel, options: ModelProcess
     if (frame.kind === "failure") asked.reject(new BatchFailedError(frame.message));
     else if (frame.kind === "vectors") asked.resolve(frame);
   };
-  void listening.connected.then((accepted) => {
+  function accept(accepted: ByteSocket): ByteHandlers {
     socket = accepted;
-    if (worker.loss !== null) return accepted.destroy();
+    if (worker.loss !== null) accepted.destroy();
     const reader = new FrameReader();
-    accepted.on("data", (piece: Buffer) => {
-      try {
-        for (const frame of reader.push(piece)) receive(frame);
-      } catch (error) {
-        worker.drop(String(error), endGraceMs);
-      }
-    });
-    accepted.on("error", () => {}); // "close" follows
-    return accepted.on("close", () => {
-      closed.resolve();
-      worker.disconnected(endGraceMs);
-    });
-  });
+    return {
+      data(piece) {
+        try {
+          for (const frame of reader.push(piece)) receive(frame);
+        } catch (error) {
+          worker.drop(String(error), endGraceMs);
+        }
+      },
+      close() {
+        closed.resolve();
+        worker.disconnected(endGraceMs);
+      },
+    };
+  }
 
   // Killed at once: it has nothing to lose and would go on loading.
   const giveUp = () => worker.drop("was stopped");

@@ -1,4 +1,3 @@
-import { connect, type Socket } from "node:net";
 import { basename } from "node:path";
 import { couplingOperators } from "#agent/serving/models/files/batch-coupling.ts";
 import {
@@ -11,6 +10,7 @@ import { readVerifiedFile } from "#agent/serving/models/read-verified-file.ts";
 import { usePrepared } from "#agent/serving/prepared/use-prepared.ts";
 import { describeError } from "#platform/errors.ts";
 import { checkTrustedTree } from "#platform/files/check-trusted-path.ts";
+import { connectBytes } from "#platform/process/byte-socket.ts";
 import { decideProviders } from "../onnxruntime/decide-providers.ts";
 import { compareEngines, listEngines } from "../onnxruntime/engine-cache.ts";
 import type { WorkerEngine } from "../onnxruntime/engine-options.ts";
@@ -195,13 +195,30 @@ export async function runModelWorker(options: ModelWorkerOptions): Promise<numbe
   // A signal to the whole process group (Ctrl-C, systemd) must not end the batch that the parent still waits for.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
   const startedMs = performance.now();
-  const socket: Socket = connect(options.socketPath);
   const ended = Promise.withResolvers<number>();
-  socket.on("close", () => ended.resolve(0));
-  // "close" follows.
-  socket.on("error", () => {});
-
   const reader = new FrameReader();
+  let trimming: ReturnType<typeof setTimeout> | undefined;
+  const socket = connectBytes(options.socketPath, {
+    data(piece) {
+      try {
+        for (const frame of reader.push(piece)) {
+          if (frame.kind === "batch") {
+            trimming ??= setTimeout(trimMemory, trimAfterMs);
+            trimming.refresh();
+          }
+          work = work.then(async (model) => {
+            socket.write(encodeFrame(await answer(model, frame, options.pooling === "splade")));
+            return model;
+          });
+          work.catch(fail);
+        }
+      } catch (error) {
+        fail(error);
+      }
+    },
+    close: () => ended.resolve(failed ? 1 : 0),
+  });
+  let failed = false;
   let work = open(options).then(({ model, ...report }) => {
     // What loading needed is free now, and this process makes too little garbage to collect it soon.
     trimMemory();
@@ -210,27 +227,11 @@ export async function runModelWorker(options: ModelWorkerOptions): Promise<numbe
   });
   /** Sends the error to the parent, which logs it. */
   const fail = (error: unknown) => {
-    if (socket.destroyed) return ended.resolve(1);
-    socket.end(encodeFrame({ kind: "failure", batch: 0, message: describeError(error) }), () => ended.resolve(1));
+    failed = true;
+    if (socket.closed) return ended.resolve(1);
+    socket.write(encodeFrame({ kind: "failure", batch: 0, message: describeError(error) }));
+    return socket.end();
   };
   work.catch(fail);
-  let trimming: ReturnType<typeof setTimeout> | undefined;
-  socket.on("data", (piece: Buffer) => {
-    try {
-      for (const frame of reader.push(piece)) {
-        if (frame.kind === "batch") {
-          trimming ??= setTimeout(trimMemory, trimAfterMs);
-          trimming.refresh();
-        }
-        work = work.then(async (model) => {
-          socket.write(encodeFrame(await answer(model, frame, options.pooling === "splade")));
-          return model;
-        });
-        work.catch(fail);
-      }
-    } catch (error) {
-      fail(error);
-    }
-  });
   return ended.promise;
 }
