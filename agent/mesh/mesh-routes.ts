@@ -20,12 +20,21 @@ import {
 import { encodeVector, PeerAnswer, PeerRequest, peerPath } from "./routing/peer-message.ts";
 
 /** Says why a request for other vectors than this agent's is refused: mixed vectors would be silently wrong. */
-function refuseOtherSpace(home: Home, { model: name, space }: Pick<PeerRequest, "model" | "space">): void {
+function refuseOtherSpace(
+  home: Home,
+  { model: name, space, tokenIds }: Pick<PeerRequest, "model" | "space" | "tokenIds">,
+): void {
   const model = home.model(name);
   if (model === null)
     throw new ServiceError("CONFLICT", `model: expected one of this agent's, got ${JSON.stringify(name)}`, {
       details: { param: "model" },
     });
+  if (typeof tokenIds === "string" && tokenIds !== model.tokenIds)
+    throw new ServiceError(
+      "CONFLICT",
+      `tokenIds: expected ${model.tokenIds}, as this agent reads token ids, got ${tokenIds}: the same ids are another text`,
+      { details: { param: "tokenIds" } },
+    );
   if (model.space === space) return;
   throw new ServiceError(
     "CONFLICT",
@@ -68,6 +77,7 @@ export function peerRoutes(parts: {
         promptName,
         textKinds,
         tokenLimits,
+        tokenIds: _checked,
         dimensions,
         truncate,
         truncationSide,

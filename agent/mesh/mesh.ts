@@ -72,7 +72,7 @@ export class Mesh implements MeshEntry {
     this.#client = new RemoteClient({
       ...{ ownId: agentId, secret, peerNetworks: config.peerNetworks },
       offerKey: (name) => keys.get(name) ?? null,
-      promptsOf: (model) => this.#home?.model(model)?.prompts ?? null,
+      modelHere: (model) => this.#home?.model(model) ?? null,
       nowMs: Date.now,
     });
     this.#backends = new Backends({

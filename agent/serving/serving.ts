@@ -130,6 +130,7 @@ export class Serving {
       metrics,
       cache,
       stopping: () => this.#stopping,
+      tokenIdsOf: (manifest) => settingsOf(config, manifest).tokenIds,
       limits: config,
       weightOf,
       log,

@@ -33,6 +33,10 @@ export const PeerRequest = (maxInputs: number) =>
           description: "lengths in tokens to which the client has texts cut",
         }),
       ),
+      tokenIds: optional({
+        ...literals("marked", "own", "cl100k_base", "none"),
+        description: "with token ids: how the agent that asks reads them; null: it does not have the model",
+      }),
       truncationSide: optional(literals("left", "right")),
       sparse: optional(Type.Boolean({ description: "the vectors of a sparse model" })),
       budgetMs: Type.Number({ minimum: 0.001, maximum: 86_400_000, description: "time left" }),

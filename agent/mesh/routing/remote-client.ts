@@ -51,8 +51,8 @@ export interface RemoteClientParts {
   readonly peerNetworks: readonly string[];
   /** Returns the key of an offer, by its name; null: it needs none. */
   readonly offerKey: (name: string) => string | null;
-  /** Returns the prompts of a model here; null: this agent does not have it. */
-  readonly promptsOf: (model: string) => HomeModel["prompts"] | null;
+  /** Returns a model of this agent; null: it does not have it. */
+  readonly modelHere: (model: string) => Pick<HomeModel, "prompts" | "tokenIds"> | null;
   /** Real time. */
   readonly nowMs: () => number;
 }
@@ -135,7 +135,7 @@ export class RemoteClient {
     { space, dimension: wanted, budgetMs, hopMs, maxWaitMs }: AttemptTerms,
     signal: AbortSignal,
   ): Promise<RemoteReply> {
-    const { ownId, secret, nowMs } = this.#parts;
+    const { ownId, secret, nowMs, modelHere } = this.#parts;
     const body: PeerRequest = {
       model: request.model,
       space,
@@ -147,6 +147,7 @@ export class RemoteClient {
       promptName: request.promptName ?? null,
       // Agents of an earlier version know no such fields.
       ...(request.truncationSide === undefined ? {} : { truncationSide: request.truncationSide }),
+      ...(request.inputs.some(Array.isArray) ? { tokenIds: modelHere(request.model)?.tokenIds ?? null } : {}),
       ...(request.textKinds === undefined ? {} : { textKinds: [...request.textKinds] }),
       ...(request.tokenLimits === undefined ? {} : { tokenLimits: [...request.tokenLimits] }),
       ...(request.sparse === undefined ? {} : { sparse: request.sparse }),
@@ -201,7 +202,7 @@ export class RemoteClient {
     signal: AbortSignal,
   ): Promise<RemoteReply> {
     const { offer } = remote;
-    const texts = offerTexts(request, this.#parts.promptsOf(request.model));
+    const texts = offerTexts(request, this.#parts.modelHere(request.model)?.prompts ?? null);
     if (texts === null)
       return { outcome: "refused", load: null, result: null, mayRetry: true, error: unsuitable(offer.name) };
     const secret = this.#parts.offerKey(offer.name);

@@ -5,6 +5,7 @@ import type { RoleView, RoutePrice, ServedRequest, TrafficSink } from "#agent/se
 import type { EmbeddingModel } from "#agent/serving/residency/embedding-model.ts";
 import type { ModelLease } from "#agent/serving/residency/model-pool.ts";
 import type { RequestStatus, ServingMetrics } from "#agent/serving/serving-metrics.ts";
+import type { TokenIdsSetting } from "#agent/serving/text/decide-token-ids.ts";
 import type { InputRules } from "#agent/serving/text/input-rules.ts";
 import { applyPrompt } from "#agent/serving/text/prompt/apply-prompt.ts";
 import { isPair, refuseUnlessForKind, type TextInput } from "#agent/serving/text/text-input.ts";
@@ -38,6 +39,8 @@ export interface EmbedderParts {
   readonly cache: ResultCache;
   readonly stopping: () => boolean;
   readonly limits: AdmissionLimits & NamingLimits & Pick<InputRules, "emptyTexts">;
+  /** Returns how a model's clients mean token ids. Default: marked. */
+  readonly tokenIdsOf?: (manifest: FoundModel["manifest"]) => TokenIdsSetting;
   /** A tenant's weight; default: 1 for all. */
   readonly weightOf?: (tenant: string) => number;
   readonly log: Logger;
@@ -167,7 +170,14 @@ export class TextEmbedder implements Home {
       space = vectorSpaceOf(found);
       this.#spaces.set(found, space);
     }
-    return { id, maxTokens, dimension, space, prompts: found.manifest };
+    return {
+      id,
+      maxTokens,
+      dimension,
+      space,
+      prompts: found.manifest,
+      tokenIds: this.#parts.tokenIdsOf?.(found.manifest) ?? "marked",
+    };
   }
 
   load({ id }: HomeModel, { tenant = defaultTenant }: Pick<EmbedRequest, "tenant">, tokens: number): HomeLoad | null {

@@ -1,5 +1,6 @@
 import type { ModelManifest } from "#agent/serving/models/model-manifest.ts";
 import type { RoutePrice } from "#agent/serving/ports.ts";
+import type { TokenIdsSetting } from "#agent/serving/text/decide-token-ids.ts";
 import type { ServiceError } from "#platform/errors.ts";
 import type { Embedder, EmbedRequest, EmbedResult } from "./embedder.ts";
 
@@ -13,6 +14,8 @@ export interface HomeModel {
   /** Numbers of a vector. */
   readonly dimension: number;
   readonly prompts: Pick<ModelManifest, "id" | "prompts" | "defaultPrompt">;
+  /** Reading of token ids that clients send. */
+  readonly tokenIds: TokenIdsSetting;
 }
 
 /** This agent's own service as a place to answer one request. */

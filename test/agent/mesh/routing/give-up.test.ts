@@ -35,6 +35,7 @@ function twoPeers(ask: RouterParts["client"]["ask"]) {
         maxTokens: 10,
         dimension: 1,
         prompts: { id: "m", prompts: {}, defaultPrompt: null },
+        tokenIds: "marked" as const,
       }),
     },
     embed: () => Promise.reject(new Error("not asked")),

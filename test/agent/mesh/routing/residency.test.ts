@@ -69,6 +69,7 @@ function randomFleet(seed: number) {
       maxTokens: 10,
       dimension: 1,
       prompts: { id: "m", prompts: {}, defaultPrompt: null },
+      tokenIds: "marked",
     }),
     load: () => (homeAnswers ? { expectedMs: pick([null, 1, 500]), inFlight: 0, queued: 0 } : null),
     recordRefused: async (_, error) => error as ServiceError,
