@@ -293,6 +293,7 @@ export function createAgentParts(given: {
   });
   const self = createSelfDescription({
     ...{ identity, config, serving, power, membership, refused, nowMs },
+    orderRefused: () => orders.recentRefusal(),
     mesh: () => ({
       spaces: Object.fromEntries(serving.loadedModels().map(({ id, space }) => [id, mesh.spaceOf(id, space)])),
       qps: capacityQps(mainModel()),

@@ -238,9 +238,10 @@ export class FleetMember {
     await this.#reporter.publishPresence();
   }
 
-  /** Reports when what the broker refuses has changed: the controller tells people who do not look at each device. */
+  /** Reports when what the broker refuses, or the device itself, has changed: the controller tells people who do not look at each device. */
   async #announceRefusals(): Promise<void> {
-    const now = JSON.stringify(this.#parts.self.reported().brokerRefuses ?? []);
+    const { brokerRefuses = [], orderRefused } = this.#parts.self.reported();
+    const now = JSON.stringify(orderRefused === undefined ? brokerRefuses : [...brokerRefuses, orderRefused]);
     if (now === this.#announcedRefusals) return;
     this.#announcedRefusals = now;
     await this.#reporter.publishReported();

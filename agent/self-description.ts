@@ -2,6 +2,7 @@ import { version } from "#platform/version.ts";
 import { type Birth, maxRefusals, type Presence, type Reported } from "#protocol/messages.ts";
 import type { BrokerRefusal } from "#protocol/mqtt/broker-refusals.ts";
 import type { AgentConfig } from "./config.ts";
+import type { FleetOrders } from "./enrolment/fleet-orders.ts";
 import type { AgentIdentity } from "./identity.ts";
 import type { Membership } from "./mesh/membership.ts";
 import type { Power } from "./power/power.ts";
@@ -15,6 +16,8 @@ export interface SelfDescriptionParts {
   readonly membership: Pick<Membership, "decision" | "desired">;
   /** Facts that other agents need to send requests here. Default: nothing, and they send none. */
   readonly mesh?: () => NonNullable<Presence["mesh"]>;
+  /** Last order of the past hour that was not obeyed; null: none. */
+  readonly orderRefused?: () => ReturnType<FleetOrders["recentRefusal"]>;
   /** Topics and filters that the broker denies this agent. */
   readonly refused?: () => readonly BrokerRefusal[];
   readonly nowMs: () => number;
@@ -88,6 +91,7 @@ export function createSelfDescription(parts: SelfDescriptionParts) {
         topic: topic.slice(0, 256),
         reason: reason.slice(0, 512),
       }));
+      const orderRefused = parts.orderRefused?.() ?? null;
       const powerDiffers = power.differs();
       if (powerDiffers !== null) differs.push({ field: "powerMode", ...powerDiffers });
       return {
@@ -96,6 +100,7 @@ export function createSelfDescription(parts: SelfDescriptionParts) {
         role: role.role,
         powerMode: power.status().mode,
         differs,
+        ...(orderRefused === null ? {} : { orderRefused: { ...orderRefused, atMs: Math.round(orderRefused.atMs) } }),
         ...(refused.length === 0 ? {} : { brokerRefuses: refused }),
       };
     },

@@ -39,6 +39,7 @@ import type { ControllerConfig } from "./config.ts";
 import { createControllerLease } from "./controller-lease.ts";
 import { IdentityWatch } from "./fleet/identity-watch.ts";
 import { type FleetIdentity, openFleetIdentity } from "./identity/fleet-identity.ts";
+import { registerIdentityMetrics } from "./identity/identity-metrics.ts";
 import { loginOfAgents } from "./login-of-agents.ts";
 import { type ControllerRecords, openRecords } from "./open-records.ts";
 import { createProviders } from "./scaling/actuators/create-providers.ts";
@@ -236,6 +237,7 @@ export class Controller {
       ...{ seals: identity.seals, shares: assembly.tenantShares },
     });
     broker.onConnection((connected) => void (connected && publisher.publish(true)));
+    registerIdentityMetrics(registry, () => identity.devices.list());
     const app = createHttpApp({
       about: {
         title: "thormesh controller",

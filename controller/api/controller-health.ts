@@ -4,7 +4,7 @@ import { version } from "#platform/version.ts";
 import type { Broker } from "#protocol/broker.ts";
 import type { AuditLog } from "../audit/audit-log.ts";
 import type { AgentState } from "../fleet/agent-state.ts";
-import { refusalsOf } from "../fleet/broker-problems.ts";
+import { refusalsOf, refusedOrderOf } from "../fleet/broker-problems.ts";
 import { clockSkewMs } from "../fleet/clock-skew.ts";
 import type { IngestCounts } from "../fleet/ingest-counts.ts";
 import type { Housekeeping } from "../housekeeping.ts";
@@ -38,6 +38,9 @@ export function controllerHealth(
   const refusedByBroker = (parts.agents?.() ?? []).filter(
     (agent) => agent.presence?.status === "online" && refusalsOf(agent).length > 0,
   ).length;
+  const refusedOrders = (parts.agents?.() ?? []).filter(
+    (agent) => agent.presence?.status === "online" && refusedOrderOf(agent) !== null,
+  ).length;
   const cantStore = "minutes can't be stored; they are not acknowledged, so agents will send them again";
   const full = `ingest.maxAgents: ${noRoom} message(s) were refused because no further agent fits`;
   const problems = [
@@ -52,6 +55,9 @@ export function controllerHealth(
     refusedByBroker === 0
       ? null
       : `the broker does not let ${refusedByBroker} agent(s) publish or subscribe as they must: see their brokerProblems`,
+    refusedOrders === 0
+      ? null
+      : `${refusedOrders} agent(s) were sent orders that they did not obey: see their brokerProblems`,
     isRecent(lastConflictMs) ? `${conflicts} minute(s) arrived under the name of a different one` : null,
   ].filter((problem) => problem !== null);
   return {

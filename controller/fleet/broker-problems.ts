@@ -8,13 +8,22 @@ export function refusalsOf({ reported, bootId }: AgentState): string[] {
   return reported?.bootId === bootId ? (reported?.brokerRefuses ?? []).map(refusalToText) : [];
 }
 
+/** Sentence about an order that a device has not obeyed within the hour, as its present run reports; null: none. */
+export function refusedOrderOf({ reported, bootId }: AgentState): string | null {
+  const refused = reported?.bootId === bootId ? reported?.orderRefused : undefined;
+  if (refused === undefined) return null;
+  const at = new Date(refused.atMs).toISOString();
+  return `it was sent an order that it did not obey (${refused.rule}), the last one ${at}: somebody else speaks through the broker, or its clock is wrong`;
+}
+
 /** Time after which an agent that is online and sends no record has trouble with the broker. */
 const silentRecordsMs = 3 * minuteMs;
 
 /** Sentences about what the broker does not let an agent do: as it reports, or else as its missing records show. */
 export function brokerProblemsOf(agent: AgentState, online: boolean, nowMs: number): string[] {
   const { presence, recent } = agent;
-  const told = refusalsOf(agent);
+  const order = refusedOrderOf(agent);
+  const told = order === null ? refusalsOf(agent) : [...refusalsOf(agent), order];
   if (told.length > 0 || !online || presence === null || presence.asleep !== undefined) return told;
   const newest = recent.at(-1);
   const byAgentMs = Math.max(presence.sentAtMs, newest === undefined ? 0 : newest.traffic.minuteStartMs + minuteMs);

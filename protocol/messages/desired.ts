@@ -57,6 +57,18 @@ export const Reported = Type.Object(
     role: described(AgentRole, roleMeaning),
     powerMode: orNull(text(64), "name of the present mode; null: unknown"),
     differs: Type.Array(Difference, { maxItems: 8, description: "what is not as desired" }),
+    orderRefused: Type.Optional(
+      Type.Object(
+        {
+          rule: described(literals("unsigned", "forged", "expired", "replayed"), "why it was not obeyed"),
+          atMs: described(TimeMs, "when it came, by the agent's clock"),
+        },
+        {
+          ...strict,
+          description: "last order of the past hour that a device that has joined did not obey; absent: none",
+        },
+      ),
+    ),
     brokerRefuses: Type.Optional(
       Type.Array(Refusal, {
         maxItems: maxRefusals,

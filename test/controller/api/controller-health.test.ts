@@ -1,8 +1,11 @@
 import { expect, test } from "bun:test";
 import { controllerHealth } from "#controller/api/controller-health.ts";
+import type { AgentState } from "#controller/fleet/agent-state.ts";
 import { unknownAgent } from "#controller/fleet/agent-state.ts";
+import { brokerProblemsOf } from "#controller/fleet/broker-problems.ts";
 import { createIngestCounts } from "#controller/fleet/ingest-counts.ts";
 import { dayMs } from "#platform/time.ts";
+import { anAgent } from "../../fakes/builders.ts";
 
 const broker = { connected: true };
 const full = "all 64 files that this process may open were open";
@@ -63,4 +66,28 @@ test("what is wrong is said for a day, what can't be stored or read for as long 
   unreadable = [];
   filesLeft = false;
   expect(at(9 * dayMs)).toMatchObject({ status: "degraded", problems: [full] });
+});
+
+test("orders that a device did not obey are told, of its present run", () => {
+  filesLeft = true;
+  const orderRefused = { rule: "unsigned", atMs: 0 } as const;
+  const agent = anAgent({ presence: { bootId: "b" }, birth: { bootId: "b" }, reported: { bootId: "b", orderRefused } });
+  const earlier = anAgent({
+    presence: { bootId: "c" },
+    birth: { bootId: "c" },
+    reported: { bootId: "b", orderRefused },
+  });
+  const at = (agents: AgentState[]) =>
+    controllerHealth(
+      {
+        ...{ broker, counts: createIngestCounts(), store: { unreadableRows: () => [] }, damage: () => null, openFiles },
+        ...{ housekeeping: { recentlyTrimmed: () => 0 }, agents: () => agents },
+      },
+      1_000,
+    ).problems;
+  expect(at([agent])).toEqual(["1 agent(s) were sent orders that they did not obey: see their brokerProblems"]);
+  expect(at([earlier])).toEqual([]);
+  expect(brokerProblemsOf(agent, true, 1_000)).toEqual([
+    "it was sent an order that it did not obey (unsigned), the last one 1970-01-01T00:00:00.000Z: somebody else speaks through the broker, or its clock is wrong",
+  ]);
 });
