@@ -86,8 +86,9 @@ function refuseMoreDimensions({ found }: EmbeddingModel, { dimensions }: EmbedRe
   });
 }
 
-function refuseFewerTokens({ found }: EmbeddingModel, { tokenLimits = [] }: EmbedRequest): void {
-  const { id, maxTokens } = found.manifest;
+function refuseFewerTokens({ found, tokenizer }: EmbeddingModel, { tokenLimits = [] }: EmbedRequest): void {
+  const { id } = found.manifest;
+  const { maxTokens } = tokenizer.idMarks;
   const below = tokenLimits.find(({ tokens }) => tokens < maxTokens);
   if (below === undefined) return;
   const { field, tokens } = below;

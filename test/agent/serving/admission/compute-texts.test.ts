@@ -98,6 +98,33 @@ test("the text that may not be cut is named by its place in the request", async 
   ).rejects.toThrow("input.4: expected");
 });
 
+test("a token that is found to be unknown while its text waits for the model to be loaded is named", async () => {
+  const { model } = setUp();
+  let isLoaded = false;
+  const { tokenizer } = model;
+  const loading = {
+    ...model,
+    tokenizer: { ...tokenizer, lastId: 5, tokenName: (id: number) => `<${id}>` },
+    knownTokens: { isUnknown: (id: number) => isLoaded && id >= 7 },
+  } as unknown as EmbeddingModel;
+  const queued = {
+    begun: true,
+    close() {},
+    async embed() {
+      isLoaded = true;
+      throw new Error("out of bounds");
+    },
+  };
+  const ask = (texts: readonly string[]) => {
+    const inputs = texts.map((input, index) => ({ index, input, key: input }));
+    return computeTexts({ ...job, model: loading, inputs, queued, signal: never });
+  };
+  await expect(ask(["6", "7"])).rejects.toThrow(
+    'input.1: expected tokens that all-MiniLM-L6-v2 can compute, got "<7>"',
+  );
+  await expect(ask(["6"])).rejects.toThrow("out of bounds");
+});
+
 describe("a queue that answers by itself", () => {
   const answering = (waitMs: readonly number[], onPart = () => {}) => ({
     begun: true,
