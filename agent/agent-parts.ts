@@ -240,6 +240,7 @@ export function createAgentParts(given: {
       droppedRecords: Object.values(storage.status().lost).reduce((sum, records) => sum + records, 0),
     },
     storage: storage.status(),
+    access: access.status(),
   });
   const tracing = createTracing(config.serving.tracing, { version, agentId, fleet }, log);
   const serving = new Serving({

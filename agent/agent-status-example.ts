@@ -44,5 +44,6 @@ export const exampleStatus = {
     energy: { idleJ: 54_000, activeJ: 12_000, unsplitJ: 0, gapMs: 0, unattributedJ: 0 },
   },
   outbox: { entries: 0, bytes: 0, droppedRecords: 0 },
+  access: { tenants: 2, keys: 3, audit: { seq: 12, hash: "0".repeat(64) }, auditProblem: null },
   storage: { failing: null, waiting: { records: 0, bytes: 0 }, lost: {} },
 };

@@ -11,6 +11,7 @@ import {
   PowerModeProfile,
   Utilization,
 } from "#protocol/messages.ts";
+import type { AccessStatus } from "./access/fleet-keys.ts";
 import { exampleStatus } from "./agent-status-example.ts";
 import type { BrokerStatus } from "./broker-status.ts";
 import type { ExplainedRole } from "./mesh/membership.ts";
@@ -38,6 +39,7 @@ export interface AgentStatus {
   readonly power: PowerStatus;
   readonly outbox: { readonly entries: number; readonly bytes: number; readonly droppedRecords: number };
   readonly storage: StorageStatus;
+  readonly access: AccessStatus;
 }
 
 /** Parts whose figures depend on the decision or the board: more fields may come. */
@@ -136,6 +138,18 @@ const Status = Type.Unsafe<AgentStatus>(
       outbox: Type.Object(
         { entries: Type.Integer(), bytes: Type.Number(), droppedRecords: Type.Integer() },
         { description: "records that wait to be sent, and those that were dropped" },
+      ),
+      access: Type.Object(
+        {
+          tenants: Type.Integer({ description: "tenants that the controller told of" }),
+          keys: Type.Integer({ description: "their keys" }),
+          audit: orNull(
+            Type.Object({ seq: Type.Integer(), hash: Type.String() }),
+            "newest entry of the controller's audit log that this agent has noted; null: none",
+          ),
+          auditProblem: orNull(Type.String(), "why that entry is no longer believed in; null: nothing is wrong"),
+        },
+        { description: "as the controller told it" },
       ),
       storage: Type.Object(
         {

@@ -23,12 +23,26 @@ export interface FleetKeysParts {
   readonly log: Logger;
 }
 
+export interface AccessStatus {
+  readonly tenants: number;
+  readonly keys: number;
+  readonly audit: NonNullable<FleetAccess["audit"]> | null;
+  readonly auditProblem: string | null;
+}
+
+const auditFault = "the controller's audit log lacks an entry that this agent has noted, or has another in its place";
+
+/** True for an entry of the audit log that may come after a noted one, or is that. */
+const follows = (next: FleetAccess["audit"], noted: NonNullable<FleetAccess["audit"]>) =>
+  next !== undefined && (next.seq > noted.seq || (next.seq === noted.seq && next.hash === noted.hash));
+
 /** The fleet's tenants and their keys as the controller told them last, kept over restarts: an agent that is cut off goes on with them. */
 export class FleetKeys implements IssuedKeys {
   readonly required: boolean;
   readonly #parts: FleetKeysParts;
   readonly #stored: ReturnType<typeof createStoredText>;
   #held: FleetAccess | null = null;
+  #auditProblem: string | null = null;
   #keys = new Map<string, FleetAccess["keys"][number]>();
   #tenants = new Map<string, TenantAccess>();
 
@@ -48,9 +62,21 @@ export class FleetKeys implements IssuedKeys {
     const heldMs = this.#held?.sentAtMs ?? Number.NEGATIVE_INFINITY;
     // One from the future is replaced by any other, so that it can't stay for good.
     if (access.sentAtMs <= heldMs && heldMs <= this.#parts.nowMs() + clocksAgreeToMs) return access.sentAtMs === heldMs;
-    this.#hold(access);
-    this.#stored.save(JSON.stringify(access));
+    const held = this.#held?.audit;
+    const isShorter = held !== undefined && !follows(access.audit, held);
+    // What was noted stays noted, so that the log can be held against it.
+    const kept = isShorter ? { ...access, audit: held } : access;
+    if (isShorter) this.#parts.log.error({ noted: held, told: access.audit ?? null }, auditFault);
+    this.#auditProblem = isShorter ? auditFault : null;
+    this.#hold(kept);
+    this.#stored.save(JSON.stringify(kept));
     return true;
+  }
+
+  /** Returns what this agent has noted of the controller's audit log, and of tenants and keys. */
+  status(): AccessStatus {
+    const audit = this.#held?.audit ?? null;
+    return { tenants: this.#tenants.size, keys: this.#keys.size, audit, auditProblem: this.#auditProblem };
   }
 
   #hold(access: FleetAccess): void {
@@ -62,11 +88,6 @@ export class FleetKeys implements IssuedKeys {
   /** Tenant as the controller told; undefined for one of the configuration only. */
   tenant(name: string): TenantAccess | undefined {
     return this.#tenants.get(name);
-  }
-
-  /** Number of tenants and keys, for people. */
-  counts(): { readonly tenants: number; readonly keys: number } {
-    return { tenants: this.#tenants.size, keys: this.#keys.size };
   }
 
   identify(text: string): Caller | ServiceError | null {

@@ -1,3 +1,4 @@
+import type { AgentStatus } from "#agent/agent-status.ts";
 import { type AuditPage, auditPage } from "#controller/api/audit-routes.ts";
 import { AuditCheck, type AuditHead, type AuditRow } from "#controller/audit/audit-check.ts";
 import { AuditEntry } from "#controller/audit/audit-entry.ts";
@@ -14,7 +15,7 @@ import {
 } from "#platform/terminal/command.ts";
 import { printLine } from "#platform/terminal/print-line.ts";
 import { decodeValue, parseJson } from "#protocol/codec.ts";
-import { askController, controllerUrlOption } from "../run/ask-controller.ts";
+import { askAgent, askController, controllerUrlOption } from "../run/ask-controller.ts";
 import { localStoreOptions, refuseMixedStore, withControllerStore } from "./with-controller-store.ts";
 
 const pageLength = 1000;
@@ -89,8 +90,17 @@ function againstOf(values: OptionValues): AuditHead | null {
   return { seq: Number(seq), hash };
 }
 
+/** Entry that an agent has noted of its controller's log. */
+async function notedBy(agentUrl: string): Promise<AuditHead> {
+  const status = (await askAgent("witness", agentUrl, "/api/v1/status")) as Pick<AgentStatus, "access">;
+  if (status.access.audit === null) throw new Error(`the agent at ${agentUrl} has noted no entry of an audit log yet`);
+  return status.access.audit;
+}
+
 async function verify(values: OptionValues): Promise<number> {
-  const check = new AuditCheck(againstOf(values));
+  const witness = optionalString(values, "witness");
+  if (witness !== undefined && "against" in values) throw new UsageError("--witness can't be combined with --against");
+  const check = new AuditCheck(witness === undefined ? againstOf(values) : await notedBy(witness));
   const addAll = async (rows: AsyncIterable<AuditRow>) => {
     for await (const row of rows) if (!check.add(row)) return;
   };
@@ -128,10 +138,11 @@ async function show(values: OptionValues): Promise<number> {
 export const auditCommand: Command = {
   summary: "who changed what: show the controller's audit log, verify that it is whole, export it",
   usage:
-    "show [--limit N]\n       thormesh audit verify [--against SEQ:HASH] [--file FILE]\n       thormesh audit export [--out FILE]\n       each with [--url URL | --local [--state-dir DIR | --config FILE]] [--json]",
+    "show [--limit N]\n       thormesh audit verify [--against SEQ:HASH | --witness AGENT_URL] [--file FILE]\n       thormesh audit export [--out FILE]\n       each with [--url URL | --local [--state-dir DIR | --config FILE]] [--json]",
   options: {
     limit: { value: "N", only: "show", help: "number of the newest entries (default: 20)" },
     against: { value: "SEQ:HASH", only: "verify", help: "an entry noted earlier, which must still be there" },
+    witness: { value: "AGENT_URL", only: "verify", help: "an agent, whose noted entry must still be there" },
     file: { value: "FILE", only: "verify", help: "an exported log instead of the controller's" },
     out: {
       value: "FILE",

@@ -1,13 +1,14 @@
 import { Type } from "@sinclair/typebox";
 import { describeError, ServiceError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
+import { minuteMs } from "#platform/time.ts";
 import { TimeMs } from "#protocol/bounds.ts";
 import type { Broker } from "#protocol/broker.ts";
 import { encodeMessage, maxMessageBytes } from "#protocol/codec.ts";
 import { accessLimits, FleetAccess, type TenantAccess } from "#protocol/messages.ts";
 import { controllerAccessTopic } from "#protocol/topics.ts";
 import { documentValidMs, noSeals, type OrderSeals } from "../identity/order-seals.ts";
-import type { KeptStore, Tenant } from "../store/store.ts";
+import type { AuditStore, KeptStore, Tenant } from "../store/store.ts";
 import type { KeyRing } from "./key-ring.ts";
 import type { TenantShares } from "./tenant-shares.ts";
 import type { Tenants } from "./tenants.ts";
@@ -17,7 +18,7 @@ export interface AccessPublisherParts {
   readonly keys: Pick<KeyRing, "ofTenants" | "list">;
   readonly tenants: Pick<Tenants, "list">;
   readonly broker: Pick<Broker, "publish" | "connected">;
-  readonly store: KeptStore;
+  readonly store: KeptStore & Pick<AuditStore, "auditHead">;
   readonly shares: Pick<TenantShares, "of">;
   readonly seals?: OrderSeals;
   readonly nowMs: () => number;
@@ -28,13 +29,17 @@ export interface AccessPublisherParts {
 const keptName = "access-sent";
 const Kept = Type.Object({ sentAtMs: TimeMs });
 
+/** Least time between two messages for the audit log alone: each goes to every agent. */
+const witnessEachMs = 10 * minuteMs;
+
 /** Left of a message for its time and what a later version adds. */
 const spareBytes = 16_384;
 
-/** Tells all agents the fleet's tenants and their keys, when that has changed. Nothing is published before the first tenant. */
+/** Tells all agents the fleet's tenants and their keys, when that has changed. Nothing is published before the first tenant or change. */
 export class AccessPublisher {
   readonly #parts: AccessPublisherParts;
   #published = "";
+  #witnessedSeq: number | undefined;
   #sentAtMs: number | null = null;
 
   constructor(parts: AccessPublisherParts) {
@@ -80,20 +85,23 @@ export class AccessPublisher {
   async publish(again = false): Promise<void> {
     const { broker, fleetName, keys, tenants, store, seals = noSeals, nowMs, log } = this.#parts;
     if (!broker.connected) return;
-    const isUsed = tenants.list().length > 0 || keys.list().some(({ role }) => role === "embed");
-    if (!isUsed && this.#published === "") return;
-    const content = this.#content();
-    const text = JSON.stringify(content);
-    const isSealOld = nowMs() - (this.#sentAtMs ?? 0) > documentValidMs / 2;
-    if (text === this.#published && !again && !isSealOld) return;
     try {
+      const audit = await store.auditHead();
+      const isUsed = audit !== null || tenants.list().length > 0 || keys.list().some(({ role }) => role === "embed");
+      if (!isUsed && this.#published === "") return;
+      const content = this.#content();
+      const text = JSON.stringify(content);
+      const ageMs = nowMs() - (this.#sentAtMs ?? 0);
+      const isNew = text !== this.#published || (audit?.seq !== this.#witnessedSeq && ageMs > witnessEachMs);
+      if (!isNew && !again && ageMs <= documentValidMs / 2) return;
       const before = this.#sentAtMs ?? (await store.loadKept(keptName, Kept))?.sentAtMs ?? 0;
       this.#sentAtMs = Math.max(Math.round(nowMs()), before + 1);
       await store.saveKept(keptName, { sentAtMs: this.#sentAtMs });
-      const access: FleetAccess = { v: 1, sentAtMs: this.#sentAtMs, ...content };
+      const access: FleetAccess = { v: 1, sentAtMs: this.#sentAtMs, ...content, ...(audit === null ? {} : { audit }) };
       const message = encodeMessage(FleetAccess, seals.seal("access", access, nowMs() + documentValidMs));
       await broker.publish(controllerAccessTopic(fleetName), message, { retain: true });
       this.#published = text;
+      this.#witnessedSeq = audit?.seq;
     } catch (error) {
       log.warn({ err: describeError(error) }, "the fleet's tenants and keys wait for the broker");
     }

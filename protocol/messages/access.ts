@@ -74,6 +74,19 @@ export const FleetAccess = Type.Object(
       ),
       { maxItems: accessLimits.maxKeys, description: "keys that are valid until they expire; others are not" },
     ),
+    audit: Type.Optional(
+      Type.Object(
+        {
+          seq: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, description: "number of the entry" }),
+          hash: Type.String({ pattern: "^[0-9a-f]{64}$", description: "its hash, which covers all before it" }),
+        },
+        {
+          ...strict,
+          description:
+            "the newest entry of the controller's audit log, which agents keep as witnesses; absent: it is empty",
+        },
+      ),
+    ),
     order: Type.Optional(Order),
   },
   strict,

@@ -13,6 +13,8 @@ import { agentLogin } from "../../fakes/broker-clients.ts";
 
 // A controller and an agent in one process: from a tenant made to its requests let in, and cut off.
 const directory = mkdtempSync(join(tmpdir(), "thormesh-access-"));
+/** Key that is configured at the agent. */
+const own = "a-key-of-the-operator";
 let controller: Controller;
 let agent: Agent;
 let url = "";
@@ -37,7 +39,14 @@ async function startAgent(brokerUrl: string): Promise<Agent> {
           logLevel: "silent",
           broker: { url: brokerUrl, password },
         },
-        serving: { port, model: "none", requireKeys: true, stopAnnounceMs: 0, grpc: { enabled: false } },
+        serving: {
+          port,
+          model: "none",
+          requireKeys: true,
+          apiKeys: [own],
+          stopAnnounceMs: 0,
+          grpc: { enabled: false },
+        },
         ...{ mesh: { forward: "never" }, power: { board: "none" } },
       },
       "the test",
@@ -115,6 +124,15 @@ test("a tenant's key works at the agents, there only and for what tenants use on
     "x-ratelimit-remaining-requests": "0",
     "ratelimit-policy": '"requests";q=0;w=60, "tokens";q=6000;w=60',
   });
+
+  // The agent is a witness of what was done here.
+  const { access } = (await (
+    await fetch(`${url}/api/v1/status`, { headers: { authorization: `Bearer ${own}` } })
+  ).json()) as {
+    access: { audit: { seq: number; hash: string } };
+  };
+  const { entries } = await manage("GET", `audit?after=${access.audit.seq - 1}&limit=1`);
+  expect(entries).toMatchObject([access.audit]);
 
   // Cut off from broker and controller, and restarted.
   const { brokerUrl } = controller;

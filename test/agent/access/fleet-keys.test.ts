@@ -1,5 +1,5 @@
 import { Database } from "bun:sqlite";
-import { beforeEach, expect, test } from "bun:test";
+import { beforeEach, describe, expect, test } from "bun:test";
 import { FleetKeys } from "#agent/access/fleet-keys.ts";
 import { agentStateMigrations } from "#agent/state-migrations.ts";
 import { ServiceError } from "#platform/errors.ts";
@@ -39,7 +39,7 @@ test("a key is its tenant's, from the first message on and over a restart", () =
   expect(again.identify(key.text)).toEqual(caller as never);
   expect(again.tenant("red")).toEqual(red);
   expect(again.tenant("blue")).toBeUndefined();
-  expect(again.counts()).toEqual({ tenants: 1, keys: 1 });
+  expect(again.status()).toMatchObject({ tenants: 1, keys: 1, audit: null });
 });
 
 test.each<[string, Partial<FleetAccess>, string | null]>([
@@ -78,7 +78,7 @@ test.each([
   const keys = opened();
   keys.accept(told({ sentAtMs: heldMs }));
   expect(keys.accept(told({ sentAtMs: heldMs + afterMs, keys: [] }))).toBe(accepted);
-  expect(keys.counts().keys).toBe(keysLeft);
+  expect(keys.status().keys).toBe(keysLeft);
 });
 
 test("what is stored and can't be read is left out until the next message", () => {
@@ -87,4 +87,27 @@ test("what is stored and can't be read is left out until the next message", () =
   expect(keys.identify(key.text)).toBeNull();
   keys.accept(told());
   expect(keys.identify(key.text)).toMatchObject({ tenant: "red" });
+});
+
+describe("as a witness of the controller's audit log", () => {
+  const entry = (seq: number, mark = "0") => ({ seq, hash: mark.repeat(64) });
+  const after = (keys: FleetKeys, ...entries: (ReturnType<typeof entry> | undefined)[]) => {
+    for (const [index, audit] of entries.entries())
+      keys.accept(told({ sentAtMs: nowMs + index, ...(audit === undefined ? {} : { audit }) }));
+    const { audit, auditProblem } = keys.status();
+    return [audit, auditProblem === null ? "fine" : "broken"];
+  };
+
+  test.each([
+    ["that grows", [entry(1), entry(3, "a")], entry(3, "a"), "fine"],
+    ["that stays", [entry(3), entry(3)], entry(3), "fine"],
+    ["that begins", [undefined, entry(1)], entry(1), "fine"],
+    ["whose end was cut off", [entry(3), entry(2, "a")], entry(3), "broken"],
+    ["whose last entry was exchanged", [entry(3), entry(3, "a")], entry(3), "broken"],
+    ["that is gone", [entry(3), undefined], entry(3), "broken"],
+    ["that has grown over the noted entry again", [entry(3), entry(2, "a"), entry(4)], entry(4), "fine"],
+  ])("a log %s", (_, entries, noted, verdict) => {
+    expect(after(opened(), ...entries)).toEqual([noted, verdict]);
+    expect(opened().status().audit).toEqual(noted);
+  });
 });

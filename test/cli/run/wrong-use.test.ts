@@ -107,6 +107,7 @@ describe("bad usage is said, and ends with 2", () => {
     ["audit shw", "did you mean show?"],
     ["audit show x", 'audit show: expected nothing more, got "x"'],
     ["audit show --limit 0", "--limit: expected a whole number from 1 to 1000"],
+    ["audit verify --witness http://127.0.0.1:1 --against 7:0", "--witness can't be combined with --against"],
     ["audit verify --against 7", "--against: expected SEQ:HASH as thormesh audit verify prints it"],
     ["audit verify --file /nonexistent", "--file: /nonexistent can't be read"],
     ["status --jsno", "Unknown option '--jsno'; did you mean --json?"],

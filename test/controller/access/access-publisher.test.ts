@@ -46,6 +46,23 @@ beforeEach(() => {
   publisher = publisherOn();
 });
 
+test("the audit log's newest entry is told with every message, and for itself alone every ten minutes", async () => {
+  const draft = {
+    ...{ atMs: 1, actor: "root", role: "admin", from: "local", action: "a", target: "t", phase: "done" as const },
+    ...{ of: null, before: null, after: null, reason: null },
+  };
+  const first = await store.appendAudit(draft);
+  await publisher.publish();
+  const second = await store.appendAudit(draft);
+  nowMs += 600_000;
+  await publisher.publish();
+  expect(sent.map(({ access }) => access.audit)).toEqual([{ seq: first.seq, hash: first.hash }]);
+  nowMs += 1;
+  await publisher.publish();
+  await publisher.publish();
+  expect(sent.map(({ access }) => access.audit?.hash)).toEqual([first.hash, second.hash]);
+});
+
 test("nothing is said before the first tenant, nor of the API's own keys", async () => {
   await keys.create({ name: "root", role: "admin", expiresInS: null });
   await publisher.publish(true);
