@@ -37,6 +37,7 @@ import { assertControllerConfig } from "./check-config.ts";
 import { clientFiles } from "./client-files.ts";
 import type { ControllerConfig } from "./config.ts";
 import { createControllerLease } from "./controller-lease.ts";
+import { configuredPrices, openPrices, type PriceSource } from "./cost/prices/price-source.ts";
 import { IdentityWatch } from "./fleet/identity-watch.ts";
 import { type FleetIdentity, openFleetIdentity } from "./identity/fleet-identity.ts";
 import { registerIdentityMetrics } from "./identity/identity-metrics.ts";
@@ -67,6 +68,8 @@ export class Controller {
   readonly #parts: ControllerParts;
   readonly #standingBy = new AbortController();
   readonly #replaced = Promise.withResolvers<void>();
+  /** Creates the prices of a report; the catalogue's once it has been read. */
+  #openPrices: () => PriceSource = () => configuredPrices(this.#config.cost);
   /** Steps that stop what has been started so far, run in reverse order. */
   readonly #opened: (() => Promise<unknown> | unknown)[] = [];
   #running: { readonly url: string; readonly brokerUrl: string } | undefined;
@@ -135,6 +138,7 @@ export class Controller {
     const records = openRecords(stateDir, startedAtMs, log);
     this.#opened.push(() => records.store.close());
     const { store } = records;
+    this.#openPrices = await openPrices(this.#config.cost.catalogue, this.#config.cost);
     const access = await openAccess(this.#config, { store, nowMs: () => clock.nowMs(), log });
     const lease = createControllerLease(records.store, log, () => this.#replaced.resolve());
     if (!(await lease.acquire(this.#standingBy.signal))) return false;
@@ -221,7 +225,7 @@ export class Controller {
     const nowMs = () => clock.nowMs();
     const parts: ApiParts = {
       ...assembly,
-      ...{ fleetName, store, broker, startedAtMs, timeZone, nowMs },
+      ...{ fleetName, store, broker, startedAtMs, timeZone, nowMs, openPrices: this.#openPrices },
       powerAssumptions: { tariffUsdPerKwh, co2KgPerKwh, targetUtilization: scaling.targetUtilization },
       staleAfterMs: ingest.staleAfterMs,
       capacityPerReplicaQps: scaling.capacityPerReplicaQps,

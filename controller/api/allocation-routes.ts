@@ -13,6 +13,8 @@ import {
 } from "../cost/metering/allocation-sets.ts";
 import type { DeviceSum } from "../cost/metering/fleet-usage.ts";
 import { filterForms, parseFilter } from "../cost/metering/parse-filter.ts";
+import type { PriceGap } from "../cost/prices/price-list.ts";
+import { explainGaps } from "../cost/prices/price-source.ts";
 import { windowForms, windowPattern } from "../cost/window/parse-window.ts";
 import { AllocationView, AssetView, allocationView, assetView, SummaryView, summaryView } from "./allocation-views.ts";
 import type { ApiParts } from "./api-parts.ts";
@@ -104,10 +106,15 @@ function readQuery(query: Query, nowMs: number, timeZone: string): AllocationQue
   };
 }
 
-function warningOf(sets: readonly AllocationSet[]) {
+function warningOf(sets: readonly AllocationSet[], gaps: readonly PriceGap[]) {
   const missing = missingEnergyMinutes(sets);
-  if (missing < 1) return {};
-  return { warning: `the energy of ${Math.round(missing)} agent-minutes is not known: they cost more than is shown` };
+  const lines = [
+    missing < 1
+      ? null
+      : `the energy of ${Math.round(missing)} agent-minutes is not known: they cost more than is shown`,
+    explainGaps(gaps),
+  ].filter((line) => line !== null);
+  return lines.length === 0 ? {} : { warning: lines.join("; ") };
 }
 
 /** Device as what a filter asks of. */
@@ -119,18 +126,20 @@ function placeOf({ region, agentId, labels }: DeviceSum) {
 }
 
 /** Routes of who pays what, with OpenCost's parameters and answers. */
-export function allocationRoutes({ store, fleet, fleetName, prices, timeZone, nowMs }: ApiParts) {
-  const answer = (query: AllocationQuery) =>
-    allocateWindow(store.minutes(query.window.startMs, query.window.endMs), query, {
-      births: new Map(fleet.agents().map(({ agentId, birth }) => [agentId, birth])),
-      prices,
-    });
+export function allocationRoutes({ store, fleet, fleetName, openPrices, timeZone, nowMs }: ApiParts) {
+  const answer = async (query: AllocationQuery) => {
+    const prices = openPrices();
+    const births = new Map(fleet.agents().map(({ agentId, birth }) => [agentId, birth]));
+    const { startMs, endMs } = query.window;
+    const sets = await allocateWindow(store.minutes(startMs, endMs), query, { births, prices });
+    return { sets, warning: warningOf(sets, prices.gaps()) };
+  };
   const allocation = async (query: Query) => {
     const found = await answer(readQuery(query, nowMs(), timeZone));
-    const data = found.map(({ rows, window: of }) =>
+    const data = found.sets.map(({ rows, window: of }) =>
       Object.fromEntries(rows.map((row) => [row.name, allocationView(row, of)])),
     );
-    return { code: 200 as const, status: "success" as const, data, ...warningOf(found) };
+    return { code: 200 as const, status: "success" as const, data, ...found.warning };
   };
   const text =
     "By tenant, model, agent, region, label or any combination, as OpenCost's API: idle beside it or shared.";
@@ -146,10 +155,10 @@ export function allocationRoutes({ store, fleet, fleetName, prices, timeZone, no
       "/allocation/summary",
       async ({ query }) => {
         const found = await answer(readQuery(query, nowMs(), timeZone));
-        const data = found.map(({ rows, window: of }) =>
+        const data = found.sets.map(({ rows, window: of }) =>
           Object.fromEntries(rows.map((row) => [row.name, summaryView(row, of)])),
         );
-        return { code: 200 as const, status: "success" as const, data, ...warningOf(found) };
+        return { code: 200 as const, status: "success" as const, data, ...found.warning };
       },
       { ...described("Totals of /allocation"), response: { 200: answerOf(SummaryView), 400: ErrorBody } },
     )
@@ -158,14 +167,14 @@ export function allocationRoutes({ store, fleet, fleetName, prices, timeZone, no
       async ({ query }) => {
         const found = await answer(readQuery({ ...ungrouped, ...query }, nowMs(), timeZone));
         const conditions = readFilter(query.filter);
-        const data = found.map(({ devices, window: of }) =>
+        const data = found.sets.map(({ devices, window: of }) =>
           Object.fromEntries(
             devices
               .filter((device) => matches(placeOf(device), conditions))
               .map((device) => [`${device.region}/${device.agentId}`, assetView(device, of, fleetName)]),
           ),
         );
-        return { code: 200 as const, status: "success" as const, data, ...warningOf(found) };
+        return { code: 200 as const, status: "success" as const, data, ...found.warning };
       },
       {
         query: AssetQuery,

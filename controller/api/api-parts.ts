@@ -5,6 +5,7 @@ import type { Overrides } from "#controller/scaling/loop/overrides.ts";
 import type { Broker } from "#protocol/broker.ts";
 import type { AuditLog } from "../audit/audit-log.ts";
 import type { Prices } from "../cost/price-minute.ts";
+import type { PriceSource } from "../cost/prices/price-source.ts";
 import type { PowerAssumptions } from "../cost/report-power.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { IngestCounts } from "../fleet/ingest-counts.ts";
@@ -29,6 +30,8 @@ export interface ApiParts {
   readonly audit: AuditLog;
   readonly broker: Broker;
   readonly prices: Prices;
+  /** Creates the prices for a report: of the catalogue, else the configured ones. */
+  readonly openPrices: () => PriceSource;
   /** Zone of named days, weeks and months. */
   readonly timeZone: string;
   readonly powerAssumptions: PowerAssumptions;

@@ -14,7 +14,7 @@ const WindowQuery = strictObject({
   window: Type.String({ default: "24h", pattern: windowPattern, title: windowForms }),
 });
 
-export function costRoutes({ store, fleet, prices, timeZone, powerAssumptions, nowMs }: ApiParts) {
+export function costRoutes({ store, fleet, prices, openPrices, timeZone, powerAssumptions, nowMs }: ApiParts) {
   const births = () => new Map(fleet.agents().map(({ agentId, birth }) => [agentId, birth]));
   const reportOn = async <R>(
     text: string,
@@ -25,7 +25,7 @@ export function costRoutes({ store, fleet, prices, timeZone, powerAssumptions, n
     return sums.report(window);
   };
   return new Elysia()
-    .get("/api/v1/cost", ({ query }) => reportOn(query.window, new CostAllocation(births(), prices)), {
+    .get("/api/v1/cost", ({ query }) => reportOn(query.window, new CostAllocation(births(), prices, openPrices())), {
       query: WindowQuery,
       response: { 200: CostReport, 400: ErrorBody },
       detail: about(
@@ -36,7 +36,7 @@ export function costRoutes({ store, fleet, prices, timeZone, powerAssumptions, n
     })
     .get(
       "/api/v1/power/report",
-      ({ query }) => reportOn(query.window, new PowerReportBuilder(births(), powerAssumptions)),
+      ({ query }) => reportOn(query.window, new PowerReportBuilder(births(), powerAssumptions, openPrices())),
       {
         query: WindowQuery,
         response: { 200: PowerReport, 400: ErrorBody },

@@ -5,7 +5,8 @@ import type { CostReport } from "./cost-report.ts";
 import { type Money, moneyOf, moneyToNumber, productOf } from "./money/money.ts";
 import { createNamesToldApart, type NamesToldApart } from "./names-told-apart.ts";
 import { allOnUtilization, modeEnergyKwh, modeOf } from "./price-all-on.ts";
-import { type MinuteCost, type MinuteUse, type Prices, priceMinute, pricesOf } from "./price-minute.ts";
+import { type MinuteCost, type MinuteUse, type Prices, priceMinute } from "./price-minute.ts";
+import { configuredPrices, type PriceSource } from "./prices/price-source.ts";
 import { ReferenceScale } from "./reference-scale.ts";
 import { splitMinute, type UserPart } from "./split-minute.ts";
 
@@ -17,6 +18,8 @@ interface Sum {
 }
 
 interface AgentSum extends Sum {
+  /** Tariff of its newest minute. */
+  tariffUsdPerKwh: number;
   requests: number;
   observedMs: number;
   measuredMs: number;
@@ -95,6 +98,7 @@ function usersOf({ sums }: Users) {
 export class CostAllocation {
   readonly #births: ReadonlyMap<string, Birth | null>;
   readonly #fleetPrices: Prices;
+  readonly #prices: PriceSource;
   readonly #agents = new Map<string, AgentSum>();
   readonly #models: Users = { sums: new Map(), names: createNamesToldApart() };
   readonly #tenants: Users = { sums: new Map(), names: createNamesToldApart() };
@@ -111,9 +115,14 @@ export class CostAllocation {
   #minuteIndex = Number.NEGATIVE_INFINITY;
   #present: { agentId: string; cost: MinuteCost }[] = [];
 
-  constructor(births: ReadonlyMap<string, Birth | null>, fleetPrices: Prices) {
+  constructor(
+    births: ReadonlyMap<string, Birth | null>,
+    fleetPrices: Prices,
+    prices: PriceSource = configuredPrices(fleetPrices),
+  ) {
     this.#births = births;
     this.#fleetPrices = fleetPrices;
+    this.#prices = prices;
   }
 
   add(minute: MinuteRecord): void {
@@ -121,12 +130,15 @@ export class CostAllocation {
     const index = Math.floor(traffic.minuteStartMs / minuteMs);
     if (index !== this.#minuteIndex) this.#closeMinute();
     this.#minuteIndex = index;
-    const prices = this.#pricesOf(agentId);
+    const prices = this.#prices.at(agentId, this.#births.get(agentId) ?? null, traffic.minuteStartMs);
     const cost = priceMinute(minute, prices);
     this.#present.push({ agentId, cost });
-    const agent = this.#agents.get(agentId) ?? { ...noSum(), requests: 0, observedMs: 0, measuredMs: 0 };
+    const agent = this.#agents.get(agentId) ?? {
+      ...{ ...noSum(), requests: 0, observedMs: 0, measuredMs: 0, tariffUsdPerKwh: 0 },
+    };
     add(agent, sumOfMinute(cost));
     agent.requests += cost.requests;
+    agent.tariffUsdPerKwh = prices.tariffUsdPerKwh;
     agent.observedMs += cost.observedMs;
     agent.measuredMs += cost.measuredMs;
     this.#agents.set(agentId, agent);
@@ -166,11 +178,15 @@ export class CostAllocation {
       allOn: this.#allOnReport(total),
       allOnUnknownReason: this.#allOnUnknownReason(),
       prices: this.#fleetPrices,
+      priceGaps: this.#prices.gaps(),
     };
   }
 
-  #pricesOf(agentId: string): Prices {
-    return pricesOf(this.#births.get(agentId) ?? null, this.#fleetPrices);
+  /** Mean tariff of what the agent drew; of one that drew nothing, the newest. */
+  #tariffOf(agentId: string): number {
+    const sum = this.#agents.get(agentId);
+    if (sum === undefined) return this.#fleetPrices.tariffUsdPerKwh;
+    return sum.energyKwh > 0 ? moneyToNumber(sum.energy) / sum.energyKwh : sum.tariffUsdPerKwh;
   }
 
   #addRoute({ kind, requests, texts, usd }: RoutedTraffic): void {
@@ -245,7 +261,7 @@ export class CostAllocation {
       const energyKwh = modelledKwh * this.#scale.of(agentId);
       add(sum, {
         energyKwh,
-        energy: productOf(energyKwh, this.#pricesOf(agentId).tariffUsdPerKwh),
+        energy: productOf(energyKwh, this.#tariffOf(agentId)),
         amortisation: 0n,
         offers: 0n,
       });

@@ -1,5 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { number } from "#platform/config-fields.ts";
+import { number, orNull, Path } from "#platform/config-fields.ts";
 import { strictObject } from "#platform/schema-parts.ts";
 
 /** The fleet's prices; an agent's own prices (from its birth) come first. */
@@ -10,6 +10,10 @@ export const CostConfig = strictObject(
       0.133,
       [0, 10_000],
       "cost of an hour of owning a device, in use or not. The default assumes 3,499 USD (a Jetson AGX Thor developer kit) written off evenly over 3 years of 8,760 hours",
+    ),
+    catalogue: orNull(
+      Path,
+      "price catalogue (YAML or JSON) by which minutes are priced; null: the prices here, which also count for what it lacks",
     ),
     timeZone: Type.String({
       ...{ default: "UTC", maxLength: 64 },

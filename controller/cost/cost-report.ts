@@ -100,7 +100,14 @@ export const CostReport = Type.Object(
       ),
     ),
     allOnUnknownReason: orNull(Type.String({ description: "why there is no all-on figure" })),
-    prices: Type.Object({ tariffUsdPerKwh: Usd, amortisationUsdPerHour: Usd }),
+    prices: Type.Object(
+      { tariffUsdPerKwh: Usd, amortisationUsdPerHour: Usd },
+      { description: "the configured ones: those of an agent or of the catalogue come first" },
+    ),
+    priceGaps: Type.Array(Type.Object({ section: Type.String(), what: Type.String(), count: Type.Integer() }), {
+      description:
+        "what the catalogue has no price for, with the agent-minutes that the configured price was applied to",
+    }),
   },
   { $id: "CostReport" },
 );

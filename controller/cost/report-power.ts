@@ -6,10 +6,10 @@ import { workOf } from "#protocol/demand.ts";
 import type { Birth, PowerModeProfile } from "#protocol/messages.ts";
 import type { MinuteRecord } from "../store/store.ts";
 import { createWindowAttribution, EnergyByUse } from "./attribute-window.ts";
-import { type Money, moneyToNumber, productOf } from "./money/money.ts";
+import { energyCost, type Money, moneyToNumber, productOf } from "./money/money.ts";
 import { createNamesToldApart, otherNames } from "./names-told-apart.ts";
 import { figuresOf, type ModeFigures, wattsAt } from "./price-all-on.ts";
-import { pricesOf } from "./price-minute.ts";
+import { configuredPrices, type PriceSource } from "./prices/price-source.ts";
 import { ReferenceScale } from "./reference-scale.ts";
 
 const EnergyAmounts = Type.Object({
@@ -77,6 +77,10 @@ function leastWatts(modes: readonly ModeFigures[], workQps: number, targetUtiliz
 }
 
 interface AgentSum {
+  /** Cost of energyJ. */
+  cost: Money;
+  /** Tariff of the newest minute. */
+  tariffUsdPerKwh: number;
   energyJ: number;
   topModeJ: number;
   foresightJ: number;
@@ -97,14 +101,20 @@ function minutesOf(msByMode: ReadonlyMap<string, number>): Record<string, number
 export class PowerReportBuilder {
   readonly #births: ReadonlyMap<string, Birth | null>;
   readonly #assumptions: PowerAssumptions;
+  readonly #prices: PriceSource;
   readonly #agents = new Map<string, AgentSum>();
   readonly #withoutProfile = new Set<string>();
   readonly #attribution = createWindowAttribution();
   readonly #scale = new ReferenceScale();
 
-  constructor(births: ReadonlyMap<string, Birth | null>, assumptions: PowerAssumptions) {
+  constructor(
+    births: ReadonlyMap<string, Birth | null>,
+    assumptions: PowerAssumptions,
+    prices: PriceSource = configuredPrices({ tariffUsdPerKwh: assumptions.tariffUsdPerKwh, amortisationUsdPerHour: 0 }),
+  ) {
     this.#births = births;
     this.#assumptions = assumptions;
+    this.#prices = prices;
   }
 
   /** Takes in a minute's record, in any order. */
@@ -112,7 +122,15 @@ export class PowerReportBuilder {
     if (power === null || power.measuredMs <= 0) return;
     let sum = this.#agents.get(agentId);
     if (sum === undefined) {
-      sum = { energyJ: 0, topModeJ: 0, foresightJ: 0, measuredMs: 0, msByMode: new Map() };
+      sum = {
+        cost: 0n,
+        tariffUsdPerKwh: 0,
+        energyJ: 0,
+        topModeJ: 0,
+        foresightJ: 0,
+        measuredMs: 0,
+        msByMode: new Map(),
+      };
       this.#agents.set(agentId, sum);
     }
     sum.energyJ += power.energyJ;
@@ -120,7 +138,11 @@ export class PowerReportBuilder {
     const isToldApart = sum.msByMode.has(power.modeName) || sum.msByMode.size < maxModes;
     const mode = isToldApart ? power.modeName : otherNames;
     sum.msByMode.set(mode, (sum.msByMode.get(mode) ?? 0) + power.measuredMs);
-    this.#attribution.add(agentId, power, this.#tariffOf(agentId));
+    const birth = this.#births.get(agentId) ?? null;
+    const { tariffUsdPerKwh } = this.#prices.at(agentId, birth, traffic.minuteStartMs);
+    sum.tariffUsdPerKwh = tariffUsdPerKwh;
+    sum.cost += energyCost(power.energyJ, tariffUsdPerKwh);
+    this.#attribution.add(agentId, power, tariffUsdPerKwh);
     const modes = knownModes(this.#births.get(agentId)?.board.powerModes ?? []);
     const [top] = modes ?? [];
     if (modes === null || top === undefined) {
@@ -166,10 +188,9 @@ export class PowerReportBuilder {
     };
   }
 
-  #tariffOf(agentId: string): number {
-    const { tariffUsdPerKwh } = this.#assumptions;
-    const prices = { tariffUsdPerKwh, amortisationUsdPerHour: 0 };
-    return pricesOf(this.#births.get(agentId) ?? null, prices).tariffUsdPerKwh;
+  /** Mean tariff of what an agent drew; of one that drew nothing, the newest. */
+  #tariffOf({ cost, energyJ, tariffUsdPerKwh }: AgentSum): number {
+    return energyJ > 0 ? (moneyToNumber(cost) / energyJ) * joulesPerKwh : tariffUsdPerKwh;
   }
 
   #amounts(
@@ -181,7 +202,7 @@ export class PowerReportBuilder {
     for (const [agentId, sum] of of) {
       const energyKwh = joulesOf(sum, agentId) / joulesPerKwh;
       total.energyKwh += energyKwh;
-      cost += productOf(energyKwh, this.#tariffOf(agentId));
+      cost += productOf(energyKwh, this.#tariffOf(sum));
       total.co2Kg += energyKwh * this.#assumptions.co2KgPerKwh;
     }
     return { ...total, usd: moneyToNumber(cost) };

@@ -4,7 +4,7 @@ import type { MinuteRecord } from "../../store/store.ts";
 import type { AllocationOptions } from "../allocation/allocation-input.ts";
 import { type Costs, plus } from "../allocation/costs.ts";
 import { decideAllocation, idleRowName } from "../allocation/decide-allocation.ts";
-import type { Prices } from "../price-minute.ts";
+import type { PriceSource } from "../prices/price-source.ts";
 import type { TimeWindow } from "../window/parse-window.ts";
 import { type DeviceSum, FleetUsage, type WorkItem } from "./fleet-usage.ts";
 
@@ -79,7 +79,7 @@ function addDevices(a: DeviceSum, b: DeviceSum): DeviceSum {
 export async function allocateWindow(
   minutes: AsyncIterable<MinuteRecord>,
   query: AllocationQuery,
-  { births, prices }: { readonly births: ReadonlyMap<string, Birth | null>; readonly prices: Prices },
+  { births, prices }: { readonly births: ReadonlyMap<string, Birth | null>; readonly prices: PriceSource },
 ): Promise<AllocationSet[]> {
   const { window, stepMs } = query;
   const sets: AllocationSet[] = [];

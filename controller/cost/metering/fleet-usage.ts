@@ -4,7 +4,8 @@ import type { MinuteRecord } from "../../store/store.ts";
 import type { AllocationItem, AllocationNode } from "../allocation/allocation-input.ts";
 import { type Money, moneyOf, moneyToNumber } from "../money/money.ts";
 import { createNamesToldApart, otherNames } from "../names-told-apart.ts";
-import { type Prices, priceMinute, pricesOf } from "../price-minute.ts";
+import { priceMinute } from "../price-minute.ts";
+import type { PriceSource } from "../prices/price-source.ts";
 import { deviceCostOf, splitMinute } from "../split-minute.ts";
 
 /** Use that a tenant made of a model on an agent. */
@@ -56,12 +57,12 @@ const emptyItem = {
  */
 export class FleetUsage {
   readonly #births: ReadonlyMap<string, Birth | null>;
-  readonly #prices: Prices;
+  readonly #prices: PriceSource;
   readonly #work = new Map<string, Work>();
   readonly #devices = new Map<string, DeviceSum>();
   readonly #names = createNamesToldApart();
 
-  constructor(births: ReadonlyMap<string, Birth | null>, prices: Prices) {
+  constructor(births: ReadonlyMap<string, Birth | null>, prices: PriceSource) {
     this.#births = births;
     this.#prices = prices;
   }
@@ -69,7 +70,7 @@ export class FleetUsage {
   add(minute: MinuteRecord): void {
     const { agentId, traffic } = minute;
     const birth = this.#births.get(agentId) ?? null;
-    const prices = pricesOf(birth, this.#prices);
+    const prices = this.#prices.at(agentId, birth, traffic.minuteStartMs);
     const cost = priceMinute(minute, prices);
     const device = this.#deviceOf(agentId, birth);
     device.energy += moneyOf(cost.energyUsd);

@@ -4,6 +4,9 @@ import type { AllocationView } from "#controller/api/allocation-views.ts";
 import type { ApiParts } from "#controller/api/api-parts.ts";
 import { costRoutes } from "#controller/api/cost-routes.ts";
 import type { CostReport } from "#controller/cost/cost-report.ts";
+import type { PriceCatalogue } from "#controller/cost/prices/catalogue.ts";
+import { cataloguePrices, configuredPrices } from "#controller/cost/prices/price-source.ts";
+import type { PowerReport } from "#controller/cost/report-power.ts";
 import { hourMs } from "#platform/time.ts";
 import type { Birth } from "#protocol/messages.ts";
 import { aBirth, aMinute, aModel, aPower } from "../../fakes/builders.ts";
@@ -16,10 +19,12 @@ const births: readonly Birth[] = [
   aBirth({ agentId: "thor-2", region: "eu", tags: { site: "south" } }),
   aBirth({ agentId: "thor-3", region: "us", tags: { site: "south" } }),
 ];
+const prices = { tariffUsdPerKwh: 0.36, amortisationUsdPerHour: 0.6 };
 const parts = {
   ...{ store, fleetName: "demo", timeZone: "UTC", nowMs: () => startMs + 2 * hourMs - 1000 },
   fleet: { agents: () => births.map((birth) => ({ agentId: birth.agentId, birth })) },
-  prices: { tariffUsdPerKwh: 0.36, amortisationUsdPerHour: 0.6 },
+  prices,
+  openPrices: () => configuredPrices(prices),
   powerAssumptions: { tariffUsdPerKwh: 0.36, co2KgPerKwh: 0.4, targetUtilization: 0.8 },
 } as unknown as ApiParts;
 
@@ -196,4 +201,45 @@ test("assets are devices with their region, energy and amortisation", async () =
       },
     },
   ]);
+});
+
+describe("with a price catalogue", () => {
+  // Until 9:00 on that day a kilowatt-hour is 0.36, then 3.6; the boards' price is known, that of thor-3 is not.
+  const catalogue: PriceCatalogue = {
+    ...{ currency: "USD", timeZone: "UTC", places: 2, instances: [], charges: [] },
+    electricity: [
+      {
+        ...{ region: "", from: "2026-01-01", perKwh: 0.36 },
+        hours: [{ days: ["mon"], from: "09:00", until: "24:00", perKwh: 3.6 }],
+      },
+    ],
+    devices: ["thor-1", "thor-2"].map((model) => ({
+      ...{ model, from: "2026-01-01", purchase: 4380, lifetimeMonths: 10, residual: 0, maintenancePerMonth: 0 },
+    })),
+  };
+  const priced = { ...parts, openPrices: () => cataloguePrices(catalogue, prices) } as ApiParts;
+  const window = `${startMs},${startMs + 2 * hourMs}`;
+
+  test("minutes are priced by their hour, and what has no price is counted and named", async () => {
+    const answer = await allocationRoutes(priced).handle(new Request(`http://controller/assets?window=${window}`));
+    const { data, warning } = (await answer.json()) as Answer<{ energyCost: number; amortisationCost: number }>;
+    expect(data[0]?.["eu/thor-1"]).toMatchObject({ energyCost: 60 * 0.00036 + 60 * 0.0036, amortisationCost: 1.2 });
+    expect(data[0]?.["us/thor-3"]).toMatchObject({ amortisationCost: 1.2 });
+    expect(warning).toBe(
+      "the energy of 60 agent-minutes is not known: they cost more than is shown; no price in the catalogue for " +
+        `${births[2]?.board.name} (devices, 120 agent-minutes): the configured price counts instead`,
+    );
+  });
+
+  test("cost and power report have the same prices", async () => {
+    const get = async <T>(path: string) =>
+      (await (await costRoutes(priced).handle(new Request(`http://controller${path}?window=${window}`))).json()) as T;
+    const cost = await get<CostReport>("/api/v1/cost");
+    const power = await get<PowerReport>("/api/v1/power/report");
+    expect(cost.energyUsd).toBeCloseTo(60 * (0.00078 + 0.0078), 9);
+    expect(power.actual.usd).toBeCloseTo(cost.energyUsd, 9);
+    expect(cost.priceGaps).toEqual([{ section: "devices", what: births[2]?.board.name as string, count: 120 }]);
+    const { activeUsd } = power.energyByUse.byTenant.find(({ tenant }) => tenant === "red") ?? {};
+    expect(activeUsd).toBeCloseTo(60 * (450 / 3.6e6) * (0.36 + 3.6), 12);
+  });
 });

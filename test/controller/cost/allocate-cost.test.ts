@@ -327,6 +327,7 @@ test("the whole report of two agents, two models and two tenants in a minute", (
     },
     allOnUnknownReason: null,
     prices: fleetPrices,
+    priceGaps: [],
   };
   expect(rounded(reportOf(minutes, births))).toEqual(rounded(expected));
 });

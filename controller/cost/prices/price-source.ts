@@ -1,0 +1,88 @@
+import { UsageError } from "#platform/errors.ts";
+import { parseConfig, readConfigFile } from "#platform/files/read-config.ts";
+import { hourMs, minuteMs } from "#platform/time.ts";
+import type { Birth } from "#protocol/messages.ts";
+import { moneyToNumber } from "../money/money.ts";
+import { type Prices, pricesOf } from "../price-minute.ts";
+import { PriceCatalogue } from "./catalogue.ts";
+import { checkCatalogue } from "./check-catalogue.ts";
+import { createPriceList, type PriceGap } from "./price-list.ts";
+
+/** Prices of agents by time, for one report. */
+export interface PriceSource {
+  /** Prices of an agent at a moment: its own where its birth names them, else the catalogue's, else the configured ones. */
+  at(agentId: string, birth: Birth | null, timeMs: number): Prices;
+  /** Lists what the catalogue has no price for, with the number of agent-minutes to which the configured price was applied. */
+  gaps(): PriceGap[];
+}
+
+/** Creates the source of configured prices, which hold at all times. */
+export function configuredPrices(fleet: Prices): PriceSource {
+  return { at: (_agentId, birth) => pricesOf(birth, fleet), gaps: () => [] };
+}
+
+/** Value by key that is computed again when the time's step changes. */
+function eachStep<T>(stepMs: number, compute: (key: string, timeMs: number) => T) {
+  const newest = new Map<string, { readonly step: number; readonly value: T }>();
+  return (key: string, timeMs: number): T => {
+    const step = Math.floor(timeMs / stepMs);
+    const known = newest.get(key);
+    if (known?.step === step) return known.value;
+    const value = compute(key, timeMs);
+    newest.set(key, { step, value });
+    return value;
+  };
+}
+
+/** Creates the source of a catalogue without mistakes: tariffs by the agent's region, devices by its id or board. */
+export function cataloguePrices(catalogue: PriceCatalogue, fleet: Prices): PriceSource {
+  const list = createPriceList(catalogue);
+  const gaps = new Map<string, PriceGap>();
+  const note = (section: PriceGap["section"], what: string) => {
+    const key = JSON.stringify([section, what]);
+    gaps.set(key, { section, what, count: (gaps.get(key)?.count ?? 0) + 1 });
+  };
+  const tariffOf = eachStep(minuteMs, (region, timeMs) => list.energy(region, timeMs, 1));
+  const owningOf = eachStep(minuteMs, (names, timeMs) => list.owning(JSON.parse(names) as string[], timeMs, hourMs));
+  return {
+    at(agentId, birth, timeMs) {
+      const { region = "", board, prices } = birth ?? {};
+      const tariff = prices?.tariffUsdPerKwh ?? null;
+      const amortisation = prices?.amortisationUsdPerHour ?? null;
+      const listed = {
+        tariff: tariff === null ? tariffOf(region, timeMs) : null,
+        owning: amortisation === null ? owningOf(JSON.stringify([agentId, board?.name ?? ""]), timeMs) : null,
+      };
+      if (tariff === null && listed.tariff === null) note("electricity", region === "" ? "any region" : region);
+      if (amortisation === null && listed.owning === null) note("devices", board?.name ?? agentId);
+      return {
+        tariffUsdPerKwh: tariff ?? (listed.tariff === null ? fleet.tariffUsdPerKwh : moneyToNumber(listed.tariff)),
+        amortisationUsdPerHour:
+          amortisation ?? (listed.owning === null ? fleet.amortisationUsdPerHour : moneyToNumber(listed.owning)),
+      };
+    },
+    gaps: () => [...gaps.values()].sort((a, b) => b.count - a.count),
+  };
+}
+
+/**
+ * Reads the configured catalogue, if there is one; returns what makes a source for each report.
+ * @throws UsageError naming the file and everything that is wrong.
+ */
+export async function openPrices(path: string | null, fleet: Prices): Promise<() => PriceSource> {
+  if (path === null) return () => configuredPrices(fleet);
+  const catalogue = parseConfig(PriceCatalogue, await readConfigFile(path), path, checkCatalogue);
+  if (catalogue.currency !== "USD")
+    throw new UsageError(
+      `${path} is not valid:\n  currency: expected USD, in which costs are reported, got "${catalogue.currency}"`,
+    );
+  return () => cataloguePrices(catalogue, fleet);
+}
+
+/** Tells of what a catalogue has no price; null when nothing lacks one. */
+export function explainGaps(gaps: readonly PriceGap[]): string | null {
+  if (gaps.length === 0) return null;
+  const named = gaps.slice(0, 10).map(({ section, what, count }) => `${what} (${section}, ${count} agent-minutes)`);
+  const more = gaps.length > 10 ? ` and ${gaps.length - 10} more` : "";
+  return `no price in the catalogue for ${named.join(", ")}${more}: the configured price counts instead`;
+}
