@@ -22,7 +22,9 @@ export function createTextLimit(
     async find(process: ModelProcess): Promise<void> {
       if (isKnown) return;
       const { lastId, limitTo } = await tokenizer;
-      const longest = await findLongestText(process, lastId, maxTokens);
+      // TensorRT would build an engine for each length, which takes minutes: there the files are believed.
+      const isTried = process.engine.provider !== "tensorrt";
+      const longest = isTried ? await findLongestText(process, lastId, maxTokens) : maxTokens;
       if (longest < maxTokens) {
         limitTo(longest);
         note = `texts are cut at ${longest} tokens: the model does not compute more, though its files say ${maxTokens}`;

@@ -2,8 +2,12 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { FoundModel } from "#agent/serving/models/model-manifest.ts";
+import { createTextLimit } from "#agent/serving/residency/text-limit.ts";
+import type { TextTokenizer } from "#agent/serving/text/text-tokenizer.ts";
 import { findLongestText } from "#agent/serving/worker/find-longest-text.ts";
-import { BatchFailedError, ModelProcessLostError } from "#agent/serving/worker/model-process.ts";
+import { BatchFailedError, type ModelProcess, ModelProcessLostError } from "#agent/serving/worker/model-process.ts";
+import { createLogger } from "#platform/log.ts";
 import { lookUpModel, positionedModel } from "../../../fakes/onnx/tiny-models.ts";
 import { bertConfig, writeModelDirectory } from "../models/write-model-directory.ts";
 import { type TestServing, testServing } from "../start-serving.ts";
@@ -41,6 +45,62 @@ describe("the longest text that a model computes", () => {
     expect(await findLongestText(starved.process, 9, 512)).toBe(512);
     const lost = processOf(() => false, new ModelProcessLostError("killed"));
     await expect(findLongestText(lost.process, 9, 512)).rejects.toThrow("killed");
+  });
+});
+
+describe("finding the limit when a model is loaded", () => {
+  const limitOf = (origin = "directory") => {
+    const limits: number[] = [];
+    const tokenizer = { lastId: 9, limitTo: (tokens: number) => void limits.push(tokens) } as unknown as TextTokenizer;
+    const found = { manifest: { id: "m", maxTokens: 514 }, origin } as unknown as FoundModel;
+    return { limit: createTextLimit(found, Promise.resolve(tokenizer), createLogger("test", "silent")), limits };
+  };
+  const processOf = (provider: string, computed = 512) => {
+    const lengths: number[] = [];
+    const run = async ([text]: readonly Uint32Array[]) => {
+      lengths.push(text?.length ?? 0);
+      if ((text?.length ?? 0) > computed) throw new BatchFailedError("out of bounds");
+      return { vectors: [Float32Array.of(1)], computeMs: 1 };
+    };
+    return { process: { run, engine: { provider } } as unknown as ModelProcess, lengths };
+  };
+
+  test("texts wait for it, are cut at it, and it is tried once", async () => {
+    const { limit, limits } = limitOf();
+    const pending = limit.pending();
+    const { process, lengths } = processOf("cpu");
+    await limit.find(process);
+    await pending;
+    expect([limits, limit.pending()]).toEqual([[512], null]);
+    expect(limit.notes()).toEqual([
+      "texts are cut at 512 tokens: the model does not compute more, though its files say 514",
+    ]);
+    const tried = lengths.length;
+    await limit.find(process);
+    expect(lengths.length).toBe(tried);
+  });
+
+  test.each([
+    ["TensorRT builds an engine for each length", "directory", "tensorrt"],
+    ["the program's own model is known", "embedded", "cpu"],
+  ])("nothing is tried where %s", async (_why, origin, provider) => {
+    const { limit, limits } = limitOf(origin);
+    const { process, lengths } = processOf(provider);
+    await limit.find(process);
+    expect([limits, lengths, limit.pending(), limit.notes()]).toEqual([[], [], null, []]);
+  });
+
+  test("texts that wait for a model that can't be loaded are refused with the reason; it is found when a later attempt succeeds", async () => {
+    const { limit, limits } = limitOf();
+    const pending = limit.pending();
+    limit.refuseWaiting("model m can't be loaded at the moment: no memory");
+    await expect(pending as Promise<void>).rejects.toMatchObject({
+      code: "MODEL_UNAVAILABLE",
+      message: "model m can't be loaded at the moment: no memory",
+    });
+    expect(limit.pending()).toBeNull();
+    await limit.find(processOf("cpu").process);
+    expect(limits).toEqual([512]);
   });
 });
 
