@@ -58,7 +58,7 @@ async function enrol(agentId: string, fields: Parameters<typeof aDevice>[0] = {}
 
 function tlsOf({ key, certificate }: { key: KeyObject; certificate: string }): MqttTls {
   const broker = { url: null, port, tls: true };
-  return brokerTls({ key, certificate, authority: authority.authority.certificate, broker } as never);
+  return brokerTls({ key, certificate, authority: authority.authority.certificate, broker });
 }
 
 function client(agentId: string, tls: MqttTls | undefined, url = `mqtts://127.0.0.1:${port}`): MqttBroker {
