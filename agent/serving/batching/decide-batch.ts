@@ -103,6 +103,12 @@ function lengthsFor(first: WaitingText, waiting: readonly WaitingText[], policy:
 export function decideBatch(waiting: readonly WaitingText[], policy: BatchPolicy): BatchDecision | null {
   const [first] = waiting;
   if (first === undefined) return null;
+  const { padTo } = policy;
+  // A lone text has nobody to wait for, and nothing to choose.
+  if (waiting.length === 1) {
+    const paddedTokens = padTo === "longest" ? first.tokens : paddedLength(first.tokens, padTo);
+    return { take: [0], paddedTokens, rule: "all-waiting", left: 0 };
+  }
   let best: Candidate | undefined;
   for (const length of lengthsFor(first, waiting, policy)) {
     for (const minFillShare of minFillShares) {
@@ -115,7 +121,7 @@ export function decideBatch(waiting: readonly WaitingText[], policy: BatchPolicy
   const left = waiting.length - take.length;
   return {
     take,
-    paddedTokens: policy.padTo === "longest" ? longest : paddedTokens,
+    paddedTokens: padTo === "longest" ? longest : paddedTokens,
     rule: left === 0 ? "all-waiting" : take.length === capacity ? "full" : "other-lengths",
     left,
   };

@@ -48,6 +48,8 @@ function normalizeKnown(text: string, form: Form): string {
 /** Lowers each character by itself: a sigma at a word's end, too. */
 export const lowercase: Normalize = (text) => text.replaceAll("Σ", "σ").toLowerCase();
 
+/** Letters, digits and signs of ASCII, of which only capital letters are changed: most English texts. */
+const plain = /^[\x20-\x7e]*$/;
 const everyControl = new RegExp(control, "gv");
 const everySpace = new RegExp(space, "gv");
 const everyChinese = new RegExp(chinese, "gv");
@@ -62,7 +64,10 @@ function bert(part: Part): Normalizer {
   if (part.boolean("handle_chinese_chars", true)) steps.push((text) => text.replace(everyChinese, " $& "));
   if (strips) steps.push((text) => normalizeForm(text, "NFD").replace(everyAccent, ""));
   if (lowers) steps.push(lowercase);
-  return ofParts((text) => steps.reduce((result, step) => step(result), text));
+  return ofParts((text) => {
+    if (plain.test(text)) return lowers ? text.toLowerCase() : text;
+    return steps.reduce((result, step) => step(result), text);
+  });
 }
 
 const leadingSpace = new RegExp(`^${space}+`, "v");
