@@ -60,7 +60,9 @@ function decideKind(model: Prompts, { field, value }: SaidKind): PromptDecision 
   const { prompts } = model;
   const prompt = (name: string) =>
     ({ kind: "prompt", rule: "of-kind", name, text: prompts[name] ?? "", field }) as const;
-  const own = Object.keys(prompts).find((name) => plainName(name) === plainName(value));
+  const own = Object.hasOwn(prompts, value)
+    ? value
+    : Object.keys(prompts).find((name) => plainName(name) === plainName(value));
   if (own !== undefined) return prompt(own);
   const kind = kindNamed(value);
   if (kind === undefined) return { kind: "refused", rule: "unknown-kind", field, got: value };

@@ -120,3 +120,69 @@ test("kinds that can be asked for", () => {
   expect(kindsOf(modelOf("gemma"))).toEqual(["query", "document", "clustering", "similarity"]);
   expect(kindsOf(modelOf("bare")).length).toBeGreaterThan(7);
 });
+
+test.each([
+  [{ promptName: "query" }, { kind: "prompt", rule: "named", name: "query", text: "query: ", field: "prompt_name" }],
+  [
+    { textKinds: [{ field: "task", value: "search_document" }] },
+    { kind: "prompt", rule: "of-kind", name: "passage", text: "passage: ", field: "task" },
+  ],
+  [{ promptName: "frobnicate" }, { kind: "refused", rule: "unknown-prompt", field: "prompt_name", got: "frobnicate" }],
+] as const)("%j is decided by its rule", (wish, expected) => {
+  expect(decidePrompt(modelOf("e5"), wish)).toEqual(expected);
+});
+
+test("the first field that can't be obeyed is named, also beside one that can", () => {
+  const textKinds = ["query", "frobnicate", "nonsense"].map((value, i) => ({ field: `f${i}`, value }));
+  expect(decidePrompt(modelOf("e5"), { textKinds })).toMatchObject({ rule: "unknown-kind", field: "f1" });
+});
+
+test("a prompt for one side of a search says that the other has none", () => {
+  const documents = { prompts: { passage: "passage: " }, defaultPrompt: null };
+  const of = (value: string) => decidePrompt(documents, { textKinds: [{ field: "input_type", value }] });
+  expect(of("query")).toEqual({ kind: "plain", rule: "other-side" });
+  expect(of("document")).toMatchObject({ name: "passage" });
+  expect(of("clustering")).toMatchObject({ rule: "no-prompt-of-kind", got: "clustering" });
+  expect(kindsOf(documents)).toEqual(["query", "document"]);
+});
+
+test("an empty prompt and none are the same for fields that agree", () => {
+  const textKinds = [{ field: "input_type", value: "document" }];
+  expect(decidePrompt(modelOf("qwen"), { promptName: "document", textKinds })).toMatchObject({ name: "document" });
+  expect(decidePrompt(modelOf("qwen"), { promptName: "query", textKinds })).toMatchObject({ rule: "contradiction" });
+  const bge = [
+    { field: "a", value: "document" },
+    { field: "b", value: "passage" },
+  ];
+  expect(decidePrompt(modelOf("bge"), { textKinds: bge })).toEqual({ kind: "plain", rule: "other-side" });
+});
+
+test("of two names that differ in their writing only, the exact one counts, else the first", () => {
+  const twice = { prompts: { Query: "first: ", query: "second: " }, defaultPrompt: null };
+  expect(decidePrompt(twice, { textKinds: [{ field: "task", value: "query" }] })).toMatchObject({ text: "second: " });
+  expect(decidePrompt(twice, { textKinds: [{ field: "task", value: "search_query" }] })).toMatchObject({
+    text: "first: ",
+  });
+});
+
+test("a default prompt that the model does not have is the model's fault, said by the field", () => {
+  const broken = { prompts: { query: "q: " }, defaultPrompt: "lost" };
+  expect(decidePrompt(broken, {})).toEqual({
+    kind: "refused",
+    rule: "unknown-prompt",
+    field: "prompt_name",
+    got: "lost",
+  });
+});
+
+test("a model whose prompts are about no search takes neither queries nor documents", () => {
+  const similar = { prompts: { STS: "sts: " }, defaultPrompt: null };
+  const of = (value: string) => decidePrompt(similar, { textKinds: [{ field: "task", value }] });
+  expect(of("query")).toMatchObject({ rule: "no-prompt-of-kind" });
+  expect(of("document")).toMatchObject({ rule: "no-prompt-of-kind" });
+  expect(of("text-matching")).toMatchObject({ name: "STS" });
+  expect(decidePrompt(modelOf("bare"), { textKinds: [{ field: "task", value: "query" }] })).toEqual({
+    kind: "plain",
+    rule: "no-prompts",
+  });
+});
