@@ -25,7 +25,8 @@ const yesOrNo = (standard: "true" | "false", description: string) =>
   Type.String({ pattern: "^(true|false)$", default: standard, title: "true or false", description });
 
 const window = Type.String({ pattern: windowPattern, title: windowForms });
-const filter = Type.String({ ...{ default: "", maxLength: 2048, title: filterForms } });
+// Both fit percent-encoded into the 16 KB of a request's head.
+const filter = Type.String({ ...{ default: "", maxLength: 500, title: filterForms } });
 
 const Query = strictObject({
   window,
@@ -37,7 +38,7 @@ const Query = strictObject({
     }),
   ),
   aggregate: Type.String({
-    ...{ default: "", maxLength: 512, title: "a comma list, e.g. tenant,model" },
+    ...{ default: "", maxLength: 250, title: "a comma list, e.g. tenant,model" },
     description: "region, agent, tenant, model, label:NAME and OpenCost's names; all: one row",
   }),
   includeIdle: yesOrNo("false", "rows of idle"),

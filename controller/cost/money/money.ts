@@ -14,16 +14,20 @@ interface Decimal {
   readonly scale: number;
 }
 
+const powers = Array.from({ length: 64 }, (_, exponent) => 10n ** BigInt(exponent));
+const powerOfTen = (exponent: number) => powers[exponent] ?? 10n ** BigInt(exponent);
+
 const decimalPattern = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]?\d{1,3}))?$/i;
 
 /** Reads the decimal that a number is written as: 0.15 is 15 hundredths, whatever binary fraction it is kept as. */
 function decimalOf(value: number | string): Decimal {
+  if (Number.isSafeInteger(value)) return { units: BigInt(value), scale: 0 };
   const match = decimalPattern.exec(String(value));
   if (match === null) throw new RangeError(`expected a decimal number, got ${value}`);
   const [, sign = "", whole = "0", fraction = "", exponent = "0"] = match;
   const units = BigInt(`${sign}${whole}${fraction}`);
   const scale = fraction.length - Number(exponent);
-  return scale >= 0 ? { units, scale } : { units: units * 10n ** BigInt(-scale), scale: 0 };
+  return scale >= 0 ? { units, scale } : { units: units * powerOfTen(-scale), scale: 0 };
 }
 
 const signOf = (value: bigint) => (value < 0n ? -1n : 1n);
@@ -31,20 +35,24 @@ const absOf = (value: bigint) => (value < 0n ? -value : value);
 
 /** Divides to the nearest whole number; a half goes to the even one. */
 export function divideToNearest(dividend: bigint, divisor: bigint): bigint {
-  const sign = signOf(dividend) * signOf(divisor);
-  const [whole, rest, of] = [absOf(dividend) / absOf(divisor), absOf(dividend) % absOf(divisor), absOf(divisor)];
-  const isUp = rest * 2n > of || (rest * 2n === of && whole % 2n === 1n);
-  return sign * (isUp ? whole + 1n : whole);
+  const whole = dividend / divisor;
+  const rest = dividend - whole * divisor;
+  if (rest === 0n) return whole;
+  const [twice, of] = [absOf(rest) * 2n, absOf(divisor)];
+  const isAway = twice > of || (twice === of && whole % 2n !== 0n);
+  if (!isAway) return whole;
+  return dividend < 0n === divisor < 0n ? whole + 1n : whole - 1n;
 }
 
 function toMoney({ units, scale }: Decimal): Money {
-  return scale <= digits
-    ? units * 10n ** BigInt(digits - scale)
-    : divideToNearest(units, 10n ** BigInt(scale - digits));
+  return scale <= digits ? units * powerOfTen(digits - scale) : divideToNearest(units, powerOfTen(scale - digits));
 }
 
 /** Amount of a decimal number. @throws RangeError for what is none. */
 export function moneyOf(value: number | string): Money {
+  // Short decimals below 2^52: their product is exact, and that of a longer one is no whole number.
+  const scaled = typeof value === "number" ? value * 10 ** digits : Number.NaN;
+  if (Number.isInteger(scaled) && Math.abs(scaled) < 2 ** 52) return BigInt(scaled);
   return toMoney(decimalOf(value));
 }
 
@@ -77,6 +85,7 @@ export function splitMoney(amount: Money, weights: readonly bigint[]): Money[] |
   const shares = weights.map((weight) => (weight > 0n ? weight : 0n));
   const all = sumOf(shares);
   if (all === 0n) return null;
+  if (shares.length === 1) return [amount];
   const [sign, total] = [signOf(amount), absOf(amount)];
   const parts = shares.map((share) => (total * share) / all);
   const rests = shares.map((share, index) => ({ index, rest: (total * share) % all }));
@@ -88,7 +97,7 @@ export function splitMoney(amount: Money, weights: readonly bigint[]): Money[] |
 
 /** Writes an amount as a plain decimal, rounded to `places`, or to as many as it needs. */
 export function moneyToText(amount: Money, places: number | null = null): string {
-  const rounded = places === null ? amount : divideToNearest(amount, 10n ** BigInt(digits - places));
+  const rounded = places === null ? amount : divideToNearest(amount, powerOfTen(digits - places));
   const padded = String(absOf(rounded)).padStart((places ?? digits) + 1, "0");
   const at = padded.length - (places ?? digits);
   const fraction = places === null ? padded.slice(at).replace(/0+$/, "") : padded.slice(at);

@@ -58,6 +58,15 @@ test("halves go to the even number, on both sides of 0", () => {
   expect(divideToNearest(15n, -10n)).toBe(-2n);
 });
 
+test("numbers are read as they are written, whatever their size", () => {
+  let seed = 7;
+  for (let round = 0; round < 2000; round += 1) {
+    seed = (seed * 48_271) % 2_147_483_647;
+    const value = (seed % 2 === 0 ? 1 : -1) * (seed / 10 ** (seed % 22));
+    expect({ value, money: moneyOf(value) }).toEqual({ value, money: moneyOf(String(value)) });
+  }
+});
+
 describe("a split", () => {
   test.each<[bigint, bigint[], bigint[] | null]>([
     [100n, [1n, 1n, 1n], [34n, 33n, 33n]],
