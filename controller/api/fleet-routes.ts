@@ -1,3 +1,4 @@
+import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import type { DecisionLoop } from "#controller/scaling/loop/decision-loop.ts";
 import { medianPeakQps } from "#forecast/median-peak.ts";
@@ -118,7 +119,10 @@ export function fleetRoutes(parts: ApiParts) {
       {
         params: AgentParams,
         ...withReason,
-        response: { 400: ErrorBody, 404: ErrorBody, 409: ErrorBody, 503: ErrorBody },
+        response: {
+          204: Type.Void({ description: "It is retired." }),
+          ...{ 400: ErrorBody, 404: ErrorBody, 409: ErrorBody, 503: ErrorBody },
+        },
         detail: {
           ...about(
             "fleet",
@@ -126,7 +130,6 @@ export function fleetRoutes(parts: ApiParts) {
             "The agent, its documents and its retained messages are removed; its minutes are kept as long as others. An agent that is online can't be retired, and none while the broker is away. One that comes back counts as new.",
           ),
           ...needsRole("operator"),
-          responses: { 204: { description: "It is retired." } },
         },
       },
     );

@@ -77,7 +77,7 @@ export function safetyRoutes({ freeze, policy, audit, fleetName }: ApiParts) {
       },
       {
         ...withReason,
-        response: { 200: FreezeState, 404: ErrorBody, 503: ErrorBody },
+        response: { 200: FreezeState, 400: ErrorBody, 404: ErrorBody, 503: ErrorBody },
         detail: { ...about("decisions", "End the freeze"), ...needsRole("operator") },
       },
     )

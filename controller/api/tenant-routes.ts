@@ -23,6 +23,8 @@ const TenantView = Type.Unsafe<Tenant>(
 );
 const TenantAnswer = Type.Object({ tenant: TenantView });
 const errors = { 400: ErrorBody, 404: ErrorBody, 409: ErrorBody, 503: ErrorBody };
+/** More models or regions than may be are too large. */
+const bodyErrors = { ...errors, 413: ErrorBody };
 
 const forAdmins = (summary: string, description?: string) => ({
   ...about("access", summary, description),
@@ -51,7 +53,7 @@ export function tenantRoutes({ tenants, keys }: ControllerAccess, publisher: Acc
       {
         ...jsonBody(NewTenantBody),
         ...withReason,
-        response: { 200: TenantAnswer, ...errors },
+        response: { 200: TenantAnswer, ...bodyErrors },
         detail: forAdmins("Make a tenant", "Its keys are made with POST /api/v1/keys, role embed."),
       },
     )
@@ -69,7 +71,7 @@ export function tenantRoutes({ tenants, keys }: ControllerAccess, publisher: Acc
         params: TenantParams,
         ...jsonBody(ChangedTenantBody),
         ...withReason,
-        response: { 200: TenantAnswer, ...errors },
+        response: { 200: TenantAnswer, ...bodyErrors },
         detail: forAdmins("Change a tenant", "Only the given settings change; suspended: true refuses its requests."),
       },
     )
@@ -88,10 +90,9 @@ export function tenantRoutes({ tenants, keys }: ControllerAccess, publisher: Acc
       {
         params: TenantParams,
         ...withReason,
-        response: errors,
+        response: { 204: Type.Void({ description: "It is deleted." }), ...errors },
         detail: {
           ...forAdmins("Delete a tenant", "Its keys are revoked; its records are kept as long as others."),
-          responses: { 204: { description: "It is deleted." } },
         },
       },
     );

@@ -35,6 +35,13 @@ const guardAnswers = {
 
 type Operations = Readonly<Record<string, { security?: readonly unknown[]; responses?: Record<string, unknown> }>>;
 
+/** Removes the content of answers without a body, which Elysia describes as one of type void. */
+function removeVoidContent(paths: Readonly<Record<string, Operations>>): void {
+  for (const { responses = {} } of Object.values(paths).flatMap((operations) => Object.values(operations)))
+    for (const response of Object.values(responses) as { content?: { type?: unknown } }[])
+      if (response.content?.type === "void") delete response.content;
+}
+
 /** Adds the guard's answers to the routes that need a key. */
 function addGuardAnswers(paths: Readonly<Record<string, Operations>>): void {
   for (const operation of Object.values(paths).flatMap((operations) => Object.values(operations))) {
@@ -61,6 +68,7 @@ export function openApiPage(about: ApiDescription, app: () => AnyElysia, withKey
       : { components };
     // Through JSON, which drops the symbols of TypeBox's schemas.
     const document = JSON.parse(JSON.stringify({ openapi: "3.0.3", info: about, paths, ...security }));
+    removeVoidContent(document.paths);
     if (withKey()) addGuardAnswers(document.paths);
     return JSON.stringify(asOpenApi30(document));
   };

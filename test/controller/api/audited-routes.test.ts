@@ -81,18 +81,29 @@ afterAll(async () => {
 
 test("every route that changes something is in this list", async () => {
   const { paths } = JSON.parse((await send("GET", "/openapi/json")).text) as {
-    paths: Record<string, Record<string, { parameters?: { name: string; in: string }[]; security?: unknown[] }>>;
+    paths: Record<
+      string,
+      Record<string, { responses: object; parameters?: { name: string; in: string }[]; security?: unknown[] }>
+    >;
   };
   const changing = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods)
       // Those that are open are called by devices; the joining of one is recorded too (join-fleet.test.ts).
       .filter(([method, { security }]) => method !== "get" && security?.length !== 0)
-      .map(([method, { parameters = [] }]) => ({ route: `${method.toUpperCase()} ${path}`, parameters })),
+      .map(([method, { parameters = [], responses }]) => ({
+        route: `${method.toUpperCase()} ${path}`,
+        parameters,
+        responses,
+      })),
   );
   expect(changing.map(({ route }) => route).sort()).toEqual(requests.map(({ route }) => route).sort());
-  for (const { route, parameters } of changing) {
+  for (const { route, parameters, responses } of changing) {
     const names = parameters.map(({ name }) => name);
     expect({ route, names }).toEqual({ route, names: expect.arrayContaining(["x-thormesh-reason"]) });
+    const documented = Object.keys(responses);
+    // A reason that is too long is refused, and a change that can't be recorded.
+    expect({ route, documented }).toEqual({ route, documented: expect.arrayContaining(["400", "503"]) });
+    expect({ route, ends: documented.some((status) => /^2/.test(status)) }).toEqual({ route, ends: true });
     if (route.includes("{id}")) expect({ route, names }).toEqual({ route, names: expect.arrayContaining(["id"]) });
   }
 });

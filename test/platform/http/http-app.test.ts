@@ -41,6 +41,15 @@ function routes() {
     .get("/v1/standby", () => {
       throw new ServiceError("AGENT_STANDBY", "on standby", { retryAfterS: 5, details: { peers: ["http://a:1"] } });
     })
+    .delete(
+      "/api/nothing",
+      ({ set }) => {
+        set.status = 204;
+      },
+      {
+        response: { 204: Type.Void({ description: "It is gone." }) },
+      },
+    )
     .get("/api/bug", () => {
       throw new TypeError("secret detail");
     });
@@ -263,6 +272,8 @@ describe("API key", () => {
     const statuses = (path: string, method: string) => Object.keys(paths[path]?.[method]?.responses ?? {});
     expect(statuses("/api/echo", "post")).toEqual(expect.arrayContaining(["401", "403", "429"]));
     expect(statuses("/livez", "get")).not.toContain("401");
+    expect(paths["/api/nothing"]?.["delete"]?.responses).toMatchObject({ 204: { description: "It is gone." } });
+    expect(JSON.stringify(paths["/api/nothing"])).not.toContain("void");
   });
 
   test.each(["/livez", "/openapi", "/openapi/json"])("%s is open", async (path) => {
