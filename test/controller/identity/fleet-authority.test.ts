@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { createPublicKey } from "node:crypto";
-import { chmodSync, mkdtempSync, rmSync, statSync, unlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, mkdtempSync, rmSync, statSync, unlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openFleetAuthority } from "#controller/identity/fleet-authority.ts";
 import { certificateToPem } from "#platform/certificates/certificate-authority.ts";
 import { newKey } from "#platform/certificates/device-key.ts";
+import { isIssuedBy } from "#protocol/identity/device-certificate.ts";
 
 let stateDir: string;
 beforeEach(() => {
@@ -67,4 +68,22 @@ test("OpenSSL accepts a device's certificate for a client alone", async () => {
   const verify = (purpose: string) =>
     Bun.spawnSync(["openssl", "verify", "-CAfile", file("ca.pem"), "-purpose", purpose, file("leaf.pem")]).exitCode;
   expect([verify("sslclient"), verify("sslserver")]).toEqual([0, 2]);
+});
+
+test("restored from copies elsewhere, or with its certificate made anew, it knows the devices that it let in", async () => {
+  const { issueAgent, pin } = await open();
+  const publicKey = createPublicKey(newKey());
+  const device = await issueAgent({ agentId: "thor-1", region: "", publicKey, lifeMs: 3_600_000 });
+  const other = mkdtempSync(join(tmpdir(), "thormesh-authority-"));
+  try {
+    for (const name of ["ca.key", "ca.pem"]) cpSync(file(name), join(other, name));
+    const restored = await openFleetAuthority(other, "hall", Date.now());
+    expect([restored.pin, isIssuedBy(device, restored.certificate)]).toEqual([pin, true]);
+    unlinkSync(join(other, "ca.pem"));
+    const anew = await openFleetAuthority(other, "hall", Date.now());
+    expect(anew.certificate).not.toBe(restored.certificate);
+    expect(isIssuedBy(device, anew.certificate)).toBe(true);
+  } finally {
+    rmSync(other, { recursive: true });
+  }
 });
