@@ -1,6 +1,7 @@
 import { Counter, Gauge, type Registry } from "prom-client";
 import { registerGauge, registerGauges } from "#platform/fetch/scraped-metrics.ts";
 import { registerProcessMetrics } from "#platform/process/process-metrics.ts";
+import { hourMs } from "#platform/time.ts";
 import type { MinuteData } from "#protocol/messages.ts";
 import { type Prices, priceMinute } from "./cost/price-minute.ts";
 import type { IngestOutcome } from "./fleet/ingest.ts";
@@ -47,6 +48,12 @@ export function createControllerMetrics(registry: Registry, fleet: MeasuredFleet
   gauge("thormesh_controller_store_bytes", "Disk space taken by the store's rows", fleet.storeBytes);
   const energy = counter("akidb_cost_energy_kwh_total", "Energy measured by the agents", ["agent"]);
   const cost = counter("akidb_cost_usd_total", "Cost of the agents' minutes, US$", ["agent", "kind", "use"]);
+  const hourlyCost = new Gauge({
+    name: "node_total_hourly_cost",
+    help: "Cost of an hour of an agent as OpenCost has it, US$: its amortisation, and energy as in its newest measured minute",
+    labelNames: ["node"],
+    registers,
+  });
   const requests = counter("akidb_cost_requests_total", "Requests that the cost is for", ["agent"]);
   return {
     message: (channel: string, outcome: IngestOutcome) => messages.inc({ channel, outcome }),
@@ -57,10 +64,15 @@ export function createControllerMetrics(registry: Registry, fleet: MeasuredFleet
       cost.inc({ agent, kind: "energy", use: minute.use }, minute.energyUsd);
       cost.inc({ agent, kind: "amortisation", use: minute.use }, minute.amortisationUsd);
       requests.inc({ agent }, minute.requests);
+      if (!data.historical && minute.measuredMs > 0) {
+        const energyUsdPerHour = (minute.energyUsd * hourMs) / minute.measuredMs;
+        hourlyCost.set({ node: agent }, prices.amortisationUsdPerHour + energyUsdPerHour);
+      }
     },
     /** Forgets an agent that was retired. */
     forget(agent: string): void {
       energy.remove({ agent });
+      hourlyCost.remove({ node: agent });
       requests.remove({ agent });
       for (const kind of ["energy", "amortisation"]) {
         for (const use of ["serving", "idle", "standby"]) cost.remove({ agent, kind, use });

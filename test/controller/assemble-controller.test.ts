@@ -9,7 +9,7 @@ import { parseConfig } from "#platform/files/read-config.ts";
 import { createLogger } from "#platform/log.ts";
 import { dayMs, minuteMs } from "#platform/time.ts";
 import type { MinuteData } from "#protocol/messages.ts";
-import { aBeat, aBirth, aForecast, aMinute, aPresence } from "../fakes/builders.ts";
+import { aBeat, aBirth, aForecast, aMinute, aPower, aPresence } from "../fakes/builders.ts";
 import { createMemoryStore } from "./memory-store.ts";
 import { createRecordingBroker, type RecordingBroker } from "./recording-broker.ts";
 
@@ -95,6 +95,19 @@ describe("a minute", () => {
     expect(await metric('akidb_cost_usd_total{agent="thor-1",kind="amortisation",use="serving"}')).toBeCloseTo(0.1);
   });
 
+  test("tells what an hour of the agent costs; late and unmeasured minutes don't", async () => {
+    await appear("thor-1");
+    const hourly = () => metric('node_total_hourly_cost{node="thor-1"}');
+    await send(minute({ power: null }));
+    expect(await hourly()).toBeUndefined();
+    // 100 W at 0.15 a kilowatt-hour.
+    await send(minute({ seq: 2, power: aPower({ energyJ: 3000, measuredMs: 30_000 }) }));
+    expect(await hourly()).toBeCloseTo(0.133 + 0.015, 9);
+    const late = minute({ seq: 3, power: aPower({ energyJ: 60_000, measuredMs: 60_000 }) });
+    await send({ ...late, historical: true });
+    expect(await hourly()).toBeCloseTo(0.133 + 0.015, 9);
+  });
+
   test.each([
     ["older than retention.minuteDays", { retention: { minuteDays: 2 } }, 3, true],
     ["within it", { retention: { minuteDays: 4 } }, 3, false],
@@ -143,6 +156,7 @@ describe("agents", () => {
     await assembly.retirement.retire("a");
     expect(assembly.counts.of("a").refused).toBe(0);
     expect(await metric('akidb_cost_requests_total{agent="a"}')).toBeUndefined();
+    expect(await metric('node_total_hourly_cost{node="a"}')).toBeUndefined();
   });
 
   test("silent for ingest.retireAfterDays are retired, once the fleet has been listened to", async () => {
