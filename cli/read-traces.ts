@@ -8,14 +8,15 @@ import { secretFromEnvironment } from "#platform/files/read-secret-file.ts";
 import {
   type Command,
   type OptionValues,
+  optionalChoice,
   optionalNumber,
   optionalString,
   optionalTime,
 } from "#platform/terminal/command.ts";
 import { dayMs, minuteMs } from "#platform/time.ts";
 
-export const valueUnits = ["per-step", "per-second"] as const;
-export type ValueUnit = (typeof valueUnits)[number];
+const valueUnits = ["per-step", "per-second"] as const;
+type ValueUnit = (typeof valueUnits)[number];
 
 /** Converts a trace to counts per step, from rates per second where the unit says so. */
 function toCounts(trace: Trace, unit: ValueUnit): Trace {
@@ -86,7 +87,8 @@ export function refuseForeignSource(values: OptionValues, fromFile: boolean): vo
   const ofPrometheus = ["query", "from", "to", "timeout", "prometheus-user"].find(isGiven);
   if (ofPrometheus !== undefined && !isGiven("prometheus"))
     throw new UsageError(`--${ofPrometheus} works only with --prometheus`);
-  if (isGiven("column") && !fromFile) throw new UsageError("--column works only with the file of a trace");
+  const ofFile = ["column", "unit"].find(isGiven);
+  if (ofFile !== undefined && !fromFile) throw new UsageError(`--${ofFile} works only with the file of a trace`);
 }
 
 /** Says of a trace that it is likely no traffic at all. */
@@ -101,9 +103,8 @@ function warnOfRunningTotal({ trace: { name, counts } }: TrainingData): void {
 export async function readTraces(
   paths: readonly string[] | undefined,
   values: OptionValues,
-  unit: ValueUnit = "per-step",
 ): Promise<[TrainingData, ...TrainingData[]]> {
-  const traces = await readSources(paths, values, unit);
+  const traces = await readSources(paths, values);
   for (const data of traces) warnOfRunningTotal(data);
   return traces;
 }
@@ -111,8 +112,8 @@ export async function readTraces(
 async function readSources(
   paths: readonly string[] | undefined,
   values: OptionValues,
-  unit: ValueUnit,
 ): Promise<[TrainingData, ...TrainingData[]]> {
+  const unit = optionalChoice(values, "unit", valueUnits) ?? "per-step";
   const url = optionalString(values, "prometheus");
   refuseForeignSource(values, paths !== undefined);
   if (paths !== undefined && url !== undefined) throw new UsageError("expected --trace or --prometheus, got both");
@@ -128,6 +129,7 @@ async function readSources(
 export function traceOptions(only?: string): Command["options"] {
   const options: Command["options"] = {
     column: { value: "NAME", help: "column of a trace's values, or its series, where it has several" },
+    unit: { value: "UNIT", help: `unit of the file's values: ${valueUnits.join(", ")} (default per-step)` },
     prometheus: { value: "URL", help: "read from Prometheus instead; bearer token in THORMESH_PROMETHEUS_TOKEN" },
     query: { value: "PROMQL", help: "one series of requests per second, e.g. sum(rate(requests_total[1m]))" },
     from: { value: "TIME", help: "read Prometheus from this time on (default: 30 days before --to)" },

@@ -21,7 +21,7 @@ import {
   unexpectedWord,
 } from "#platform/terminal/command.ts";
 import { minuteMs } from "#platform/time.ts";
-import { readTraces, traceOptions, valueUnits } from "../read-traces.ts";
+import { readTraces, traceOptions } from "../read-traces.ts";
 import { runBacktest } from "./forecast-backtest.ts";
 import { lockForTraining } from "./training-lock.ts";
 import { createTrainingProgress } from "./training-progress.ts";
@@ -46,12 +46,8 @@ async function readTrace(values: OptionValues): Promise<TraceDescription> {
   const source = optionalString(values, "source") ?? null;
   const licence = optionalString(values, "licence") ?? null;
   const path = optionalString(values, "trace");
-  const [data] = await readTraces(path === undefined ? undefined : [path], values, readUnit(values));
+  const [data] = await readTraces(path === undefined ? undefined : [path], values);
   return { ...data, source, licence, timeZone, holidays };
-}
-
-function readUnit(values: OptionValues) {
-  return optionalChoice(values, "unit", valueUnits) ?? "per-step";
 }
 
 /** Creates the directory, and checks before the training that its result can be written. */
@@ -121,7 +117,7 @@ async function train(values: OptionValues): Promise<number> {
 }
 
 async function judge(values: OptionValues): Promise<number> {
-  const data = await readTraces(optionalString(values, "trace")?.split(","), values, readUnit(values));
+  const data = await readTraces(optionalString(values, "trace")?.split(","), values);
   return await runBacktest({
     traces: data.map(({ trace }) => trace),
     horizonMinutes: optionalNumber(values, "horizon", { min: 1, max: 240 }) ?? 15,
@@ -141,7 +137,6 @@ export const forecastCommand: Command = {
     "train --trace FILE|--prometheus URL --query PROMQL --out DIR [options] | backtest --trace FILE[,FILE…]|--prometheus URL --query PROMQL [--horizon 15] [--html FILE] [--json]",
   options: {
     trace: { value: "FILE", help: "requests per minute: CSV with a time and a value" },
-    unit: { value: "UNIT", help: `unit of the file's values: ${valueUnits.join(", ")} (default per-step)` },
     ...traceOptions(),
     days: { value: "N", help: "read the last N days from Prometheus (default 30)" },
     out: { value: "DIR", only: "train", help: "directory for the model's files and card" },

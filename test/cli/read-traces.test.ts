@@ -8,7 +8,7 @@ import { temporaryDirectory } from "../e2e/program.ts";
 test.each(["backtest", "power", "forecast", "demo"])("%s takes a column and a query to Prometheus", async (name) => {
   const command = await commands[name]?.();
   expect(Object.keys(command?.options ?? {})).toEqual(
-    expect.arrayContaining(["column", "prometheus", "query", "from", "to", "timeout", "prometheus-user"]),
+    expect.arrayContaining(["column", "unit", "prometheus", "query", "from", "to", "timeout", "prometheus-user"]),
   );
 });
 
@@ -31,11 +31,16 @@ test("a column of a file, or a series of Prometheus, but not both and not neithe
     await Bun.write(path, "time,a,b\n2026-01-05T00:00:00Z,1,4\n2026-01-05T00:01:00Z,2,5\n");
     const [file] = await readTraces([path], { column: "b" });
     expect(file.trace.counts).toEqual([4, 5]);
+    const [rates] = await readTraces([path], { column: "b", unit: "per-second" });
+    expect(rates.trace.counts).toEqual([240, 300]);
     const range = { from: "2026-01-05T00:00Z", to: "2026-01-05T00:02Z" };
     const [asked] = await readTraces(undefined, { prometheus: server.url.href, query: "q", ...range });
     expect(asked.trace).toMatchObject({ stepMs: 60_000, counts: [120, 120, 120] });
     expect(readTraces([path], { prometheus: server.url.href, query: "q" })).rejects.toThrow("got both");
     expect(readTraces(undefined, { prometheus: server.url.href, query: "q", column: "b" })).rejects.toThrow("--column");
+    expect(readTraces(undefined, { prometheus: server.url.href, query: "q", unit: "per-second" })).rejects.toThrow(
+      "--unit works only with the file of a trace",
+    );
     for (const name of ["query", "from", "to", "timeout", "prometheus-user"])
       expect(readTraces([path], { [name]: "1" })).rejects.toThrow(`--${name} works only with --prometheus`);
     expect(readTraces(undefined, {})).rejects.toThrow(UsageError);
