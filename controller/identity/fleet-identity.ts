@@ -37,6 +37,6 @@ export async function openFleetIdentity(parts: {
   const devices = new Devices({ ...parts, passwordsUntilMs, authority, tokens, nowMs });
   await tokens.recover();
   await devices.recover();
-  const seals = createOrderSeals({ key: authority.key, fleet, term: await beginTerm(store, nowMs()) });
+  const seals = createOrderSeals({ key: authority.key, fleet, term: await beginTerm(store, nowMs(), parts.log) });
   return { authority, tokens, devices, seals };
 }

@@ -1,5 +1,7 @@
 import type { KeyObject } from "node:crypto";
 import { Type } from "@sinclair/typebox";
+import { describeError } from "#platform/errors.ts";
+import type { Logger } from "#platform/log.ts";
 import { strictObject } from "#platform/schema-parts.ts";
 import { dayMs } from "#platform/time.ts";
 import { TimeMs } from "#protocol/bounds.ts";
@@ -24,10 +26,15 @@ export const noSeals: OrderSeals = { seal: (_channel, message) => message };
  * Begins a term: orders of this run count for more than those of any run before. By the machine's clock, so that it grows even when the store
  * was lost, and by what the store holds, so that it grows even when that clock was set back.
  */
-export async function beginTerm(store: KeptStore, nowMs: number): Promise<number> {
+export async function beginTerm(store: KeptStore, nowMs: number, log: Logger): Promise<number> {
   const before = (await store.loadKept(keptName, KeptTerm))?.term ?? 0;
   const term = Math.max(before + 1, Math.round(nowMs));
-  await store.saveKept(keptName, { v: 1, term });
+  try {
+    await store.saveKept(keptName, { v: 1, term });
+  } catch (error) {
+    // On a full disk a controller goes on: the next term is higher all the same, unless the clock is set back.
+    log.error({ err: describeError(error) }, "the term of this run's orders can't be stored");
+  }
   return term;
 }
 

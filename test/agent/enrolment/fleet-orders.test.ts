@@ -6,10 +6,12 @@ import { ordersHealth } from "#agent/enrolment/orders-health.ts";
 import { beginTerm, createOrderSeals } from "#controller/identity/order-seals.ts";
 import { makeAuthority } from "#platform/certificates/certificate-authority.ts";
 import { newKey } from "#platform/certificates/device-key.ts";
+import { createLogger } from "#platform/log.ts";
 import type { Desired, Order } from "#protocol/messages.ts";
 import { createMemoryStore } from "../../controller/memory-store.ts";
 import { aDesired } from "../../fakes/builders.ts";
 
+const log = createLogger("test", "silent");
 const nowMs = 1_000_000;
 const order: Order = { term: 5, sequence: 7, expiresAtMs: nowMs, signature: "s".repeat(86) };
 
@@ -112,9 +114,11 @@ describe("an agent that has joined", () => {
 
 test("every run of a controller has a higher term, also after its clock was set back or its store was lost", async () => {
   const store = createMemoryStore();
-  expect(await beginTerm(store, 5_000)).toBe(5_000);
-  expect(await beginTerm(store, 5_000)).toBe(5_001);
-  expect(await beginTerm(store, 1_000)).toBe(5_002);
-  expect(await beginTerm(store, 9_000)).toBe(9_000);
-  expect(await beginTerm(createMemoryStore(), 9_500)).toBe(9_500);
+  expect(await beginTerm(store, 5_000, log)).toBe(5_000);
+  expect(await beginTerm(store, 5_000, log)).toBe(5_001);
+  expect(await beginTerm(store, 1_000, log)).toBe(5_002);
+  expect(await beginTerm(store, 9_000, log)).toBe(9_000);
+  expect(await beginTerm(createMemoryStore(), 9_500, log)).toBe(9_500);
+  const full = { ...store, saveKept: () => Promise.reject(new Error("the disk is full")) };
+  expect(await beginTerm(full, 9_600, log)).toBe(9_600);
 });
