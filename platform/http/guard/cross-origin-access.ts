@@ -33,7 +33,9 @@ const usualHeaders = "authorization, api-key, content-type, x-latency-budget, x-
 const headerNames = /^[a-z0-9_-]{1,64}( ?, ?[a-z0-9_-]{1,64}){0,63}$/i;
 /** Headers of answers that pages may read besides the common ones. */
 const exposedHeaders =
-  "retry-after, x-request-id, x-truncated-inputs, x-prompt-name, x-thormesh-served-by, traceresponse";
+  "retry-after, x-request-id, x-truncated-inputs, x-prompt-name, x-thormesh-served-by, traceresponse, ratelimit, ratelimit-policy, " +
+  "x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, " +
+  "x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens";
 
 /** Web pages of other origins that may use an API, and what their browsers are told. */
 export class CrossOriginAccess {
