@@ -222,7 +222,8 @@ export class Backends {
 
   #learnWork({ qps }: MeshPeer, { load, hopMs }: State, tokens: number, ms: number): void {
     const capacity = load?.report.capacityQps ?? qps;
-    if (capacity !== null && capacity > 0) this.#work.record(tokens, Math.max(0.001, ms - hopMs), capacity);
+    if (capacity !== null && capacity > 0)
+      this.#work.record(tokens, Math.max(0.001, ms - hopMs), capacity, this.#nowMs());
   }
 
   /** Ends an attempt that was given up for another's answer: it says nothing of the backend. */
@@ -284,7 +285,7 @@ export class Backends {
         ? Number.POSITIVE_INFINITY
         : Math.max((report?.report.utilization ?? 0) * doubt, state.sent.perS() / capacity);
     const guess = remote.kind === "offer" ? remote.offer.latencyMs : home?.expectedMs;
-    const workMs = remote.kind === "peer" ? this.#work.ms(request.tokens, capacity) : null;
+    const workMs = remote.kind === "peer" ? this.#work.ms(request.tokens, capacity, nowMs) : null;
     const baseMs =
       latency.expectedMs(request.tokens, nowMs, workMs === null ? null : workMs + state.hopMs) ??
       (guess == null ? null : guess + state.hopMs);

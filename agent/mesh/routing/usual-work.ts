@@ -1,7 +1,10 @@
 import { sizeClass } from "./latency-estimate.ts";
 
-/** Step of an estimate, as a share of it. */
-const gain = 0.03;
+/** Steps of an estimate, as a share of it. Down it goes four times as far as up, so that it tends to what four fifths of the answers exceed: the rest waited. */
+const stepDown = 0.03;
+const stepUp = stepDown / 4;
+/** Time in which it is forgotten while nobody answers: peers that all were too slow are tried again. */
+const forgetMs = 10_000;
 /** Times that the work at one peer may be more than usual: a device that computes many texts at once takes longer for each. */
 const credit = 4;
 
@@ -10,14 +13,20 @@ const credit = 4;
  * that hears of each of them seldom knows what a long text takes at one that it never sent any.
  */
 export class UsualWork {
-  readonly #work = new Map<number, number>();
+  /** By size class. */
+  readonly #known: ({ work: number; atMs: number } | undefined)[] = [];
 
-  record(tokens: number, ms: number, capacityQps: number): void {
+  /** @param nowMs monotonic clock */
+  record(tokens: number, ms: number, capacityQps: number, nowMs: number): void {
     const size = sizeClass(tokens);
     const work = ms * capacityQps;
-    const known = this.#work.get(size);
-    // By steps of one size it tends to the median: some that wait long, or state a wrong capacity, don't move it.
-    this.#work.set(size, known === undefined ? work : known * (work > known ? 1 + gain : 1 - gain));
+    const known = this.#known[size];
+    if (known === undefined) {
+      this.#known[size] = { work, atMs: nowMs };
+      return;
+    }
+    known.atMs = nowMs;
+    known.work *= work > known.work ? 1 + stepUp : 1 - stepDown;
   }
 
   /**
@@ -25,14 +34,15 @@ export class UsualWork {
    * @param leastMs shortest time of late for a request of this size there; null: not known
    */
   believable(capacityQps: number, tokens: number, leastMs: number | null): number {
-    const known = this.#work.get(sizeClass(tokens));
+    const known = this.#known[sizeClass(tokens)];
     if (known === undefined || leastMs === null || leastMs <= 0) return capacityQps;
-    return Math.min(capacityQps, (credit * known) / leastMs);
+    return Math.min(capacityQps, (credit * known.work) / leastMs);
   }
 
   /** Returns the time that a request takes at a peer of this capacity; null until one of its size was answered anywhere. */
-  ms(tokens: number, capacityQps: number): number | null {
-    const known = this.#work.get(sizeClass(tokens));
-    return known === undefined || capacityQps <= 0 ? null : known / capacityQps;
+  ms(tokens: number, capacityQps: number, nowMs: number): number | null {
+    const known = this.#known[sizeClass(tokens)];
+    if (known === undefined || capacityQps <= 0) return null;
+    return (known.work / capacityQps) * Math.exp(-Math.max(0, nowMs - known.atMs) / forgetMs);
   }
 }

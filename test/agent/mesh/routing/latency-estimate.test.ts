@@ -73,23 +73,25 @@ describe("the latency of a backend", () => {
 
 test("what a text takes at a peer that was never asked follows from its capacity and the other peers' answers", () => {
   const work = new UsualWork();
-  expect(work.ms(10, 100)).toBeNull();
+  expect(work.ms(10, 100, 0)).toBeNull();
   for (let count = 0; count < 200; count += 1) {
-    work.record(10, 5, 200);
-    work.record(10, 10, 100);
-    // One of four waits for a second, or states a hundred times its capacity.
-    if (count % 2 === 0) work.record(10, 1_000, 100);
+    work.record(10, 5, 200, 0);
+    work.record(10, 10, 100, 0);
+    // Two of three wait for a second, or state a hundred times their capacity.
+    for (let other = 0; other < 4; other += 1) work.record(10, 1_000, 100, 0);
   }
-  expect(work.ms(10, 400)).toBeGreaterThan(2.3);
-  expect(work.ms(10, 400)).toBeLessThan(2.7);
-  expect(work.ms(1_000, 400)).toBeNull();
-  expect(work.ms(10, 0)).toBeNull();
+  expect(work.ms(10, 400, 0)).toBeGreaterThan(2.2);
+  expect(work.ms(10, 400, 0)).toBeLessThan(2.8);
+  expect(work.ms(1_000, 400, 0)).toBeNull();
+  expect(work.ms(10, 0, 0)).toBeNull();
+  // While nobody answers it is forgotten: peers that were too slow are tried again.
+  expect(work.ms(10, 400, 10_000)).toBeCloseTo((work.ms(10, 400, 0) ?? 0) / Math.E, 9);
 });
 
 test("a stated capacity is believed unless the shortest answers take more than four times as long as it says", () => {
   const work = new UsualWork();
   expect(work.believable(10_000, 10, 10)).toBe(10_000);
-  for (let count = 0; count < 100; count += 1) work.record(10, 10, 100);
+  for (let count = 0; count < 100; count += 1) work.record(10, 10, 100, 0);
   // A text's work is 1,000: 10 ms at 100 a second.
   expect(work.believable(100, 10, 10)).toBe(100);
   expect(work.believable(300, 10, 10)).toBe(300);
