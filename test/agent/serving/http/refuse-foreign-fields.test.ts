@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { EmbedRequest } from "#agent/serving/admission/embedder.ts";
-import { foreignFields, idleFields } from "#agent/serving/http/refuse-foreign-fields.ts";
+import { foreignFields, idleFields, refuseForeignFields } from "#agent/serving/http/refuse-foreign-fields.ts";
 import { textKindFields, tokenLimitFields } from "#agent/serving/http/text-fields.ts";
 import { textRoutes } from "./text-routes.ts";
 
@@ -58,7 +58,7 @@ describe.each(textRoutes)("$path", ({ routes, path, body, kinds }) => {
   test("one that changes nothing is left aside", async () => {
     for (const [name, { neutral }] of Object.entries(foreignFields)) {
       if (own[path]?.includes(name)) continue;
-      for (const value of [null, ...neutral]) {
+      for (const value of [null, ...neutral, ...(neutral.length === 0 ? [] : [[...neutral]])]) {
         expect({ name, value, ...(await ask({ [name]: value })) }).toMatchObject({ status: 200, asked: 1 });
       }
     }
@@ -132,6 +132,18 @@ describe.each(textRoutes)("$path", ({ routes, path, body, kinds }) => {
     for (const wrong of [{ truncate: "MIDDLE" }, { truncate: 3 }, { truncation_direction: 5 }])
       expect({ ...wrong, ...(await ask(within(wrong))) }).toMatchObject({ status: 400, asked: 0 });
   });
+});
+
+test("the message says what was expected and what to do instead", () => {
+  const refuse = (body: object) => () => refuseForeignFields(body, {});
+  expect(refuse({ normalize: false })).toThrow("normalize: expected true, got false: vectors have the length 1 here");
+  expect(refuse({ dimension: 64 })).toThrow("dimension: expected none, got 64: dimensions cuts vectors");
+  expect(refuse({ late_chunking: true })).toThrow("expected false, got true: each text is computed by itself");
+  expect(() => refuseForeignFields({ normalize: false }, { normalize: {} })).not.toThrow();
+  for (const value of [null, 5, "text"]) expect(() => refuseForeignFields(value, {})).not.toThrow();
+  const body = { user: "u", normalize: true, input: "a" };
+  refuseForeignFields(body, {});
+  expect(body as object).toEqual({ input: "a" });
 });
 
 test("every foreign field is tried with a value that asks for another answer", () => {
