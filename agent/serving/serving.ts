@@ -10,7 +10,7 @@ import { callerOf } from "#platform/http/guard/request-caller.ts";
 import { neededRole } from "#platform/http/guard/roles.ts";
 import { type HttpServer, serveHttp } from "#platform/http/serve-http.ts";
 import type { TenantAccess } from "#protocol/messages.ts";
-import { TextEmbedder } from "./admission/embed-texts.ts";
+import { type EmbedderParts, TextEmbedder } from "./admission/embed-texts.ts";
 import type { Embedder } from "./admission/embedder.ts";
 import { withLatencyBudgets } from "./admission/latency-budgets.ts";
 import { createReranker } from "./admission/rerank-texts.ts";
@@ -130,7 +130,7 @@ export class Serving {
       metrics,
       cache,
       stopping: () => this.#stopping,
-      tokenIdsOf: (manifest) => settingsOf(config, manifest).tokenIds,
+      tokenIdsOf: createTokenIdsOf(config),
       limits: config,
       weightOf,
       log,
@@ -385,6 +385,21 @@ export class Serving {
     const handler = tracing === undefined ? limited : traceHttp(limited, tracing);
     return serveHttp(handler, { host, port, maxBodyBytes, errorStyleOf, log });
   }
+}
+
+type TokenIdsOf = NonNullable<EmbedderParts["tokenIdsOf"]>;
+
+/** Creates a function that returns which token ids a model takes, by its settings: read once, as every request asks. */
+function createTokenIdsOf(config: Parameters<typeof settingsOf>[0]): TokenIdsOf {
+  const known = new WeakMap<object, ReturnType<TokenIdsOf>>();
+  return (manifest) => {
+    let tokenIds = known.get(manifest);
+    if (tokenIds === undefined) {
+      tokenIds = settingsOf(config, manifest).tokenIds;
+      known.set(manifest, tokenIds);
+    }
+    return tokenIds;
+  };
 }
 
 /** Answers as an app does, with more headers for some requests; the app's guard has let them in. */

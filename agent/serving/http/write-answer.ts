@@ -14,12 +14,11 @@ export type AnswerFacts = Pick<EmbedResult, "truncatedInputs" | "servedBy" | "pr
 
 /** Headers besides what is in the body, for clients that hide fields that they don't know. */
 function headersOf({ truncatedInputs, servedBy, prompt }: AnswerFacts): Record<string, string> {
-  return {
-    "content-type": "application/json",
-    ...(servedBy === undefined ? {} : { [servedByHeader]: servedBy }),
-    ...(prompt === undefined ? {} : { [promptHeader]: prompt === null ? "none" : encodeURIComponent(prompt) }),
-    ...(truncatedInputs > 0 ? { "x-truncated-inputs": String(truncatedInputs) } : {}),
-  };
+  const headers: Record<string, string> = { "content-type": "application/json" };
+  if (servedBy !== undefined) headers[servedByHeader] = servedBy;
+  if (prompt !== undefined) headers[promptHeader] = prompt === null ? "none" : encodeURIComponent(prompt);
+  if (truncatedInputs > 0) headers["x-truncated-inputs"] = String(truncatedInputs);
+  return headers;
 }
 
 function* writePieces(

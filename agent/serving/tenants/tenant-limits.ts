@@ -123,20 +123,22 @@ export class TenantLimits {
     const isLimited = (tenant: string) => this.#parts.tenant(tenant)?.limits !== undefined;
     const tokensOf = ({ inputs }: Pick<EmbedRequest, "inputs">) =>
       inputs.reduce<number>((sum, input) => sum + estimateTokens(input, maxTokens), 0);
+    const embedWithin = async (request: EmbedRequest, tenant: string) => {
+      const startedMs = performance.now();
+      const tokens = tokensOf(request);
+      try {
+        this.take(tenant, { requests: 1, texts: request.inputs.length, tokens });
+      } catch (error) {
+        throw await this.#parts.recordRefused(request, error, startedMs);
+      }
+      const result = await embedder.embed(request);
+      this.settle(tenant, "tokens", result.tokens - tokens);
+      return result;
+    };
     return {
-      embed: async (request) => {
-        const { tenant = defaultTenant, inputs } = request;
-        if (!isLimited(tenant)) return embedder.embed(request);
-        const startedMs = performance.now();
-        const tokens = tokensOf(request);
-        try {
-          this.take(tenant, { requests: 1, texts: inputs.length, tokens });
-        } catch (error) {
-          throw await this.#parts.recordRefused(request, error, startedMs);
-        }
-        const result = await embedder.embed(request);
-        this.settle(tenant, "tokens", result.tokens - tokens);
-        return result;
+      embed(request) {
+        const { tenant = defaultTenant } = request;
+        return isLimited(tenant) ? embedWithin(request, tenant) : embedder.embed(request);
       },
       tokenize: async (request) => {
         const { tenant = defaultTenant, inputs } = request;
