@@ -108,8 +108,9 @@ const temporaryDirectories = () => readdirSync(directory.path).filter((name) => 
 
 describe.if(process.platform === "linux")("thormesh demo", () => {
   test("a morning of the trace: everything is answered, agents, power modes and forecasting models follow the traffic, the report says so", async () => {
-    // From the night's quiet to the working day, in a minute and a half where the machine has nothing else to do, else in up to three.
-    const speed = String(Math.round(120 / Math.min(2, slowdown())));
+    // From the night's quiet to the working day, in a minute and a half where the machine has nothing else to do. Any faster on a busy machine,
+    // and too few decisions are made in time for anything to stand by.
+    const speed = String(Math.round(120 / slowdown()));
     const report = await reportOf("--from", "11", "--hours", "3", "--speed", speed);
     expect(report.requests).toBeGreaterThan(300);
     expect(report.errors).toBe(0);
