@@ -94,7 +94,7 @@ export const idleFields: ReadonlySet<string> = new Set([
 
 /**
  * Refuses fields of other servers' requests that ask for another answer than the one that would be given, and removes those that change nothing.
- * What is left is for the route's schema to check, which knows no other fields: none is dropped silently.
+ * The route's schema then checks the fields that are left, and refuses those that it does not know: none is dropped silently.
  * @param own names of the route's own fields
  * @throws ServiceError INVALID_REQUEST
  */
