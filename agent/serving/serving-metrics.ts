@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import { registerGauge, registerGauges } from "#platform/fetch/scraped-metrics.ts";
 import type { RefusalCause } from "#protocol/messages.ts";
-import type { SentBatch } from "./batching/embedding-queue.ts";
+import type { SentBatch } from "./batching/sent-batches.ts";
 import { registerGpuMetrics } from "./gpu/gpu-metrics.ts";
 import type { GpuMonitor } from "./gpu/gpu-monitor.ts";
 import type { EngineReport } from "./onnxruntime/execution-provider.ts";

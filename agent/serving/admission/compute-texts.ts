@@ -1,4 +1,4 @@
-import type { QueuedRequest } from "#agent/serving/batching/embedding-queue.ts";
+import type { QueuedRequest } from "#agent/serving/batching/queued-request.ts";
 import { FailedTextError } from "#agent/serving/batching/refused-texts.ts";
 import type { EmbeddingModel } from "#agent/serving/residency/embedding-model.ts";
 import type { InputRules } from "#agent/serving/text/input-rules.ts";

@@ -1,125 +1,27 @@
-import { createRefusalPace } from "#agent/serving/batching/refusal-pace.ts";
 import type { FoundModel } from "#agent/serving/models/model-manifest.ts";
 import { vectorSpaceOf } from "#agent/serving/models/vector-space.ts";
-import type { RoleView, RoutePrice, ServedRequest, TrafficSink } from "#agent/serving/ports.ts";
+import type { RoutePrice, ServedRequest } from "#agent/serving/ports.ts";
+import { refuseUnsuitable, textsOfIds } from "#agent/serving/refusal/refuse-unsuitable.ts";
+import { RefusedRequests } from "#agent/serving/refusal/refused-requests.ts";
 import type { EmbeddingModel } from "#agent/serving/residency/embedding-model.ts";
 import type { ModelLease } from "#agent/serving/residency/model-pool.ts";
-import type { RequestStatus, ServingMetrics } from "#agent/serving/serving-metrics.ts";
-import type { TokenIdsSetting } from "#agent/serving/text/decide-token-ids.ts";
-import type { InputRules } from "#agent/serving/text/input-rules.ts";
 import { applyPrompt } from "#agent/serving/text/prompt/apply-prompt.ts";
-import { isPair, refuseUnlessForKind, type TextInput } from "#agent/serving/text/text-input.ts";
 import { ServiceError } from "#platform/errors.ts";
-import type { Logger } from "#platform/log.ts";
 import { currentTrace } from "#platform/request-trace.ts";
-import { defaultTenant, type RefusalCause } from "#protocol/messages.ts";
+import { defaultTenant } from "#protocol/messages.ts";
 import { admitRequest } from "./admit-request.ts";
 import { AdmittedRequests } from "./admitted-requests.ts";
 import { type MissingText, refuseToCut } from "./compute-texts.ts";
-import type { AdmissionLimits } from "./decide-admission.ts";
 import type { Embedder, EmbedRequest, EmbedResult } from "./embedder.ts";
-import { estimateBytes, estimateTokens } from "./estimate-request.ts";
+import type { EmbedderParts } from "./embedder-parts.ts";
+import { estimateBytes } from "./estimate-request.ts";
 import type { Home, HomeLoad, HomeModel } from "./home.ts";
-import { type AcquireModel, createLeases, type Leases } from "./lease-model.ts";
-import { createTokenNaming, type NamingLimits } from "./name-tokens.ts";
-import { ClientDisconnected, DeadlinePassed, type RequestDeadline, startDeadline } from "./request-deadline.ts";
-import { type CachedText, type ResultCache, resultKey } from "./result-cache.ts";
-
-export interface EmbedderParts {
-  readonly acquireModel: AcquireModel;
-  /** Finds a model by id or alias, the default one without a name; null where there is none. */
-  readonly findModel: (name: string | undefined) => EmbeddingModel["found"] | null;
-  /** Returns a loaded model by its id; null where it is not loaded. */
-  readonly loadedModel: (id: string) => Pick<EmbeddingModel, "queue"> | null;
-  /** Texts of all models that wait for a batch. */
-  readonly queueDepth: () => number;
-  readonly sink: TrafficSink;
-  readonly role: RoleView;
-  readonly metrics: ServingMetrics;
-  readonly cache: ResultCache;
-  readonly stopping: () => boolean;
-  readonly limits: AdmissionLimits & NamingLimits & Pick<InputRules, "emptyTexts">;
-  /** Returns how a model's clients mean token ids. Default: marked. */
-  readonly tokenIdsOf?: (manifest: FoundModel["manifest"]) => TokenIdsSetting;
-  /** A tenant's weight; default: 1 for all. */
-  readonly weightOf?: (tenant: string) => number;
-  readonly log: Logger;
-}
+import { createLeases, type Leases } from "./lease-model.ts";
+import { createTokenNaming } from "./name-tokens.ts";
+import { DeadlinePassed, type RequestDeadline, startDeadline, timeoutMsOf } from "./request-deadline.ts";
+import { type CachedText, resultKey } from "./result-cache.ts";
 
 const standbyRetryS = 5;
-
-/** A client that disconnects after waiting for so long had a deadline of its own; before that, it changed its mind. */
-const ownDeadlineMs = 1_000;
-
-/** Cause of a refusal; null where the request itself is at fault. */
-function causeOf(error: ServiceError): RefusalCause | null {
-  switch (error.code) {
-    case "TOO_MANY_REQUESTS":
-      return "queue";
-    case "RATE_LIMITED":
-      return "rate-limit";
-    case "AGENT_STANDBY":
-    case "SHUTTING_DOWN":
-      return "standby";
-    case "DEADLINE_EXCEEDED":
-      return "deadline";
-    case "INVALID_REQUEST":
-    case "PAYLOAD_TOO_LARGE":
-    case "MODEL_NOT_FOUND":
-    case "UNSUPPORTED_BY_MODEL":
-      return null;
-    default:
-      return "error";
-  }
-}
-
-function statusOf(cause: RefusalCause | null): RequestStatus {
-  if (cause === null) return "invalid";
-  return cause === "error" || cause === "deadline" ? "error" : "rejected";
-}
-
-function refuseMoreDimensions({ found }: EmbeddingModel, { dimensions }: EmbedRequest): void {
-  const { id, dimension } = found.manifest;
-  if (dimensions === undefined || dimensions <= dimension) return;
-  throw new ServiceError("INVALID_REQUEST", `dimensions: expected 1 to ${dimension} for ${id}, got ${dimensions}`, {
-    details: { param: "dimensions" },
-  });
-}
-
-function refuseFewerTokens({ found, tokenizer }: EmbeddingModel, { tokenLimits = [] }: EmbedRequest): void {
-  const { id } = found.manifest;
-  const { maxTokens } = tokenizer.idMarks;
-  const below = tokenLimits.find(({ tokens }) => tokens < maxTokens);
-  if (below === undefined) return;
-  const { field, tokens } = below;
-  throw new ServiceError(
-    "INVALID_REQUEST",
-    `${field}: expected at least ${maxTokens}, the tokens that ${id} reads, got ${tokens}`,
-    { details: { param: field } },
-  );
-}
-
-/**
- * Returns a request's inputs with texts in place of token ids, where the model's ids are read so.
- * @throws ServiceError INVALID_REQUEST naming the list that is of another vocabulary
- */
-function textsOfIds({ decodeIds }: Pick<EmbeddingModel, "decodeIds">, { inputs, inputsField }: EmbedRequest) {
-  if (decodeIds === null) return inputs;
-  return inputs.map((input, index): TextInput => {
-    if (typeof input === "string" || isPair(input)) return input;
-    const text = decodeIds(input);
-    if (text !== null) return text;
-    const message = `${inputsField}.${index}: expected ids of text in cl100k_base, as serving.tokenIds says, got others`;
-    throw new ServiceError("INVALID_REQUEST", message, { details: { param: inputsField } });
-  });
-}
-
-/** A model whose process is still being started may have none: its batch fails then. */
-function refuseWithoutTokenVectors({ found, runner }: EmbeddingModel, { everyToken = false }: EmbedRequest): void {
-  if (!everyToken || runner.process?.tokenVectors !== false) return;
-  const message = `model: expected one with an output of token vectors, got ${found.manifest.id}, whose file has none`;
-  throw new ServiceError("UNSUPPORTED_BY_MODEL", message, { details: { param: "model" } });
-}
 
 /** A request in progress. */
 interface Progress {
@@ -136,7 +38,7 @@ export class TextEmbedder implements Home {
   readonly #parts: EmbedderParts;
   readonly #admission: Parameters<typeof admitRequest>[0];
   readonly #leases: Leases;
-  readonly #refusals = createRefusalPace(() => performance.now());
+  readonly #refused: RefusedRequests;
   readonly #spaces = new WeakMap<FoundModel, string>();
   #inFlight = 0;
 
@@ -144,6 +46,7 @@ export class TextEmbedder implements Home {
     const { cache, limits, weightOf = () => 1 } = parts;
     const admitted = new AdmittedRequests(weightOf);
     this.#parts = parts;
+    this.#refused = new RefusedRequests(parts);
     this.#admission = { admitted, limits, cache };
     this.#leases = createLeases(parts.acquireModel, admitted, limits);
     this.tokenize = createTokenNaming(this.#leases, limits, parts.stopping);
@@ -222,7 +125,7 @@ export class TextEmbedder implements Home {
       request,
       tenant: request.tenant ?? defaultTenant,
       startedMs: performance.now(),
-      deadline: startDeadline(request.signal, this.#timeoutMsOf(request)),
+      deadline: startDeadline(request.signal, timeoutMsOf(request, this.#parts.limits)),
       lease: undefined,
     };
     this.#inFlight += 1;
@@ -247,10 +150,6 @@ export class TextEmbedder implements Home {
 
   queueDepth(): number {
     return this.#parts.queueDepth();
-  }
-
-  #timeoutMsOf({ latencyBudgetMs }: EmbedRequest): number {
-    return Math.min(this.#parts.limits.requestTimeoutMs, latencyBudgetMs ?? Number.POSITIVE_INFINITY);
   }
 
   #refuseUnlessServing(): void {
@@ -281,11 +180,7 @@ export class TextEmbedder implements Home {
     const { request, tenant, deadline } = progress;
     progress.lease = lease;
     const { model } = lease;
-    const { manifest } = model.found;
-    refuseUnlessForKind(manifest, request);
-    refuseMoreDimensions(model, request);
-    refuseFewerTokens(model, request);
-    refuseWithoutTokenVectors(model, request);
+    refuseUnsuitable(model, request);
     const { texts, missing, prompt } = this.#lookUp(model, request, tenant);
     const compute = missing.length > 0 ? admitRequest(this.#admission, model, request, missing, deadline) : undefined;
     currentTrace()?.stage("admission", progress.startedMs, performance.now(), {
@@ -381,55 +276,9 @@ export class TextEmbedder implements Home {
   async recordRefused(request: EmbedRequest, cause: unknown, startedMs: number): Promise<ServiceError> {
     this.#inFlight += 1;
     try {
-      return await this.#refuse(request, cause, startedMs);
+      return await this.#refused.refuse(request, cause, startedMs);
     } finally {
       this.#inFlight -= 1;
     }
-  }
-
-  async #refuse(request: EmbedRequest, cause: unknown, startedMs: number): Promise<ServiceError> {
-    const { metrics, findModel } = this.#parts;
-    const tenant = request.tenant ?? defaultTenant;
-    const modelId = findModel(request.model)?.manifest.id ?? "unknown";
-    const error = this.#explain(cause, request);
-    const waitedMs = performance.now() - startedMs;
-    const gaveUp = waitedMs >= ownDeadlineMs ? "deadline" : null;
-    const refusal = error === "cancelled" ? gaveUp : causeOf(error);
-    if (refusal !== null && request.forPeer !== true) this.#countRefused(request, tenant, refusal);
-    metrics.recordRequest(modelId, error === "cancelled" ? error : statusOf(refusal), waitedMs);
-    currentTrace()?.annotate({ "error.type": error === "cancelled" ? error : error.code });
-    if (error === "cancelled") return new ServiceError("INVALID_REQUEST", "the client closed the connection");
-    if (["TOO_MANY_REQUESTS", "RATE_LIMITED"].includes(error.code) && request.forPeer !== true) {
-      const { latencyBudgetMs, signal } = request;
-      await this.#refusals.pause(tenant, { bytes: estimateBytes(request.inputs, 0), latencyBudgetMs, signal });
-    }
-    return error;
-  }
-
-  #countRefused({ model: name, inputs }: EmbedRequest, tenant: string, cause: RefusalCause): void {
-    const { findModel, sink, metrics } = this.#parts;
-    // A model that does not exist needs no capacity.
-    const manifest = findModel(name)?.manifest;
-    if (manifest === undefined) return;
-    const { id: model, maxTokens } = manifest;
-    const tokens = inputs.reduce((sum, input) => sum + estimateTokens(input, maxTokens), 0);
-    sink.recordRefused({ model, tenant, texts: inputs.length, tokens, cause });
-    metrics.recordRefusal(model, cause);
-  }
-
-  /** Translates a failure into the client's error; "cancelled" where the client has disconnected. */
-  #explain(error: unknown, request: EmbedRequest): ServiceError | "cancelled" {
-    if (error instanceof ServiceError) return error;
-    if (error instanceof ClientDisconnected) {
-      // When stopping, this side closes the remaining connections.
-      return this.#parts.stopping() ? new ServiceError("SHUTTING_DOWN", "this agent has stopped") : "cancelled";
-    }
-    if (error instanceof DeadlinePassed) {
-      return new ServiceError("DEADLINE_EXCEEDED", `no answer within ${this.#timeoutMsOf(request)} ms`, {
-        retryAfterS: 1,
-      });
-    }
-    this.#parts.log.error({ err: error, inputs: request.inputs.length }, "embedding failed");
-    return new ServiceError("INTERNAL", "the model could not compute these texts", { cause: error });
   }
 }

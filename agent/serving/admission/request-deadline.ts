@@ -3,6 +3,14 @@ export class ClientDisconnected extends Error {}
 /** Reason that a wait ended: the answer would come too late. */
 export class DeadlinePassed extends Error {}
 
+/** Returns the longest time that a request may take: the agent's own limit, or its client's. */
+export function timeoutMsOf(
+  { latencyBudgetMs = Number.POSITIVE_INFINITY }: { readonly latencyBudgetMs?: number | undefined },
+  { requestTimeoutMs }: { readonly requestTimeoutMs: number },
+): number {
+  return Math.min(requestTimeoutMs, latencyBudgetMs);
+}
+
 /** The end of a request's wait: its deadline, or its client's disconnection. */
 export interface RequestDeadline {
   /** Reading of `performance.now`. */

@@ -1,52 +1,16 @@
 import type { ComputeGate } from "#agent/serving/ports.ts";
-import { BatchFailedError } from "#agent/serving/worker/model-process.ts";
 import { ServiceError } from "#platform/errors.ts";
 import { defaultTenant } from "#protocol/messages.ts";
 import { type BatchDecision, batchCost, decideBatch, usualCostPerToken } from "./decide-batch.ts";
 import { FairQueue } from "./fair-queue.ts";
-import type { FreeLane, Lanes } from "./model-lanes.ts";
-import { ModelSpeed, type RunningBatch } from "./model-speed.ts";
+import type { Lanes } from "./model-lanes.ts";
+import { ModelSpeed } from "./model-speed.ts";
+import type { QueuedRequest, RequestOutline } from "./queued-request.ts";
 import { QueuedTexts } from "./queued-texts.ts";
 import { FailedTextError, RefusedTextError } from "./refused-texts.ts";
+import { type Sending, type SentBatch, SentBatches } from "./sent-batches.ts";
 import { inTurn, nextTurn, type OpenRequest, type QueuedText, type QueuedVector } from "./tenant-texts.ts";
-import { addWork, noWork, type Work } from "./work-record.ts";
-
-export interface SentBatch extends BatchDecision {
-  /** Tokens of the texts themselves, without padding. */
-  readonly usefulTokens: number;
-  readonly waitsMs: readonly number[];
-}
-
-/** Batches that are sent at the same moment. */
-interface Sending {
-  /** Texts stay in the queue because nothing can take them. */
-  leavesTexts: boolean;
-}
-
-/** Properties of a request that are known before it is tokenised. */
-export interface RequestOutline {
-  /** Default: the default tenant. */
-  readonly tenant?: string;
-  /** Estimate for all its texts. Default: counted as they come. */
-  readonly tokens?: number;
-  readonly texts?: number;
-  /** On the queue's clock; texts that can't be computed by then are not started. Default: none. */
-  readonly deadlineMs?: number;
-}
-
-export interface QueuedRequest {
-  /**
-   * Computes texts, in order. Equal texts of the same tenant that wait or are being computed are computed once. May be called again, for the
-   * rest of a request that does not enter the queue all at once. Rejects with the signal's reason when it aborts; texts that no other request
-   * waits for are then not computed.
-   * @throws ServiceError TOO_MANY_REQUESTS | DEADLINE_EXCEEDED as soon as it can't be done by its deadline.
-   */
-  embed(texts: readonly Uint32Array[]): Promise<QueuedVector[]>;
-  /** True once some of its texts were sent to the model. */
-  readonly begun: boolean;
-  /** Gives up its place; to be called once nothing more is wanted. */
-  close(): void;
-}
+import type { Work } from "./work-record.ts";
 
 /**
  * Maximum time that an idle tenant is owed: its share of this. A tenant that had an idle model to itself is as far ahead of one that comes
@@ -68,7 +32,7 @@ const minWarmUpMs = 0.1;
 /** The texts that wait for one model, which tenants and their requests share fairly. */
 export class EmbeddingQueue {
   readonly #lanes: Lanes;
-  readonly #onBatch: (batch: SentBatch) => void;
+  readonly #batches: SentBatches;
   readonly #nowMs: () => number;
   readonly #gate: ComputeGate | undefined;
   readonly #fair: FairQueue;
@@ -79,7 +43,6 @@ export class EmbeddingQueue {
   /** Texts that the gate has let through and that are in no batch yet. */
   #passes = 0;
   #atGate = false;
-  #work = noWork;
   /** Tokens a millisecond by the warm-up. */
   #warmUpSpeed: number | null = null;
 
@@ -97,11 +60,15 @@ export class EmbeddingQueue {
     } = {},
   ) {
     this.#lanes = lanes;
-    this.#onBatch = onBatch;
     this.#nowMs = options.nowMs ?? (() => performance.now());
     this.#gate = options.gate;
     this.#fair = new FairQueue(options.weightOf ?? (() => 1));
     this.#texts = new QueuedTexts(this.#nowMs);
+    this.#batches = new SentBatches({
+      ...{ texts: this.#texts, speed: this.#speed, nowMs: this.#nowMs, onBatch },
+      boardMs: (texts) => this.#boardMs(texts),
+      onEnd: () => this.#pump(),
+    });
   }
 
   /** Opens a request, which counts as waiting from now on. */
@@ -186,7 +153,7 @@ export class EmbeddingQueue {
 
   /** Work since the queue was opened, and tokens a millisecond by the warm-up; null before it. */
   measurements(): { readonly work: Work; readonly warmUpSpeed: number | null } {
-    return { work: this.#work, warmUpSpeed: this.#warmUpSpeed };
+    return { work: this.#batches.work, warmUpSpeed: this.#warmUpSpeed };
   }
 
   #boardMs(texts: number): number {
@@ -281,7 +248,7 @@ export class EmbeddingQueue {
       if (batch === null || first === undefined) return;
       this.#passes = Math.max(0, this.#passes - batch.take.length);
       this.#fair.beginTurn(first.claim.turn);
-      void this.#runBatch(lane, batch, this.#take(batch, turns), sending);
+      void this.#batches.run(lane, batch, this.#take(batch, turns), sending);
     }
   }
 
@@ -337,66 +304,5 @@ export class EmbeddingQueue {
     }
     this.#texts.markSent(entries);
     return entries;
-  }
-
-  async #runBatch(
-    lane: FreeLane,
-    batch: BatchDecision,
-    entries: readonly QueuedText[],
-    sending: Sending,
-  ): Promise<void> {
-    const sentMs = this.#nowMs();
-    const usefulTokens = entries.reduce((sum, entry) => sum + entry.tokens, 0);
-    const boardMs = this.#boardMs(entries.length);
-    const running = this.#speed.startBatch(entries.length, batch.paddedTokens, usefulTokens, sentMs, boardMs);
-    this.#onBatch({ ...batch, usefulTokens, waitsMs: entries.map((entry) => sentMs - entry.arrivedMs) });
-    try {
-      const result = await lane.run(
-        entries.map((entry) => entry.ids),
-        batch.paddedTokens,
-      );
-      const computeMs = result.computeMs / entries.length;
-      let answered = 0;
-      for (const [index, entry] of entries.entries()) {
-        // A text whose requests have all ended was computed all the same.
-        answered += Math.max(1, entry.waiters.size);
-        const cause = result.refused?.get(index);
-        if (cause !== undefined) {
-          const refusal = new RefusedTextError(entry.key, cause);
-          entry.texts.refused.add(entry.key, refusal);
-          this.#texts.finish(entry, (waiter) => waiter.reject(refusal));
-          continue;
-        }
-        const vector = result.vectors[index];
-        if (vector === undefined) throw new Error("the model answered with fewer vectors than texts. This is a bug.");
-        const waitMs = sentMs - entry.arrivedMs;
-        this.#texts.finish(entry, (waiter, first) =>
-          waiter.resolve({ vector, computeMs: first ? computeMs : 0, waitMs }),
-        );
-      }
-      const busyMs = this.#speed.measure(running, result.computeMs, this.#nowMs());
-      this.#noteWork(running, answered / entries.length, busyMs, result.computeMs, sending);
-    } catch (error) {
-      const [only] = entries;
-      const isOfText = entries.length === 1 && error instanceof BatchFailedError;
-      const reason = isOfText && only !== undefined ? new RefusedTextError(only.key, error) : error;
-      for (const entry of entries)
-        if (entry.texts.byKey.get(entry.key) === entry) this.#texts.finish(entry, (waiter) => waiter.reject(reason));
-    } finally {
-      this.#speed.endBatch(running);
-      this.#pump();
-    }
-  }
-
-  /** @param repeats answers by computed text: a text that several ask for at once is computed once, and is demand each time. */
-  #noteWork(batch: RunningBatch, repeats: number, busyMs: number, computeMs: number, { leavesTexts }: Sending): void {
-    const { texts, paddedTokens, usefulTokens, boardMs } = batch;
-    const computedCost = batchCost(texts, paddedTokens);
-    const waitingMs = this.#texts.waitingTexts > 0 ? busyMs : 0;
-    this.#work = addWork(this.#work, {
-      ...{ texts: texts * repeats, tokens: usefulTokens * repeats, cost: computedCost * repeats },
-      ...{ batches: 1, computedCost, computeMs },
-      ...{ busyMs, waitingMs, leftMs: leavesTexts ? waitingMs : 0, boardMs },
-    });
   }
 }

@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import { decideLanePlan } from "#agent/serving/batching/decide-lane-plan.ts";
-import { EmbeddingQueue, type SentBatch } from "#agent/serving/batching/embedding-queue.ts";
+import { EmbeddingQueue } from "#agent/serving/batching/embedding-queue.ts";
 import { ModelLanes } from "#agent/serving/batching/model-lanes.ts";
 import { createRecentTraffic } from "#agent/serving/batching/recent-traffic.ts";
+import type { SentBatch } from "#agent/serving/batching/sent-batches.ts";
 import type { Likeness } from "#agent/serving/models/files/fingerprint.ts";
 import type { FoundModel } from "#agent/serving/models/model-manifest.ts";
 import { readVerifiedFile } from "#agent/serving/models/read-verified-file.ts";

@@ -1,7 +1,8 @@
 import { describe, expect, spyOn, test } from "bun:test";
 import { Registry } from "prom-client";
-import { type EmbedderParts, TextEmbedder } from "#agent/serving/admission/embed-texts.ts";
+import { TextEmbedder } from "#agent/serving/admission/embed-texts.ts";
 import type { EmbedRequest } from "#agent/serving/admission/embedder.ts";
+import type { EmbedderParts } from "#agent/serving/admission/embedder-parts.ts";
 import { ResultCache } from "#agent/serving/admission/result-cache.ts";
 import { defaultLengths } from "#agent/serving/batching/decide-batch.ts";
 import { EmbeddingQueue } from "#agent/serving/batching/embedding-queue.ts";

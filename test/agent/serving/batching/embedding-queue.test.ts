@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { type BatchPolicy, defaultLengths } from "#agent/serving/batching/decide-batch.ts";
-import { EmbeddingQueue, type SentBatch } from "#agent/serving/batching/embedding-queue.ts";
+import { EmbeddingQueue } from "#agent/serving/batching/embedding-queue.ts";
 import type { QueueView } from "#agent/serving/batching/model-lanes.ts";
 import { FailedTextError } from "#agent/serving/batching/refused-texts.ts";
+import type { SentBatch } from "#agent/serving/batching/sent-batches.ts";
 import type { BatchResult } from "#agent/serving/worker/model-process.ts";
 import { singleLane } from "./single-lane.ts";
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, spyOn, test } from "bun:test";
-import { createRefusalPace } from "#agent/serving/batching/refusal-pace.ts";
+import { createRefusalPace } from "#agent/serving/refusal/refusal-pace.ts";
 
 const never = new AbortController().signal;
 
