@@ -1,78 +1,33 @@
-import type { AnyElysia } from "elysia";
-import type { Registry } from "prom-client";
 import type { WatchedModel } from "#agent/capacity/capacity-watch.ts";
-import type { Clock } from "#platform/clock.ts";
 import { registerTotal } from "#platform/fetch/scraped-metrics.ts";
-import { createHttpApp, type HttpApp } from "#platform/http/create-http-app.ts";
-import { type Authenticator, createAuthenticator, type IssuedKeys } from "#platform/http/guard/authenticate.ts";
+import { createAuthenticator } from "#platform/http/guard/authenticate.ts";
 import { assertListenAllowed } from "#platform/http/guard/listen-address.ts";
-import { callerOf } from "#platform/http/guard/request-caller.ts";
-import { neededRole } from "#platform/http/guard/roles.ts";
-import { type HttpServer, serveHttp } from "#platform/http/serve-http.ts";
-import type { TenantAccess } from "#protocol/messages.ts";
+import type { HttpServer } from "#platform/http/serve-http.ts";
 import { TextEmbedder } from "./admission/embed-texts.ts";
 import type { Embedder } from "./admission/embedder.ts";
 import type { EmbedderParts } from "./admission/embedder-parts.ts";
 import { withLatencyBudgets } from "./admission/latency-budgets.ts";
-import { createReranker } from "./admission/rerank-texts.ts";
 import { ResultCache } from "./admission/result-cache.ts";
 import { createTenantWeights } from "./admission/tenant.ts";
-import { createGpuMonitor, type GpuMonitor } from "./gpu/gpu-monitor.ts";
+import { createGpuMonitor } from "./gpu/gpu-monitor.ts";
 import { type GrpcApi, openGrpc } from "./grpc/open-grpc.ts";
-import { azureRoutes } from "./http/azure-routes.ts";
 import { healthReport, modelEntry, type ServingState, withoutDetails } from "./http/health-report.ts";
-import { infoRoutes } from "./http/info-routes.ts";
-import { nativeRoutes } from "./http/native-routes.ts";
-import { ollamaRoutes } from "./http/ollama-routes.ts";
-import { openAiRoutes } from "./http/openai-routes.ts";
-import { rerankRoutes } from "./http/rerank-routes.ts";
-import { statusRoutes } from "./http/status-routes.ts";
-import { teiRoutes } from "./http/tei-routes.ts";
-import { tokenVectorRoutes } from "./http/token-vector-routes.ts";
-import type { MeshEntry } from "./mesh-entry.ts";
-import type { ModelManifest } from "./models/model-manifest.ts";
 import { settingsOf } from "./models/model-settings.ts";
 import { vectorSpaceOf } from "./models/vector-space.ts";
-import type { HealthCheck, RoleView, TrafficSink } from "./ports.ts";
-import { createModelPool, type PoolOptions } from "./residency/create-model-pool.ts";
+import type { RoleView } from "./ports.ts";
+import { createModelPool } from "./residency/create-model-pool.ts";
 import type { ListedModel, ModelPool } from "./residency/model-pool.ts";
+import { serveApi } from "./serve-api.ts";
 import { createServingMetrics, type ServingMetrics } from "./serving-metrics.ts";
+import type { ServingOptions } from "./serving-options.ts";
 import { TenantLimits } from "./tenants/tenant-limits.ts";
 import { withTenantModels } from "./tenants/tenant-models.ts";
-import { traceHttp } from "./tracing/trace-http.ts";
-import type { Tracing } from "./tracing/tracing.ts";
-
-export interface ServingOptions extends PoolOptions {
-  readonly clock: Clock;
-  readonly sink: TrafficSink;
-  readonly role: RoleView;
-  readonly metrics: Registry;
-  readonly version: string;
-  /** Undefined: requests are not traced. */
-  readonly tracing?: Tracing | undefined;
-  /** Default: by nvidia-smi. */
-  readonly gpus?: GpuMonitor;
-  readonly extraChecks?: () => Readonly<Record<string, HealthCheck>>;
-  /** More routes under the same address, key and error shapes. */
-  readonly extraRoutes?: readonly AnyElysia[];
-  /** By which the controller divides limits. Default: none. */
-  readonly agentId?: string;
-  /** Tenants and keys that the controller told of. Default: none. */
-  readonly access?: IssuedKeys & { tenant(name: string): TenantAccess | undefined };
-  /** Answers requests here or elsewhere. Default: here. */
-  readonly mesh?: MeshEntry;
-}
 
 /** Name of the model of an agent that only passes requests on. */
 const noModel = "none";
 
 /** A start waits no longer for a model that does not load. */
 const startWaitMs = 15_000;
-
-/** Paths at which OpenAI's and Azure's clients expect errors in OpenAI's shape. */
-const openAiPaths = /^\/(v1|openai\/(deployments|v1))\//;
-
-const errorStyleOf = (path: string) => (openAiPaths.test(path) ? ("openai" as const) : ("plain" as const));
 
 /** The announcement of a stop, with the agent's role and readiness at that time. */
 interface AnnouncedStop {
@@ -155,7 +110,10 @@ export class Serving {
     });
     registerTotal(registry, "thormesh_wrong_api_keys_total", "Requests with a wrong API key", authenticator.wrongKeys);
     const state = this.#createState();
-    this.#server = this.#serveHttp(pool, embedder, authenticator, state, mesh?.routes(home) ?? [], limits);
+    this.#server = serveApi(this.#options, {
+      ...{ pool, embedder, authenticator, state, limits },
+      meshRoutes: mesh?.routes(home) ?? [],
+    });
     const about =
       started === null
         ? { model: noModel }
@@ -303,89 +261,6 @@ export class Serving {
       extraChecks: () => ({ ...this.#grpc?.checks(), ...extraChecks?.() }),
     };
   }
-
-  #serveHttp(
-    pool: ModelPool,
-    embedder: Embedder,
-    authenticator: Authenticator,
-    state: ServingState,
-    meshRoutes: readonly AnyElysia[],
-    limits: Pick<TenantLimits, "headersOf">,
-  ): HttpServer {
-    const { config, log, clock, version, metrics, tracing, extraRoutes = [] } = this.#options;
-    const { host, port, maxBodyBytes } = config;
-    const startedAtS = Math.floor(clock.nowMs() / 1000);
-    const models = () => this.#models();
-    const firstOfKind = (kind: ModelManifest["kind"]) =>
-      models().find(({ found }) => found.manifest.kind === kind)?.found.manifest.id ?? null;
-    const modelOf = (id: string) => models().find(({ found }) => found.manifest.id === id)?.model;
-    const engineOf = (id: string) => modelOf(id)?.engine() ?? null;
-    const tenantRoutes = new Set<string>();
-    const forTenants = <T extends AnyElysia>(routes: T): T => {
-      for (const { method, path } of routes.routes) tenantRoutes.add(`${method} ${path}`);
-      return routes;
-    };
-    const app = createHttpApp({
-      about: {
-        title: "thormesh agent",
-        description: "Text embeddings, with what this device does and why.",
-        version,
-      },
-      authenticator,
-      hostNames: config.allowedHosts,
-      cors: config.cors,
-      errorStyleOf,
-      log,
-      // A tenant's key opens what tenants use; the rest tells of others, or changes something.
-      roleOf: (route) => (tenantRoutes.has(`${route.method} ${route.path}`) ? "embed" : neededRole(route)),
-      responseRoutes: [
-        nativeRoutes(embedder, config),
-        openAiRoutes(
-          embedder,
-          config,
-          () => models().map((model) => model.found),
-          (name) => pool.find(name),
-          () => startedAtS,
-          Object.keys(config.aliases),
-        ),
-        azureRoutes(embedder, config),
-        ollamaRoutes(embedder, config, (name) => pool.find(name)),
-        ...meshRoutes,
-        teiRoutes(embedder, config),
-        tokenVectorRoutes(embedder, config, () => firstOfKind("sparse")),
-      ].map(forTenants),
-      routes: [
-        forTenants(
-          infoRoutes({
-            ...{ version, config, model: (name: string | undefined) => pool.find(name), engine: engineOf },
-            longestText: (id) => modelOf(id)?.tokenizer.idMarks.maxTokens ?? null,
-          }),
-        ),
-        forTenants(
-          rerankRoutes(
-            createReranker(embedder, () => firstOfKind("cross-encoder")),
-            config,
-          ),
-        ),
-        statusRoutes(state, metrics),
-        ...extraRoutes,
-      ],
-    });
-    const { mesh } = this.#options;
-    const told =
-      mesh === undefined ? app : { ...app, fetch: withHeaders(app, (request) => mesh.answerHeaders(request)) };
-    // A tenant with limits is told them with every answer.
-    const limited = {
-      ...told,
-      answerHeaders(request: Request) {
-        const tenant = callerOf(request)?.tenant ?? null;
-        const headers = told.answerHeaders(request);
-        return tenant === null ? headers : { ...headers, ...limits.headersOf(tenant) };
-      },
-    };
-    const handler = tracing === undefined ? limited : traceHttp(limited, tracing);
-    return serveHttp(handler, { host, port, maxBodyBytes, errorStyleOf, log });
-  }
 }
 
 type TokenIdsOf = NonNullable<EmbedderParts["tokenIdsOf"]>;
@@ -400,20 +275,5 @@ function createTokenIdsOf(config: Parameters<typeof settingsOf>[0]): TokenIdsOf 
       known.set(manifest, tokenIds);
     }
     return tokenIds;
-  };
-}
-
-/** Answers as an app does, with more headers for some requests; the app's guard has let them in. */
-function withHeaders(
-  app: HttpApp,
-  headersOf: (request: Request) => Readonly<Record<string, string>> | null,
-): HttpApp["fetch"] {
-  return (request) => {
-    const headers = headersOf(request);
-    if (headers === null) return app.fetch(request);
-    return Promise.resolve(app.fetch(request)).then((response) => {
-      for (const name in headers) response.headers.set(name, headers[name] as string);
-      return response;
-    });
   };
 }

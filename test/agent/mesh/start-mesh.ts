@@ -3,7 +3,7 @@ import { Registry } from "prom-client";
 import { Mesh } from "#agent/mesh/mesh.ts";
 import { MeshConfig } from "#agent/mesh/mesh-config.ts";
 import type { MeshPeer } from "#agent/mesh/routing/backends.ts";
-import type { ServingOptions } from "#agent/serving/serving.ts";
+import type { ServingOptions } from "#agent/serving/serving-options.ts";
 import { type TestConfig, type TestServing, testServing } from "../serving/start-serving.ts";
 
 export const model = "all-MiniLM-L6-v2";

@@ -7,8 +7,9 @@ import {
   type ServedRequest,
   type TrafficSink,
 } from "#agent/serving/ports.ts";
-import { Serving, type ServingOptions } from "#agent/serving/serving.ts";
+import { Serving } from "#agent/serving/serving.ts";
 import { ServingConfig } from "#agent/serving/serving-config.ts";
+import type { ServingOptions } from "#agent/serving/serving-options.ts";
 import { systemClock } from "#platform/clock.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
 import { createLogger } from "#platform/log.ts";
