@@ -11,10 +11,11 @@ import { secretOfKeys } from "#platform/http/guard/peer-signature.ts";
 import type { MeshConfig } from "./mesh-config.ts";
 import { createMeshMetrics } from "./mesh-metrics.ts";
 import { type MeshStatus, meshStatusRoutes, peerRoutes } from "./mesh-routes.ts";
-import { Backends, type MeshPeer } from "./routing/backends.ts";
+import { Backends } from "./routing/backends.ts";
 import { type LoadReport, loadHeader, writeLoadReport } from "./routing/load-report.ts";
 import { peerPath } from "./routing/peer-message.ts";
 import { RateMeter } from "./routing/rate-meter.ts";
+import type { MeshPeer } from "./routing/remote.ts";
 import { RemoteClient } from "./routing/remote-client.ts";
 import { RoutedEmbedder, type RouteEvent } from "./routing/routed-embedder.ts";
 

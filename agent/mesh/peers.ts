@@ -1,7 +1,7 @@
 import type { ServingPeer } from "#agent/serving/ports.ts";
 import { isLoopback } from "#platform/http/guard/listen-address.ts";
 import type { Presence } from "#protocol/messages.ts";
-import type { MeshPeer } from "./routing/backends.ts";
+import type { MeshPeer } from "./routing/remote.ts";
 
 export type Peers = ReturnType<typeof createPeers>;
 

@@ -1,97 +1,21 @@
 import { createHash } from "node:crypto";
-import type { MeshConfig, MeshOffer } from "#agent/mesh/mesh-config.ts";
-import {
-  type Circuit,
-  circuitState,
-  closedCircuit,
-  decideCircuit,
-  mayBeOut,
-  type Outcome,
-  warmingCircuit,
-  warmthOf,
-} from "./decide-circuit.ts";
-import { LatencyEstimate } from "./latency-estimate.ts";
+import type { MeshConfig } from "#agent/mesh/mesh-config.ts";
+import { type BackendState, BackendStates, type ModelState } from "./backend-states.ts";
+import { circuitState, decideCircuit, mayBeOut, type Outcome, warmthOf } from "./decide-circuit.ts";
 import type { LoadReport } from "./load-report.ts";
-import { RateMeter } from "./rate-meter.ts";
-import { RoomEstimate } from "./room-estimate.ts";
+import { type HomeView, kindOf, type MeshPeer, priceOf, type Remote, type Routed } from "./remote.ts";
 import type { RouteCandidate } from "./route-input.ts";
 import { UsualWork } from "./usual-work.ts";
-
-/** Another agent of the fleet, as its presence tells. */
-export interface MeshPeer {
-  readonly agentId: string;
-  readonly bootId: string;
-  readonly url: string;
-  readonly region: string;
-  /** Fingerprints of the vectors of its loaded models, by the model's id. */
-  readonly spaces: Readonly<Record<string, string>>;
-  /** Texts a second that it carries in its present mode; null: unknown. */
-  readonly qps: number | null;
-  /** Price of a request there; null: unknown. */
-  readonly usdPerRequest: number | null;
-  /** True when its presence is older than the connection to the broker. */
-  readonly silent: boolean;
-}
-
-/** Place outside this agent where a request can be sent. */
-export type Remote =
-  | { readonly kind: "peer"; readonly id: string; readonly peer: MeshPeer }
-  | { readonly kind: "offer"; readonly id: string; readonly offer: MeshOffer };
-
-/** This agent, as a candidate for one request. */
-export interface HomeView {
-  readonly expectedMs: number | null;
-  readonly inFlight: number;
-  readonly capacityQps: number | null;
-  readonly utilization: number;
-  readonly usdPerRequest: number;
-}
-
-/** The request, as far as its route depends on it. */
-export interface Routed {
-  readonly model: string;
-  /** Fingerprint of the vectors that are wanted; null: this agent does not know the model. */
-  readonly space: string | null;
-  readonly texts: number;
-  readonly tokens: number;
-  /** The tenant's regions; null: any. */
-  readonly regions: readonly string[] | null;
-}
-
-interface ModelState {
-  circuit: Circuit;
-  readonly latency: LatencyEstimate;
-  inFlight: number;
-}
-
-interface State {
-  readonly models: Map<string, ModelState>;
-  readonly sent: RateMeter;
-  /** Time that the way there and back takes. */
-  hopMs: number;
-  bootId: string;
-  load: { readonly report: LoadReport; readonly atMs: number } | null;
-  readonly room: RoomEstimate;
-}
-
-interface Held {
-  readonly state: State;
-  readonly model: string;
-  readonly known: ModelState;
-}
 
 /** Capacity of a peer that names none. */
 const unknownQps = 100;
 /** Age up to which a report of load says anything, and the time in which its queue is worked off. */
 const loadValidMs = 5_000;
 const queueTauMs = 100;
-/** Time that a hop to a peer takes besides its work, until it has been measured, and the weight of a new measurement. */
-const usualHopMs = 2;
+/** Weight of a new measurement of the time that a hop takes. */
 const hopGain = 0.1;
 /** No agent's id has a colon. */
 const offerPrefix = "offer:";
-/** State of backends that are gone is dropped beyond this number. */
-const maxStates = 2_000;
 const maxModels = 256;
 
 /** Knows the backends outside this agent: what they cost, how they did, what they carry. */
@@ -101,8 +25,7 @@ export class Backends {
   readonly #peers: () => readonly MeshPeer[];
   readonly #nowMs: () => number;
   readonly #random: () => number;
-  readonly #states = new Map<string, State>();
-  readonly #held = new WeakMap<Remote, Held>();
+  readonly #states: BackendStates;
   readonly #work = new UsualWork();
   /** Remotes by model, for the list of peers that they were found in. */
   readonly #remotes = new Map<string, { readonly of: readonly MeshPeer[]; readonly remotes: readonly Remote[] }>();
@@ -119,6 +42,7 @@ export class Backends {
     this.#ownId = parts.ownId;
     this.#peers = parts.peers;
     this.#nowMs = parts.nowMs;
+    this.#states = new BackendStates(parts.nowMs);
     this.#random = parts.random;
   }
 
@@ -190,7 +114,7 @@ export class Backends {
 
   /** Counts an attempt that begins. */
   begin(remote: Remote, { model, texts }: Routed): void {
-    const { state, known } = this.#heldOf(remote, model);
+    const { state, known } = this.#states.heldOf(remote, model);
     state.sent.add(texts);
     known.inFlight += 1;
   }
@@ -207,7 +131,7 @@ export class Backends {
       readonly tookMs?: number | null;
     },
   ): void {
-    const { state, known } = this.#heldOf(remote, model);
+    const { state, known } = this.#states.heldOf(remote, model);
     known.inFlight = Math.max(0, known.inFlight - 1);
     known.circuit = decideCircuit(known.circuit, result.outcome, this.#nowMs(), this.#random());
     if (result.outcome === "answered") {
@@ -220,7 +144,7 @@ export class Backends {
     if (result.load !== null) state.load = { report: result.load, atMs: this.#nowMs() };
   }
 
-  #learnWork({ qps }: MeshPeer, { load, hopMs }: State, tokens: number, ms: number): void {
+  #learnWork({ qps }: MeshPeer, { load, hopMs }: BackendState, tokens: number, ms: number): void {
     const capacity = load?.report.capacityQps ?? qps;
     if (capacity !== null && capacity > 0)
       this.#work.record(tokens, Math.max(0.001, ms - hopMs), capacity, this.#nowMs());
@@ -228,7 +152,7 @@ export class Backends {
 
   /** Ends an attempt that was given up for another's answer: it says nothing of the backend. */
   abandon(remote: Remote, { model }: Routed): void {
-    const { known } = this.#heldOf(remote, model);
+    const { known } = this.#states.heldOf(remote, model);
     known.inFlight = Math.max(0, known.inFlight - 1);
   }
 
@@ -237,11 +161,11 @@ export class Backends {
    * slowest of the others; null while nothing is.
    */
   usualMs(remote: Remote, routed: Routed): number | null {
-    const { latency } = this.#heldOf(remote, routed.model).known;
+    const { latency } = this.#states.heldOf(remote, routed.model).known;
     const own = latency.p95Ms(routed.tokens) ?? latency.slowestMs();
     if (own !== null) return own;
     let slowest: number | null = null;
-    for (const { models } of this.#states.values()) {
+    for (const { models } of this.#states.all().values()) {
       const ms = models.get(routed.model)?.latency.slowestMs() ?? null;
       if (ms !== null) slowest = Math.max(slowest ?? 0, ms);
     }
@@ -250,7 +174,7 @@ export class Backends {
 
   /** Returns the time that the way to a remote and back takes, besides its work. */
   hopMs(remote: Remote): number {
-    return this.#stateOf(remote).hopMs;
+    return this.#states.stateOf(remote).hopMs;
   }
 
   /** Describes the backends for `/api/v1/mesh`. */
@@ -263,7 +187,7 @@ export class Backends {
     expectedMs: number | null;
   }[] {
     const nowMs = this.#nowMs();
-    return [...this.#states].flatMap(([id, { models }]) =>
+    return [...this.#states.all()].flatMap(([id, { models }]) =>
       [...models].map(([model, { circuit, latency, inFlight }]) => ({
         ...{ id, kind: id.startsWith(offerPrefix) ? "offer" : "peer", model },
         circuit: circuitState(circuit, nowMs),
@@ -275,7 +199,7 @@ export class Backends {
 
   #candidate(remote: Remote, request: Routed, home: HomeView | null): RouteCandidate {
     const nowMs = this.#nowMs();
-    const { state, known } = this.#heldOf(remote, request.model);
+    const { state, known } = this.#states.heldOf(remote, request.model);
     const { circuit, latency, inFlight } = known;
     const report = state.load !== null && nowMs - state.load.atMs < loadValidMs ? state.load : null;
     const told = report?.report.capacityQps ?? null;
@@ -352,50 +276,6 @@ export class Backends {
       .slice(0, maxPeers)
       .map(({ peer }) => peer);
   }
-
-  /** Record of a remote and its model. Each list of remotes has remotes of its own, so it is looked up once for each. */
-  #heldOf(remote: Remote, model: string): Held {
-    let held = this.#held.get(remote);
-    if (held?.model !== model) {
-      const state = this.#stateOf(remote);
-      held = { state, model, known: this.#modelOf(state, model) };
-      this.#held.set(remote, held);
-    }
-    return held;
-  }
-
-  #stateOf(remote: Remote): State {
-    const bootId = remote.kind === "peer" ? remote.peer.bootId : "";
-    let state = this.#states.get(remote.id);
-    if (state === undefined) {
-      state = {
-        models: new Map(),
-        sent: new RateMeter(this.#nowMs),
-        hopMs: usualHopMs,
-        bootId,
-        load: null,
-        room: new RoomEstimate(this.#nowMs()),
-      };
-      this.#states.set(remote.id, state);
-      const [oldest] = this.#states.keys();
-      if (this.#states.size > maxStates && oldest !== undefined) this.#states.delete(oldest);
-    }
-    // A new boot of a peer has a clean record, and is warming up.
-    if (state.bootId !== bootId) {
-      state.bootId = bootId;
-      for (const known of state.models.values()) known.circuit = warmingCircuit(this.#nowMs());
-    }
-    return state;
-  }
-
-  #modelOf(state: State, model: string): ModelState {
-    let known = state.models.get(model);
-    if (known === undefined) {
-      known = { circuit: closedCircuit, latency: new LatencyEstimate(), inFlight: 0 };
-      state.models.set(model, known);
-    }
-    return known;
-  }
 }
 
 /** Fleets up to this size are known whole. */
@@ -407,15 +287,4 @@ export const spill = { spillAt: 0.8 } as const;
 function queueLeft(queued: number, capacityQps: number, ageMs: number): number {
   if (queued === 0) return 0;
   return Math.max(queued * Math.exp(-ageMs / queueTauMs), queued - (capacityQps * ageMs) / 1000);
-}
-
-/** Returns the kind of a backend outside this agent. */
-export const kindOf = (remote: Remote): "peer" | MeshOffer["kind"] =>
-  remote.kind === "peer" ? "peer" : remote.offer.kind;
-
-/** Returns the price of a request; a peer that names none costs what this agent does. */
-export function priceOf(remote: Remote, tokens: number, home: Pick<HomeView, "usdPerRequest"> | null): number {
-  if (remote.kind === "offer")
-    return remote.offer.usdPerRequest + (tokens * remote.offer.usdPerMillionTokens) / 1_000_000;
-  return remote.peer.usdPerRequest ?? home?.usdPerRequest ?? 0;
 }

@@ -1,7 +1,7 @@
 import type { EmbedRequest } from "#agent/serving/admission/embedder.ts";
 import type { HomeModel } from "#agent/serving/admission/home.ts";
 import { ServiceError } from "#platform/errors.ts";
-import type { Remote, Routed } from "./backends.ts";
+import type { Remote, Routed } from "./remote.ts";
 import type { RemoteReply } from "./remote-client.ts";
 
 /** A request on its way. */

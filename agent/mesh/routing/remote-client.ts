@@ -9,11 +9,11 @@ import { fetchBounded } from "#platform/fetch/fetch-bounded.ts";
 import { signPeerRequest } from "#platform/http/guard/peer-signature.ts";
 import { currentTrace } from "#platform/request-trace.ts";
 import { isValid } from "#platform/schema-mistakes.ts";
-import type { Remote } from "./backends.ts";
 import type { Outcome } from "./decide-circuit.ts";
 import { type LoadReport, loadHeader, maxWaitHeader, readLoadReport, readTookMs, tookHeader } from "./load-report.ts";
 import { offerTexts } from "./offer-texts.ts";
 import { decodeVector, PeerAnswer, type PeerRequest, peerPath } from "./peer-message.ts";
+import type { Remote } from "./remote.ts";
 
 /** Outcome of an attempt at a remote. */
 export interface RemoteReply {

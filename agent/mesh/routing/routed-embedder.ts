@@ -7,10 +7,11 @@ import { currentTrace } from "#platform/request-trace.ts";
 import { defaultTenant } from "#protocol/messages.ts";
 import { AttemptBudget, hedgeRules, retryRules } from "./attempt-budget.ts";
 import { attemptMs, freeRefusals, hedgeAfterMs, maxWaitMs, mayHedge } from "./attempt-rules.ts";
-import { type Backends, type HomeView, kindOf, priceOf, type Remote, spill } from "./backends.ts";
+import { type Backends, spill } from "./backends.ts";
 import { decideRoute, type RouteDecision } from "./decide-route.ts";
 import { explainRoute } from "./explain-route.ts";
 import { type Attempt, askAgain, firstAnswer, type Journey, outrun, silent, silentReply } from "./journey.ts";
+import { type HomeView, kindOf, priceOf, type Remote } from "./remote.ts";
 import type { RemoteClient, RemoteReply } from "./remote-client.ts";
 
 /** One route, as metrics and the newest routes tell it. */

@@ -1,7 +1,8 @@
 import { Value } from "@sinclair/typebox/value";
 import { MeshConfig } from "#agent/mesh/mesh-config.ts";
-import { Backends, type MeshPeer, type Remote } from "#agent/mesh/routing/backends.ts";
+import { Backends } from "#agent/mesh/routing/backends.ts";
 import { decideRoute } from "#agent/mesh/routing/decide-route.ts";
+import type { MeshPeer, Remote } from "#agent/mesh/routing/remote.ts";
 import { cpuMsOf } from "../../../test/fakes/cpu-time.ts";
 
 const decisions = 20_000;

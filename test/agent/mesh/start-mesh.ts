@@ -2,7 +2,7 @@ import { Value } from "@sinclair/typebox/value";
 import { Registry } from "prom-client";
 import { Mesh } from "#agent/mesh/mesh.ts";
 import { MeshConfig } from "#agent/mesh/mesh-config.ts";
-import type { MeshPeer } from "#agent/mesh/routing/backends.ts";
+import type { MeshPeer } from "#agent/mesh/routing/remote.ts";
 import type { ServingOptions } from "#agent/serving/serving-options.ts";
 import { type TestConfig, type TestServing, testServing } from "../serving/start-serving.ts";
 

@@ -1,8 +1,9 @@
 import type { MeshConfig } from "#agent/mesh/mesh-config.ts";
 import { AttemptBudget, hedgeRules, retryRules } from "#agent/mesh/routing/attempt-budget.ts";
 import { attemptMs, hedgeAfterMs, maxWaitMs, mayHedge } from "#agent/mesh/routing/attempt-rules.ts";
-import { Backends, type MeshPeer, type Remote, type Routed, spill } from "#agent/mesh/routing/backends.ts";
+import { Backends, spill } from "#agent/mesh/routing/backends.ts";
 import { decideRoute, type RouteDecision } from "#agent/mesh/routing/decide-route.ts";
+import type { MeshPeer, Remote, Routed } from "#agent/mesh/routing/remote.ts";
 import type { EventQueue } from "./event-queue.ts";
 import type { SimulatedRequest, SimulatedRouter } from "./route-policies.ts";
 import { targetMs } from "./route-scene.ts";

@@ -1,6 +1,6 @@
 import { Value } from "@sinclair/typebox/value";
 import { MeshConfig, type MeshOffer } from "#agent/mesh/mesh-config.ts";
-import type { MeshPeer } from "#agent/mesh/routing/backends.ts";
+import type { MeshPeer } from "#agent/mesh/routing/remote.ts";
 import { seededRandom } from "#forecast/lstm/seeded-random.ts";
 import { EventQueue } from "./event-queue.ts";
 import { MeshRouter, simulatedModel, simulatedSpace } from "./mesh-router.ts";

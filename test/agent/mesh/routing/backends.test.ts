@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import { Value } from "@sinclair/typebox/value";
 import { MeshConfig } from "#agent/mesh/mesh-config.ts";
-import { Backends, type MeshPeer } from "#agent/mesh/routing/backends.ts";
+import { Backends } from "#agent/mesh/routing/backends.ts";
+import type { MeshPeer } from "#agent/mesh/routing/remote.ts";
 
 const model = "mini";
 const routed = { model, space: "s", texts: 1, tokens: 10, regions: null };

@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import { Value } from "@sinclair/typebox/value";
 import { MeshConfig } from "#agent/mesh/mesh-config.ts";
-import { Backends, type MeshPeer } from "#agent/mesh/routing/backends.ts";
+import { Backends } from "#agent/mesh/routing/backends.ts";
+import type { MeshPeer } from "#agent/mesh/routing/remote.ts";
 import type { RemoteReply } from "#agent/mesh/routing/remote-client.ts";
 import { RoutedEmbedder, type RouterParts } from "#agent/mesh/routing/routed-embedder.ts";
 import type { EmbedResult } from "#agent/serving/admission/embedder.ts";

@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import { Value } from "@sinclair/typebox/value";
 import { MeshConfig } from "#agent/mesh/mesh-config.ts";
-import { Backends, type MeshPeer, type Remote } from "#agent/mesh/routing/backends.ts";
+import { Backends } from "#agent/mesh/routing/backends.ts";
+import type { MeshPeer, Remote } from "#agent/mesh/routing/remote.ts";
 import type { RemoteReply } from "#agent/mesh/routing/remote-client.ts";
 import { RoutedEmbedder } from "#agent/mesh/routing/routed-embedder.ts";
 import type { EmbedRequest, EmbedResult } from "#agent/serving/admission/embedder.ts";
