@@ -1,6 +1,10 @@
 import type { EmbedRequest } from "#agent/serving/admission/embedder.ts";
 import type { ModelManifest } from "#agent/serving/models/model-manifest.ts";
 import { applyPrompt } from "#agent/serving/text/prompt/apply-prompt.ts";
+import { decodeVector } from "./peer-message.ts";
+
+/** Max numbers of a vector. */
+export const maxDimension = 65_536;
 
 /**
  * Returns a request's texts as a server of OpenAI's shape has to get them, each behind its prompt. Such a server is told of nothing but texts.
@@ -18,4 +22,42 @@ export function offerTexts(
   // Nobody knows whether the server puts the default prompt there by itself.
   if (model.defaultPrompt !== null) return null;
   return applyPrompt(model, { promptName, textKinds }, texts).inputs;
+}
+
+/** Reads the vectors of an answer in OpenAI's form. @returns them and the tokens, or what is wrong. */
+export function readOpenAiAnswer(
+  answer: unknown,
+  inputs: number,
+): { readonly vectors: Float32Array[]; readonly tokens: number } | string {
+  const { data, usage } = (answer ?? {}) as { data?: unknown; usage?: { total_tokens?: unknown } };
+  if (!Array.isArray(data)) return "no vectors";
+  if (data.length !== inputs) return `${data.length} vectors for ${inputs} texts`;
+  const vectors: Float32Array[] = [];
+  for (const [place, entry] of data.entries()) {
+    const { embedding, index = place } = (entry ?? {}) as { embedding?: unknown; index?: unknown };
+    const vector = toVector(embedding);
+    if (vector === null || vector.length === 0 || vector.length > maxDimension) return "vectors that are none";
+    if (
+      typeof index !== "number" ||
+      !Number.isInteger(index) ||
+      index < 0 ||
+      index >= inputs ||
+      vectors[index] !== undefined
+    )
+      return "vectors in an unknown order";
+    vectors[index] = vector;
+  }
+  if (vectors.some(({ length }) => length !== vectors[0]?.length)) return "vectors of several lengths";
+  const tokens = usage?.total_tokens;
+  return { vectors, tokens: typeof tokens === "number" && tokens >= 0 && Number.isSafeInteger(tokens) ? tokens : 0 };
+}
+
+function toVector(embedding: unknown): Float32Array | null {
+  if (typeof embedding === "string") {
+    const bytes = Buffer.byteLength(embedding, "base64");
+    return bytes % 4 === 0 ? decodeVector(embedding, bytes / 4) : null;
+  }
+  if (!Array.isArray(embedding)) return null;
+  const vector = Float32Array.from(embedding as number[]);
+  return embedding.every((value) => typeof value === "number") && vector.every(Number.isFinite) ? vector : null;
 }

@@ -11,7 +11,7 @@ import { currentTrace } from "#platform/request-trace.ts";
 import { isValid } from "#platform/schema-mistakes.ts";
 import type { Outcome } from "./decide-circuit.ts";
 import { type LoadReport, loadHeader, maxWaitHeader, readLoadReport, readTookMs, tookHeader } from "./load-report.ts";
-import { offerTexts } from "./offer-texts.ts";
+import { maxDimension, offerTexts, readOpenAiAnswer } from "./offer-texts.ts";
 import { decodeVector, PeerAnswer, type PeerRequest, peerPath } from "./peer-message.ts";
 import type { Remote } from "./remote.ts";
 
@@ -61,7 +61,6 @@ export interface RemoteClientParts {
 const answerBytes = 64 * 1024;
 /** Bytes of one number in JSON, at most, with its comma. */
 const bytesPerNumber = 26;
-const maxDimension = 65_536;
 
 /** Networks of which no peer is: link-local addresses are those of cloud metadata services. */
 const neverPeers = ["169.254.0.0/16", "fe80::/10"];
@@ -284,42 +283,4 @@ async function refusalOf(response: Response): Promise<Omit<RemoteReply, "load">>
     mayRetry: true,
     isFree: isLeaving,
   };
-}
-
-/** Reads the vectors of an answer in OpenAI's form. @returns them and the tokens, or what is wrong. */
-export function readOpenAiAnswer(
-  answer: unknown,
-  inputs: number,
-): { readonly vectors: Float32Array[]; readonly tokens: number } | string {
-  const { data, usage } = (answer ?? {}) as { data?: unknown; usage?: { total_tokens?: unknown } };
-  if (!Array.isArray(data)) return "no vectors";
-  if (data.length !== inputs) return `${data.length} vectors for ${inputs} texts`;
-  const vectors: Float32Array[] = [];
-  for (const [place, entry] of data.entries()) {
-    const { embedding, index = place } = (entry ?? {}) as { embedding?: unknown; index?: unknown };
-    const vector = toVector(embedding);
-    if (vector === null || vector.length === 0 || vector.length > maxDimension) return "vectors that are none";
-    if (
-      typeof index !== "number" ||
-      !Number.isInteger(index) ||
-      index < 0 ||
-      index >= inputs ||
-      vectors[index] !== undefined
-    )
-      return "vectors in an unknown order";
-    vectors[index] = vector;
-  }
-  if (vectors.some(({ length }) => length !== vectors[0]?.length)) return "vectors of several lengths";
-  const tokens = usage?.total_tokens;
-  return { vectors, tokens: typeof tokens === "number" && tokens >= 0 && Number.isSafeInteger(tokens) ? tokens : 0 };
-}
-
-function toVector(embedding: unknown): Float32Array | null {
-  if (typeof embedding === "string") {
-    const bytes = Buffer.byteLength(embedding, "base64");
-    return bytes % 4 === 0 ? decodeVector(embedding, bytes / 4) : null;
-  }
-  if (!Array.isArray(embedding)) return null;
-  const vector = Float32Array.from(embedding as number[]);
-  return embedding.every((value) => typeof value === "number") && vector.every(Number.isFinite) ? vector : null;
 }

@@ -6,11 +6,12 @@ import { ServiceError } from "#platform/errors.ts";
 import { currentTrace } from "#platform/request-trace.ts";
 import { defaultTenant } from "#protocol/messages.ts";
 import { AttemptBudget, hedgeRules, retryRules } from "./attempt-budget.ts";
-import { attemptMs, freeRefusals, hedgeAfterMs, maxWaitMs, mayHedge } from "./attempt-rules.ts";
+import { freeRefusals, hedgeAfterMs, maxWaitMs, mayHedge } from "./attempt-rules.ts";
+import { Attempts } from "./attempts.ts";
 import { type Backends, spill } from "./backends.ts";
 import { decideRoute, type RouteDecision } from "./decide-route.ts";
 import { explainRoute } from "./explain-route.ts";
-import { type Attempt, askAgain, firstAnswer, type Journey, outrun, silent, silentReply } from "./journey.ts";
+import { type Attempt, askAgain, firstAnswer, type Journey } from "./journey.ts";
 import { type HomeView, kindOf, priceOf, type Remote } from "./remote.ts";
 import type { RemoteClient, RemoteReply } from "./remote-client.ts";
 
@@ -45,30 +46,24 @@ export interface RouterParts {
   readonly random: () => number;
 }
 
-/** Requests to others at once: Bun's limit for a process is 256. */
-const maxRemoteInFlight = 240;
-/** Models whose length of vectors is remembered. */
-const maxDimensions = 256;
-
 /** Answers every request at the backend that is cheapest and in time: here, at a peer, or at an offer. */
 export class RoutedEmbedder implements Embedder {
   readonly tokenize: Embedder["tokenize"];
   readonly #parts: RouterParts;
   readonly #retries: AttemptBudget;
   readonly #hedges: AttemptBudget;
-  #remoteInFlight = 0;
-  /** Numbers of the vectors that peers answered, by model. */
-  readonly #dimensions = new Map<string, number>();
+  readonly #attempts: Attempts;
 
   constructor(parts: RouterParts) {
     this.#parts = parts;
     this.tokenize = (request) => parts.home.tokenize(request);
     this.#retries = new AttemptBudget(retryRules, () => performance.now());
     this.#hedges = new AttemptBudget(hedgeRules, () => performance.now());
+    this.#attempts = new Attempts(parts, () => this.#retries.take());
   }
 
   inFlight(): number {
-    return this.#parts.home.inFlight() + this.#remoteInFlight;
+    return this.#parts.home.inFlight() + this.#attempts.inFlight();
   }
 
   queueDepth(): number {
@@ -149,7 +144,7 @@ export class RoutedEmbedder implements Embedder {
     const { backends, config, region, random } = this.#parts;
     const { request, routed, remotes, tried } = journey;
     const view = journey.home === null ? null : this.#homeView(journey.home, request, routed.tokens);
-    const reachable = this.#remoteInFlight < maxRemoteInFlight ? remotes : [];
+    const reachable = this.#attempts.mayStart() ? remotes : [];
     return decideRoute({
       request: {
         timeLeftMs: this.#timeLeftMs(journey),
@@ -187,7 +182,7 @@ export class RoutedEmbedder implements Embedder {
     const remote = journey.remotes.find(({ id }) => id === backend) as Remote;
     const { backends, config } = this.#parts;
     const waitMs = maxWaitMs(decision, journey.refusals, this.#timeLeftMs(journey));
-    const first = this.#start(journey, remote, waitMs);
+    const first = this.#attempts.start(journey, remote, waitMs);
     const hedgeMs = config.hedge ? hedgeAfterMs(decision, backends.usualMs(remote, journey.routed)) : null;
     let reply: RemoteReply | null = null;
     if (hedgeMs !== null) {
@@ -201,9 +196,7 @@ export class RoutedEmbedder implements Embedder {
     const { result, error, outcome, mayRetry, isFree = false } = reply;
     if (result !== null) {
       const answered = journey.remotes.find(({ id }) => id === result.servedBy) ?? remote;
-      // A peer's fingerprint was right, so its length is.
-      if (answered.kind === "peer" && this.#dimensions.size < maxDimensions)
-        this.#dimensions.set(journey.routed.model, result.dimension);
+      if (answered.kind === "peer") this.#attempts.learnDimension(journey.routed.model, result.dimension);
       const route = { kind: kindOf(answered), usd: this.#priceOf(journey, answered, result) };
       this.#parts.home.recordElsewhere(journey.request, result, journey.startedMs, route);
       return { ...result, durationMs: performance.now() - journey.startedMs };
@@ -217,72 +210,6 @@ export class RoutedEmbedder implements Embedder {
     return null;
   }
 
-  /** Begins an attempt at a remote. `cancel` gives it up. */
-  #start(journey: Journey, remote: Remote, waitMs: number | null): Attempt {
-    const { backends, client } = this.#parts;
-    const { routed, request } = journey;
-    journey.tried.push(remote.id);
-    const leftMs = Math.max(1, journey.deadlineMs - performance.now());
-    const othersLeft = journey.remotes.some(({ id }) => !journey.tried.includes(id));
-    const patienceMs = attemptMs(leftMs, backends.usualMs(remote, routed), othersLeft);
-    const given = new AbortController();
-    const onDisconnect = () => given.abort(request.signal.reason);
-    request.signal.addEventListener("abort", onDisconnect, { once: true });
-    if (request.signal.aborted) onDisconnect();
-    // Given up only for an attempt elsewhere that may be made: where all are slow at once, as on a busy machine, giving up helps nobody.
-    const giveUp = () => {
-      if (!this.#retries.take()) return;
-      journey.isRetryTaken = true;
-      given.abort(silent);
-    };
-    const patience = patienceMs < leftMs ? setInterval(giveUp, patienceMs) : undefined;
-    const startedMs = performance.now();
-    backends.begin(remote, routed);
-    this.#remoteInFlight += 1;
-    const reply = client
-      .ask(
-        remote,
-        request,
-        {
-          space: routed.space,
-          dimension: this.#dimensionOf(journey, remote),
-          budgetMs: leftMs,
-          hopMs: backends.hopMs(remote),
-          maxWaitMs: waitMs,
-        },
-        given.signal,
-      )
-      .then(
-        (answer) => {
-          const { outcome, load, tookMs = null } = answer;
-          backends.end(remote, routed, { outcome, load, tookMs, ms: performance.now() - startedMs });
-          return answer.result === null ? answer : { ...answer, result: { ...answer.result, servedBy: remote.id } };
-        },
-        (error) => {
-          const ms = performance.now() - startedMs;
-          if (error === outrun) backends.end(remote, routed, { outcome: "outrun", load: null, ms });
-          else if (error === silent) {
-            backends.end(remote, routed, { outcome: "silent", load: null, ms });
-            return silentReply(remote.id, ms);
-          } else backends.abandon(remote, routed);
-          throw error;
-        },
-      )
-      .finally(() => {
-        this.#remoteInFlight -= 1;
-        clearInterval(patience);
-        request.signal.removeEventListener("abort", onDisconnect);
-      });
-    // A hedge that lost is given up: nobody waits for it.
-    reply.catch(() => undefined);
-    return { reply, cancel: (reason) => given.abort(reason) };
-  }
-
-  /** Numbers that a vector should have, by this agent's model; of an offer also by what peers answered. */
-  #dimensionOf({ home, routed }: Journey, { kind }: Remote): number | null {
-    return home?.dimension ?? (kind === "offer" ? this.#dimensions.get(routed.model) : null) ?? null;
-  }
-
   #startHedge(journey: Journey, first: string): Attempt | null {
     const decision = this.#decide(journey, [first, "home"]);
     const remote = decision.kind === "refuse" ? undefined : journey.remotes.find(({ id }) => id === decision.backend);
@@ -290,7 +217,7 @@ export class RoutedEmbedder implements Embedder {
       return null;
     this.#parts.onExtra("hedge");
     journey.attempts += 1;
-    return this.#start(journey, remote, null);
+    return this.#attempts.start(journey, remote, null);
   }
 
   #homeView(model: HomeModel, request: EmbedRequest, tokens: number): HomeView | null {
