@@ -4,32 +4,20 @@ import type { Clock } from "#platform/clock.ts";
 import { describeError } from "#platform/errors.ts";
 import { recentDamage } from "#platform/files/open-database.ts";
 import { createStorageWatch, type StorageWatch } from "#platform/files/storage-watch.ts";
-import { createCountedLog, type Logger } from "#platform/log.ts";
+import type { Logger } from "#platform/log.ts";
 import { createHungProcesses, describeHungProcesses } from "#platform/process/hung-processes.ts";
 import { otherFiles, watchOpenFiles } from "#platform/process/open-files.ts";
 import { dayMs, secondMs } from "#platform/time.ts";
 import { version } from "#platform/version.ts";
-import { agentClientId } from "#protocol/broker-secret.ts";
-import { encodeMessage } from "#protocol/codec.ts";
-import { Presence } from "#protocol/messages.ts";
-import { MqttBroker } from "#protocol/mqtt-broker.ts";
-import { agentTopic } from "#protocol/topics.ts";
 import { FleetKeys } from "./access/fleet-keys.ts";
 import { createAgentForecasting } from "./agent-forecasting.ts";
 import { registerAgentMetrics } from "./agent-metrics.ts";
 import { agentRoutes } from "./agent-routes.ts";
-import type { AgentStatus } from "./agent-status.ts";
-import { createBrokerCredentials } from "./broker-credentials.ts";
-import { agentRefusals, brokerHealth, brokerStatus } from "./broker-status.ts";
-import { CapacityEstimates } from "./capacity/capacity-estimates.ts";
-import { CapacityWatch } from "./capacity/capacity-watch.ts";
-import { createOverloadCheck } from "./capacity/overload-check.ts";
+import { agentRefusals, brokerHealth } from "./broker-status.ts";
+import { measureLoad } from "./capacity/measure-load.ts";
 import type { AgentConfig } from "./config.ts";
 import type { DeviceIdentity } from "./enrolment/device-identity.ts";
-import { anyOrders, createFleetOrders } from "./enrolment/fleet-orders.ts";
-import { identityHealth } from "./enrolment/identity-health.ts";
-import { ordersHealth } from "./enrolment/orders-health.ts";
-import { Renewal } from "./enrolment/renewal.ts";
+import { openEnrolment } from "./enrolment/open-enrolment.ts";
 import { FleetMember } from "./fleet-member.ts";
 import type { AgentIdentity } from "./identity.ts";
 import { createDesiredDocument } from "./mesh/desired-document.ts";
@@ -40,19 +28,18 @@ import { createPeers } from "./mesh/peers.ts";
 import { StateFile } from "./open-state.ts";
 import { Power } from "./power/power.ts";
 import { createSelfDescription } from "./self-description.ts";
-import { boardFirst, gpuLoad } from "./serving/gpu/board-first.ts";
-import { createGpuMonitor } from "./serving/gpu/gpu-monitor.ts";
 import { pulledModelsDirectory } from "./serving/models/pulled-models-directory.ts";
 import { Serving } from "./serving/serving.ts";
 import { createTracing } from "./serving/tracing/request-tracer.ts";
 import { createStoredText } from "./stored-text.ts";
+import { createAgentBroker } from "./telemetry/agent-broker.ts";
 import { Beats } from "./telemetry/beat.ts";
+import { collectStatus } from "./telemetry/collect-status.ts";
 import { lossCauses, Outbox } from "./telemetry/outbox.ts";
+import { bothSinks } from "./traffic/both-sinks.ts";
 import { FeltDemand } from "./traffic/felt-demand.ts";
 import { MinuteCycle } from "./traffic/minute-cycle.ts";
 import { TrafficRecord } from "./traffic/traffic-record.ts";
-import { createProcReader } from "./utilization/system-counters.ts";
-import { UtilizationMeter } from "./utilization/utilization-meter.ts";
 
 /** Time of which the choice of the power mode knows what users felt; at least so much real time when the clock is faster. */
 const feltWindowMs = 15 * secondMs;
@@ -127,34 +114,14 @@ export function createAgentParts(given: {
     memory: createStoredText(database, "power-corrections", storage),
     measured: () => estimates.measured(mainModel()),
   });
-  const estimates = new CapacityEstimates(
-    createStoredText(database, "capacity-estimates", storage),
-    (model, mode) => power.statedCapacity(model, mode),
-    nowMs,
-  );
   const modeName = () => power.currentMode?.name ?? null;
-  const capacity = new CapacityWatch({
-    estimates,
-    models: () => serving.watchedModels(),
-    modeName,
-    overloaded: createOverloadCheck({
-      refusals: () => felt.refusals,
-      inFlight: () => serving.inFlight(),
-      cpu: () => utilization.latest().cpu,
-    }),
+  const load = measureLoad({
+    memory: createStoredText(database, "capacity-estimates", storage),
+    ...{ power, modeName, nowMs, log, speed: clock.speed },
+    serving: () => serving,
     refusals: () => felt.refusals,
-    realMs: () => performance.now(),
-    speed: clock.speed,
-    log,
   });
-  const gpuMonitor = createGpuMonitor(() => performance.now());
-  const boardLoad = () => power.gpuLoad();
-  const utilization = new UtilizationMeter({
-    read: createProcReader(),
-    pids: () => [process.pid, ...serving.modelPids()],
-    gpu: () => gpuLoad(gpuMonitor, boardLoad),
-    nowMs,
-  });
+  const { estimates, capacity, utilization } = load;
   const felt = new FeltDemand({
     slo: config.slo,
     nowMs,
@@ -166,22 +133,12 @@ export function createAgentParts(given: {
         .catch((error) => log.error({ err: describeError(error) }, "choosing the power mode failed"));
     },
   });
-  const orders =
-    joined === null
-      ? anyOrders
-      : createFleetOrders({
-          ...{ fleet, authority: joined.authority, nowMs },
-          memory: createStoredText(database, "orders", storage),
-        });
-  const renewal =
-    joined === null
-      ? null
-      : new Renewal({
-          ...{ stateDir, identity: joined, log },
-          // The first use of the new certificate ends the old one.
-          onRenewed: () => broker.renew("the certificate was renewed"),
-          nowMs: Date.now,
-        });
+  const enrolment = openEnrolment({
+    ...{ joined, stateDir, fleet, nowMs, log },
+    memory: createStoredText(database, "orders", storage),
+    onRenewed: () => broker.renew("the certificate was renewed"),
+  });
+  const { orders, renewal } = enrolment;
   const membership = createMembership({
     configuredRole: config.role,
     document: createDesiredDocument(database, nowMs, log, storage, joined !== null),
@@ -216,53 +173,20 @@ export function createAgentParts(given: {
       }),
   });
   const refused = () => agentRefusals(broker.refused, identity, member.unconfirmed, membership.controllerAcknowledges);
-  const status = (): AgentStatus => ({
-    agentId,
-    fleet,
-    bootId: identity.bootId,
-    version,
-    nowMs: Math.round(nowMs()),
-    startedAtMs: Math.round(startedAtMs),
-    role: membership.decision,
-    broker: brokerStatus(config.broker.url, broker, refused()),
-    controllerOnline: membership.controllerOnline,
-    peers: membership.servingPeers(),
-    liveQps: record.liveQps(nowMs()),
-    capacity: capacity.present(),
-    utilization: utilization.latest(),
-    forecast: cycle.lastForecast,
-    forecaster: forecaster.describe(),
-    forecastAccuracy: accuracyOf("24h"),
-    forecastTraining: nightTraining.status(),
-    power: power.status(),
-    outbox: {
-      ...outbox.size(),
-      droppedRecords: Object.values(storage.status().lost).reduce((sum, records) => sum + records, 0),
-    },
-    storage: storage.status(),
-    access: access.status(),
-  });
+  const status = () =>
+    collectStatus({
+      ...{ identity, startedAtMs, nowMs, refused, brokerUrl: config.broker.url },
+      ...{ membership, broker, record, capacity, utilization, cycle, power, outbox, storage, access },
+      ...{ forecaster, accuracyOf, nightTraining },
+    });
   const tracing = createTracing(config.serving.tracing, { version, agentId, fleet }, log);
   const serving = new Serving({
     config: config.serving,
     log,
     clock,
     gate: power.gate,
-    sink: {
-      recordServed(request) {
-        record.recordServed(request);
-        felt.recordServed(request);
-      },
-      recordRefused(request) {
-        record.recordRefused(request);
-        felt.recordRefused(request);
-      },
-      recordWork(work) {
-        record.recordWork(work);
-        felt.recordWork(work);
-      },
-    },
-    gpus: boardFirst(gpuMonitor, boardLoad),
+    sink: bothSinks(record, felt),
+    gpus: load.gpus,
     role: membership,
     metrics,
     version,
@@ -277,9 +201,7 @@ export function createAgentParts(given: {
     extraChecks: () => ({
       power: power.health(),
       broker: brokerHealth(broker, refused()),
-      ...(renewal === null
-        ? {}
-        : { identity: identityHealth(renewal.identity, renewal.problem, Date.now()), orders: ordersHealth(orders) }),
+      ...enrolment.checks(),
       processes: describeHungProcesses(hung),
       open_files: openFiles.check(),
       storage: withDamage(storage.check(), recentDamage(statePath, nowMs())),
@@ -301,29 +223,11 @@ export function createAgentParts(given: {
       usdPerRequest: mesh.usdPerRequest(mainModel()),
     }),
   });
-  const broker = new MqttBroker(
-    {
-      url: config.broker.url,
-      clientId: agentClientId(fleet, agentId),
-      credentials: createBrokerCredentials({
-        broker: config.broker,
-        joined: () => renewal?.identity ?? null,
-        fleet,
-        agentId,
-        environment: process.env,
-        counted: createCountedLog(log, Date.now),
-      }),
-      refusedAdvice:
-        joined === null
-          ? `its controller's "thormesh controller secret ${agentId}" prints its broker password`
-          : `"thormesh agents list" at the controller shows whether ${agentId} was revoked; a device that is to come back joins again with a new token`,
-      takenOverAdvice: `two agents use the id ${agentId}: give one of them another`,
-      echoTopic: agentTopic(fleet, agentId, "presence"),
-      keepAliveS: config.broker.keepAliveS,
-      will: { topic: agentTopic(fleet, agentId, "presence"), payload: encodeMessage(Presence, self.will()) },
-    },
-    log,
-  );
+  const broker = createAgentBroker({
+    ...{ config: config.broker, identity, log },
+    joined: joined === null ? null : () => renewal?.identity ?? joined,
+    will: () => self.will(),
+  });
   const cycle = new MinuteCycle({
     identity,
     record,

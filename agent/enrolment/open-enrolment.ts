@@ -1,0 +1,41 @@
+import type { Logger } from "#platform/log.ts";
+import type { HealthCheck } from "../serving/ports.ts";
+import type { DeviceIdentity } from "./device-identity.ts";
+import { anyOrders, createFleetOrders, type FleetOrders } from "./fleet-orders.ts";
+import { identityHealth } from "./identity-health.ts";
+import { ordersHealth } from "./orders-health.ts";
+import { Renewal } from "./renewal.ts";
+
+/** Membership of this device in its fleet by certificate. */
+export interface Enrolment {
+  /** Orders that are obeyed: signed ones alone, once the device has joined. */
+  readonly orders: FleetOrders;
+  /** Null: the device has not joined. */
+  readonly renewal: Renewal | null;
+  /** Checks for `/health`; none before the device has joined. */
+  checks(): Readonly<Record<string, HealthCheck>>;
+}
+
+/** Opens the membership of a device. @param parts.onRenewed called with each new certificate: its first use ends the old one */
+export function openEnrolment(parts: {
+  readonly joined: DeviceIdentity | null;
+  readonly stateDir: string;
+  readonly fleet: string;
+  readonly memory: Parameters<typeof createFleetOrders>[0]["memory"];
+  readonly onRenewed: () => void;
+  readonly nowMs: () => number;
+  readonly log: Logger;
+}): Enrolment {
+  const { joined, stateDir, fleet, memory, onRenewed, nowMs, log } = parts;
+  if (joined === null) return { orders: anyOrders, renewal: null, checks: () => ({}) };
+  const orders = createFleetOrders({ fleet, authority: joined.authority, nowMs, memory });
+  // Certificates know the machine's clock alone.
+  const renewal = new Renewal({ stateDir, identity: joined, log, onRenewed, nowMs: Date.now });
+  return {
+    ...{ orders, renewal },
+    checks: () => ({
+      identity: identityHealth(renewal.identity, renewal.problem, Date.now()),
+      orders: ordersHealth(orders),
+    }),
+  };
+}
