@@ -23,7 +23,7 @@ export interface StatusParts {
   readonly nowMs: () => number;
   readonly brokerUrl: string;
   readonly broker: MqttBroker;
-  /** What the broker does not let this agent do. */
+  /** Messages that the broker does not let this agent send or read. */
   readonly refused: () => readonly BrokerRefusal[];
   readonly membership: Membership;
   readonly record: Pick<TrafficRecord, "liveQps">;
