@@ -1,21 +1,9 @@
 import type { Database } from "bun:sqlite";
-import { DecisionRecord } from "./decision-record.ts";
-import { columnValue, type RowQuarantine } from "./row-quarantine.ts";
+import { type DecisionColumns, readDecision } from "./read-rows.ts";
+import type { RowQuarantine } from "./row-quarantine.ts";
 import type { DecisionStore } from "./store.ts";
 
-type JsonColumn = "agents" | "inputs" | "outcome";
-type StoredDecision = Omit<DecisionRecord, JsonColumn> & Readonly<Record<JsonColumn, string>>;
 const columns = `id, at_ms AS atMs, last_at_ms AS lastAtMs, repeats, kind, rule, reason, agents, inputs, outcome`;
-
-/** The row's decision; null when it can't be read. */
-function toRecord(row: StoredDecision, quarantine: RowQuarantine): DecisionRecord | null {
-  return quarantine.decode("decision", String(row.id), DecisionRecord, {
-    ...row,
-    agents: columnValue(row.agents),
-    inputs: columnValue(row.inputs),
-    outcome: columnValue(row.outcome),
-  });
-}
 
 /** Repairs damaged ids: they count up from the highest ever, and after one that no number can hold there is no next. */
 function repairIds(database: Database): void {
@@ -37,7 +25,7 @@ export function createDecisionTable(database: Database, quarantine: RowQuarantin
     `UPDATE decision SET last_at_ms = $atMs, repeats = repeats + 1, reason = $reason, inputs = $inputs WHERE id = $id`,
   );
   const update = database.query(`UPDATE decision SET outcome = ? WHERE id = ?`);
-  const list = database.query<StoredDecision, Record<string, string | number | null>>(
+  const list = database.query<DecisionColumns, Record<string, string | number | null>>(
     `SELECT ${columns} FROM decision
      WHERE ($kind IS NULL OR kind = $kind)
        AND ($changesOnly = 0 OR kind <> 'hold')
@@ -47,7 +35,7 @@ export function createDecisionTable(database: Database, quarantine: RowQuarantin
          (SELECT 1 FROM json_each(CASE WHEN json_valid(agents) THEN agents ELSE '[]' END) WHERE value = $agentId))
      ORDER BY id DESC LIMIT $limit`,
   );
-  const one = database.query<StoredDecision, [number]>(`SELECT ${columns} FROM decision WHERE id = ?`);
+  const one = database.query<DecisionColumns, [number]>(`SELECT ${columns} FROM decision WHERE id = ?`);
   // Holds beyond half of the decisions are removed first: an agent that keeps connecting and disconnecting makes one each time.
   const pruneHolds = database.query(
     `DELETE FROM decision WHERE id IN (SELECT id FROM decision WHERE kind = 'hold'
@@ -84,11 +72,11 @@ export function createDecisionTable(database: Database, quarantine: RowQuarantin
         untilMs: untilMs ?? null,
         limit,
       });
-      return rows.flatMap((row) => toRecord(row, quarantine) ?? []);
+      return rows.flatMap((row) => readDecision(row, quarantine) ?? []);
     },
     async decision(id) {
       const row = one.get(id);
-      return row === null ? null : toRecord(row, quarantine);
+      return row === null ? null : readDecision(row, quarantine);
     },
     async pruneDecisions(beforeMs, maxKept, maxNotes) {
       const holds = pruneHolds.run({ maxKept }).changes;

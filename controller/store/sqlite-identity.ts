@@ -1,6 +1,7 @@
 import type { Database } from "bun:sqlite";
-import { columnValue, type RowQuarantine } from "./row-quarantine.ts";
-import { DeviceRow, JoinTokenRow } from "./row-schemas.ts";
+import { type DocumentColumns, readDevice } from "./read-rows.ts";
+import type { RowQuarantine } from "./row-quarantine.ts";
+import { JoinTokenRow } from "./row-schemas.ts";
 import type { IdentityStore, StoredJoinToken } from "./store.ts";
 
 type TokenColumns = Omit<StoredJoinToken, "isApproved"> & { readonly isApproved: number };
@@ -42,14 +43,9 @@ export function createIdentityTables(database: Database, quarantine: RowQuaranti
     },
     async loadDevices() {
       const rows = database
-        .query<{ agent_id: string; document: string }, []>(`SELECT agent_id, document FROM device ORDER BY agent_id`)
+        .query<DocumentColumns, []>(`SELECT agent_id AS agentId, document FROM device ORDER BY agent_id`)
         .all();
-      return rows.flatMap(({ agent_id: agentId, document }) => {
-        const device = quarantine.decode("device", agentId, DeviceRow, columnValue(document));
-        if (device === null || device.agentId === agentId) return device ?? [];
-        quarantine.note("device", agentId, "agentId: not that of its row");
-        return [];
-      });
+      return rows.flatMap((row) => readDevice(row, quarantine) ?? []);
     },
   };
 }

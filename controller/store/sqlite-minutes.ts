@@ -4,22 +4,12 @@ import { bounds } from "#protocol/bounds.ts";
 import { demandOf } from "#protocol/demand.ts";
 import type { MinuteData } from "#protocol/messages.ts";
 import { createMinutePruning } from "./minute-pruning.ts";
-import { columnValue, type RowQuarantine, toColumn } from "./row-quarantine.ts";
-import { MinuteRow } from "./row-schemas.ts";
+import { type MinuteColumns, readMinute } from "./read-rows.ts";
+import { type RowQuarantine, toColumn } from "./row-quarantine.ts";
 import { createServiceTable } from "./sqlite-service.ts";
-import type { FleetMinute, HourUse, MinuteRecord, MinuteStore, ServiceStore, StoredMinuteAs } from "./store.ts";
+import type { FleetMinute, HourUse, MinuteStore, ServiceStore, StoredMinuteAs } from "./store.ts";
 
-interface StoredMinute {
-  readonly agentId: string;
-  readonly bootId: string;
-  readonly seq: number;
-  readonly minuteStartMs: number;
-  readonly historical: number;
-  readonly role: string;
-  readonly traffic: string;
-  readonly power: string | null;
-  readonly forecast: string | null;
-}
+type StoredMinute = Omit<MinuteColumns, "historical"> & { readonly historical: number };
 const columns = `agent_id AS agentId, boot_id AS bootId, seq, minute_start_ms AS minuteStartMs, historical, role, traffic, power, forecast`;
 
 /** Max rows and bytes of a page, so that a long window neither fills the memory nor blocks other requests. */
@@ -27,23 +17,8 @@ const pageRows = 2000;
 const pageBytes = 4 * 1024 * 1024;
 const minutesOfHour = Array.from({ length: 60 }, (_, minute) => `$hourStartMs + ${minute * minuteMs}`).join();
 
-/** Record of a row; null when it can't be read. */
-function toRecord({ minuteStartMs, ...row }: StoredMinute, quarantine: RowQuarantine): MinuteRecord | null {
-  const key = `${row.agentId}/${row.bootId}/${row.seq}`;
-  const record = quarantine.decode("minute", key, MinuteRow, {
-    ...row,
-    historical: row.historical === 1,
-    traffic: columnValue(row.traffic),
-    power: columnValue(row.power),
-    forecast: columnValue(row.forecast),
-  });
-  if (record === null || record.traffic.minuteStartMs === minuteStartMs) return record;
-  quarantine.note("minute", key, "minute_start_ms: not that of its traffic");
-  return null;
-}
-
 /** Boot id under which a minute is stored when another one has its name. */
-function conflictBootId({ bootId }: MinuteData, traffic: string): string {
+export function conflictBootId({ bootId }: MinuteData, traffic: string): string {
   return `${bootId}~${Bun.hash(traffic).toString(16).padStart(16, "0")}`;
 }
 
@@ -132,7 +107,7 @@ export function createMinuteTable(database: Database, quarantine: RowQuarantine)
           if (bytes >= pageBytes) break;
         }
         for (const row of rows) {
-          const record = toRecord(row, quarantine);
+          const record = readMinute({ ...row, historical: row.historical === 1 }, quarantine);
           if (record !== null) yield record;
         }
         const last = rows.at(-1);

@@ -1,8 +1,6 @@
 import type { Database } from "bun:sqlite";
-import type { TSchema } from "@sinclair/typebox";
-import { Identifier, TimeMs } from "#protocol/bounds.ts";
-import { Birth, Desired, Presence, Reported } from "#protocol/messages.ts";
-import { columnValue, createRowQuarantine, type RowQuarantine, toColumn } from "./row-quarantine.ts";
+import { type AgentColumns, type DocumentColumns, readAgent, readDesired } from "./read-rows.ts";
+import { createRowQuarantine, type RowQuarantine, toColumn } from "./row-quarantine.ts";
 import { OverrideRow } from "./row-schemas.ts";
 import { createAuditTable } from "./sqlite-audit.ts";
 import { createDecisionTable } from "./sqlite-decisions.ts";
@@ -13,44 +11,7 @@ import { createMinuteTable } from "./sqlite-minutes.ts";
 import { createSafetyTables } from "./sqlite-safety.ts";
 import { createSetAsideTable } from "./sqlite-set-aside.ts";
 import { createTenantTable } from "./sqlite-tenants.ts";
-import type { AgentRecord, Override, Store } from "./store.ts";
-
-interface AgentRow {
-  agent_id: string;
-  presence: string | null;
-  birth: string | null;
-  reported: string | null;
-  last_heard_ms: number;
-}
-
-/** Last message of an agent from its column; null if it can't be read (the agent soon sends another). */
-function messageOf<T extends TSchema & { readonly static: { readonly agentId: string } }>(
-  quarantine: RowQuarantine,
-  agentId: string,
-  column: string,
-  schema: T,
-  json: string | null,
-): T["static"] | null {
-  if (json === null) return null;
-  const key = `${agentId}.${column}`;
-  const message = quarantine.decode("agent", key, schema, columnValue(json));
-  if (message === null || message.agentId === agentId) return message;
-  quarantine.note("agent", key, "agentId: not that of its row");
-  return null;
-}
-
-function toAgent(row: AgentRow, quarantine: RowQuarantine): AgentRecord | null {
-  const agentId = quarantine.decode("agent", `${row.agent_id}.agent_id`, Identifier, row.agent_id);
-  if (agentId === null) return null;
-  const heard = quarantine.decode("agent", `${agentId}.last_heard_ms`, TimeMs, row.last_heard_ms);
-  return {
-    agentId,
-    presence: messageOf(quarantine, agentId, "presence", Presence, row.presence),
-    birth: messageOf(quarantine, agentId, "birth", Birth, row.birth),
-    reported: messageOf(quarantine, agentId, "reported", Reported, row.reported),
-    lastHeardMs: heard ?? 0,
-  };
-}
+import type { Override, Store } from "./store.ts";
 
 /**
  * The store on an SQLite database that `platform/files/open-database.ts` opened with `controllerMigrations`. One writer.
@@ -93,8 +54,12 @@ export function createSqliteStore(
       });
     },
     async loadAgents() {
-      const rows = database.query<AgentRow, []>(`SELECT * FROM agent ORDER BY agent_id`).all();
-      return rows.flatMap((row) => toAgent(row, quarantine) ?? []);
+      const rows = database
+        .query<AgentColumns, []>(
+          `SELECT agent_id AS agentId, presence, birth, reported, last_heard_ms AS lastHeardMs FROM agent ORDER BY agent_id`,
+        )
+        .all();
+      return rows.flatMap((row) => readAgent(row, quarantine) ?? []);
     },
     async removeAgent(agentId) {
       removeAgent.run(agentId);
@@ -104,14 +69,9 @@ export function createSqliteStore(
     },
     async loadDesired() {
       const rows = database
-        .query<{ agent_id: string; document: string }, []>(`SELECT agent_id, document FROM desired ORDER BY agent_id`)
+        .query<DocumentColumns, []>(`SELECT agent_id AS agentId, document FROM desired ORDER BY agent_id`)
         .all();
-      return rows.flatMap(({ agent_id: agentId, document }) => {
-        const desired = quarantine.decode("desired", agentId, Desired, columnValue(document));
-        if (desired === null || desired.agentId === agentId) return desired ?? [];
-        quarantine.note("desired", agentId, "agentId: not that of its row");
-        return [];
-      });
+      return rows.flatMap((row) => readDesired(row, quarantine) ?? []);
     },
     async removeDesired(agentId) {
       removeDesired.run(agentId);
