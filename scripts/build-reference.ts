@@ -5,6 +5,7 @@ import { ControllerConfig } from "#controller/config.ts";
 import { envelope } from "#protocol/messages/fields.ts";
 import { ControllerProbe, ControllerState, FleetAccess, PeerList } from "#protocol/messages.ts";
 import { agentChannels } from "#protocol/topics.ts";
+import { dataMapTable } from "#tools/data-map/data-map-table.ts";
 import {
   boundsToText,
   defaultToText,
@@ -16,7 +17,7 @@ import {
 } from "./reference/schema-rows.ts";
 
 /**
- * Writes the tables of docs/mqtt.md and docs/configuration.md from the schemas: `bun scripts/build-reference.ts`. What stands between the
+ * Writes the tables of docs/mqtt.md and docs/configuration.md from the schemas, and that of docs/data-map.md from the data map: `bun scripts/build-reference.ts`. What stands between the
  * markers is replaced, the rest is written by hand. test/reference.test.ts fails while a file differs.
  */
 const root = join(import.meta.dir, "..");
@@ -125,6 +126,7 @@ export function undescribedFields(): string[] {
 export async function referenceFiles(): Promise<ReadonlyMap<string, string>> {
   const contents = {
     "docs/mqtt.md": messageTables(),
+    "docs/data-map.md": dataMapTable(),
     "docs/configuration.md": Object.entries(configurations)
       .map(([name, schema]) => configTables(name, schema))
       .join("\n\n"),

@@ -13,8 +13,11 @@ import {
   optionalString,
   unexpectedWord,
 } from "#platform/terminal/command.ts";
+import { formatTable } from "#platform/terminal/format-table.ts";
 import { printLine } from "#platform/terminal/print-line.ts";
 import { decodeValue, parseJson } from "#protocol/codec.ts";
+import { dataMap } from "#tools/data-map/data-map.ts";
+import { tenantToText } from "#tools/data-map/data-map-table.ts";
 import { askAgent, askController, controllerUrlOption } from "../run/ask-controller.ts";
 import { localStoreOptions, refuseMixedStore, withControllerStore } from "./with-controller-store.ts";
 
@@ -135,10 +138,24 @@ async function show(values: OptionValues): Promise<number> {
   return 0;
 }
 
+/** Prints every store of the program; needs no controller. */
+function dataMapCommand(values: OptionValues): number {
+  for (const name of Object.keys({ ...controllerUrlOption, ...localStoreOptions }))
+    if (name in values) throw new UsageError(`--${name} can't be used with audit data-map, which asks no controller`);
+  if (values["json"] === true) {
+    console.log(JSON.stringify({ stores: dataMap }, null, 2));
+    return 0;
+  }
+  const rows = dataMap.map((store) => [store.of, store.id, store.personal, tenantToText(store), store.kept]);
+  console.log(formatTable(["OF", "STORE", "PEOPLE", "TENANT", "KEPT"], rows));
+  return 0;
+}
+
 export const auditCommand: Command = {
-  summary: "who changed what: show the controller's audit log, verify that it is whole, export it",
+  summary:
+    "who changed what: show the controller's audit log, verify that it is whole, export it; what data is kept where",
   usage:
-    "show [--limit N]\n       thormesh audit verify [--against SEQ:HASH | --witness AGENT_URL] [--file FILE]\n       thormesh audit export [--out FILE]\n       each with [--url URL | --local [--state-dir DIR | --config FILE]] [--json]",
+    "show [--limit N]\n       thormesh audit verify [--against SEQ:HASH | --witness AGENT_URL] [--file FILE]\n       thormesh audit export [--out FILE]\n       thormesh audit data-map\n       each but data-map with [--url URL | --local [--state-dir DIR | --config FILE]] [--json]",
   options: {
     limit: { value: "N", only: "show", help: "number of the newest entries (default: 20)" },
     against: { value: "SEQ:HASH", only: "verify", help: "an entry noted earlier, which must still be there" },
@@ -162,8 +179,10 @@ export const auditCommand: Command = {
         return verify(values);
       case "export":
         return exportAll(values);
+      case "data-map":
+        return dataMapCommand(values);
       default:
-        throw unexpectedWord("show, verify or export", action, ["show", "verify", "export"]);
+        throw unexpectedWord("show, verify, export or data-map", action, ["show", "verify", "export", "data-map"]);
     }
   },
 };

@@ -1,0 +1,161 @@
+import { type DataStore, nothingPersonal } from "#platform/files/data-store.ts";
+
+const agent = { of: "agent" } as const;
+const table = { ...agent, kind: "table" } as const;
+const file = { ...agent, kind: "file" } as const;
+const memory = { ...agent, kind: "memory" } as const;
+const counts = "what was asked for by the minute, by model and tenant: numbers, no texts";
+
+const tables: readonly DataStore[] = [
+  {
+    ...{ ...table, id: "agent.db/minute_traffic", holds: counts, personal: "none", tenant: "renamed", exported: false },
+    ...{ purpose: "history for forecasts", kept: "recordRetentionDays" },
+  },
+  {
+    ...{ ...table, id: "agent.db/outbox", holds: `${counts}, and energy`, personal: "none" },
+    ...{ tenant: "renamed", exported: true, purpose: "waits for the controller, which then has it" },
+    kept: "until the controller has stored it; at most outbox.maxAgeDays and outbox.maxBytes",
+  },
+  {
+    ...{ ...table, id: "agent.db/document", personal: "none", tenant: "removed", exported: false },
+    holds: "what the controller told last (role, tenants and keys by hash), measured capacities, corrections of power",
+    ...{ purpose: "goes on when cut off", kept: "until the next one replaces it" },
+  },
+  {
+    ...{
+      ...table,
+      ...nothingPersonal,
+      id: "agent.db/forecast_made",
+      holds: "forecasts, to be compared with what came",
+    },
+    ...{ purpose: "accuracy of forecasts", kept: "8 days" },
+  },
+];
+
+const files: readonly DataStore[] = [
+  {
+    ...{ ...file, ...nothingPersonal, id: "agent.db", holds: "the tables of agent.db, and their journal" },
+    ...{ purpose: "state", kept: "by table; a damaged file stays beside it until someone removes it" },
+    writtenBy: ["agent/open-state.ts", "platform/files/open-database.ts"],
+  },
+  {
+    ...{ ...file, ...nothingPersonal, id: "identity/", holds: "private key and certificate of the device" },
+    ...{ purpose: "proves which device it is", kept: "until the device is renewed or joins again" },
+    writtenBy: ["agent/enrolment/device-identity.ts"],
+  },
+  {
+    ...{ ...file, ...nothingPersonal, id: "power-profile.json", holds: "measured rate and watts of power modes" },
+    ...{ purpose: "choice of power modes", kept: "until it is measured again" },
+    writtenBy: ["agent/power/calibration/profile-file.ts"],
+  },
+  {
+    ...{ ...file, ...nothingPersonal, id: "model-fingerprints/", holds: "vectors of a fixed text by model" },
+    ...{ purpose: "notices a changed model", kept: "until someone removes it" },
+    writtenBy: ["agent/serving/models/files/fingerprint-store.ts"],
+  },
+  {
+    ...{ ...file, ...nothingPersonal, id: "models/", holds: "models that were pulled" },
+    ...{ purpose: "serving", kept: "until thormesh models remove" },
+    writtenBy: [
+      "agent/serving/models/pull/copy-model.ts",
+      "agent/serving/models/pull/download-file.ts",
+      "agent/serving/models/pull/install-pulled.ts",
+      "agent/serving/models/pull/pull-model.ts",
+      "agent/serving/models/pull/staging.ts",
+    ],
+  },
+  {
+    ...{ ...file, ...nothingPersonal, id: "cache: libraries and prepared models", holds: "ONNX Runtime, weights" },
+    ...{ purpose: "starts sooner", kept: "prepared models by size, the least recently used first" },
+    writtenBy: [
+      "agent/serving/onnxruntime/extract-libraries.ts",
+      "agent/serving/onnxruntime/link-addon.ts",
+      "agent/serving/prepared/prepared-models.ts",
+      "agent/serving/prepared/write-prepared.ts",
+    ],
+  },
+  {
+    ...{ ...file, ...nothingPersonal, id: "thormesh-model-*/", holds: "the socket of a model's process" },
+    ...{ purpose: "batches between processes; nothing is stored", kept: "until the process ends" },
+    writtenBy: ["agent/serving/worker/model-process.ts"],
+  },
+  {
+    ...{ ...file, ...nothingPersonal, id: "forecast-training/ and forecast-models/" },
+    holds: "traffic of all tenants together by the minute, weights of forecasts",
+    ...{ purpose: "training at night", kept: "the trace until the next night; models by number" },
+    writtenBy: [
+      "forecast/lstm/model-files.ts",
+      "forecast/lstm/training-checkpoint.ts",
+      "forecast/night/night-training.ts",
+      "forecast/night/run-trainer.ts",
+      "cli/forecast/forecast.ts",
+      "cli/forecast/training-lock.ts",
+    ],
+  },
+];
+
+/** Data in the memory of an agent and what it sends to others. */
+const memories: readonly DataStore[] = [
+  {
+    ...{
+      ...memory,
+      id: "result cache",
+      holds: "texts as keys, with their vectors, apart by tenant",
+      personal: "texts",
+    },
+    ...{ tenant: "removed", exported: false, purpose: "answers repeated texts" },
+    kept: "serving.cacheBytes, the least recently used first; never on disk",
+  },
+  {
+    ...{ ...memory, id: "requests under way", holds: "texts and vectors of requests", personal: "texts" },
+    ...{ tenant: "removed", exported: false, purpose: "answers", kept: "until the answer; never on disk" },
+  },
+  {
+    ...{ ...memory, id: "counts of the minute", holds: counts, personal: "none", tenant: "renamed", exported: false },
+    ...{ purpose: "the minute's record", kept: "a minute, longer while the disk can't be written" },
+  },
+  {
+    ...{ ...memory, id: "buckets of limits", holds: "what is left of a tenant's limits", personal: "none" },
+    ...{
+      tenant: "kept",
+      exported: false,
+      purpose: "limits by the minute",
+      kept: "until the agent ends; numbers of a minute",
+    },
+  },
+  {
+    ...{ ...memory, id: "newest routes", holds: "who answered the newest requests, without texts", personal: "none" },
+    ...{
+      tenant: "kept",
+      exported: false,
+      purpose: "thormesh why --route",
+      kept: "the newest ones; until the agent ends",
+    },
+  },
+  {
+    ...{ ...agent, kind: "metric", id: "label tenant of thormesh_tenant_energy_joules_total" },
+    ...{ holds: "names of tenants", personal: "none", tenant: "removed", exported: false, purpose: "energy by tenant" },
+    kept: "until the agent ends; in a Prometheus that collects it as long as that keeps it",
+  },
+  {
+    ...{
+      ...agent,
+      kind: "remote",
+      id: "traces at serving.tracing.otlpUrl",
+      holds: "times of requests, no texts, no tenants",
+    },
+    ...{ ...nothingPersonal, purpose: "where time goes; off by default", kept: "by the collector's owner" },
+  },
+  {
+    ...{
+      ...agent,
+      kind: "log",
+      id: "the agent's log (standard error)",
+      holds: "events; addresses of clients that are refused",
+    },
+    ...{ personal: "addresses", tenant: "none", exported: false, purpose: "faults", kept: "by the machine's log" },
+  },
+];
+
+/** Everything that an agent keeps or sends away. */
+export const agentDataMap: readonly DataStore[] = [...tables, ...files, ...memories];

@@ -1,0 +1,36 @@
+import { agentDataMap } from "#agent/privacy/agent-data-map.ts";
+import { controllerDataMap } from "#controller/privacy/controller-data-map.ts";
+import { type DataStore, nothingPersonal } from "#platform/files/data-store.ts";
+
+const file = { of: "tool", kind: "file", ...nothingPersonal } as const;
+
+const toolDataMap: readonly DataStore[] = [
+  {
+    ...{ ...file, id: "exports (--out)", personal: "names", tenant: "kept" },
+    holds: "what someone exported: audit log, reports",
+    ...{ purpose: "as the one who exports wants it", kept: "until someone removes it" },
+    writtenBy: ["cli/access/audit.ts", "cli/backtest.ts", "cli/forecast/forecast-backtest.ts"],
+  },
+  {
+    ...{ ...file, id: "demo's directory", holds: "a made-up fleet: configuration, logs, state" },
+    ...{ purpose: "thormesh demo", kept: "until the demo ends" },
+    writtenBy: ["tools/demo/run-demo.ts", "tools/demo/fleet/child-process.ts", "tools/demo/fleet/start-fleet.ts"],
+  },
+  {
+    ...{
+      ...file,
+      id: "broker-config's directory (--dir)",
+      holds: "configuration and private key of an external broker",
+    },
+    ...{ purpose: "an external broker", kept: "until someone removes it" },
+    writtenBy: ["cli/identity/broker-config.ts"],
+  },
+  {
+    ...{ ...file, id: "directories that are tried", holds: "nothing: made to see whether they can be" },
+    ...{ purpose: "thormesh doctor", kept: "as the directories of the service" },
+    writtenBy: ["tools/doctor/check-program.ts"],
+  },
+];
+
+/** Everything that the program keeps or sends away; what is in no list fails a test. */
+export const dataMap: readonly DataStore[] = [...controllerDataMap, ...agentDataMap, ...toolDataMap];
