@@ -7,7 +7,7 @@ import { defaultStateDir } from "#platform/files/default-state-dir.ts";
 import { readOwnConfigFile } from "#platform/files/read-config.ts";
 import { secretFromEnvironment } from "#platform/files/read-secret-file.ts";
 import { createLogger } from "#platform/log.ts";
-import { type Command, optionalString, unexpectedWord } from "#platform/terminal/command.ts";
+import { type Command, type OptionValues, optionalString, unexpectedWord } from "#platform/terminal/command.ts";
 import { joinByCommand } from "./identity/agent-join.ts";
 import { acceptedApiKeysFromEnvironment } from "./run/api-keys-from-environment.ts";
 import { exitOnStdinClose, exitOnStdinCloseOption } from "./run/exit-on-stdin-close.ts";
@@ -21,9 +21,49 @@ function grpcConfig(address: string | undefined): Record<string, unknown> | unde
   return address === "off" ? { enabled: false } : { enabled: true, ...parseListen(address, "--grpc") };
 }
 
+/** Runs the agent until it is told to stop. */
+async function runAgent(values: OptionValues): Promise<number> {
+  const path = optionalString(values, "config");
+  const listen = optionalString(values, "listen");
+  const file = path === undefined ? {} : await readOwnConfigFile(path);
+  const accepted = acceptedApiKeysFromEnvironment(process.env, Object(Object(file).serving).apiKeys);
+  const input = mergeConfig(overDefaults({ serving: { tracing: tracingFromEnvironment(process.env) } }, file), {
+    id: optionalString(values, "id"),
+    fleet: optionalString(values, "fleet"),
+    logLevel: optionalString(values, "log-level"),
+    stateDir: optionalString(values, "state-dir"),
+    broker: {
+      url: optionalString(values, "broker"),
+      password: secretFromEnvironment(process.env, "THORMESH_MQTT_PASSWORD"),
+    },
+    power: { board: optionalString(values, "board") },
+    serving: {
+      ...(listen === undefined ? {} : parseListen(listen)),
+      grpc: grpcConfig(optionalString(values, "grpc")),
+      apiKeys: accepted.apiKeys,
+      insecure: values["insecure"] === true ? true : undefined,
+    },
+  });
+  const config = parseAgentConfig(input, path ?? "the command line");
+  closeNewFiles();
+  const log = createLogger("agent", config.logLevel);
+  closeStateDirectory(config.stateDir ?? defaultStateDir("agent", process.env), log);
+  if (accepted.warning !== null) log.warn(accepted.warning);
+  warnOfOpenSecret("--broker", optionalString(values, "broker"), log);
+  const agent = new Agent(config);
+  const stopped = untilStopped((stop) => {
+    if (values["exit-on-stdin-close"] === true) exitOnStdinClose(stop);
+  });
+  await agent.start();
+  await stopped;
+  await agent.stop();
+  return 0;
+}
+
 export const agentCommand: Command = {
   summary: "serve embeddings on this device, forecast its traffic and set its power mode",
-  usage: "[--config FILE] [options]\n       thormesh agent join URL TOKEN [--id ID] [--state-dir DIR]",
+  usage:
+    "[--config FILE] [options]\n       thormesh agent join URL TOKEN [--id ID] [--state-dir DIR | --config FILE] [--start]",
   options: {
     config: { short: "c", value: "FILE", help: "configuration, YAML or JSON; command-line options override it" },
     id: { value: "ID", help: "agent id, unique in the fleet (default: the host name)" },
@@ -38,47 +78,18 @@ export const agentCommand: Command = {
     "state-dir": { value: "DIR", help: "directory for records and the last instructions" },
     "log-level": { value: "LEVEL", help: "silent, error, warn, info or debug" },
     insecure: { help: "allow listening beyond this machine without an API key" },
+    start: { only: "join", help: "then run the agent, with the other options; again, the same command just runs it" },
     wait: { only: "join", value: "SECONDS", help: "time to wait for an operator's approval (default: 600)" },
     ...exitOnStdinCloseOption,
   },
   async run(values, [command, ...words]) {
-    if (command === "join") return joinByCommand(values, words);
+    if (command === "join") {
+      await joinByCommand(values, words);
+      return values["start"] === true ? runAgent(values) : 0;
+    }
     if (command !== undefined) throw unexpectedWord("options only", [command, ...words].join(" "), ["join"]);
-    if ("wait" in values) throw new UsageError("--wait works only with: thormesh agent join");
-    const path = optionalString(values, "config");
-    const listen = optionalString(values, "listen");
-    const file = path === undefined ? {} : await readOwnConfigFile(path);
-    const accepted = acceptedApiKeysFromEnvironment(process.env, Object(Object(file).serving).apiKeys);
-    const input = mergeConfig(overDefaults({ serving: { tracing: tracingFromEnvironment(process.env) } }, file), {
-      id: optionalString(values, "id"),
-      fleet: optionalString(values, "fleet"),
-      logLevel: optionalString(values, "log-level"),
-      stateDir: optionalString(values, "state-dir"),
-      broker: {
-        url: optionalString(values, "broker"),
-        password: secretFromEnvironment(process.env, "THORMESH_MQTT_PASSWORD"),
-      },
-      power: { board: optionalString(values, "board") },
-      serving: {
-        ...(listen === undefined ? {} : parseListen(listen)),
-        grpc: grpcConfig(optionalString(values, "grpc")),
-        apiKeys: accepted.apiKeys,
-        insecure: values["insecure"] === true ? true : undefined,
-      },
-    });
-    const config = parseAgentConfig(input, path ?? "the command line");
-    closeNewFiles();
-    const log = createLogger("agent", config.logLevel);
-    closeStateDirectory(config.stateDir ?? defaultStateDir("agent", process.env), log);
-    if (accepted.warning !== null) log.warn(accepted.warning);
-    warnOfOpenSecret("--broker", optionalString(values, "broker"), log);
-    const agent = new Agent(config);
-    const stopped = untilStopped((stop) => {
-      if (values["exit-on-stdin-close"] === true) exitOnStdinClose(stop);
-    });
-    await agent.start();
-    await stopped;
-    await agent.stop();
-    return 0;
+    for (const name of ["start", "wait"])
+      if (name in values) throw new UsageError(`--${name} works only with: thormesh agent join`);
+    return runAgent(values);
   },
 };

@@ -45,7 +45,7 @@ function refuseForeignDirectory(stateDir: string): void {
 }
 
 /** Joins this device to the fleet of a controller. */
-export async function joinByCommand(values: OptionValues, words: readonly string[]): Promise<number> {
+export async function joinByCommand(values: OptionValues, words: readonly string[]): Promise<void> {
   const [controllerUrl, word, ...more] = words;
   if (controllerUrl === undefined || more.length > 0)
     throw new UsageError("expected the controller's address and a token: thormesh agent join URL TOKEN");
@@ -75,11 +75,10 @@ export async function joinByCommand(values: OptionValues, words: readonly string
   const until = new Date(identity.notAfterMs).toISOString();
   const region = identity.region === "" ? "" : `, region ${identity.region}`;
   printLine(
-    `${before ? "this device had joined" : "joined"} fleet ${identity.fleet} as ${identity.agentId}${region}; its certificate ends ${until} and is renewed before; (re)start the agent`,
+    `${before ? "this device had joined" : "joined"} fleet ${identity.fleet} as ${identity.agentId}${region}; its certificate ends ${until} and is renewed before${values["start"] === true ? "" : "; (re)start the agent"}`,
   );
   if (clockLeadMs !== null && Math.abs(clockLeadMs) > 5 * minuteMs)
     printLine(
       `note: this device's clock says ${new Date().toISOString()}, the controller's ${new Date(Date.now() + clockLeadMs).toISOString()}: set it (timedatectl set-ntp true), or certificates may seem expired or not yet valid`,
     );
-  return 0;
 }

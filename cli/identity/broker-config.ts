@@ -7,11 +7,12 @@ import { authorityFiles, openFleetAuthority } from "#controller/identity/fleet-a
 import { certificateToPem } from "#platform/certificates/certificate-authority.ts";
 import { UsageError } from "#platform/errors.ts";
 import { defaultStateDir } from "#platform/files/default-state-dir.ts";
-import { readConfigFile } from "#platform/files/read-config.ts";
+import { readOwnConfigFile } from "#platform/files/read-config.ts";
 import { writeSecretFile } from "#platform/files/write-secret-file.ts";
 import { type OptionValues, optionalString, requiredOption, unexpectedWord } from "#platform/terminal/command.ts";
 import { printLine } from "#platform/terminal/print-line.ts";
 import { dayMs } from "#platform/time.ts";
+import { withControllerStore } from "../access/with-controller-store.ts";
 import { mergeConfig } from "../run/merge-config.ts";
 
 /** Life of the broker's certificate, which nobody renews by itself. */
@@ -34,7 +35,7 @@ export async function writeBrokerConfig(values: OptionValues, words: readonly st
   const hosts = hostsOf(requiredOption(values, "host"));
   const path = optionalString(values, "config");
   const { fleet, stateDir: configured } = parseControllerConfig(
-    mergeConfig(path === undefined ? {} : await readConfigFile(path), {
+    mergeConfig(path === undefined ? {} : await readOwnConfigFile(path), {
       fleet: optionalString(values, "fleet"),
       stateDir: optionalString(values, "state-dir"),
     }),
@@ -45,6 +46,8 @@ export async function writeBrokerConfig(values: OptionValues, words: readonly st
     throw new UsageError(
       `${join(stateDir, authorityFiles.key)} does not exist: start the controller once, or give its state directory with --state-dir or --config`,
     );
+  const devices = await withControllerStore(values, (store) => store.loadDevices());
+  const revoked = devices.filter(({ state }) => state === "revoked").map(({ agentId }) => agentId);
   const authority = await openFleetAuthority(stateDir, fleet, Date.now());
   const { key, cert } = await authority.issueBroker(certificateMs, hosts);
   const files = {
@@ -62,11 +65,12 @@ export async function writeBrokerConfig(values: OptionValues, words: readonly st
   };
   open(files.authority, certificateToPem(authority.certificate));
   open(files.certificate, cert);
-  open(files.acl, mosquittoAcl(fleet));
+  open(files.acl, mosquittoAcl(fleet, revoked));
   open(join(directory, "thormesh.conf"), mosquittoConfig(files, port));
   printLine(
     [
       `wrote ${join(directory, "thormesh.conf")} and the files that it names; the broker's certificate lasts two years`,
+      ...(revoked.length === 0 ? [] : [`shut out, once Mosquitto has read it again (SIGHUP): ${revoked.join(", ")}`]),
       `1. let the broker read its key: chown mosquitto ${files.key}`,
       `2. put "include_dir ${directory}" into mosquitto.conf, or start: mosquitto -c ${join(directory, "thormesh.conf")}`,
       `3. controller: broker.url: mqtts://${hosts[0]}:${port}; devices that join learn it from there`,

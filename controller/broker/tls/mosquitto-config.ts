@@ -4,10 +4,11 @@ import { controllerUser } from "#protocol/identity/device-certificate.ts";
 const written = ["presence", "birth", "data", "beat", "reported", "cmd-result"] as const;
 const read = ["desired", "cmd", "ack"] as const;
 
-/** Writes Mosquitto's rules for a fleet: each agent, by its user name, speaks for itself alone. */
-export function mosquittoAcl(fleet: string): string {
+/** Writes Mosquitto's rules for a fleet: each agent, by its user name, speaks for itself alone, and one that was revoked not even that. */
+export function mosquittoAcl(fleet: string, revoked: readonly string[] = []): string {
   const prefix = `thormesh/v1/${fleet}`;
   return [
+    ...revoked.flatMap((agentId) => [`user ${agentId}`, `topic deny ${prefix}/#`, ""]),
     ...[`user ${controllerUser}`, `topic readwrite ${prefix}/#`, ""],
     ...["user @observer", `topic read ${prefix}/#`, ""],
     ...written.map((channel) => `pattern write ${prefix}/agents/%u/${channel}`),
