@@ -1,5 +1,7 @@
+import { Readable } from "node:stream";
 import { Aedes, type AedesOptions } from "aedes";
 import type { CountedLog } from "#platform/log.ts";
+import { createRetainedIndex } from "./retained-index.ts";
 import type { RetainedMessages } from "./retained-messages.ts";
 
 /** Time after which a subscriber that does not read is disconnected. */
@@ -19,7 +21,7 @@ type Notify = (packet: unknown, done: () => void) => void;
 interface Inside {
   readonly persistence: {
     storeRetained(packet: RetainedPacket): Promise<void>;
-    createRetainedStreamCombi(filters: string[]): NodeJS.ReadableStream;
+    createRetainedStreamCombi(filters: readonly string[]): NodeJS.ReadableStream;
   };
   readonly mq: {
     on(topic: string, notify: Notify, done?: () => void): unknown;
@@ -68,11 +70,13 @@ export async function openAedes(hooks: AedesOptions, retained: RetainedMessages,
   );
   await aedes.listen();
   const { persistence } = inside(aedes);
-  const storeRetained = persistence.storeRetained.bind(persistence);
+  const index = createRetainedIndex<RetainedPacket>();
+  // The copy is what is kept: aedes goes on with the packet.
   persistence.storeRetained = async (packet) => {
-    await storeRetained(packet);
+    index.store({ ...packet });
     retained.stored(packet.topic, packet.payload.length);
   };
+  persistence.createRetainedStreamCombi = (filters) => Readable.from(index.matching(filters));
   return aedes;
 }
 
