@@ -4,13 +4,20 @@ import type { DecisionLoop } from "#controller/scaling/loop/decision-loop.ts";
 import { medianPeakQps } from "#forecast/median-peak.ts";
 import { ServiceError } from "#platform/errors.ts";
 import { needsRole } from "#platform/http/guard/roles.ts";
+import { strictObject } from "#platform/schema-parts.ts";
 import { version } from "#platform/version.ts";
+import { Identifier } from "#protocol/messages.ts";
 import { recentLatencyMs } from "../fleet/agent-state.ts";
 import { liveQps } from "../fleet/fleet.ts";
 import { agentView, countAgents, minuteView } from "./agent-views.ts";
 import type { ApiParts } from "./api-parts.ts";
 import { auditSourceOf, withReason } from "./audited-change.ts";
 import { AgentDetail, AgentList, AgentParams, about, ErrorBody, FleetView } from "./schemas.ts";
+
+const AgentQuery = strictObject({
+  limit: Type.Optional(Type.String({ pattern: "^([1-9][0-9]{0,2}|1000)$", title: "a whole number from 1 to 1000" })),
+  after: Type.Optional(Identifier),
+});
 
 /** Max implausible minutes that an agent's view shows. */
 const maxShownSetAside = 10;
@@ -70,10 +77,22 @@ export function fleetRoutes(parts: ApiParts) {
         detail: about("fleet", "Overview of the fleet", "Counts, rates, forecast, latest decision."),
       },
     )
-    .get("/api/v1/agents", () => ({ agents: fleet.agents().map(viewOf) }), {
-      response: AgentList,
-      detail: about("fleet", "All agents", "Online and offline, by id, with latency quantiles of the last minutes."),
-    })
+    .get(
+      "/api/v1/agents",
+      ({ query: { after, limit } }) => {
+        const agents = fleet.page(after ?? null, limit === undefined ? Number.POSITIVE_INFINITY : Number(limit));
+        return { agents: agents.map(viewOf), total: fleet.size };
+      },
+      {
+        query: AgentQuery,
+        response: { 200: AgentList, 400: ErrorBody },
+        detail: about(
+          "fleet",
+          "Agents by id",
+          "Online and offline, with latency quantiles of the last minutes: all of them, or `limit` of them behind the id `after`.",
+        ),
+      },
+    )
     .get(
       "/api/v1/agents/:id",
       async ({ params }) => {

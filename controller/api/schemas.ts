@@ -112,7 +112,7 @@ export const AgentDetail = Type.Object({
   recentMinutes: Type.Array(MinuteView, { description: "the newest live minutes, oldest first" }),
 });
 
-export const AgentList = Type.Object({ agents: Type.Array(AgentView) });
+export const AgentList = Type.Object({ agents: Type.Array(AgentView), total: count("known agents") });
 
 export const DecisionView = Type.Unsafe<DecisionRecord>(DecisionRecord);
 export const DecisionKind = Type.Unsafe<DecisionRecord["kind"]>(DecisionRecord.properties.kind);

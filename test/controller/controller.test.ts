@@ -206,6 +206,9 @@ describe("controller", () => {
       "c online",
     ]);
     expect(list.agents[0]).toMatchObject({ qps: 500, p95LatencyMs: expect.any(Number), watts: 30, board: "Thor" });
+    const page = (await ask("GET", "/api/v1/agents?limit=1&after=a")).body;
+    expect([page.agents.map(({ agentId }: Record<string, string>) => agentId), page.total]).toEqual([["b"], 3]);
+    expect(await ask("GET", "/api/v1/agents?limit=0")).toMatchObject({ status: 400 });
     const detail = (await ask("GET", "/api/v1/agents/b")).body;
     expect(detail).toMatchObject({
       status: "offline",

@@ -16,6 +16,19 @@ describe("fleet", () => {
     expect([fleet.get("a"), fleet.get("b")?.agentId, fleet.size]).toEqual([undefined, "b", 1]);
   });
 
+  test("pages of agents follow each other by id, whoever comes and goes between", () => {
+    const fleet = createFleet();
+    for (const agentId of ["d", "b", "a", "c"]) fleet.put(anAgent({ agentId }));
+    const page = (after: string | null, limit: number) => fleet.page(after, limit).map(({ agentId }) => agentId);
+    expect(page(null, 2)).toEqual(["a", "b"]);
+    fleet.remove("b");
+    fleet.put(anAgent({ agentId: "bb" }));
+    expect(page("b", 2)).toEqual(["bb", "c"]);
+    expect(page("c", 2)).toEqual(["d"]);
+    expect(page("d", 2)).toEqual([]);
+    expect(page(null, Number.POSITIVE_INFINITY)).toEqual(["a", "bb", "c", "d"]);
+  });
+
   test("after the clock was set back no time lies in the future", () => {
     const fleet = createFleet();
     fleet.put(anAgent({ agentId: "a", nowMs: 100 }));
