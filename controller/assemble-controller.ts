@@ -123,6 +123,7 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
     nowMs,
     log,
     onDecision: metrics.decision,
+    onRound: metrics.round,
   });
 
   const urgent = new UrgentRounds(clock, () => decide(true));

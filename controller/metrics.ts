@@ -1,4 +1,4 @@
-import { Counter, Gauge, type Registry } from "prom-client";
+import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import { registerGauge, registerGauges } from "#platform/fetch/scraped-metrics.ts";
 import { registerProcessMetrics } from "#platform/process/process-metrics.ts";
 import { hourMs } from "#platform/time.ts";
@@ -30,6 +30,13 @@ export function createControllerMetrics(registry: Registry, fleet: MeasuredFleet
     "kind",
     "rule",
   ]);
+  const rounds = new Histogram({
+    name: "thormesh_decision_seconds",
+    help: "Time that a round of deciding took, from looking at the fleet until agents were told",
+    labelNames: ["urgent"],
+    buckets: [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+    registers,
+  });
   const needed = new Gauge({ name: "thormesh_needed_agents", help: "Agents that the peak needs", registers });
   registerGauges(registry, "thormesh_agents", "Agents by what they do", ["state"], () =>
     Object.entries(fleet.agentCounts()).map(([state, count]) => [{ state }, count] as const),
@@ -78,6 +85,8 @@ export function createControllerMetrics(registry: Registry, fleet: MeasuredFleet
         for (const use of ["serving", "idle", "standby"]) cost.remove({ agent, kind, use });
       }
     },
+    /** @param isUrgent it was about what users felt, not one of the regular ones */
+    round: (tookMs: number, isUrgent: boolean) => rounds.observe({ urgent: String(isUrgent) }, tookMs / 1000),
     decision({ kind, rule, figures }: ActiveAgentsDecision): void {
       decisions.inc({ kind, rule });
       needed.set(figures.need);

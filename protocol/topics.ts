@@ -55,15 +55,38 @@ export function parseAgentTopic(fleet: string, topic: string): { agentId: string
   return { agentId, channel: channel as AgentChannel };
 }
 
-/** Returns true when a topic matches a subscription filter with its wildcards `+` (one level) and `#` (all that follows, at the end only). */
+/**
+ * Returns true when a topic matches a subscription filter with its wildcards `+` (one level) and `#` (all that follows, at the end only). It is
+ * asked several times for every message, so it walks both texts and makes none.
+ */
 export function matchesFilter(filter: string, topic: string): boolean {
   if (filter === topic) return true;
-  const filterLevels = filter.split("/");
-  const topicLevels = topic.split("/");
-  for (const [index, level] of filterLevels.entries()) {
-    if (level === "#") return true;
-    if (index >= topicLevels.length) return false;
-    if (level !== "+" && level !== topicLevels[index]) return false;
+  let at = 0;
+  let topicAt = 0;
+  for (;;) {
+    const end = endOfLevel(filter, at);
+    const length = end - at;
+    if (length === 1 && filter.charCodeAt(at) === hash) return true;
+    if (topicAt > topic.length) return false;
+    const topicEnd = endOfLevel(topic, topicAt);
+    const isAny = length === 1 && filter.charCodeAt(at) === plus;
+    if (!isAny && (topicEnd - topicAt !== length || !isSameLevel(filter, at, topic, topicAt, length))) return false;
+    at = end + 1;
+    topicAt = topicEnd + 1;
+    if (at > filter.length) return topicAt > topic.length;
   }
-  return filterLevels.length === topicLevels.length;
+}
+
+const hash = "#".charCodeAt(0);
+const plus = "+".charCodeAt(0);
+
+function isSameLevel(filter: string, at: number, topic: string, topicAt: number, length: number): boolean {
+  for (let index = 0; index < length; index += 1)
+    if (filter.charCodeAt(at + index) !== topic.charCodeAt(topicAt + index)) return false;
+  return true;
+}
+
+function endOfLevel(text: string, start: number): number {
+  const slash = text.indexOf("/", start);
+  return slash < 0 ? text.length : slash;
 }

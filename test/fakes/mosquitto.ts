@@ -31,6 +31,8 @@ async function untilListening(port: number): Promise<void> {
 export interface Mosquitto {
   readonly port: number;
   readonly url: string;
+  /** Its process; null while it is stopped. */
+  readonly pid: number | null;
   start(): Promise<void>;
   /** Ends the process by its id; `start` begins a new one on the same port. */
   stop(signal?: NodeJS.Signals): Promise<void>;
@@ -104,6 +106,9 @@ async function startMosquitto(
   const mosquitto: Mosquitto = {
     port,
     url: `${protocol}://127.0.0.1:${port}`,
+    get pid() {
+      return child?.pid ?? null;
+    },
     async start() {
       child = Bun.spawn([executable, "-c", configPath], { stdin: "ignore", stdout: "ignore", stderr: "ignore" });
       await untilListening(port);

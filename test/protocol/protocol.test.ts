@@ -151,6 +151,11 @@ test.each([
   ["#", "x", true],
   ["a/b", "a", false],
   ["a", "a/b", false],
+  ["a/+", "a/", true],
+  ["+/b", "/b", true],
+  ["a//c", "a/b/c", false],
+  ["a/bc", "a/bd", false],
+  ["a/+/c/#", "a/b/d/e", false],
 ])("filter %s on topic %s: %p", (filter, topic, matches) => {
   expect(matchesFilter(filter, topic)).toBe(matches);
 });

@@ -64,6 +64,8 @@ export interface DecisionLoopParts {
   readonly nowMs: () => number;
   readonly log: Logger;
   readonly onDecision: (decision: ActiveAgentsDecision) => void;
+  /** Called with the time that each round took, ms of the machine's clock. */
+  readonly onRound?: (tookMs: number, isUrgent: boolean) => void;
 }
 
 const intended = ({ candidates }: Pick<ScalingInputs, "candidates">) => candidates.filter(({ active }) => active);
@@ -131,7 +133,7 @@ export class DecisionLoop {
       this.#waiting = null;
       const isUrgent = this.#isUrgent;
       this.#isUrgent = true;
-      return this.#isStopped ? undefined : this.#round(isUrgent);
+      return this.#isStopped ? undefined : this.#timed(isUrgent);
     });
     this.#waiting = result;
     this.#queue = result.catch(() => undefined);
@@ -151,6 +153,12 @@ export class DecisionLoop {
 
   latestForecast(): ForecastReport | null {
     return this.#forecast.latest();
+  }
+
+  async #timed(isUrgent: boolean): Promise<void> {
+    const startMs = performance.now();
+    await this.#round(isUrgent);
+    this.#parts.onRound?.(performance.now() - startMs, isUrgent);
   }
 
   async #round(isUrgent: boolean): Promise<void> {

@@ -2,7 +2,7 @@ import type { AgentState } from "#controller/fleet/agent-state.ts";
 import { secondMs } from "#platform/time.ts";
 import type { AgentService } from "./decide-slo-response.ts";
 import { findMisses, type SloMiss } from "./find-misses.ts";
-import { type ModelService, type ServiceWindow, serviceWindows } from "./service-window.ts";
+import { type ModelService, newestServiceWindow, type ServiceWindow, serviceWindows } from "./service-window.ts";
 import type { SloConfig } from "./slo-config.ts";
 
 const sum = (window: ServiceWindow, key: Exclude<keyof ModelService, "model" | "p95Ms">) =>
@@ -10,8 +10,8 @@ const sum = (window: ServiceWindow, key: Exclude<keyof ModelService, "model" | "
 
 /** True when users of this agent were not given what they were promised in the newest seconds that it told of. */
 export function newestShowsTrouble(agent: AgentState, config: SloConfig, nowMs: number): boolean {
-  const newest = serviceWindows(agent, nowMs, config.windowS * secondMs).at(-1);
-  return newest !== undefined && findMisses(newest, config).length > 0;
+  const newest = newestServiceWindow(agent, nowMs, config.windowS * secondMs);
+  return newest !== null && findMisses(newest, config).length > 0;
 }
 
 /** Returns what users of an agent felt lately; null when it has not told. */

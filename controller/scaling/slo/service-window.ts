@@ -89,3 +89,12 @@ export function serviceWindows(agent: AgentState, nowMs: number, windowMs: numbe
   const endMs = newestMinuteMs(agent) + minuteMs;
   return nowMs - endMs <= maxMinuteAgeMs ? [{ ...window, endMs }] : [];
 }
+
+/** The last of {@link serviceWindows}, without making those before it: it is asked for with every beat; null when there is none. */
+export function newestServiceWindow(agent: AgentState, nowMs: number, windowMs: number): ServiceWindow | null {
+  const newest = agent.beats.at(-1);
+  // The newest may be from a time that the clock was set back from.
+  if (newest === undefined || newest.atMs > nowMs || nowMs - newest.atMs > windowMs)
+    return serviceWindows(agent, nowMs, windowMs).at(-1) ?? null;
+  return ofBeat(newest.atMs, newest.beat);
+}
