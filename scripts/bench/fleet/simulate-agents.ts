@@ -1,0 +1,116 @@
+/** A process of scripts/bench/fleet-load: some of the fleet's agents. It is told by its parent what to do, and answers over the same channel. */
+import { minuteMs, secondMs } from "#platform/time.ts";
+import { agentSecret, parseBrokerKey } from "#protocol/broker-secret.ts";
+import { SimulatedAgent } from "./simulated-agent.ts";
+
+export interface SimulationJob {
+  readonly fleet: string;
+  readonly port: number;
+  /** Text of the fleet's key; null: the broker asks for no login. */
+  readonly key: string | null;
+  readonly firstIndex: number;
+  readonly agents: number;
+  /** Texts a second of all agents of this process together. */
+  readonly demandQps: number;
+  /** Stretch after a minute in which agents send it, each at its own time. */
+  readonly spreadMs: number;
+}
+
+export type SimulationOrder =
+  | { readonly do: "begin"; readonly job: SimulationJob }
+  | { readonly do: "connect"; readonly perS: number }
+  | { readonly do: "cut" }
+  | { readonly do: "end-minutes" }
+  | { readonly do: "report"; readonly id: number };
+
+export interface SimulationReport {
+  readonly id: number;
+  readonly connected: number;
+  readonly minutes: number;
+  readonly unconfirmed: number;
+  /** Times from publish to confirmation since the last report, ms. */
+  readonly storedMs: readonly number[];
+  readonly cpuS: number;
+  readonly boots: readonly { readonly agentId: string; readonly bootId: string; readonly minutes: number }[];
+}
+
+const tickMs = 100;
+const beatMs = 10 * secondMs;
+/** Demand moves by a fifth in ten minutes: the controller has something to follow. */
+const wave = (nowMs: number) => 1 + 0.2 * Math.sin((2 * Math.PI * nowMs) / (10 * minuteMs));
+
+let storedMs: number[] = [];
+let agents: SimulatedAgent[] = [];
+let job: SimulationJob | undefined;
+let endsMinutes = true;
+const nextBeatMs = new Map<SimulatedAgent, number>();
+const sentMinuteMs = new Map<SimulatedAgent, number>();
+
+function begin(given: SimulationJob): void {
+  job = given;
+  const { fleet, port, firstIndex } = given;
+  const key = given.key === null ? null : parseBrokerKey(given.key);
+  const secretOf = key === null ? null : (agentId: string) => agentSecret(key, fleet, agentId);
+  const parts = { fleet, port, secretOf, onStored: (delayMs: number) => void storedMs.push(delayMs) };
+  agents = Array.from({ length: given.agents }, (_, each) => {
+    const index = firstIndex + each;
+    return new SimulatedAgent(`thor-${String(index).padStart(5, "0")}`, index, parts);
+  });
+  for (const agent of agents) {
+    nextBeatMs.set(agent, Date.now() + beatMs * Math.random());
+    sentMinuteMs.set(agent, Math.floor(Date.now() / minuteMs) * minuteMs);
+  }
+  setInterval(tick, tickMs);
+}
+
+const phaseOf = (agent: SimulatedAgent, spreadMs: number) =>
+  spreadMs === 0 ? 0 : Bun.hash.crc32(agent.agentId) % spreadMs;
+
+function tick(): void {
+  if (job === undefined) return;
+  const nowMs = Date.now();
+  const minuteStartMs = Math.floor(nowMs / minuteMs) * minuteMs;
+  const active = agents.filter(({ role }) => role === "active").length;
+  const qps = (job.demandQps * wave(nowMs)) / Math.max(1, active);
+  for (const agent of agents) {
+    if (nowMs >= (nextBeatMs.get(agent) ?? 0)) {
+      nextBeatMs.set(agent, nowMs + beatMs * (0.8 + 0.4 * Math.random()));
+      agent.beat(qps);
+    }
+    const isDue = (sentMinuteMs.get(agent) ?? 0) < minuteStartMs;
+    if (!endsMinutes || !isDue || nowMs - minuteStartMs < phaseOf(agent, job.spreadMs)) continue;
+    sentMinuteMs.set(agent, minuteStartMs);
+    agent.endMinute(minuteStartMs - minuteMs, qps);
+  }
+}
+
+async function connectAll(perS: number): Promise<void> {
+  for (const [index, agent] of agents.entries()) {
+    agent.connect();
+    if ((index + 1) % Math.max(1, Math.round(perS / 20)) === 0) await Bun.sleep(50);
+  }
+}
+
+function report(id: number): SimulationReport {
+  const { user, system } = process.cpuUsage();
+  const delays = storedMs;
+  storedMs = [];
+  return {
+    id,
+    connected: agents.filter(({ isConnected }) => isConnected).length,
+    minutes: agents.reduce((sum, { minutes }) => sum + minutes, 0),
+    unconfirmed: agents.reduce((sum, { unconfirmed }) => sum + unconfirmed, 0),
+    storedMs: delays,
+    cpuS: (user + system) / 1e6,
+    boots: agents.map(({ agentId, bootId, minutes }) => ({ agentId, bootId, minutes })),
+  };
+}
+
+process.on("message", (order: SimulationOrder) => {
+  if (order.do === "begin") begin(order.job);
+  else if (order.do === "connect") void connectAll(order.perS);
+  else if (order.do === "cut") for (const agent of agents) agent.cut();
+  else if (order.do === "end-minutes") endsMinutes = false;
+  else process.send?.(report(order.id));
+});
+process.on("disconnect", () => process.exit(0));
