@@ -12,7 +12,7 @@ import { type Connections, createConnections, networkOf } from "./connections.ts
 import { limitPackets, type PacketScanner } from "./limit-packets.ts";
 import { type ClientAllowance, ClientAllowances, maxDelayedBytes } from "./publish-pace.ts";
 import { createRefusalDelay } from "./refusal-delay.ts";
-import type { RetainedMessages } from "./retained-messages.ts";
+import type { RetainedMessages } from "./retained/retained-messages.ts";
 
 /** Packets as aedes hands them over, with a payload that can be replaced. */
 interface Payload {

@@ -10,7 +10,7 @@ import type { BrokerCounts } from "./broker-counts.ts";
 import type { ClientAccess } from "./client-access.ts";
 import { ClientGate } from "./client-gate.ts";
 import { openAedes, readRetained } from "./open-aedes.ts";
-import { createRetainedMessages, type RetainedMessages } from "./retained-messages.ts";
+import { createRetainedMessages, type RetainedMessages } from "./retained/retained-messages.ts";
 import { type DeviceListener, listenForDevices } from "./tls/device-listener.ts";
 
 export interface EmbeddedBrokerOptions {

@@ -1,8 +1,8 @@
 import { Readable } from "node:stream";
 import { Aedes, type AedesOptions } from "aedes";
 import type { CountedLog } from "#platform/log.ts";
-import { createRetainedIndex } from "./retained-index.ts";
-import type { RetainedMessages } from "./retained-messages.ts";
+import { createRetainedIndex } from "./retained/retained-index.ts";
+import type { RetainedMessages } from "./retained/retained-messages.ts";
 
 /** Time after which a subscriber that does not read is disconnected. */
 const drainTimeoutMs = 30_000;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { networkOf } from "#controller/broker/connections.ts";
 import { createRefusalDelay } from "#controller/broker/refusal-delay.ts";
-import { createRetainedMessages } from "#controller/broker/retained-messages.ts";
+import { createRetainedMessages } from "#controller/broker/retained/retained-messages.ts";
 
 describe("the wait for who gives wrong secrets", () => {
   test("doubles up to five seconds, by network, and is forgotten", () => {

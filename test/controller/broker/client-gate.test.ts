@@ -7,7 +7,7 @@ import type { BrokerLimits } from "#controller/broker/broker-config.ts";
 import { ClientGate } from "#controller/broker/client-gate.ts";
 import { EmbeddedBroker } from "#controller/broker/embedded-broker.ts";
 import { createFleetAccess } from "#controller/broker/fleet-access.ts";
-import { createRetainedMessages } from "#controller/broker/retained-messages.ts";
+import { createRetainedMessages } from "#controller/broker/retained/retained-messages.ts";
 import { agentChannels, agentTopic, controllerProbeTopic, controllerStateTopic } from "#protocol/topics.ts";
 import { agentLogin, brokerLimits, type Login, observerLogin, testKey } from "../../fakes/broker-clients.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { createRetainedIndex } from "#controller/broker/retained-index.ts";
+import { createRetainedIndex } from "#controller/broker/retained/retained-index.ts";
 
 const packet = (topic: string, payload = "x") => ({ topic, payload });
 
