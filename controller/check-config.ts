@@ -8,6 +8,7 @@ import {
 import { invalidInput, parseConfig } from "#platform/files/read-config.ts";
 import { isLoopback } from "#platform/http/guard/listen-address.ts";
 import { parseTime } from "#platform/parse-time.ts";
+import { checkAlertsConfig } from "./alerts/alerts-config.ts";
 import { ControllerConfig } from "./config.ts";
 import { readZone } from "./cost/window/local-time.ts";
 import { checkCapacityConfig } from "./scaling/actuators/capacity-config.ts";
@@ -16,7 +17,7 @@ import { checkCloudConfig } from "./scaling/apply-plan/cloud-config.ts";
 /** Addresses whose user and password are split off. */
 const takenApart = ["broker.url", "scaling.capacity.webhooks.*.url"];
 
-type CheckedParts = Pick<ControllerConfig, "api" | "scaling" | "forecast" | "broker" | "cost" | "identity">;
+type CheckedParts = Pick<ControllerConfig, "api" | "scaling" | "forecast" | "broker" | "cost" | "identity" | "alerts">;
 
 /** Refuses one login for all at the embedded broker: each agent could then act as the others and as the controller. */
 function checkBrokerConfig(broker: ControllerConfig["broker"] | undefined): string[] {
@@ -70,6 +71,7 @@ function checkControllerConfig(config: CheckedParts): string[] {
     ...(readZone(cost.timeZone) === null
       ? [`cost.timeZone: expected UTC, ±HH:MM or a time zone like Europe/Berlin, got "${cost.timeZone}"`]
       : []),
+    ...checkAlertsConfig(config.alerts).map((line) => `alerts.${line}`),
     ...checkCapacityConfig(capacity).map((line) => `scaling.capacity.${line}`),
     ...checkCloudConfig(cloud, switched).map((line) => `scaling.${line}`),
   ];

@@ -7,6 +7,7 @@ import { logLevels } from "#platform/log.ts";
 import { strictObject } from "#platform/schema-parts.ts";
 import { Identifier } from "#protocol/messages.ts";
 import { OidcConfig } from "./access/oidc-config.ts";
+import { AlertsConfig } from "./alerts/alerts-config.ts";
 import { BrokerLimits } from "./broker/broker-config.ts";
 import { CostConfig } from "./cost/cost-config.ts";
 import { IdentityConfig } from "./identity/identity-config.ts";
@@ -121,6 +122,7 @@ export const ControllerConfig = strictObject({
   scaling: ScalingConfig,
   forecast: ForecastConfig,
   cost: CostConfig,
+  alerts: AlertsConfig,
   clock: ClockSection,
 });
 export type ControllerConfig = Static<typeof ControllerConfig>;

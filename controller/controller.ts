@@ -12,16 +12,19 @@ import { serveHttp } from "#platform/http/serve-http.ts";
 import type { Logger } from "#platform/log.ts";
 import { runPeriodically } from "#platform/periodic.ts";
 import { watchOpenFiles } from "#platform/process/open-files.ts";
-import { hourMs, secondMs } from "#platform/time.ts";
+import { hourMs, minuteMs, secondMs } from "#platform/time.ts";
 import { version } from "#platform/version.ts";
 import { AccessPublisher } from "./access/access-publisher.ts";
 import { type ControllerAccess, keepAccessFresh, openAccess } from "./access/open-access.ts";
+import { type Alerts, assembleAlerts } from "./alerts/assemble-alerts.ts";
 import { allocationRoutes } from "./api/allocation-routes.ts";
 import type { ApiParts } from "./api/api-parts.ts";
 import { auditRoutes } from "./api/audit-routes.ts";
 import { controllerHealth } from "./api/controller-health.ts";
 import { costRoutes } from "./api/cost-routes.ts";
 import { decisionRoutes } from "./api/decision-routes.ts";
+import { alertRoutes } from "./api/finance/alert-routes.ts";
+import { budgetRoutes } from "./api/finance/budget-routes.ts";
 import { fleetRoutes } from "./api/fleet-routes.ts";
 import { identityRoutes } from "./api/identity-routes.ts";
 import { keyRoutes } from "./api/key-routes.ts";
@@ -37,6 +40,8 @@ import { assertControllerConfig } from "./check-config.ts";
 import { clientFiles } from "./client-files.ts";
 import type { ControllerConfig } from "./config.ts";
 import { createControllerLease } from "./controller-lease.ts";
+import type { CostHistory } from "./cost/history/cost-history.ts";
+import { createHoursFromMinutes } from "./cost/history/hours-from-minutes.ts";
 import { configuredPrices, openPrices, type PriceSource } from "./cost/prices/price-source.ts";
 import { IdentityWatch } from "./fleet/identity-watch.ts";
 import { type FleetIdentity, openFleetIdentity } from "./identity/fleet-identity.ts";
@@ -59,6 +64,8 @@ export interface ControllerParts {
 const trimEachMs = hourMs / 12;
 const openFilesPeriodMs = 5_000;
 
+/** Time after a minute's end at which alerts are looked for: its records have come. */
+const alertsAfterMs = 20 * secondMs;
 /** Min time between two lists: each goes to every agent. */
 const peerListEachMs = 10 * secondMs;
 
@@ -175,6 +182,17 @@ export class Controller {
       () => assembly.loop.stop(),
       () => assembly.urgent.stop(),
     );
+    const { store: minutes } = records;
+    const history = createHoursFromMinutes({
+      ...{ store: minutes, openPrices: () => this.#openPrices(), nowMs: () => clock.nowMs() },
+      births: () => new Map(assembly.fleet.agents().map(({ agentId, birth }) => [agentId, birth])),
+    });
+    const alerts = assembleAlerts({
+      ...{ config: this.#config, store: records.store, history, environment: process.env, clock, log },
+      ...{ fleet: assembly.fleet, loop: assembly.loop, registry: assembly.registry },
+    });
+    await alerts.recover();
+    this.#opened.push(() => alerts.stop());
     await this.#recover(assembly);
     assembly.ingest.start();
     this.#opened.push(() => assembly.ingest.stop());
@@ -182,9 +200,9 @@ export class Controller {
       ...{ fleetName: this.#config.fleet, store: records.store, broker: fleetBroker.broker, log },
       nowMs: () => clock.nowMs(),
     }).start();
-    const url = this.#serve(assembly, records, access, fleetBroker, identity, startedAtMs);
+    const url = this.#serve({ ...assembly, alerts, history }, records, access, fleetBroker, identity, startedAtMs);
     await this.#connect(assembly, fleetBroker);
-    this.#schedule(assembly);
+    this.#schedule(assembly, alerts);
     const { url: brokerUrl } = fleetBroker;
     this.#running = { url, brokerUrl };
     log.info({ url, brokerUrl: redactUrl(brokerUrl), fleet: this.#config.fleet, stateDir }, "controller started");
@@ -211,7 +229,7 @@ export class Controller {
 
   /** Opens the HTTP API; returns its address. */
   #serve(
-    assembly: ControllerAssembly,
+    assembly: ControllerAssembly & { readonly alerts: Alerts; readonly history: CostHistory },
     { store, damage }: ControllerRecords,
     access: ControllerAccess,
     { broker }: FleetBroker,
@@ -262,6 +280,8 @@ export class Controller {
         safetyRoutes(parts),
         costRoutes(parts),
         allocationRoutes(parts),
+        budgetRoutes(parts),
+        alertRoutes(parts),
         sloRoutes(parts),
         keyRoutes(access, publisher, assembly.audit),
         tenantRoutes(access, publisher, assembly.audit),
@@ -305,7 +325,7 @@ export class Controller {
     this.#opened.push(() => fleetBroker.stop());
   }
 
-  #schedule({ desired, peerList, loop, housekeeping, retirement, ingest }: ControllerAssembly): void {
+  #schedule({ desired, peerList, loop, housekeeping, retirement, ingest }: ControllerAssembly, alerts: Alerts): void {
     const { log, clock } = this.#parts;
     const { intervalMs, offsetMs } = this.#config.scaling;
     const each = (periodMs: number, what: string, task: () => Promise<unknown>, shiftMs = 0) => {
@@ -316,6 +336,7 @@ export class Controller {
     };
     each(intervalMs, "deciding", () => loop.run(), offsetMs);
     each(peerListEachMs, "listing the agents to follow", () => peerList.publish());
+    each(minuteMs, "looking for alerts", () => alerts.look(), alertsAfterMs);
     each(hourMs, "renewing the seals of documents", () => desired.renewSeals());
     each(hourMs, "removing old records", async () => {
       await housekeeping.clean();

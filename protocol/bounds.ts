@@ -25,6 +25,8 @@ export const bounds = {
   measuredMs: hourMs,
   tariffUsdPerKwh: 100,
   usdPerHour: 10_000,
+  /** Memory of one device: 64 TiB. */
+  memoryBytes: 70_368_744_177_664,
   /** Price of one minute's requests. */
   usdPerMinute: 1_000_000,
 } as const;

@@ -43,6 +43,7 @@ const pages: Readonly<Record<string, string>> = {
   broker: "[MQTT](mqtt.md)",
   outbox: "[MQTT](mqtt.md)",
   slo: "[what users are promised](slo.md)",
+  alerts: "[alerts and who is told](cost-alerts.md)",
   scaling: "[scaling policies](scaling-policy.md), [fleet plan](fleet-plan.md)",
 };
 

@@ -19,7 +19,9 @@ const maxSamples = 64;
 /** Size of a page on every system that this program is built for. */
 const pageBytes = 4096;
 
-const unknown: Utilization = { cpu: null, gpu: null, memory: null, processCpu: null, processMemory: null };
+const unknown: Utilization = {
+  ...{ cpu: null, gpu: null, memory: null, processCpu: null, processMemory: null, memoryBytes: null },
+};
 const figures = Object.keys(unknown) as (keyof Utilization)[];
 
 /** Returns a part of a whole, 0 to 1; null where it is unknown. */
@@ -66,6 +68,7 @@ export class UtilizationMeter {
       memory: memory === null ? null : share(memory.totalBytes - memory.availableBytes, memory.totalBytes),
       processCpu: before === null ? null : share(processTicks(before, now), elapsed),
       processMemory: memory === null || processes.size === 0 ? null : share(residentBytes, memory.totalBytes),
+      memoryBytes: memory?.totalBytes ?? null,
     });
     if (this.#samples.length > maxSamples) this.#samples.shift();
   }

@@ -23,6 +23,8 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   keys: async () => (await import("#cli/access/keys.ts")).keysCommand,
   policy: async () => (await import("#cli/policy.ts")).policyCommand,
   cost: async () => (await import("#cli/cost/cost.ts")).costCommand,
+  budgets: async () => (await import("#cli/cost/budgets.ts")).budgetsCommand,
+  alerts: async () => (await import("#cli/cost/alerts.ts")).alertsCommand,
   prices: async () => (await import("#cli/cost/prices.ts")).pricesCommand,
   decide: async () => (await import("#cli/decide.ts")).decideCommand,
   calibrate: async () => (await import("#cli/calibrate.ts")).calibrateCommand,

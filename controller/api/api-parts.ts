@@ -3,7 +3,9 @@ import type { DecisionLoop } from "#controller/scaling/loop/decision-loop.ts";
 import type { FleetFreeze } from "#controller/scaling/loop/fleet-freeze.ts";
 import type { Overrides } from "#controller/scaling/loop/overrides.ts";
 import type { Broker } from "#protocol/broker.ts";
+import type { Alerts } from "../alerts/assemble-alerts.ts";
 import type { AuditLog } from "../audit/audit-log.ts";
+import type { CostHistory } from "../cost/history/cost-history.ts";
 import type { Prices } from "../cost/price-minute.ts";
 import type { PriceSource } from "../cost/prices/price-source.ts";
 import type { PowerAssumptions } from "../cost/report-power.ts";
@@ -28,6 +30,8 @@ export interface ApiParts {
   readonly counts: IngestCounts;
   readonly retirement: Retirement;
   readonly audit: AuditLog;
+  readonly alerts: Alerts;
+  readonly history: CostHistory;
   readonly broker: Broker;
   readonly prices: Prices;
   /** Creates the prices for a report: of the catalogue, else the configured ones. */

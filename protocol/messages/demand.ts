@@ -44,7 +44,7 @@ export type CapacityEstimate = Static<typeof CapacityEstimate>;
 
 const utilization = (of: string) => orNull(Share, `${of}, 0 to 1; null: not measured`);
 
-/** Shares of what the device and the program use, all on the scale 0 to 1. */
+/** Shares of what the device and the program use, on the scale 0 to 1, and the memory that one of them is of. */
 export const Utilization = Type.Object(
   {
     cpu: utilization("load of all cores of the device"),
@@ -52,6 +52,9 @@ export const Utilization = Type.Object(
     memory: utilization("memory of the device in use"),
     processCpu: utilization("part of all cores that this program and its model processes use"),
     processMemory: utilization("part of the device's memory that this program and its model processes use"),
+    memoryBytes: Type.Optional(
+      orNull(amount(bounds.memoryBytes), "memory of the device, which a Jetson's GPU shares; null or absent: unknown"),
+    ),
   },
   { ...strict, description: "how busy the device is" },
 );

@@ -12,7 +12,7 @@ describe("the meter", () => {
       gpu: async () => gpu,
       nowMs: () => nowMs,
     });
-  const unknown = { cpu: null, gpu: null, memory: null, processCpu: null, processMemory: null };
+  const unknown = { cpu: null, gpu: null, memory: null, processCpu: null, processMemory: null, memoryBytes: null };
   const at = (busy: number, total: number, processes: Record<number, number>): SystemCounters => ({
     cpu: { busy, total },
     memory: { totalBytes: 4_096_000, availableBytes: 1_024_000 },
@@ -32,11 +32,16 @@ describe("the meter", () => {
     const meter = open(0.5);
     counters = at(100, 1_000, { 1: 50 });
     await meter.sample();
-    expect(meter.latest()).toEqual({ cpu: null, gpu: 0.5, memory: 0.75, processCpu: null, processMemory: 0.1 });
+    const memoryBytes = 4_096_000;
+    expect(meter.latest()).toEqual({
+      ...{ cpu: null, gpu: 0.5, memory: 0.75, processCpu: null, processMemory: 0.1, memoryBytes },
+    });
     // Process 2 is new, with 10 ticks since its start.
     counters = at(160, 1_100, { 1: 80, 2: 10 });
     await meter.sample();
-    expect(meter.latest()).toEqual({ cpu: 0.6, gpu: 0.5, memory: 0.75, processCpu: 0.4, processMemory: 0.2 });
+    expect(meter.latest()).toEqual({
+      ...{ cpu: 0.6, gpu: 0.5, memory: 0.75, processCpu: 0.4, processMemory: 0.2, memoryBytes },
+    });
     // Process 1 has ended, and another one got its number.
     counters = at(160, 1_200, { 1: 5, 2: 10 });
     await meter.sample();

@@ -17,6 +17,7 @@ const stateDir = mkdtempSync(join(tmpdir(), "thormesh-audited-"));
 let controller: Controller;
 let keyId = "";
 let tokenId = "";
+let silenceId = "";
 
 /** A request for every route that changes something, in this order; a new route fails the first test until it is listed. */
 const requests: readonly { route: string; action: string; target: () => string; body?: object; path?: () => string }[] =
@@ -41,6 +42,20 @@ const requests: readonly { route: string; action: string; target: () => string; 
     { route: "POST /api/v1/tenants", action: "tenants.create", target: () => "red", body: { id: "red" } },
     { route: "PATCH /api/v1/tenants/{id}", action: "tenants.update", target: () => "red", body: { suspended: true } },
     { route: "DELETE /api/v1/tenants/{id}", action: "tenants.delete", target: () => "red" },
+    {
+      ...{ route: "POST /api/v1/budgets", action: "budgets.set", target: () => "all" },
+      body: {
+        ...{ id: "all", scope: { kind: "fleet", name: null }, period: "daily", amountUsd: 185 },
+        actions: [{ atPercent: 80, action: "notify" }],
+      },
+    },
+    { route: "DELETE /api/v1/budgets/{id}", action: "budgets.delete", target: () => "all" },
+    { route: "POST /api/v1/alerts/test", action: "alerts.test", target: () => "default" },
+    {
+      ...{ route: "POST /api/v1/silences", action: "silences.create", target: () => "cost-spike" },
+      body: { rule: "cost-spike", reason: "Prüfung, 5 % Last", forS: 60 },
+    },
+    { route: "DELETE /api/v1/silences/{id}", action: "silences.end", target: () => silenceId },
   ];
 
 async function send(method: string, path: string, body?: object) {
@@ -128,6 +143,7 @@ test.each(requests)("$route is recorded before and after", async ({ route, actio
     expect(entries[1]?.after).toMatchObject({ id });
     expect(JSON.stringify(entries)).not.toContain(token.split(".")[3] as string);
   }
+  if (action === "silences.create") silenceId = (JSON.parse(answer.text) as { silence: { id: string } }).silence.id;
   if (action.startsWith("keys.")) {
     const { key, secret } = JSON.parse(answer.text) as { key: { id: string }; secret?: string };
     if (action !== "keys.revoke") keyId = key.id;

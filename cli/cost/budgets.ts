@@ -1,0 +1,113 @@
+import { type Budget, budgetActions } from "#controller/cost/budgets/budget.ts";
+import type { BudgetState } from "#controller/cost/budgets/decide-budget-state.ts";
+import { UsageError } from "#platform/errors.ts";
+import {
+  type Command,
+  type OptionValues,
+  optionalChoice,
+  optionalNumber,
+  optionalString,
+  unexpectedWord,
+} from "#platform/terminal/command.ts";
+import { formatTable } from "#platform/terminal/format-table.ts";
+import { Identifier } from "#protocol/bounds.ts";
+import { reasonOf, reasonOption } from "../access/with-controller-store.ts";
+import { askController, controllerUrlOption } from "../run/ask-controller.ts";
+
+const path = "/api/v1/budgets";
+const scopes = ["region", "tenant", "model"] as const;
+const defaultSteps = "80:notify,100:notify";
+
+function scopeOf(values: OptionValues): Budget["scope"] {
+  const given = scopes.filter((kind) => kind in values);
+  if (given.length > 1) throw new UsageError(`--${given[0]} and --${given[1]}: a budget is for one of them`);
+  const [kind] = given;
+  return kind === undefined ? { kind: "fleet", name: null } : { kind, name: optionalString(values, kind) ?? "" };
+}
+
+/** Reads steps such as `80:notify,100:freeze-offers`. */
+function stepsOf(text: string): Budget["actions"] {
+  return text.split(",").map((step) => {
+    const [, percent, name] = /^\s*(\d{1,4}(?:\.\d+)?)\s*:\s*([a-z-]+)\s*$/.exec(step) ?? [];
+    const action = budgetActions.find((each) => each === name);
+    if (percent === undefined || action === undefined)
+      throw new UsageError(
+        `--at: expected steps such as 80:notify,100:freeze-offers, with ${budgetActions.join(", ")}; got "${step.trim()}"`,
+      );
+    return { atPercent: Number(percent), action };
+  });
+}
+
+const scopeToText = ({ kind, name }: Budget["scope"]) => (kind === "fleet" ? "fleet" : `${kind} ${name}`);
+const percent = (value: number) => `${value.toFixed(0)} %`;
+
+/** Shows budgets in a table. */
+export function budgetsToText(states: readonly BudgetState[]): string {
+  if (states.length === 0) return "there are no budgets: thormesh budgets set NAME --amount 185 --period daily";
+  const rows = states.map(({ budget, spentUsd, usedPercent, projectedUsd, projectedPercent, status, reached }) => [
+    ...[budget.id, scopeToText(budget.scope), budget.period, budget.amountUsd.toFixed(2)],
+    ...[
+      `${spentUsd.toFixed(2)} (${percent(usedPercent)})`,
+      `${projectedUsd.toFixed(2)} (${percent(projectedPercent)})`,
+    ],
+    ...[status, reached.map(({ action }) => action).join(", ") || "-"],
+  ]);
+  return formatTable(["BUDGET", "OF", "PERIOD", "US$", "SPENT", "PROJECTED", "STATUS", "DUE"], rows);
+}
+
+function onlyId(words: readonly string[]): string {
+  const [id, ...more] = words;
+  if (id === undefined || more.length > 0 || !new RegExp(Identifier.pattern as string).test(id))
+    throw new UsageError(`expected the name of one budget, ${Identifier.title}; got "${words.join(" ")}"`);
+  return id;
+}
+
+async function set(values: OptionValues, id: string): Promise<number> {
+  const amountUsd = optionalNumber(values, "amount", { min: 0.01, max: 1e9 });
+  if (amountUsd === undefined) throw new UsageError("--amount is required");
+  const budget: Budget = {
+    ...{ id, scope: scopeOf(values), amountUsd },
+    period: optionalChoice(values, "period", ["daily", "weekly", "monthly"]) ?? "monthly",
+    actions: stepsOf(optionalString(values, "at") ?? defaultSteps),
+  };
+  await askController(values, path, { method: "POST", body: budget, ...reasonOf(values) });
+  console.log(values["json"] === true ? JSON.stringify({ budget }, null, 2) : `budget ${id} is set`);
+  return 0;
+}
+
+export const budgetsCommand: Command = {
+  summary: "what a fleet, region, tenant or model may cost, and what is spent of it",
+  usage:
+    "list\n       thormesh budgets set NAME --amount US$ [--period daily|weekly|monthly] [--region|--tenant|--model NAME]\n         [--at 80:notify,100:freeze-offers]\n       thormesh budgets delete NAME\n       each with [--url URL] [--reason TEXT] [--json]",
+  options: {
+    amount: { only: "set", value: "US$", help: "amount for each period" },
+    period: { only: "set", value: "PERIOD", help: "daily, weekly (from Sunday) or monthly (default)" },
+    region: { only: "set", value: "NAME", help: "the budget is a region's (default: the fleet's)" },
+    tenant: { only: "set", value: "NAME", help: "… a tenant's" },
+    model: { only: "set", value: "NAME", help: "… a model's" },
+    at: { only: "set", value: "STEPS", help: `what is done at which percentage (default: ${defaultSteps})` },
+    ...controllerUrlOption,
+    ...reasonOption,
+    json: { help: "print JSON" },
+  },
+  async run(values, [action, ...rest]) {
+    switch (action) {
+      case "list": {
+        if (rest.length > 0) throw new UsageError(`budgets list: expected nothing more, got "${rest.join(" ")}"`);
+        const { budgets } = (await askController(values, path)) as { readonly budgets: readonly BudgetState[] };
+        console.log(values["json"] === true ? JSON.stringify({ budgets }, null, 2) : budgetsToText(budgets));
+        return 0;
+      }
+      case "set":
+        return set(values, onlyId(rest));
+      case "delete": {
+        const id = onlyId(rest);
+        await askController(values, `${path}/${id}`, { method: "DELETE", ...reasonOf(values) });
+        console.log(values["json"] === true ? JSON.stringify({ deleted: id }) : `budget ${id} is removed`);
+        return 0;
+      }
+      default:
+        throw unexpectedWord("list, set or delete", action, ["list", "set", "delete"]);
+    }
+  },
+};

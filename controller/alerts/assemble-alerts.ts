@@ -1,0 +1,104 @@
+import type { Registry } from "prom-client";
+import { medianPeakQps } from "#forecast/median-peak.ts";
+import type { Clock } from "#platform/clock.ts";
+import { registerGauges, registerTotals } from "#platform/fetch/scraped-metrics.ts";
+import type { Logger } from "#platform/log.ts";
+import type { ControllerConfig } from "../config.ts";
+import { Budgets } from "../cost/budgets/budgets.ts";
+import type { CostHistory } from "../cost/history/cost-history.ts";
+import type { Fleet } from "../fleet/fleet.ts";
+import type { DecisionLoop } from "../scaling/loop/decision-loop.ts";
+import type { KeptStore } from "../store/store.ts";
+import { AlertMonitor } from "./alert-monitor.ts";
+import { createNotifier } from "./notify/create-notifier.ts";
+import { readBudgets, readCosts } from "./read-costs.ts";
+import { readService } from "./read-service.ts";
+
+export interface AlertsParts {
+  readonly config: Pick<ControllerConfig, "fleet" | "alerts" | "cost" | "ingest">;
+  readonly store: KeptStore;
+  readonly history: CostHistory;
+  readonly fleet: Pick<Fleet, "agents">;
+  readonly loop: Pick<DecisionLoop, "latestForecast">;
+  readonly registry: Registry;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Budgets and alerts of a controller. */
+export interface Alerts {
+  readonly budgets: Budgets;
+  readonly monitor: AlertMonitor;
+  /** Loads what an earlier run knew. */
+  recover(): Promise<void>;
+  /** Looks at budgets and rules once. */
+  look(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+function registerAlertMetrics(registry: Registry, budgets: Budgets, monitor: AlertMonitor): void {
+  registerGauges(registry, "thormesh_alerts", "Alerts by rule and status", ["rule", "severity", "status"], () => {
+    const counts = new Map<string, readonly [Record<string, string>, number]>();
+    for (const { rule, severity, status } of monitor.alerts()) {
+      const key = `${rule} ${severity} ${status}`;
+      counts.set(key, [{ rule, severity, status }, (counts.get(key)?.[1] ?? 0) + 1]);
+    }
+    return counts.values();
+  });
+  registerGauges(registry, "thormesh_budget_used_percent", "Part of a budget that is spent", ["budget"], () =>
+    budgets.latest().map(({ budget, usedPercent }) => [{ budget: budget.id }, usedPercent] as const),
+  );
+  registerTotals(
+    registry,
+    "thormesh_notices_total",
+    "Notices to programs that are told of alerts, by what became of them; failed: attempts",
+    ["notifier", "outcome"],
+    () =>
+      monitor
+        .notifiers()
+        .flatMap(({ name, sent, failures, dropped }) => [
+          [{ notifier: name, outcome: "sent" }, sent] as const,
+          [{ notifier: name, outcome: "failed" }, failures] as const,
+          [{ notifier: name, outcome: "dropped" }, dropped] as const,
+        ]),
+  );
+}
+
+/** Connects budgets, rules and notifiers. Nothing is started. */
+export function assembleAlerts(parts: AlertsParts): Alerts {
+  const { config, store, history, fleet, loop, registry, environment, clock, log } = parts;
+  const nowMs = () => clock.nowMs();
+  const budgets = new Budgets({ store, history, timeZone: config.cost.timeZone, nowMs });
+  const monitor = new AlertMonitor({
+    config: config.alerts,
+    notifiers: config.alerts.notifiers.map((each) => createNotifier(each, { fleetName: config.fleet, environment })),
+    ...{ store, clock, log },
+    async values() {
+      const forecast = loop.latestForecast();
+      const expected = {
+        forecastPeakQps: forecast === null ? null : medianPeakQps(forecast),
+        throughput: config.alerts.rules.throughput.threshold,
+      };
+      return [
+        ...(await readCosts(history, nowMs())),
+        ...readService(fleet.agents(), expected, nowMs(), config.ingest.staleAfterMs),
+      ];
+    },
+    readings: async () => readBudgets(budgets.latest()),
+  });
+  registerAlertMetrics(registry, budgets, monitor);
+  return {
+    budgets,
+    monitor,
+    async recover() {
+      await budgets.recover();
+      await monitor.recover();
+    },
+    async look() {
+      await budgets.look();
+      await monitor.look();
+    },
+    stop: () => monitor.stop(),
+  };
+}
