@@ -7,13 +7,21 @@ const maxSecretBytes = 16_384;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
+/** Says why a file could not be opened. */
+export function openFault(error: unknown): string {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === "ENOENT") return "there is no such file";
+  if (code === "EACCES" || code === "EPERM") return `user ${process.getuid?.() ?? 0}, who runs this, may not`;
+  return code ?? "unknown fault";
+}
+
 function readBounded(path: string, what: string): { text: string; mode: number; ownerUid: number } {
   let descriptor: number;
   try {
     // A pipe without a writer must not block the start.
     descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (cause) {
-    throw new UsageError(`${what}: ${path} can't be read`, { cause });
+    throw new UsageError(`${what}: ${path} can't be read: ${openFault(cause)}`, { cause });
   }
   try {
     const stat = fstatSync(descriptor);
@@ -40,12 +48,12 @@ function onlyLine(text: string, path: string, what: string): string {
 }
 
 /**
- * Reads a secret from a file of one line that only its owner can read.
+ * Reads a text from a file that only its owner can read.
  * @param what name in errors: the configuration's key or the variable, such as "broker.passwordFile"
  * @param ownUid user that may own the file, besides root
- * @throws UsageError when it can't be read, others can read or write it, or it belongs to another user, is empty, or longer than a line or 16 KiB. Never quotes it.
+ * @throws UsageError when it can't be read, others can read or write it, it belongs to another user, or is longer than 16 KiB. Never quotes it.
  */
-export function readSecretFile(path: string, what: string, ownUid = process.getuid?.() ?? 0): string {
+export function readSecretText(path: string, what: string, ownUid = process.getuid?.() ?? 0): string {
   const { text, mode, ownerUid } = readBounded(path, what);
   if ((mode & 0o077) !== 0) {
     throw new UsageError(
@@ -56,7 +64,15 @@ export function readSecretFile(path: string, what: string, ownUid = process.getu
     throw new UsageError(
       `${what}: expected a file that belongs to this user or root; ${path} belongs to user ${ownerUid}`,
     );
-  return onlyLine(text, path, what);
+  return text;
+}
+
+/**
+ * Reads a secret of one line, as {@link readSecretText} does.
+ * @throws UsageError also when it is empty or longer than a line
+ */
+export function readSecretFile(path: string, what: string, ownUid?: number): string {
+  return onlyLine(readSecretText(path, what, ownUid), path, what);
 }
 
 /** Reads a credential that systemd passed to this service (`LoadCredential=`); undefined without one of this name. */

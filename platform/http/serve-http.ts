@@ -1,4 +1,4 @@
-import { ServiceError, UsageError } from "#platform/errors.ts";
+import { ServiceError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import { createRequestTurns } from "#platform/request-turns.ts";
 import { receiveLimitMs } from "./body/receive-in-time.ts";
@@ -7,9 +7,11 @@ import { type ErrorStyle, errorResponse } from "./error-response.ts";
 import type { RequestGuard } from "./guard/guard-request.ts";
 import { requestPath } from "./guard/request-target.ts";
 import { createRequestLog } from "./log-requests.ts";
+import { openListener } from "./open-listener.ts";
 import { closeWhenCutOff } from "./pending-answers.ts";
 import { requestFailures } from "./request-failure.ts";
 import { requestIdHeader, requestIdOf } from "./request-id.ts";
+import type { ServerCertificate } from "./tls/server-certificate.ts";
 
 /** Default size limit of a body: 2,000 texts of 1,000 characters. */
 const defaultMaxBodyBytes = 2 * 1024 * 1024;
@@ -29,6 +31,8 @@ interface ServeHttpOptions {
   readonly errorStyleOf?: (path: string) => ErrorStyle;
   /** Log of failed requests; at `debug`, of all requests. */
   readonly log: Logger;
+  /** Encrypts; a certificate that changes is in force for new connections. Default: nothing is encrypted. */
+  readonly tls?: ServerCertificate | undefined;
 }
 
 export interface HttpServer {
@@ -50,17 +54,6 @@ export interface FetchHandler {
   /** Headers that every answer to a request gets, refusals included. */
   answerHeaders?(request: Request): Readonly<Record<string, string>>;
   fetch(request: Request): Response | Promise<Response>;
-}
-
-function listenError(error: unknown, host: string, port: number): unknown {
-  const denied = `not allowed to listen on port ${port} of ${host}`;
-  const explained = new Map<unknown, string>([
-    ["EADDRINUSE", `port ${port} on ${host} is in use: stop the program that uses it, or configure another port`],
-    ["EACCES", denied],
-    ["EPERM", denied],
-    ["EADDRNOTAVAIL", `can't listen on ${host}: this machine has no such address`],
-  ]).get((error as { code?: unknown }).code);
-  return explained === undefined ? error : new UsageError(explained, { cause: error });
 }
 
 /**
@@ -121,7 +114,8 @@ export function serveHttp(app: FetchHandler, options: ServeHttpOptions): HttpSer
     const more = app.answerHeaders?.(came) ?? {};
     for (const name in more) response.headers.set(name, more[name] as string);
     // Makes the client open a new connection for its next request, to another server if this one stops.
-    if (isLast || stopping || response.status === 408) response.headers.set("connection", "close");
+    if (isLast || stopping || listener.isReplaced(server) || response.status === 408)
+      response.headers.set("connection", "close");
     const durationMs = performance.now() - startedMs;
     const { method } = request;
     logRequest({
@@ -135,41 +129,27 @@ export function serveHttp(app: FetchHandler, options: ServeHttpOptions): HttpSer
     return response;
   };
 
-  const listen = () => {
-    try {
-      return Bun.serve({
-        hostname: host,
-        port,
-        // With it two agents could share a port by mistake, each with half of the requests.
-        reusePort: false,
-        // Bodies over the limit are refused above; Bun's own answer has no explanation.
-        maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-        // A request may wait for a model to load or for a board's capacity.
-        idleTimeout: options.idleTimeoutS ?? 120,
-        fetch: handle,
-        error: () => errorResponse(new ServiceError("INTERNAL", "internal error"), "plain"),
-      });
-    } catch (error) {
-      throw listenError(error, host, port);
-    }
-  };
-  const server = listen();
-  const boundPort = server.port ?? port;
+  const listener = openListener({
+    ...{ host, port, tls: options.tls, log, fetch: handle },
+    // A request may wait for a model to load or for a board's capacity.
+    idleTimeoutS: options.idleTimeoutS ?? 120,
+  });
   const reachable = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
+  const scheme = options.tls === undefined ? "http" : "https";
 
   return {
-    port: boundPort,
-    url: `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${boundPort}`,
-    inFlight: () => server.pendingRequests,
+    port: listener.port,
+    url: `${scheme}://${reachable.includes(":") ? `[${reachable}]` : reachable}:${listener.port}`,
+    inFlight: () => listener.pendingRequests(),
     announceStop() {
       stopping = true;
     },
     async stop(graceMs) {
       stopping = true;
-      void server.stop(false);
+      void listener.stop(false);
       const deadline = performance.now() + graceMs;
-      while (server.pendingRequests > 0 && performance.now() < deadline) await Bun.sleep(5);
-      await server.stop(true);
+      while (listener.pendingRequests() > 0 && performance.now() < deadline) await Bun.sleep(5);
+      await listener.stop(true);
     },
   };
 }
