@@ -18,6 +18,7 @@ import { measureLoad } from "./capacity/measure-load.ts";
 import type { AgentConfig } from "./config.ts";
 import type { DeviceIdentity } from "./enrolment/device-identity.ts";
 import { openEnrolment } from "./enrolment/open-enrolment.ts";
+import { certificateHealth, openServingCertificate, servedHosts } from "./enrolment/serving-certificate.ts";
 import { FleetMember } from "./fleet-member.ts";
 import type { AgentIdentity } from "./identity.ts";
 import { createDesiredDocument } from "./mesh/desired-document.ts";
@@ -136,7 +137,11 @@ export function createAgentParts(given: {
   const enrolment = openEnrolment({
     ...{ joined, stateDir, fleet, nowMs, log },
     memory: createStoredText(database, "orders", storage),
-    onRenewed: () => broker.renew("the certificate was renewed"),
+    hosts: () => servedHosts(config),
+    onRenewed: () => {
+      broker.renew("the certificate was renewed");
+      tls?.changed();
+    },
   });
   const { orders, renewal } = enrolment;
   const membership = createMembership({
@@ -179,6 +184,7 @@ export function createAgentParts(given: {
       ...{ membership, broker, record, capacity, utilization, cycle, power, outbox, storage, access },
       ...{ forecaster, accuracyOf, nightTraining },
     });
+  const tls = openServingCertificate(config.serving.tls, { renewal, log });
   const tracing = createTracing(config.serving.tracing, { version, agentId, fleet }, log);
   const serving = new Serving({
     config: config.serving,
@@ -202,11 +208,12 @@ export function createAgentParts(given: {
       power: power.health(),
       broker: brokerHealth(broker, refused()),
       ...enrolment.checks(),
+      ...(tls === undefined ? {} : { tls: certificateHealth(tls) }),
       processes: describeHungProcesses(hung),
       open_files: openFiles.check(),
       storage: withDamage(storage.check(), recentDamage(statePath, nowMs())),
     }),
-    ...{ mesh, access, agentId },
+    ...{ mesh, access, agentId, tls },
     extraRoutes: agentRoutes({
       ...{ mesh, accuracyOf, status },
       training: () => nightTraining,

@@ -18,6 +18,8 @@ const openFilesPeriodMs = 5_000;
 const beatTickMs = 1_000;
 /** At a clock that is faster than the real one. */
 const minBeatTickRealMs = 100;
+/** Time that a start waits for a certificate with the names that the agent serves under. */
+const namesWaitMs = 5_000;
 /** Time for the broker to take the last records at an orderly end; the rest is sent at the next start. */
 const farewellMs = 1_000;
 /** The same with records that are only in memory, and lost if the broker does not take them. */
@@ -67,6 +69,9 @@ export class Agent {
     const { power, serving, forecaster, cycle, member, broker, membership } = parts;
     try {
       await power.start();
+      // Clients should find the names that they ask for in the certificate; without the controller they wait for that, not for the service.
+      if (parts.renewal !== null && parts.renewal.lacking().length > 0)
+        await Promise.race([parts.renewal.evaluate(), Bun.sleep(namesWaitMs)]);
       await serving.start();
     } catch (error) {
       await serving.stop();

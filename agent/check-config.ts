@@ -8,6 +8,7 @@ import {
 } from "#platform/fetch/split-credentials.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
 import { sharedKeyMistake } from "#platform/http/guard/identify-caller.ts";
+import { tlsMistakes } from "#platform/http/tls/tls-config.ts";
 import { AgentConfig } from "./config.ts";
 
 /** Addresses whose user and password are moved to their own keys; `models pull` sends its own as a header. */
@@ -33,6 +34,7 @@ function checkAgentConfig(config: AgentConfig): string[] {
       ? [`advertiseUrl: expected an address without query and fragment, got "${redactUrl(advertiseUrl)}"`]
       : []),
     ...(sharedKey === null ? [] : [`serving.${sharedKey}`]),
+    ...tlsMistakes(serving.tls).map((line) => `serving.tls.${line}`),
     ...twiceGiven(Object.keys(serving.models), "serving.models"),
     ...twiceGiven(Object.keys(serving.aliases), "serving.aliases"),
     ...checkForecastConfig(forecast).map((line) => `forecast.${line}`),

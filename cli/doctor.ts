@@ -8,11 +8,13 @@ import { closeNewFiles } from "#platform/files/close-to-others.ts";
 import { defaultStateDir } from "#platform/files/default-state-dir.ts";
 import { readConfigFile, readOwnConfigFile } from "#platform/files/read-config.ts";
 import { secretFromEnvironment } from "#platform/files/read-secret-file.ts";
+import { isEncrypted } from "#platform/http/tls/tls-config.ts";
 import { createLogger } from "#platform/log.ts";
 import { type Command, optionalString } from "#platform/terminal/command.ts";
 import type { CheckResult } from "#tools/doctor/check.ts";
 import { checkBoard } from "#tools/doctor/check-board.ts";
 import { checkBroker } from "#tools/doctor/check-broker.ts";
+import { checkEncryption } from "#tools/doctor/check-encryption.ts";
 import { checkIdentity } from "#tools/doctor/check-identity.ts";
 import { checkListen } from "#tools/doctor/check-network.ts";
 import { checkProfile } from "#tools/doctor/check-profile.ts";
@@ -60,7 +62,8 @@ export const doctorCommand: Command = {
       ...checkTrust(path ?? null, config, stateDir),
       await checkEmbedding(serving, log),
       await checkForecast(forecast.modelDir, forecast.timeoutMs, log),
-      await checkListen(serving.host, serving.port, serving.apiKeys.length > 0),
+      await checkListen(serving.host, serving.port, serving.apiKeys.length > 0, isEncrypted(serving.tls)),
+      checkEncryption(serving.tls, serving.host, joined !== null, Date.now()),
       ...(joined === null ? [] : [checkIdentity(joined, Date.now())]),
       await checkBroker(
         config.broker,

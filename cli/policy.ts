@@ -148,6 +148,7 @@ export const policyCommand: Command = {
     qps: { value: "N", only: "preview", help: "show how many replicas this steady rate leads to" },
     past: { value: "HOURS", only: "preview", help: "replay the policy on a controller's last N recorded hours" },
     url: { ...controllerUrlOption.url, only: "preview" },
+    ca: { ...controllerUrlOption.ca, only: "preview" },
     json: { help: "print JSON" },
   },
   async run(values, [action, ...rest]) {

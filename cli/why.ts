@@ -131,7 +131,7 @@ export const whyCommand: Command = {
     }
     const route = optionalString(values, "route");
     if (route !== undefined) {
-      const status = (await askAgent("route", route, "/api/v1/mesh")) as MeshStatus;
+      const status = (await askAgent(values, "route", route, "/api/v1/mesh")) as MeshStatus;
       const limit = optionalNumber(values, "limit", { min: 1, max: 1000, integer: true }) ?? 10;
       const routes = status.routes.slice(0, limit);
       console.log(values["json"] === true ? JSON.stringify({ routes }, null, 2) : routesToText(status, limit));

@@ -7,6 +7,7 @@ import {
 } from "#platform/fetch/split-credentials.ts";
 import { invalidInput, parseConfig } from "#platform/files/read-config.ts";
 import { isLoopback } from "#platform/http/guard/listen-address.ts";
+import { tlsMistakes } from "#platform/http/tls/tls-config.ts";
 import { parseTime } from "#platform/parse-time.ts";
 import { checkAlertsConfig } from "./alerts/alerts-config.ts";
 import { ControllerConfig } from "./config.ts";
@@ -63,6 +64,7 @@ function checkControllerConfig(config: CheckedParts): string[] {
     ...(passwordsUntil === null || parseTime(passwordsUntil) !== null
       ? []
       : [`identity.passwordsUntil: expected a day or a time with its zone, like 2027-01-31, got "${passwordsUntil}"`]),
+    ...tlsMistakes(api.tls).map((line) => `api.tls.${line}`),
     ...checkOidcConfig(api.oidc).map((line) => `api.oidc.${line}`),
     ...checkForecastConfig(forecast).map((line) => `forecast.${line}`),
     ...(minReplicas > maxReplicas

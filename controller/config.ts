@@ -3,6 +3,7 @@ import { ForecastConfig } from "#forecast/forecast-config.ts";
 import { ClockSection } from "#platform/clock.ts";
 import { integer, Line, number, orNull, Path } from "#platform/config-fields.ts";
 import { ApiKeyText, HostNames } from "#platform/http/guard/access-config.ts";
+import { TlsConfig } from "#platform/http/tls/tls-config.ts";
 import { logLevels } from "#platform/log.ts";
 import { strictObject } from "#platform/schema-parts.ts";
 import { Identifier } from "#protocol/messages.ts";
@@ -41,6 +42,7 @@ export const ControllerConfig = strictObject({
           "each opens the whole API, as an admin; thormesh keys makes others; with none of either no key is needed",
       }),
       oidc: OidcConfig,
+      tls: { ...TlsConfig, description: "Encryption (TLS) of the API; by default there is none." },
     },
     { default: {}, description: "The controller's HTTP API." },
   ),

@@ -7,8 +7,10 @@ import { registerTotal } from "#platform/fetch/scraped-metrics.ts";
 import { defaultStateDir } from "#platform/files/default-state-dir.ts";
 import { createHttpApp } from "#platform/http/create-http-app.ts";
 import { createAuthenticator } from "#platform/http/guard/authenticate.ts";
+import { warnOfPlainText } from "#platform/http/guard/listen-address.ts";
 import { neededRole } from "#platform/http/guard/roles.ts";
 import { serveHttp } from "#platform/http/serve-http.ts";
+import type { ServerCertificate } from "#platform/http/tls/server-certificate.ts";
 import type { Logger } from "#platform/log.ts";
 import { runPeriodically } from "#platform/periodic.ts";
 import { watchOpenFiles } from "#platform/process/open-files.ts";
@@ -44,6 +46,7 @@ import type { CostHistory } from "./cost/history/cost-history.ts";
 import { createHoursFromMinutes } from "./cost/history/hours-from-minutes.ts";
 import { configuredPrices, openPrices, type PriceSource } from "./cost/prices/price-source.ts";
 import { IdentityWatch } from "./fleet/identity-watch.ts";
+import { openApiCertificate } from "./identity/api-certificate.ts";
 import { type FleetIdentity, openFleetIdentity } from "./identity/fleet-identity.ts";
 import { registerIdentityMetrics } from "./identity/identity-metrics.ts";
 import { loginOfAgents } from "./login-of-agents.ts";
@@ -79,6 +82,8 @@ export class Controller {
   #openPrices: () => PriceSource = () => configuredPrices(this.#config.cost);
   /** Steps that stop what has been started so far, run in reverse order. */
   readonly #opened: (() => Promise<unknown> | unknown)[] = [];
+  /** Certificate of the API; undefined: it does not encrypt. */
+  #tls: ServerCertificate | undefined;
   #running: { readonly url: string; readonly brokerUrl: string } | undefined;
   #stopped: Promise<void> = Promise.resolve();
 
@@ -155,6 +160,8 @@ export class Controller {
       brokerAddress: () => fleetBroker.addressForDevices(),
       onRevoked: (agentId) => fleetBroker.disconnect(agentId),
     });
+    this.#tls = await openApiCertificate(this.#config.api, identity.authority, log);
+    this.#opened.push(() => this.#tls?.stop());
     const fleetBroker: FleetBroker = createFleetBroker({
       config: this.#config,
       ...{ stateDir, identity },
@@ -239,6 +246,7 @@ export class Controller {
     const { log, clock } = this.#parts;
     const { api, cost, scaling, ingest, fleet: fleetName } = this.#config;
     const { counts, housekeeping, registry, accuracyOf } = assembly;
+    const tls = this.#tls;
     const { tariffUsdPerKwh, co2KgPerKwh, timeZone } = cost;
     const nowMs = () => clock.nowMs();
     const parts: ApiParts = {
@@ -292,6 +300,7 @@ export class Controller {
               {
                 ...{ broker, counts, store, housekeeping, damage, agents: parts.fleet.agents, openFiles },
                 audit: assembly.audit,
+                tls,
               },
               nowMs(),
             ),
@@ -299,7 +308,8 @@ export class Controller {
         ),
       ],
     });
-    const server = serveHttp(app, { host: api.host, port: api.port, log });
+    warnOfPlainText("api", api.host, tls !== undefined, log);
+    const server = serveHttp(app, { host: api.host, port: api.port, log, tls });
     this.#opened.push(() => server.stop(1_000));
     const refreshing = keepAccessFresh(access, publisher, log);
     this.#opened.push(() => refreshing.stop());

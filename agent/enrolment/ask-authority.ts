@@ -14,6 +14,9 @@ const maxAnswerBytes = 65_536;
 /** Refusal by the fleet's controller, in its words. */
 export class AuthorityRefusal extends Error {}
 
+/** Request that the controller does not understand, as one of an earlier version may not. */
+export class MisunderstoodRequest extends Error {}
+
 /** Answer of the authority, proven to come from it. */
 export interface ProvenAnswer {
   readonly answer: JoinAnswer;
@@ -37,6 +40,8 @@ export async function askAuthority(
       method: "POST",
       headers: { "content-type": "application/json" },
       ...{ timeoutMs, maxBytes: maxAnswerBytes, body: JSON.stringify(request.signed) },
+      // The answer is signed by the authority that the token pins, and nothing secret is sent: whoever passes it on can but drop it.
+      tls: { rejectUnauthorized: false },
     });
   } catch (cause) {
     throw new Error(`no controller answers at ${shown}`, { cause });
@@ -45,7 +50,8 @@ export async function askAuthority(
   if (!response.ok) {
     const said = cleanText(String((body as { error?: unknown } | null)?.error ?? response.statusText)).slice(0, 512);
     const message = `the controller at ${shown} answers ${response.status}: ${said}`;
-    throw response.status === 403 ? new AuthorityRefusal(message) : new Error(message);
+    if (response.status === 403) throw new AuthorityRefusal(message);
+    throw response.status === 400 ? new MisunderstoodRequest(message) : new Error(message);
   }
   return proven(body, shown, request.pin, keyHash(request.key));
 }

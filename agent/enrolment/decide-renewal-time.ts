@@ -5,6 +5,8 @@ export interface RenewalTimeInputs {
   readonly notAfterMs: number;
   /** Last attempt; null: none yet. */
   readonly triedMs: number | null;
+  /** Names are to be in it that are not. Default: none. */
+  readonly isLacking?: boolean;
   readonly nowMs: number;
 }
 
@@ -18,14 +20,20 @@ export interface RenewalTimeDecision {
 const retryMs = hourMs / 4;
 
 /**
- * Decides whether to ask for the next certificate: after two thirds of its life, and then again and again, also long after its end: the
+ * Decides whether to ask for the next certificate: when names are lacking in it, after two thirds of its life, and then again and again, also long after its end: the
  * controller knows for how long it grants that. Short lives are tried more often.
  */
-export function decideRenewalTime({ notBeforeMs, notAfterMs, triedMs, nowMs }: RenewalTimeInputs): RenewalTimeDecision {
+export function decideRenewalTime({
+  notBeforeMs,
+  notAfterMs,
+  triedMs,
+  isLacking = false,
+  nowMs,
+}: RenewalTimeInputs): RenewalTimeDecision {
   const lifeMs = notAfterMs - notBeforeMs;
   const fromMs = notBeforeMs + (lifeMs * 2) / 3;
   const pauseMs = Math.min(retryMs, lifeMs / 30);
   // A clock that was set back must not stop the attempts for as long.
   const isRested = triedMs === null || Math.abs(nowMs - triedMs) >= pauseMs;
-  return { isDue: nowMs >= fromMs && isRested, fromMs };
+  return { isDue: (nowMs >= fromMs || isLacking) && isRested, fromMs };
 }

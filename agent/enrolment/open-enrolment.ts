@@ -23,14 +23,16 @@ export function openEnrolment(parts: {
   readonly fleet: string;
   readonly memory: Parameters<typeof createFleetOrders>[0]["memory"];
   readonly onRenewed: () => void;
+  /** Returns names and addresses by which the device serves with its certificate; null: it does not. */
+  readonly hosts: () => readonly string[] | null;
   readonly nowMs: () => number;
   readonly log: Logger;
 }): Enrolment {
-  const { joined, stateDir, fleet, memory, onRenewed, nowMs, log } = parts;
+  const { joined, stateDir, fleet, memory, hosts, onRenewed, nowMs, log } = parts;
   if (joined === null) return { orders: anyOrders, renewal: null, checks: () => ({}) };
   const orders = createFleetOrders({ fleet, authority: joined.authority, nowMs, memory });
   // Certificates know the machine's clock alone.
-  const renewal = new Renewal({ stateDir, identity: joined, log, onRenewed, nowMs: Date.now });
+  const renewal = new Renewal({ stateDir, identity: joined, log, hosts, onRenewed, nowMs: Date.now });
   return {
     ...{ orders, renewal },
     checks: () => ({

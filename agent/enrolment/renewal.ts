@@ -1,11 +1,12 @@
+import type { KeyObject } from "node:crypto";
 import { makeRequest } from "#platform/certificates/certificate-request.ts";
 import { keyHash, keyToLine } from "#platform/certificates/device-key.ts";
 import { describeError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
-import { parseCertificate } from "#protocol/identity/device-certificate.ts";
+import { agentServerName, namesLacking, parseCertificate } from "#protocol/identity/device-certificate.ts";
 import type { RenewStatement } from "#protocol/identity/join-messages.ts";
 import { signStatement } from "#protocol/identity/signed-statement.ts";
-import { askAuthority } from "./ask-authority.ts";
+import { askAuthority, MisunderstoodRequest, type ProvenAnswer } from "./ask-authority.ts";
 import { decideRenewalTime } from "./decide-renewal-time.ts";
 import { type DeviceIdentity, pendingKey, readIdentity, writeIdentity } from "./device-identity.ts";
 
@@ -14,6 +15,8 @@ export interface RenewalParts {
   readonly identity: DeviceIdentity;
   /** Called with the new identity: connections are to use it. */
   readonly onRenewed: (identity: DeviceIdentity) => void;
+  /** Returns names and addresses by which the device serves with the certificate; null, as by default: it does not. */
+  readonly hosts?: () => readonly string[] | null;
   /** The machine's clock. */
   readonly nowMs: () => number;
   readonly log: Logger;
@@ -25,6 +28,8 @@ export class Renewal {
   #identity: DeviceIdentity;
   #triedMs: number | null = null;
   #problem: string | null = null;
+  /** Names that the controller was asked for and did not certify: asking again and again would change nothing. */
+  readonly #notGranted = new Set<string>();
 
   constructor(parts: RenewalParts) {
     this.#parts = parts;
@@ -41,14 +46,28 @@ export class Renewal {
     return this.#problem;
   }
 
+  /** Returns names and addresses that the certificate is to have and has not. */
+  lacking(): string[] {
+    const { fleet, agentId, certificate } = this.#identity;
+    const hosts = this.#parts.hosts?.() ?? null;
+    if (hosts === null) return [];
+    const lacking = namesLacking(certificate, [agentServerName(fleet, agentId), ...hosts]);
+    return lacking.filter((name) => !this.#notGranted.has(name));
+  }
+
   /** Renews the certificate if it is time. To be called every minute. */
   async evaluate(): Promise<void> {
     const { nowMs, log, onRenewed } = this.#parts;
     const { notBeforeMs, notAfterMs } = this.#identity;
-    if (!decideRenewalTime({ notBeforeMs, notAfterMs, triedMs: this.#triedMs, nowMs: nowMs() }).isDue) return;
+    const isLacking = this.lacking().length > 0;
+    if (!decideRenewalTime({ notBeforeMs, notAfterMs, triedMs: this.#triedMs, isLacking, nowMs: nowMs() }).isDue)
+      return;
     this.#triedMs = nowMs();
     try {
       this.#identity = await this.#renew();
+      const lacking = this.lacking();
+      if (lacking.length > 0) log.warn({ lacking }, "the controller did not certify all names of this agent");
+      for (const name of lacking) this.#notGranted.add(name);
       this.#problem = null;
       log.info({ until: new Date(this.#identity.notAfterMs).toISOString() }, "the certificate was renewed");
       onRenewed(this.#identity);
@@ -60,12 +79,13 @@ export class Renewal {
 
   async #renew(): Promise<DeviceIdentity> {
     const { stateDir } = this.#parts;
-    const { key, certificate, authority, controllerUrl, agentId, tokenId, joinedMs } = this.#identity;
+    const { controllerUrl, tokenId, joinedMs } = this.#identity;
     const next = pendingKey(stateDir);
-    const pin = keyHash(parseCertificate(authority).publicKey);
-    const statement: RenewStatement = { authority: pin, certificate, request: await makeRequest(next, agentId) };
-    const request = { signed: signStatement(key, "renew", statement), pin, key: next };
-    const proven = await askAuthority(controllerUrl, "/api/v1/identity/renew", request);
+    const proven = await this.#ask(next, this.#parts.hosts?.() ?? null).catch((error) => {
+      // Controllers of earlier versions certify no names.
+      if (error instanceof MisunderstoodRequest) return this.#ask(next, null);
+      throw error;
+    });
     const { answer } = proven;
     if (answer.certificate === null) throw new Error("the controller's answer holds no certificate. This is a bug.");
     writeIdentity(stateDir, {
@@ -74,5 +94,18 @@ export class Renewal {
       ...{ controllerUrl, tokenId, joinedMs },
     });
     return readIdentity(stateDir) as DeviceIdentity;
+  }
+
+  async #ask(next: KeyObject, hosts: readonly string[] | null): Promise<ProvenAnswer> {
+    const { key, certificate, authority, controllerUrl, agentId } = this.#identity;
+    const pin = keyHash(parseCertificate(authority).publicKey);
+    const statement: RenewStatement = {
+      ...{ authority: pin, certificate, request: await makeRequest(next, agentId) },
+      ...(hosts === null ? {} : { hosts: [...hosts] }),
+    };
+    return askAuthority(controllerUrl, "/api/v1/identity/renew", {
+      signed: signStatement(key, "renew", statement),
+      ...{ pin, key: next },
+    });
   }
 }

@@ -113,7 +113,7 @@ export function serveApi(options: ServingOptions, parts: ApiParts): HttpServer {
     },
   };
   const handler = tracing === undefined ? limited : traceHttp(limited, tracing);
-  return serveHttp(handler, { host, port, maxBodyBytes, errorStyleOf, log });
+  return serveHttp(handler, { host, port, maxBodyBytes, errorStyleOf, log, tls: options.tls });
 }
 
 /** Answers as an app does, with more headers for some requests; the app's guard has let them in. */

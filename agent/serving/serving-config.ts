@@ -2,6 +2,7 @@ import { type Static, Type } from "@sinclair/typebox";
 import { integer, number, orNull, Path } from "#platform/config-fields.ts";
 import { ApiKeyText, HostNames } from "#platform/http/guard/access-config.ts";
 import { CorsConfig } from "#platform/http/guard/cross-origin-access.ts";
+import { TlsConfig } from "#platform/http/tls/tls-config.ts";
 import { strict } from "#platform/schema-parts.ts";
 import { TenantName } from "#protocol/bounds.ts";
 import { modelSettings, SettingsByModel } from "./models/model-settings.ts";
@@ -54,6 +55,7 @@ export const ServingConfig = Type.Object(
     insecure: Type.Boolean({ default: false, description: "listen beyond this machine without a key" }),
     allowedHosts: HostNames,
     cors: CorsConfig,
+    tls: { ...TlsConfig, description: "Encryption (TLS) of the HTTP API and of gRPC; by default there is none." },
     grpc: Type.Object(
       {
         enabled: Type.Boolean({ default: true, description: "serve gRPC" }),

@@ -2,6 +2,7 @@ import type { AnyElysia } from "elysia";
 import type { Registry } from "prom-client";
 import type { Clock } from "#platform/clock.ts";
 import type { IssuedKeys } from "#platform/http/guard/authenticate.ts";
+import type { ServerCertificate } from "#platform/http/tls/server-certificate.ts";
 import type { TenantAccess } from "#protocol/messages.ts";
 import type { GpuMonitor } from "./gpu/gpu-monitor.ts";
 import type { MeshEntry } from "./mesh-entry.ts";
@@ -27,6 +28,8 @@ export interface ServingOptions extends PoolOptions {
   readonly agentId?: string;
   /** Tenants and keys that the controller told of. Default: none. */
   readonly access?: IssuedKeys & { tenant(name: string): TenantAccess | undefined };
+  /** Encrypts the HTTP API and gRPC. Default: nothing is encrypted. */
+  readonly tls?: ServerCertificate | undefined;
   /** Answers requests here or elsewhere. Default: here. */
   readonly mesh?: MeshEntry;
 }

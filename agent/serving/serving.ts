@@ -1,7 +1,7 @@
 import type { WatchedModel } from "#agent/capacity/capacity-watch.ts";
 import { registerTotal } from "#platform/fetch/scraped-metrics.ts";
 import { createAuthenticator } from "#platform/http/guard/authenticate.ts";
-import { assertListenAllowed } from "#platform/http/guard/listen-address.ts";
+import { assertListenAllowed, warnOfPlainText } from "#platform/http/guard/listen-address.ts";
 import type { HttpServer } from "#platform/http/serve-http.ts";
 import { TextEmbedder } from "./admission/embed-texts.ts";
 import type { Embedder } from "./admission/embedder.ts";
@@ -64,8 +64,9 @@ export class Serving {
    * @throws UsageError when the address, the port or the model is not as configured; `stop` ends what was started until then.
    */
   async start(): Promise<void> {
-    const { config, log, metrics: registry } = this.#options;
+    const { config, log, metrics: registry, tls } = this.#options;
     assertListenAllowed("serving", { ...config, hasIssuedKeys: config.requireKeys });
+    warnOfPlainText("serving", config.host, tls !== undefined, log);
     const cache = new ResultCache(config.cacheBytes);
     const weightOf = createTenantWeights(config.tenants);
     const metrics = this.#createMetrics(cache);
@@ -132,6 +133,7 @@ export class Serving {
       },
       ready: () => this.#notReadyReason() === null,
       tracing: this.#options.tracing,
+      tls,
     });
     if (started === null) return;
     await Promise.race([started.firstLoaded, Bun.sleep(startWaitMs)]);
@@ -162,6 +164,7 @@ export class Serving {
     }
     this.#stopping = true;
     await Promise.all([this.#server?.stop(config.stopGraceMs), this.#grpc?.stop(config.stopGraceMs)]);
+    this.#options.tls?.stop();
     await this.#pool?.stop();
   }
 

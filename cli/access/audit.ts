@@ -94,8 +94,8 @@ function againstOf(values: OptionValues): AuditHead | null {
 }
 
 /** Entry that an agent has noted of its controller's log. */
-async function notedBy(agentUrl: string): Promise<AuditHead> {
-  const status = (await askAgent("witness", agentUrl, "/api/v1/status")) as Pick<AgentStatus, "access">;
+async function notedBy(values: OptionValues, agentUrl: string): Promise<AuditHead> {
+  const status = (await askAgent(values, "witness", agentUrl, "/api/v1/status")) as Pick<AgentStatus, "access">;
   if (status.access.audit === null) throw new Error(`the agent at ${agentUrl} has noted no entry of an audit log yet`);
   return status.access.audit;
 }
@@ -103,7 +103,7 @@ async function notedBy(agentUrl: string): Promise<AuditHead> {
 async function verify(values: OptionValues): Promise<number> {
   const witness = optionalString(values, "witness");
   if (witness !== undefined && "against" in values) throw new UsageError("--witness can't be combined with --against");
-  const check = new AuditCheck(witness === undefined ? againstOf(values) : await notedBy(witness));
+  const check = new AuditCheck(witness === undefined ? againstOf(values) : await notedBy(values, witness));
   const addAll = async (rows: AsyncIterable<AuditRow>) => {
     for await (const row of rows) if (!check.add(row)) return;
   };

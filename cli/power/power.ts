@@ -103,6 +103,7 @@ export const powerCommand: Command = {
   options: {
     window: { value: "WINDOW", only: "report", help: "15m, 24h, 7d, yesterday, lastmonth, … (default: 24h)" },
     url: { ...controllerUrlOption.url, only: "report" },
+    ca: { ...controllerUrlOption.ca, only: "report" },
     ...traceOptions("backtest"),
     days: { value: "N", only: "backtest", help: "replay the last N days of each trace (default: 7)" },
     board: { value: "PRESET", only: "backtest", help: "board to simulate (default: thor-t5000)" },

@@ -3,8 +3,10 @@ import { cleanText } from "#platform/clean-text.ts";
 import { UsageError } from "#platform/errors.ts";
 import { fetchBounded } from "#platform/fetch/fetch-bounded.ts";
 import { redactUrl } from "#platform/fetch/redact-url.ts";
+import { explainTlsFault } from "#platform/fetch/tls-fault.ts";
 import { type CommandOption, type OptionValues, optionalString } from "#platform/terminal/command.ts";
 import { apiKeysFromEnvironment } from "./api-keys-from-environment.ts";
+import { authorityOption, trustedAuthorities } from "./trusted-authority.ts";
 
 const timeoutMs = 10_000;
 /** Size of a thousand decisions with all their inputs, or of ten thousand agents. */
@@ -14,6 +16,7 @@ const defaultUrl = "http://127.0.0.1:7070";
 /** Option of the commands that ask a controller. */
 export const controllerUrlOption = {
   url: { value: "URL", help: `the controller (default: ${defaultUrl}); THORMESH_API_KEY holds its key` },
+  ...authorityOption,
 } as const satisfies Readonly<Record<string, CommandOption>>;
 
 interface ControllerRequest {
@@ -33,25 +36,36 @@ export async function askController(
   path: string,
   request: ControllerRequest = { method: "GET" },
 ): Promise<unknown> {
-  return ask({ option: "url", url: optionalString(values, "url") ?? defaultUrl, who: "controller" }, path, request);
+  return ask(
+    { option: "url", url: optionalString(values, "url") ?? defaultUrl, who: "controller", values },
+    path,
+    request,
+  );
 }
 
 /** {@link askController} for the API of an agent, whose address is the value of an option. */
-export async function askAgent(option: string, url: string, path: string): Promise<unknown> {
-  return ask({ option, url, who: "agent" }, path, { method: "GET" });
+export async function askAgent(values: OptionValues, option: string, url: string, path: string): Promise<unknown> {
+  return ask({ option, url, who: "agent", values }, path, { method: "GET" });
 }
 
 async function ask(
-  { option, url, who }: { readonly option: string; readonly url: string; readonly who: "controller" | "agent" },
+  asked: {
+    readonly option: string;
+    readonly url: string;
+    readonly who: "controller" | "agent";
+    readonly values: OptionValues;
+  },
   path: string,
   { method, body, reason }: ControllerRequest,
 ): Promise<unknown> {
+  const { option, url, who, values } = asked;
   if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ""))
     throw new UsageError(`--${option}: expected an address like ${defaultUrl}, got "${redactUrl(url)}"`);
   const apiKey = apiKeysFromEnvironment(process.env)?.[0];
   const headers: Record<string, string> = apiKey ? { authorization: `Bearer ${apiKey}` } : {};
   if (body !== undefined) headers["content-type"] = "application/json";
   if (reason !== undefined) headers[reasonHeader] = encodeURIComponent(reason);
+  const trust = trustedAuthorities(values);
   let response: Response;
   try {
     response = await fetchBounded(new URL(path, url), {
@@ -59,9 +73,12 @@ async function ask(
       headers,
       timeoutMs,
       maxBytes: maxAnswerBytes,
+      ...trust,
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
   } catch (cause) {
+    const fault = explainTlsFault(cause);
+    if (fault !== null) throw new Error(`the ${who} at ${redactUrl(url)} is not trusted: ${fault}`, { cause });
     throw new Error(`no ${who} answers at ${redactUrl(url)}`, { cause });
   }
   if (response.status === 204) return null;

@@ -1,3 +1,4 @@
+import type { ServerCertificate } from "#platform/http/tls/server-certificate.ts";
 import type { OpenFilesWatch } from "#platform/process/open-files.ts";
 import { dayMs } from "#platform/time.ts";
 import { version } from "#platform/version.ts";
@@ -24,6 +25,8 @@ export function controllerHealth(
     readonly damage: (nowMs: number) => string | null;
     readonly agents?: () => readonly AgentState[];
     readonly audit?: Pick<AuditLog, "isFailing">;
+    /** Certificate of the API; undefined: it does not encrypt. */
+    readonly tls?: Pick<ServerCertificate, "problem"> | undefined;
     readonly openFiles: Pick<OpenFilesWatch, "check">;
   },
   nowMs: number,
@@ -47,6 +50,7 @@ export function controllerHealth(
     damage,
     storeFault === null ? null : cantStore,
     parts.audit?.isFailing === true ? "the audit log can't be written: changes are refused" : null,
+    parts.tls?.problem() ?? null,
     ...unreadableRows.map(({ table, rows }) => `${rows} row(s) of table ${table} can't be read and are skipped`),
     trimmed === 0 ? null : `retention.maxBytes: ${trimmed} minute(s) were removed early`,
     isRecent(lastNoRoomMs) ? full : null,

@@ -191,7 +191,7 @@ export class Devices {
     const { authority, config, fleet, nowMs, log } = this.#parts;
     const decoded = readStatement(RenewStatement, signed);
     if (!decoded.ok) throw invalid(decoded.reason);
-    const { authority: pin, certificate, request } = decoded.message;
+    const { authority: pin, certificate, request, hosts } = decoded.message;
     const shown = readDeviceCertificate(certificate);
     if (
       pin !== authority.pin ||
@@ -221,9 +221,12 @@ export class Devices {
     }
     if (rule === "repeated") return this.#answer(known);
     const previousKeyHash = nextKey === shown.keyHash ? known.previousKeyHash : shown.keyHash;
-    const renewed = await this.#certified({ ...known, keyHash: nextKey, previousKeyHash, publicKey: spkiOf(key) });
+    const renewed = await this.#certified(
+      { ...known, keyHash: nextKey, previousKeyHash, publicKey: spkiOf(key) },
+      hosts,
+    );
     await this.#save(renewed);
-    log.info({ agentId }, "a certificate was renewed");
+    log.info({ agentId, hosts }, "a certificate was renewed");
     return this.#answer(renewed);
   }
 
@@ -244,11 +247,12 @@ export class Devices {
       throw new ServiceError("TOO_MANY_REQUESTS", `${maxDevices} devices have joined already`, { retryAfterS: 3600 });
   }
 
-  async #certified(device: Device): Promise<Device> {
+  async #certified(device: Device, hosts?: readonly string[]): Promise<Device> {
     const { authority, config } = this.#parts;
     const certificate = await authority.issueAgent({
       ...{ agentId: device.agentId, region: device.region, publicKey: keyOfSpki(device.publicKey) },
       lifeMs: config.certificateDays * dayMs,
+      ...(hosts === undefined ? {} : { hosts }),
     });
     return { ...device, certificate, notAfterMs: readDeviceCertificate(certificate)?.notAfterMs ?? null };
   }

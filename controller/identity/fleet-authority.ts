@@ -8,12 +8,16 @@ import { keyFromLine, keyHash, keyToLine, keyToPem, newKey } from "#platform/cer
 import { UsageError } from "#platform/errors.ts";
 import { readRegularText } from "#platform/files/read-regular-file.ts";
 import { readSecretIfThere, writeSecretFile } from "#platform/files/write-secret-file.ts";
+import type { ServerNames } from "#platform/http/tls/server-names.ts";
 import {
+  agentServerName,
   agentUri,
   brokerServerName,
   brokerUri,
+  controllerServerName,
   controllerUri,
   controllerUser,
+  reservedSuffix,
 } from "#protocol/identity/device-certificate.ts";
 
 export const authorityFiles = { key: "ca.key", certificate: "ca.pem" } as const;
@@ -31,9 +35,18 @@ export interface FleetAuthority {
   /** Hash of its public key: what a join token pins. */
   readonly pin: string;
   readonly key: KeyObject;
-  issueAgent(device: { agentId: string; region: string; publicKey: KeyObject; lifeMs: number }): Promise<string>;
+  /** Certifies a device's key. @param device.hosts names and addresses under which it serves; default: it serves nobody by this certificate */
+  issueAgent(device: {
+    agentId: string;
+    region: string;
+    publicKey: KeyObject;
+    lifeMs: number;
+    hosts?: readonly string[];
+  }): Promise<string>;
   /** Makes a key and a certificate for the fleet's broker. @param hosts its further names and addresses */
   issueBroker(lifeMs: number, hosts?: readonly string[]): Promise<OwnCertificate>;
+  /** Makes a key and a certificate for the controller's API. */
+  issueApi(lifeMs: number, names: ServerNames): Promise<OwnCertificate>;
   /** Makes a key and a certificate by which a broker knows the controller. */
   issueController(lifeMs: number): Promise<OwnCertificate>;
 }
@@ -85,13 +98,31 @@ export async function openFleetAuthority(stateDir: string, fleet: string, nowMs:
 }
 
 function fleetAuthority(fleet: string, key: KeyObject, certificate: string): FleetAuthority {
+  const issueServer = async (commonName: string, uri: string, lifeMs: number, names: ServerNames) => {
+    const own = newKey();
+    const cert = await issueCertificate(certificate, key, {
+      ...{ commonName, organisation: fleet, uri, use: "server", nowMs: Date.now(), lifeMs },
+      dnsNames: [...new Set(names.dnsNames)],
+      addresses: [...new Set(names.addresses)],
+      publicKey: createPublicKey(own),
+    });
+    return { key: keyToPem(own), cert: certificateToPem(cert) };
+  };
   return {
     ...{ certificate, key, pin: keyHash(key) },
-    issueAgent({ agentId, region, publicKey, lifeMs }) {
+    issueAgent({ agentId, region, publicKey, lifeMs, hosts }) {
       const uri = agentUri(fleet, agentId, region);
       const names = { commonName: agentId, organisation: fleet };
       const nowMs = Date.now();
-      return issueCertificate(certificate, key, { ...names, uri, publicKey, use: "client", nowMs, lifeMs });
+      const isFree = (host: string) => isIP(host) === 0 && !host.toLowerCase().endsWith(reservedSuffix);
+      // Agents of earlier versions refuse a certificate with names.
+      if (hosts === undefined)
+        return issueCertificate(certificate, key, { ...names, uri, publicKey, use: "client", nowMs, lifeMs });
+      return issueCertificate(certificate, key, {
+        ...{ ...names, uri, publicKey, use: "both", nowMs, lifeMs },
+        dnsNames: [...new Set([agentServerName(fleet, agentId), ...hosts.filter(isFree)])],
+        addresses: [...new Set(hosts.filter((host) => isIP(host) !== 0))],
+      });
     },
     async issueController(lifeMs) {
       const controllerKey = newKey();
@@ -101,20 +132,17 @@ function fleetAuthority(fleet: string, key: KeyObject, certificate: string): Fle
       });
       return { key: keyToPem(controllerKey), cert: certificateToPem(cert) };
     },
-    async issueBroker(lifeMs, hosts = []) {
-      const brokerKey = newKey();
-      const cert = await issueCertificate(certificate, key, {
-        ...{ commonName: brokerServerName, organisation: fleet, uri: brokerUri(fleet) },
+    issueApi: (lifeMs, { dnsNames, addresses }) =>
+      issueServer(controllerServerName, controllerUri(fleet), lifeMs, {
+        dnsNames: [controllerServerName, ...dnsNames],
+        addresses,
+      }),
+    issueBroker: (lifeMs, hosts = []) =>
+      issueServer(brokerServerName, brokerUri(fleet), lifeMs, {
         // Devices ask for the first name; the others are for tools that ask for an address.
-        dnsNames: [
-          ...new Set([brokerServerName, "localhost", ...ownNames(), ...hosts.filter((host) => isIP(host) === 0)]),
-        ],
-        addresses: [...new Set(["127.0.0.1", "::1", ...hosts.filter((host) => isIP(host) !== 0)])],
-        publicKey: createPublicKey(brokerKey),
-        ...{ use: "server", nowMs: Date.now(), lifeMs },
-      });
-      return { key: keyToPem(brokerKey), cert: certificateToPem(cert) };
-    },
+        dnsNames: [brokerServerName, "localhost", ...ownNames(), ...hosts.filter((host) => isIP(host) === 0)],
+        addresses: ["127.0.0.1", "::1", ...hosts.filter((host) => isIP(host) !== 0)],
+      }),
   };
 }
 

@@ -17,7 +17,7 @@ export interface LeafRequest {
   readonly uri: string;
   readonly dnsNames?: readonly string[];
   readonly addresses?: readonly string[];
-  readonly use: "client" | "server";
+  readonly use: "client" | "server" | "both";
   readonly nowMs: number;
   readonly lifeMs: number;
 }
@@ -53,7 +53,8 @@ export async function issueCertificate(authority: string, key: KeyObject, leaf: 
   const issuer = new x509.X509Certificate(authority);
   const publicKey = new x509.PublicKey(new Uint8Array(leaf.publicKey.export({ type: "spki", format: "der" })));
   const { privateKey } = await toCryptoKeys(key);
-  const extendedUse = leaf.use === "client" ? x509.ExtendedKeyUsage.clientAuth : x509.ExtendedKeyUsage.serverAuth;
+  const { clientAuth, serverAuth } = x509.ExtendedKeyUsage;
+  const uses = { client: [clientAuth], server: [serverAuth], both: [clientAuth, serverAuth] }[leaf.use];
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: serialNumber(),
     subject: [{ CN: [leaf.commonName] }, { O: [leaf.organisation] }],
@@ -66,7 +67,7 @@ export async function issueCertificate(authority: string, key: KeyObject, leaf: 
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-      new x509.ExtendedKeyUsageExtension([extendedUse]),
+      new x509.ExtendedKeyUsageExtension(uses),
       new x509.SubjectAlternativeNameExtension([
         { type: "url", value: leaf.uri },
         ...(leaf.dnsNames ?? []).map((value) => ({ type: "dns", value }) as const),

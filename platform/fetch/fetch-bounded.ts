@@ -16,6 +16,16 @@ export function fetchOnce(url: string | URL, init: Omit<BunFetchRequestInit, "re
   return fetch(split.url, { ...init, ...direct, headers, redirect: "manual" });
 }
 
+/** Certificates that a server must have. */
+export interface ServerTrust {
+  /** Authorities in PEM that are trusted instead of the public ones. */
+  readonly ca?: readonly string[];
+  /** Name that the certificate must have instead of the address's. */
+  readonly serverName?: string;
+  /** False: any certificate will do, because the answer proves itself whom it comes from. */
+  readonly rejectUnauthorized?: boolean;
+}
+
 interface BoundedRequest {
   readonly method?: "GET" | "POST" | "PATCH" | "DELETE";
   readonly headers?: Readonly<Record<string, string>>;
@@ -25,6 +35,8 @@ interface BoundedRequest {
   /** Limit of the answer's body. */
   readonly maxBytes: number;
   readonly signal?: AbortSignal;
+  /** Trust in an https server. Default: the public authorities, and those of NODE_EXTRA_CA_CERTS. */
+  readonly tls?: ServerTrust | undefined;
 }
 
 /** Answer that is not accepted: a redirect, too large or compressed. */
@@ -50,7 +62,7 @@ function refuseRedirect(response: Response, url: URL): void {
  * `timeoutMs`; the signal's reason when it aborts.
  */
 export async function fetchBounded(url: string | URL, request: BoundedRequest): Promise<Response> {
-  const { method = "GET", headers = {}, body, timeoutMs, maxBytes, signal } = request;
+  const { method = "GET", headers = {}, body, timeoutMs, maxBytes, signal, tls } = request;
   const address = new URL(splitUserInfo(String(url)).url);
   const timeout = AbortSignal.timeout(timeoutMs);
   const aborted = signal === undefined ? timeout : AbortSignal.any([timeout, signal]);
@@ -61,6 +73,7 @@ export async function fetchBounded(url: string | URL, request: BoundedRequest): 
     decompress: false,
     signal: aborted,
     ...(body === undefined ? {} : { body }),
+    ...(tls === undefined ? {} : { tls: tls as Bun.TLSOptions }),
   });
   try {
     refuseRedirect(response, address);

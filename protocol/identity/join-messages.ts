@@ -13,6 +13,11 @@ export const CertificateText = Type.String({
   title: "a certificate, DER in base64",
 });
 
+const HostName = Type.String({
+  pattern: "^(?:[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:.]{2,45})$",
+  title: "a DNS name or an address",
+});
+
 /** Says what a device asks for that holds a join token; signed with the token's key. */
 export const JoinStatement = strictObject({
   authority: { ...KeyHash, description: "the authority that the token names" },
@@ -27,6 +32,12 @@ export const RenewStatement = strictObject({
   authority: KeyHash,
   certificate: CertificateText,
   request: { ...Base64, description: "certificate request for the device's next key" },
+  hosts: Type.Optional(
+    Type.Array(HostName, {
+      maxItems: 64,
+      description: "names and addresses by which the device serves with the certificate; without the field it does not",
+    }),
+  ),
 });
 export type RenewStatement = Static<typeof RenewStatement>;
 

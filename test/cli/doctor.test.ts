@@ -265,6 +265,7 @@ test("thormesh doctor --json lists every check, and exits with 0 where nothing f
     "embedding",
     "forecast",
     "HTTP address",
+    "encryption",
     "broker",
   ]);
   directory.remove();

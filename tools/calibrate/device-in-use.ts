@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { ServingConfig } from "#agent/serving/serving-config.ts";
 import { fetchBounded } from "#platform/fetch/fetch-bounded.ts";
 import { keyText } from "#platform/http/guard/identify-caller.ts";
+import { isEncrypted } from "#platform/http/tls/tls-config.ts";
 
 const askTimeoutMs = 3_000;
 const maxAnswerBytes = 4 * 1024 * 1024;
@@ -29,11 +30,12 @@ function isLocked(path: string): boolean {
  * when it is draining or on standby.
  */
 export async function deviceInUseReason(
-  serving: Pick<ServingConfig, "host" | "port" | "apiKeys">,
+  serving: Pick<ServingConfig, "host" | "port" | "apiKeys" | "tls">,
   stateDir: string,
 ): Promise<string | null> {
   const host = anyAddress.has(serving.host) ? "127.0.0.1" : serving.host;
-  const url = `http://${host.includes(":") ? `[${host}]` : host}:${serving.port}`;
+  const scheme = isEncrypted(serving.tls) ? "https" : "http";
+  const url = `${scheme}://${host.includes(":") ? `[${host}]` : host}:${serving.port}`;
   const headers: Record<string, string> = {};
   const [apiKey] = serving.apiKeys;
   if (apiKey !== undefined) headers["authorization"] = `Bearer ${keyText(apiKey)}`;
@@ -43,6 +45,8 @@ export async function deviceInUseReason(
       headers,
       timeoutMs: askTimeoutMs,
       maxBytes: maxAnswerBytes,
+      // It is asked at its own address on this machine.
+      tls: { rejectUnauthorized: false },
     });
     if (!response.ok) return `${url} answers with HTTP ${response.status}: stop the agent there if it is one`;
     status = await response.json();

@@ -5,7 +5,12 @@ import { type CheckResult, failed, ok } from "./check.ts";
 const connectMs = 3_000;
 
 /** Checks that the agent can listen on the address, or already does. */
-export async function checkListen(host: string, port: number, hasKey: boolean): Promise<CheckResult> {
+export async function checkListen(
+  host: string,
+  port: number,
+  hasKey: boolean,
+  encrypted = false,
+): Promise<CheckResult> {
   const name = "HTTP address";
   const address = `${host}:${port}`;
   const open = isLoopback(host) ? "this machine only" : hasKey ? "with an API key" : "WITHOUT an API key";
@@ -17,7 +22,10 @@ export async function checkListen(host: string, port: number, hasKey: boolean): 
     if ((error as { code?: string }).code !== "EADDRINUSE") {
       return failed(name, `${address}: ${(error as Error).message}`, "set serving.host and serving.port");
     }
-    const isAgent = await fetchBounded(`http://${address}/livez`, { timeoutMs: connectMs, maxBytes: 64 * 1024 }).then(
+    const isAgent = await fetchBounded(`${encrypted ? "https" : "http"}://${address}/livez`, {
+      ...{ timeoutMs: connectMs, maxBytes: 64 * 1024 },
+      tls: { rejectUnauthorized: false },
+    }).then(
       (response) => response.ok,
       () => false,
     );

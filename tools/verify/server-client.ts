@@ -1,4 +1,4 @@
-import { fetchBounded } from "#platform/fetch/fetch-bounded.ts";
+import { fetchBounded, type ServerTrust } from "#platform/fetch/fetch-bounded.ts";
 
 const maxBytes = 64 * 1024 * 1024;
 
@@ -34,7 +34,12 @@ function parsed(text: string): unknown {
 }
 
 /** Creates a client that sends each request once. @param url base address without a slash at the end */
-export function createServerClient(url: string, apiKey: string | undefined, timeoutMs: number): ServerClient {
+export function createServerClient(
+  url: string,
+  apiKey: string | undefined,
+  timeoutMs: number,
+  trust: { readonly tls?: ServerTrust } = {},
+): ServerClient {
   const ask = async (method: "GET" | "POST", path: string, body: unknown, key: SentKey): Promise<Answer> => {
     const sent = key === "own" ? apiKey : key === "none" ? undefined : key.other;
     const startedMs = performance.now();
@@ -48,6 +53,7 @@ export function createServerClient(url: string, apiKey: string | undefined, time
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       timeoutMs,
       maxBytes,
+      ...trust,
     });
     const text = await response.text();
     const latencyMs = performance.now() - startedMs;

@@ -1,4 +1,4 @@
-import type { Http2Server } from "node:http2";
+import type { Http2SecureServer, Http2Server } from "node:http2";
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from "@grpc/grpc-js";
 import type { Embedder } from "#agent/serving/admission/embedder.ts";
 import type { InputRules } from "#agent/serving/text/input-rules.ts";
@@ -6,6 +6,7 @@ import { ServiceError, UsageError } from "#platform/errors.ts";
 import type { Authenticator } from "#platform/http/guard/authenticate.ts";
 import type { ApiKey } from "#platform/http/guard/identify-caller.ts";
 import { assertListenAllowed } from "#platform/http/guard/listen-address.ts";
+import type { ServerCertificate } from "#platform/http/tls/server-certificate.ts";
 import type { Logger } from "#platform/log.ts";
 import { createGarbageCollection } from "#platform/process/collect-garbage.ts";
 import { minuteMs } from "#platform/time.ts";
@@ -28,6 +29,8 @@ export interface GrpcParts {
   /** True while requests for vectors are answered. */
   readonly ready: () => boolean;
   readonly tracing: Tracing | undefined;
+  /** Encrypts. Default: nothing is encrypted. */
+  readonly tls?: ServerCertificate | undefined;
   readonly log: Logger;
 }
 
@@ -67,9 +70,15 @@ function bracketed(host: string): string {
   return host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
 }
 
-function bind(server: Server, host: string, port: number): Promise<number> {
+function credentialsOf(tls: ServerCertificate | undefined): ServerCredentials {
+  if (tls === undefined) return ServerCredentials.createInsecure();
+  const { cert, key } = tls.current();
+  return ServerCredentials.createSsl(null, [{ cert_chain: Buffer.from(cert), private_key: Buffer.from(key) }], false);
+}
+
+function bind(server: Server, host: string, port: number, credentials: ServerCredentials): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.bindAsync(`${bracketed(host)}:${port}`, ServerCredentials.createInsecure(), (cause, boundPort) => {
+    server.bindAsync(`${bracketed(host)}:${port}`, credentials, (cause, boundPort) => {
       if (cause === null) resolve(boundPort);
       else if (/EADDRINUSE|in use/.test(cause.message)) {
         const message =
@@ -134,8 +143,11 @@ export async function startGrpcServer(options: GrpcServerOptions) {
   for (const packageName of reflectionPackages) {
     add(`${packageName}.ServerReflection`, reflectionRules, reflectionService(protos, packageName, services));
   }
-  const boundPort = await bind(server, host, port);
+  const boundPort = await bind(server, host, port, credentialsOf(options.tls));
   const http2Server = http2ServerOf(server);
+  options.tls?.onChange(() => {
+    if (options.tls !== undefined) (http2Server as Http2SecureServer).setSecureContext(options.tls.current());
+  });
   const limits = { ...callLimits, ...connectionLimits, ...options.limits };
   const connections = new Connections(
     { ...limits, maxConnections: options.maxConnections },

@@ -12,6 +12,7 @@ import { Renewal } from "#agent/enrolment/renewal.ts";
 import { keyHash } from "#platform/certificates/device-key.ts";
 import { createLogger } from "#platform/log.ts";
 import { dayMs, hourMs, minuteMs } from "#platform/time.ts";
+import { agentServerName, namesLacking } from "#protocol/identity/device-certificate.ts";
 import { parseJoinToken } from "#protocol/identity/join-token.ts";
 import { startAuthority } from "../../fakes/identity.ts";
 
@@ -21,6 +22,8 @@ test.each<[string, Partial<Parameters<typeof decideRenewalTime>[0]>, boolean]>([
   ["at two thirds", { nowMs: 60 * dayMs }, true],
   ["long after its end", { nowMs: 900 * dayMs }, true],
   ["soon after an attempt", { nowMs: 61 * dayMs, triedMs: 61 * dayMs - hourMs / 4 + 1 }, false],
+  ["at once when names are lacking", { nowMs: 1, isLacking: true }, true],
+  ["soon after an attempt to get them", { nowMs: 2, isLacking: true, triedMs: 1 }, false],
   ["later", { nowMs: 61 * dayMs, triedMs: 61 * dayMs - hourMs / 4 }, true],
   ["after an attempt by a clock that was a year ahead", { nowMs: 61 * dayMs, triedMs: 426 * dayMs }, true],
   [
@@ -39,9 +42,9 @@ describe("a device", () => {
   let stateDir: string;
   let identity: DeviceIdentity;
   const told: DeviceIdentity[] = [];
-  const renewalOf = (from: DeviceIdentity, nowMs: () => number) =>
+  const renewalOf = (from: DeviceIdentity, nowMs: () => number, hosts: readonly string[] | null = null) =>
     new Renewal({
-      ...{ stateDir, identity: from, nowMs, log: createLogger("test", "silent") },
+      ...{ stateDir, identity: from, nowMs, log: createLogger("test", "silent"), hosts: () => hosts },
       onRenewed: (renewed) => void told.push(renewed),
     });
 
@@ -80,6 +83,41 @@ describe("a device", () => {
     const copy = renewalOf(identity, () => clock.nowMs);
     await copy.evaluate();
     expect(copy.problem).toContain("an old copy of its state, or a clone");
+  });
+
+  test("gets a certificate with the names that it serves under, once, and never one that the authority keeps", async () => {
+    const wanted = ["thor-1.example", "10.1.2.3", "fd00::7"];
+    const renewal = renewalOf(identity, () => clock.nowMs, [...wanted, "broker.thormesh.internal"]);
+    expect(renewal.lacking()).toEqual([agentServerName("hall", "thor-1"), ...wanted, "broker.thormesh.internal"]);
+    await renewal.evaluate();
+    const { certificate } = renewal.identity;
+    expect(renewal.lacking()).toEqual([]);
+    expect(namesLacking(certificate, [...wanted, agentServerName("hall", "thor-1")])).toEqual([]);
+    expect(namesLacking(certificate, ["broker.thormesh.internal"])).toEqual(["broker.thormesh.internal"]);
+    clock.nowMs += dayMs;
+    await renewal.evaluate();
+    expect(renewal.identity.certificate).toBe(certificate);
+  });
+
+  test("renews at a controller of an earlier version, which knows no names", async () => {
+    const earlier = Bun.serve({
+      port: 0,
+      async fetch(request) {
+        const text = await request.text();
+        if (text.includes("hosts")) return Response.json({ error: "hosts: unexpected" }, { status: 400 });
+        return fetch(new URL(new URL(request.url).pathname, authority.url), {
+          method: "POST",
+          body: text,
+          headers: request.headers,
+        });
+      },
+    });
+    const renewal = renewalOf({ ...identity, controllerUrl: earlier.url.href }, () => clock.nowMs, ["thor-1.example"]);
+    clock.nowMs += 61 * dayMs;
+    await renewal.evaluate();
+    await earlier.stop(true);
+    expect(renewal.problem).toBeNull();
+    expect(renewal.identity.certificate).not.toBe(identity.certificate);
   });
 
   test("that slept through the end is let in again for as long as configured", async () => {

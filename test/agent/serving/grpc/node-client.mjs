@@ -1,11 +1,13 @@
 /**
  * A gRPC client as others have it: Node with @grpc/grpc-js, in a process of its own. Usage: node node-client.mjs HOST:PORT [CONTRACT.proto]
+ * With GRPC_AUTHORITY, a file with the certificate of the authority that the server must have, it encrypts.
  * Reads one order a line from standard input and answers each with lines of JSON:
  *   {id, call: "package.Service/Method", request, metadata?, deadlineMs?}   -> {id, answer} or {id, error: {code, details, metadata}}
  *   the same for a method that streams                                      -> {id, answer} each, then {id, error} or {id, ended: true}
  *   {id, cancel: ID}                                                        -> ends the call of that id
  *   {id, learn: "package.Service"}                                          -> {id, answer: [methods]}, learned by reflection and used from then on
  */
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { credentials, loadPackageDefinition, Metadata } from "@grpc/grpc-js";
@@ -13,6 +15,9 @@ import { loadFileDescriptorSetFromBuffer, loadSync } from "@grpc/proto-loader";
 import protobuf from "protobufjs";
 
 const [address, contract] = process.argv.slice(2);
+const authority = process.env.GRPC_AUTHORITY;
+const security =
+  authority === undefined ? credentials.createInsecure() : credentials.createSsl(readFileSync(authority));
 const protos = join(import.meta.dirname ?? new URL(".", import.meta.url).pathname, "../../../../agent/serving/grpc");
 const options = { keepCase: true, longs: Number, enums: String, defaults: true, oneofs: true };
 const loaded = loadPackageDefinition(
@@ -30,8 +35,7 @@ const failure = (id, { code, details, metadata }) => ({ id, error: { code, detai
 const at = (root, path) => path.split(".").reduce((object, name) => object[name], root);
 
 function clientOf(service) {
-  if (!clients.has(service))
-    clients.set(service, new (at(loaded, service))(address, credentials.createInsecure(), limits));
+  if (!clients.has(service)) clients.set(service, new (at(loaded, service))(address, security, limits));
   return clients.get(service);
 }
 
@@ -66,7 +70,7 @@ function learn({ id, learn: service }) {
     for (const file of files) writer.uint32(10).bytes(file);
     const definition = loadFileDescriptorSetFromBuffer(Buffer.from(writer.finish()), options);
     const Client = at(loadPackageDefinition(definition), service);
-    clients.set(service, new Client(address, credentials.createInsecure(), limits));
+    clients.set(service, new Client(address, security, limits));
     say({ id, answer: Object.keys(Client.service) });
     stream.end();
   });

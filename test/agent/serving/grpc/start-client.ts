@@ -43,13 +43,15 @@ export const embeddingService = "akidb.embedding.v1.EmbeddingService";
 /**
  * @param address `host:port`
  * @param contract .proto file of the embedding service that the client was built from; default: the current one
+ * @param authority file with the certificate of the authority that the server must have; default: it does not encrypt
  */
-export function startGrpcClient(address: string, ...contract: [string?]): GrpcClient {
-  const args = [address, ...contract].filter((arg) => arg !== undefined);
+export function startGrpcClient(address: string, contract?: string, authority?: string): GrpcClient {
+  const args = [address, contract].filter((arg) => arg !== undefined);
   const child = Bun.spawn(["node", join(import.meta.dir, "node-client.mjs"), ...args], {
     stdin: "pipe",
     stdout: "pipe",
     stderr: "inherit",
+    ...(authority === undefined ? {} : { env: { ...process.env, GRPC_AUTHORITY: authority } }),
   });
   const lines = new Map<number, { readonly came: ClientLine[]; wake: () => void }>();
   let calls = 0;

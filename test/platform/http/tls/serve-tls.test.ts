@@ -63,8 +63,8 @@ test("answers are encrypted, and a client of another authority is told so", asyn
   const { server } = start();
   expect(server.url).toStartWith("https://127.0.0.1:");
   expect(await post(server, "hello")).toBe("hello");
-  expect(fetch(server.url)).rejects.toThrow(/certificate/);
-  expect(fetch(server.url.replace("https", "http"))).rejects.toThrow();
+  await expect(fetch(server.url)).rejects.toThrow(/certificate/);
+  await expect(fetch(server.url.replace("https", "http"))).rejects.toThrow();
 });
 
 test("a new certificate is in force without a restart, and what is under way is answered", async () => {
