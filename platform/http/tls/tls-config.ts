@@ -9,7 +9,10 @@ export const TlsConfig = Type.Object(
       Path,
       "a file with the certificate of this listener (PEM), followed by those between it and its authority; read again when it changes; null: none of your own",
     ),
-    keyFile: orNull(Path, "a file with the certificate's private key (PEM), readable only by this user or root (0600)"),
+    keyFile: orNull(
+      Path,
+      "a file with the certificate's private key (PEM), readable only by this user or root (0600); null: with certFile: null",
+    ),
     fleet: Type.Boolean({
       default: false,
       description: "serve with a certificate of the fleet's authority; an agent must have joined",
