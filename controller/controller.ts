@@ -18,7 +18,7 @@ import { hourMs, minuteMs, secondMs } from "#platform/time.ts";
 import { version } from "#platform/version.ts";
 import { AccessPublisher } from "./access/access-publisher.ts";
 import { type ControllerAccess, keepAccessFresh, openAccess } from "./access/open-access.ts";
-import { type Alerts, assembleAlerts } from "./alerts/assemble-alerts.ts";
+import { type Alerts, anomalyTerms, assembleAlerts } from "./alerts/assemble-alerts.ts";
 import { allocationRoutes } from "./api/allocation-routes.ts";
 import type { ApiParts } from "./api/api-parts.ts";
 import { auditRoutes } from "./api/audit-routes.ts";
@@ -26,6 +26,7 @@ import { controllerHealth } from "./api/controller-health.ts";
 import { costRoutes } from "./api/cost-routes.ts";
 import { decisionRoutes } from "./api/decision-routes.ts";
 import { alertRoutes } from "./api/finance/alert-routes.ts";
+import { anomalyRoutes } from "./api/finance/anomaly-routes.ts";
 import { budgetRoutes } from "./api/finance/budget-routes.ts";
 import { fleetRoutes } from "./api/fleet-routes.ts";
 import { identityRoutes } from "./api/identity-routes.ts";
@@ -290,6 +291,7 @@ export class Controller {
         allocationRoutes(parts),
         budgetRoutes(parts),
         alertRoutes(parts),
+        anomalyRoutes(parts, anomalyTerms(this.#config)),
         sloRoutes(parts),
         keyRoutes(access, publisher, assembly.audit),
         tenantRoutes(access, publisher, assembly.audit),

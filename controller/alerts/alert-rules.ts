@@ -31,7 +31,7 @@ export const alertRules = {
     ...{ threshold: 20, range: [0, 1e6], forMs: 30 * minuteMs },
   },
   "cost-anomaly": {
-    ...{ ...above, summary: "a day's cost far from what its hours cost in the week before", unit: "deviations" },
+    ...{ ...above, summary: "yesterday's cost, above what was expected", unit: "deviations" },
     ...{ threshold: 3.5, range: [1, 100], forMs: 0 },
   },
   "gpu-utilization": {

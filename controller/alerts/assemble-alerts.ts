@@ -3,15 +3,18 @@ import { medianPeakQps } from "#forecast/median-peak.ts";
 import type { Clock } from "#platform/clock.ts";
 import { registerGauges, registerTotals } from "#platform/fetch/scraped-metrics.ts";
 import type { Logger } from "#platform/log.ts";
+import { minuteMs } from "#platform/time.ts";
 import type { ControllerConfig } from "../config.ts";
+import type { AnomalyTerms } from "../cost/anomaly/find-anomalies.ts";
 import { Budgets } from "../cost/budgets/budgets.ts";
 import type { CostHistory } from "../cost/history/cost-history.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { DecisionLoop } from "../scaling/loop/decision-loop.ts";
 import type { KeptStore } from "../store/store.ts";
 import { AlertMonitor } from "./alert-monitor.ts";
+import { alertRules } from "./alert-rules.ts";
 import { createNotifier } from "./notify/create-notifier.ts";
-import { readBudgets, readCosts } from "./read-costs.ts";
+import { readAnomalies, readBudgets, readCosts } from "./read-costs.ts";
 import { readService } from "./read-service.ts";
 
 export interface AlertsParts {
@@ -65,11 +68,35 @@ function registerAlertMetrics(registry: Registry, budgets: Budgets, monitor: Ale
   );
 }
 
+/** Amount that an anomaly must be worth, US$. */
+const minAnomalyUsd = 0.1;
+
+/** Terms by which days are judged. */
+export function anomalyTerms({ alerts, cost }: Pick<ControllerConfig, "alerts" | "cost">): AnomalyTerms {
+  const { threshold } = alerts.rules["cost-anomaly"];
+  return {
+    threshold: threshold ?? alertRules["cost-anomaly"].threshold,
+    minUsd: minAnomalyUsd,
+    timeZone: cost.timeZone,
+  };
+}
+
+/** Reads again what hardly changes at most every ten minutes. */
+function eachTenMinutes<T>(clock: Clock, read: () => Promise<T>): () => Promise<T> {
+  let newest: { readonly atMs: number; readonly value: T } | null = null;
+  return async () => {
+    const atMs = clock.nowMs();
+    if (newest === null || Math.abs(atMs - newest.atMs) >= 10 * minuteMs) newest = { atMs, value: await read() };
+    return newest.value;
+  };
+}
+
 /** Connects budgets, rules and notifiers. Nothing is started. */
 export function assembleAlerts(parts: AlertsParts): Alerts {
   const { config, store, history, fleet, loop, registry, environment, clock, log } = parts;
   const nowMs = () => clock.nowMs();
   const budgets = new Budgets({ store, history, timeZone: config.cost.timeZone, nowMs });
+  const anomalies = eachTenMinutes(clock, () => readAnomalies(history, anomalyTerms(config), nowMs()));
   const monitor = new AlertMonitor({
     config: config.alerts,
     notifiers: config.alerts.notifiers.map((each) => createNotifier(each, { fleetName: config.fleet, environment })),
@@ -82,6 +109,7 @@ export function assembleAlerts(parts: AlertsParts): Alerts {
       };
       return [
         ...(await readCosts(history, nowMs())),
+        ...(await anomalies()),
         ...readService(fleet.agents(), expected, nowMs(), config.ingest.staleAfterMs),
       ];
     },

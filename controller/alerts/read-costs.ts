@@ -1,8 +1,9 @@
-import { hourMs } from "#platform/time.ts";
+import { dayMs, hourMs } from "#platform/time.ts";
+import { type AnomalyTerms, findAnomalies } from "../cost/anomaly/find-anomalies.ts";
 import type { BudgetState } from "../cost/budgets/decide-budget-state.ts";
 import { explainBudgetState } from "../cost/budgets/explain-budget-state.ts";
 import type { CostHistory, CostHour } from "../cost/history/cost-history.ts";
-import { costDimensions, hourStart, spentBy, spentOf } from "../cost/history/sum-costs.ts";
+import { costDimensions, hourStart, periodAt, spentBy, spentOf } from "../cost/history/sum-costs.ts";
 import { type Money, moneyToNumber } from "../cost/money/money.ts";
 import { budgetRule } from "./alert-rules.ts";
 import type { AlertReading } from "./decide-alert.ts";
@@ -44,6 +45,20 @@ export async function readCosts(history: CostHistory, nowMs: number): Promise<Ru
       ...(mover === undefined ? {} : { detail: mover }),
     },
   ];
+}
+
+/** Reads how yesterday is judged: the fleet, and its parts other than those that the fleet's anomaly names. */
+export async function readAnomalies(history: CostHistory, terms: AnomalyTerms, nowMs: number): Promise<RuleValue[]> {
+  const today = periodAt("daily", nowMs, terms.timeZone);
+  const yesterday = periodAt("daily", today.startMs - dayMs / 2, terms.timeZone);
+  const judged = await findAnomalies(history, { startMs: yesterday.startMs, endMs: today.startMs, nowMs }, terms);
+  const named = judged.flatMap(({ movers }) => movers.map(({ dimension, name }) => `${dimension} ${name}`));
+  return judged
+    .filter(({ scope }) => !named.includes(`${scope.kind} ${scope.name}`))
+    .map(({ scope, isAnomaly, score, reason }) => ({
+      ...{ rule: "cost-anomaly" as const, labels: scope.kind === "fleet" ? {} : { [scope.kind]: scope.name ?? "" } },
+      ...{ value: isAnomaly ? Math.min(score, 1e6) : 0, detail: reason },
+    }));
 }
 
 /** Reads each share of each budget as an alert of its own. */

@@ -84,8 +84,10 @@ const ofFleet: readonly DataStore[] = [
     ...{ purpose: "service levels", kept: "five minutes for a day, hours for 400 days" },
   },
   {
-    ...{ ...table, ...nothingPersonal, id: `${db}kept`, holds: "state of parts of the controller, without tenants" },
-    ...{ purpose: "goes on after a restart", kept: "until it is replaced" },
+    ...{ ...table, id: `${db}kept`, personal: "names", tenant: "kept", exported: false },
+    holds:
+      "state of parts of the controller; names of tenants in budgets, and in alerts up to a day after their end; who silenced alerts",
+    ...{ purpose: "goes on after a restart", kept: "until it is replaced; a budget until it is removed" },
   },
   {
     ...{ ...table, ...nothingPersonal, id: `${db}join_token`, holds: "public keys of join tokens, regions" },

@@ -36,6 +36,7 @@ const expected: Readonly<Record<string, "open" | "viewer" | "operator" | "admin"
   "GET /api/v1/budgets": "viewer",
   "POST /api/v1/budgets": "operator",
   "DELETE /api/v1/budgets/{id}": "operator",
+  "GET /api/v1/cost/anomalies": "viewer",
   "GET /api/v1/alerts": "viewer",
   "POST /api/v1/alerts/test": "operator",
   "POST /api/v1/silences": "operator",

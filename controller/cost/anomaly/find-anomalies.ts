@@ -1,0 +1,115 @@
+import { dayMs } from "#platform/time.ts";
+import { type CostHistory, costOf } from "../history/cost-history.ts";
+import { type CostDay, type CostDimension, costDimensions, daysOf, periodAt, valueIn } from "../history/sum-costs.ts";
+import { type Money, moneyToNumber } from "../money/money.ts";
+import { type CostAnomaly, type DayOfCost, decideCostAnomaly } from "./decide-cost-anomaly.ts";
+import { explainCostAnomaly, type Mover } from "./explain-cost-anomaly.ts";
+
+/** Judgement of a day of the fleet or of a part of it. */
+export interface JudgedDay extends CostAnomaly {
+  readonly dayStartMs: number;
+  readonly scope: { readonly kind: "fleet" | CostDimension; readonly name: string | null };
+  readonly movers: readonly Mover[];
+  readonly reason: string;
+}
+
+export interface AnomalyTerms {
+  readonly threshold: number;
+  readonly minUsd: number;
+  readonly timeZone: string;
+}
+
+/** Days before a judged one that are read. */
+const readDays = 28;
+/** Max parts of a dimension that are judged, the dearest ones. */
+const maxParts = 50;
+
+interface Sum {
+  cost: Money;
+  requests: number;
+}
+
+/** Sums of each day by the values of a dimension (null key: idle), or of all for "fleet". */
+function sumsOf(days: readonly CostDay[], dimension: CostDimension | "fleet"): Map<string | null, Sum[]> {
+  const sums = new Map<string | null, Sum[]>();
+  for (const [index, { hours }] of days.entries())
+    for (const { cells } of hours)
+      for (const cell of cells) {
+        const value = dimension === "fleet" ? "" : valueIn(cell, dimension);
+        let known = sums.get(value);
+        if (known === undefined) {
+          known = days.map(() => ({ cost: 0n, requests: 0 }));
+          sums.set(value, known);
+        }
+        const sum = known[index] as Sum;
+        sum.cost += costOf(cell);
+        sum.requests += cell.requests;
+      }
+  return sums;
+}
+
+const daysOfCost = (sums: readonly Sum[]): DayOfCost[] =>
+  sums.map(({ cost, requests }) => ({ costUsd: moneyToNumber(cost), requests }));
+
+/** Part of each dimension that makes up most of a difference, if it is a fifth of it; the largest first. */
+function moversOf(parts: readonly { readonly mover: Mover }[], excessUsd: number): Mover[] {
+  const found = parts
+    .map(({ mover }) => mover)
+    .filter((mover) => mover.excessUsd > excessUsd * 0.2)
+    .sort((a, b) => b.excessUsd - a.excessUsd);
+  return found.filter(({ dimension }, index) => found.findIndex((each) => each.dimension === dimension) === index);
+}
+
+/** Judges one day of the fleet and of its regions, tenants, models and agents by the days before it. Empty without records of that day. */
+function judgeDay(days: readonly CostDay[], terms: AnomalyTerms): JudgedDay[] {
+  const dayStartMs = days.at(-1)?.window.startMs;
+  const fleetSums = sumsOf(days, "fleet").get("");
+  if (dayStartMs === undefined || fleetSums === undefined) return [];
+  const judge = (sums: readonly Sum[]) => decideCostAnomaly({ ...terms, days: daysOfCost(sums) });
+  const fleet = judge(fleetSums);
+  const parts = costDimensions.flatMap((dimension) =>
+    [...sumsOf(days, dimension)]
+      .sort(([, a], [, b]) => moneyToNumber((b.at(-1) as Sum).cost) - moneyToNumber((a.at(-1) as Sum).cost))
+      .slice(0, maxParts)
+      .map(([name, sums]) => {
+        const anomaly = judge(sums);
+        return {
+          dimension,
+          name,
+          anomaly,
+          mover: { dimension, name, excessUsd: anomaly.costUsd - anomaly.expectedUsd },
+        };
+      }),
+  );
+  const movers = fleet.isAnomaly ? moversOf(parts, fleet.costUsd - fleet.expectedUsd) : [];
+  return [
+    {
+      ...{ ...fleet, dayStartMs, scope: { kind: "fleet" as const, name: null }, movers },
+      reason: explainCostAnomaly(fleet, movers),
+    },
+    ...parts
+      // Idle time has no requests, and is the fleet's.
+      .filter(({ name }) => name !== null)
+      .map(({ dimension, name, anomaly }) => ({
+        ...{ ...anomaly, dayStartMs, scope: { kind: dimension, name }, movers: [] },
+        reason: explainCostAnomaly(anomaly, []),
+      })),
+  ];
+}
+
+/** Judges the whole days that begin in [startMs, endMs), and have ended, by the days before them. */
+export async function findAnomalies(
+  history: CostHistory,
+  { startMs, endMs, nowMs }: { readonly startMs: number; readonly endMs: number; readonly nowMs: number },
+  terms: AnomalyTerms,
+): Promise<JudgedDay[]> {
+  const today = periodAt("daily", nowMs, terms.timeZone);
+  const lastMs = Math.min(endMs, today.startMs);
+  const hours = await history.hours(startMs - (readDays + 1) * dayMs, lastMs);
+  const days = daysOf(hours, terms.timeZone);
+  return days.flatMap(({ window }, index) =>
+    window.startMs >= startMs && window.startMs < lastMs
+      ? judgeDay(days.slice(Math.max(0, index - readDays), index + 1), terms)
+      : [],
+  );
+}
