@@ -15,6 +15,7 @@ import { registerBrokerMetrics } from "./broker/broker-metrics.ts";
 import type { FleetBroker } from "./broker/fleet-broker.ts";
 import type { ControllerConfig } from "./config.ts";
 import type { ControllerLease } from "./controller-lease.ts";
+import type { CostLedger } from "./cost/ledger/cost-ledger.ts";
 import { pricesOf } from "./cost/price-minute.ts";
 import { type AgentState, availabilityOf, ownRoleOf } from "./fleet/agent-state.ts";
 import { createDesiredDocuments } from "./fleet/desired-documents.ts";
@@ -50,6 +51,8 @@ export interface ControllerAdapters extends ControllerRecords {
   readonly providers: readonly CapacityProvider[];
   readonly forecaster: Forecaster;
   readonly planner?: FleetPlanner;
+  /** Makes and reads cost lines. */
+  readonly ledger: CostLedger;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -61,7 +64,19 @@ const isLeaving = (agent: AgentState | undefined) =>
 
 /** Connects the parts from the agents' messages to decisions and documents. Nothing is started. */
 export function assembleController(config: ControllerConfig, adapters: ControllerAdapters) {
-  const { store, accuracy, lease, fleetBroker, seals = noSeals, providers, forecaster, planner, clock, log } = adapters;
+  const {
+    store,
+    accuracy,
+    lease,
+    fleetBroker,
+    seals = noSeals,
+    providers,
+    forecaster,
+    planner,
+    ledger,
+    clock,
+    log,
+  } = adapters;
   const { broker } = fleetBroker;
   const { staleAfterMs } = config.ingest;
   const nowMs = () => clock.nowMs();
@@ -164,6 +179,7 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
     usualCapacityQps: config.scaling.capacityPerReplicaQps,
     nowMs,
     log,
+    rate: (data) => ledger.rate(data),
     onMessage: metrics.message,
     onMinute(data, agent) {
       tenantShares.add(data);
@@ -173,7 +189,9 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
       if (newestShowsTrouble(agent, config.slo, nowMs())) void urgent.ask();
     },
     onAgentChanged(before, after) {
-      const { agentId, presence } = after;
+      const { agentId, presence, birth } = after;
+      if (birth !== null && birth !== before?.birth)
+        ledger.observeBirth(birth).catch((error) => log.error({ err: describeError(error) }, "noting a birth failed"));
       if (isLeaving(before) && !isLeaving(after)) log.info({ agentId, url: presence?.url }, "an agent is online");
       if (isLeaving(before) || !isLeaving(after)) return;
       tenantShares.forget(agentId);
@@ -198,6 +216,7 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
       freeze,
       overrides,
       loop,
+      ledger,
       urgent,
       counts,
       retirement,

@@ -45,6 +45,7 @@ import type { ControllerConfig } from "./config.ts";
 import { createControllerLease } from "./controller-lease.ts";
 import type { CostHistory } from "./cost/history/cost-history.ts";
 import { createHoursFromMinutes } from "./cost/history/hours-from-minutes.ts";
+import { CostLedger } from "./cost/ledger/cost-ledger.ts";
 import { configuredPrices, openPrices, type PriceSource } from "./cost/prices/price-source.ts";
 import { IdentityWatch } from "./fleet/identity-watch.ts";
 import { openApiCertificate } from "./identity/api-certificate.ts";
@@ -182,6 +183,7 @@ export class Controller {
       ...records,
       ...{ lease, fleetBroker, seals: identity.seals, providers, forecaster, clock, log },
       certifiedRegion: (agentId) => identity.devices.certifiedRegion(agentId),
+      ledger: new CostLedger({ store, prices: this.#openPrices(), nowMs: () => clock.nowMs() }),
       ...(planner === undefined ? {} : { planner }),
     });
     if (planner !== undefined) this.#opened.push(() => planner.stop());
@@ -220,7 +222,7 @@ export class Controller {
   /** Restores what an earlier run knew, and starts the parts that decisions rest on. */
   async #recover(assembly: ControllerAssembly): Promise<void> {
     const { log, forecaster } = this.#parts;
-    const { freeze, policy, housekeeping, desired, ingest, machines } = assembly;
+    const { freeze, policy, housekeeping, desired, ingest, machines, ledger, fleet } = assembly;
     await freeze.recover();
     await policy?.start();
     this.#opened.push(() => policy?.stop());
@@ -230,6 +232,7 @@ export class Controller {
       .catch((error) => log.error({ err: describeError(error) }, "removing old records failed"));
     await desired.recover();
     await ingest.recover();
+    await ledger.recover(fleet.agents().map(({ birth }) => birth));
     machines.introduce();
     await forecaster.start();
     this.#opened.push(() => forecaster.stop());
@@ -337,7 +340,10 @@ export class Controller {
     this.#opened.push(() => fleetBroker.stop());
   }
 
-  #schedule({ desired, peerList, loop, housekeeping, retirement, ingest }: ControllerAssembly, alerts: Alerts): void {
+  #schedule(
+    { desired, peerList, loop, housekeeping, retirement, ingest, ledger }: ControllerAssembly,
+    alerts: Alerts,
+  ): void {
     const { log, clock } = this.#parts;
     const { intervalMs, offsetMs } = this.#config.scaling;
     const each = (periodMs: number, what: string, task: () => Promise<unknown>, shiftMs = 0) => {
@@ -352,8 +358,12 @@ export class Controller {
     each(hourMs, "renewing the seals of documents", () => desired.renewSeals());
     each(hourMs, "removing old records", async () => {
       await housekeeping.clean();
+      await ledger.prune();
       await retirement.retireSilent();
     });
+    const closing = new AbortController();
+    each(minuteMs, "rolling up costs", () => ledger.run(() => closing.signal.aborted));
+    this.#opened.push(() => closing.abort());
     each(trimEachMs, "keeping the store's size", async () => {
       await ingest.reconsider();
       await housekeeping.trim();

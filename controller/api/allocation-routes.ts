@@ -5,6 +5,8 @@ import { strictObject } from "#platform/schema-parts.ts";
 import { dayMs, hourMs, minuteMs } from "#platform/time.ts";
 import type { AllocationOptions } from "../cost/allocation/allocation-input.ts";
 import { fieldFault, matches } from "../cost/allocation/group-key.ts";
+import { readGaps } from "../cost/ledger/read-gaps.ts";
+import { readUsage } from "../cost/ledger/read-usage.ts";
 import {
   type AllocationQuery,
   type AllocationSet,
@@ -68,6 +70,7 @@ const ungrouped = {
   ...{ aggregate: "", includeIdle: "false", shareIdle: "false", idleByNode: "false", splitIdle: "false" },
   accumulate: "true",
 } as const;
+const perAgent = { perAgent: true };
 
 /** Max sets of an answer. */
 const maxSets = 1000;
@@ -107,13 +110,14 @@ function readQuery(query: Query, nowMs: number, timeZone: string): AllocationQue
   };
 }
 
-function warningOf(sets: readonly AllocationSet[], gaps: readonly PriceGap[]) {
+function warningOf(sets: readonly AllocationSet[], gaps: readonly PriceGap[], isUnfinished: boolean) {
   const missing = missingEnergyMinutes(sets);
   const lines = [
     missing < 1
       ? null
       : `the energy of ${Math.round(missing)} agent-minutes is not known: they cost more than is shown`,
     explainGaps(gaps),
+    isUnfinished ? "minutes are still being rated: their cost is missing" : null,
   ].filter((line) => line !== null);
   return lines.length === 0 ? {} : { warning: lines.join("; ") };
 }
@@ -127,13 +131,17 @@ function placeOf({ region, agentId, labels }: DeviceSum) {
 }
 
 /** Routes of who pays what, with OpenCost's parameters and answers. */
-export function allocationRoutes({ store, fleet, fleetName, openPrices, timeZone, nowMs }: ApiParts) {
+export function allocationRoutes({ store, fleet, fleetName, ledger, timeZone, nowMs }: ApiParts) {
   const answer = async (query: AllocationQuery) => {
-    const prices = openPrices();
-    const births = new Map(fleet.agents().map(({ agentId, birth }) => [agentId, birth]));
+    const tags = new Map(fleet.agents().map(({ agentId, birth }) => [agentId, birth?.tags ?? {}]));
+    const parts = { store, ledger, nowMs, labelsOf: (agentId: string) => tags.get(agentId) ?? {} };
     const { startMs, endMs } = query.window;
-    const sets = await allocateWindow(store.minutes(startMs, endMs), query, { births, prices });
-    return { sets, warning: warningOf(sets, prices.gaps()) };
+    const unrated = await ledger.settle(startMs, endMs);
+    const sets = await allocateWindow(query, (window, byAgent) => readUsage(window, byAgent, parts));
+    return {
+      sets,
+      warning: warningOf(sets, await readGaps(store, startMs, endMs), unrated > 0 || ledger.progress().isBackfilling),
+    };
   };
   const allocation = async (query: Query) => {
     const found = await answer(readQuery(query, nowMs(), timeZone));
@@ -166,7 +174,7 @@ export function allocationRoutes({ store, fleet, fleetName, openPrices, timeZone
     .get(
       "/assets",
       async ({ query }) => {
-        const found = await answer(readQuery({ ...ungrouped, ...query }, nowMs(), timeZone));
+        const found = await answer({ ...readQuery({ ...ungrouped, ...query }, nowMs(), timeZone), ...perAgent });
         const conditions = readFilter(query.filter);
         const data = found.sets.map(({ devices, window: of }) =>
           Object.fromEntries(

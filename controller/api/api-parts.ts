@@ -6,6 +6,7 @@ import type { Broker } from "#protocol/broker.ts";
 import type { Alerts } from "../alerts/assemble-alerts.ts";
 import type { AuditLog } from "../audit/audit-log.ts";
 import type { CostHistory } from "../cost/history/cost-history.ts";
+import type { CostLedger } from "../cost/ledger/cost-ledger.ts";
 import type { Prices } from "../cost/price-minute.ts";
 import type { PriceSource } from "../cost/prices/price-source.ts";
 import type { PowerAssumptions } from "../cost/report-power.ts";
@@ -14,6 +15,7 @@ import type { IngestCounts } from "../fleet/ingest-counts.ts";
 import type { Retirement } from "../fleet/retire-agents.ts";
 import type { LivePolicy } from "../scaling/policy/live-policy.ts";
 import type { SloReports } from "../slo/slo-reports.ts";
+import type { CostStore } from "../store/costs/cost-rows.ts";
 import type { DecisionStore, MinuteStore, SetAsideStore } from "../store/store.ts";
 
 export interface ApiParts {
@@ -25,7 +27,7 @@ export interface ApiParts {
   readonly freeze: FleetFreeze;
   /** The scaling policy; null: none is configured. */
   readonly policy: Pick<LivePolicy, "status"> | null;
-  readonly store: MinuteStore & SetAsideStore & DecisionStore;
+  readonly store: MinuteStore & CostStore & SetAsideStore & DecisionStore;
   readonly sloReports: SloReports;
   readonly counts: IngestCounts;
   readonly retirement: Retirement;
@@ -36,6 +38,8 @@ export interface ApiParts {
   readonly prices: Prices;
   /** Creates the prices for a report: of the catalogue, else the configured ones. */
   readonly openPrices: () => PriceSource;
+  /** Makes and reads cost lines. */
+  readonly ledger: CostLedger;
   /** Zone of named days, weeks and months. */
   readonly timeZone: string;
   readonly powerAssumptions: PowerAssumptions;

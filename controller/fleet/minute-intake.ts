@@ -2,6 +2,7 @@ import { describeError } from "#platform/errors.ts";
 import type { CountedLog } from "#platform/log.ts";
 import { demandOf } from "#protocol/demand.ts";
 import type { MinuteData } from "#protocol/messages.ts";
+import type { RatedMinute } from "../store/costs/cost-rows.ts";
 import type { MinuteStore, SetAsideStore } from "../store/store.ts";
 import { type AgentState, maxAheadMs, observeMinute, type RebirthCause } from "./agent-state.ts";
 import { aheadOfClock, implausibleMinute } from "./check-plausible.ts";
@@ -27,6 +28,8 @@ export interface MinuteIntakeParts {
   readonly usualCapacityQps: number;
   readonly nowMs: () => number;
   readonly counted: CountedLog;
+  /** Makes the cost lines of a minute. Default: they are left to be made. */
+  readonly rate?: (data: MinuteData) => RatedMinute;
   /** Called with each minute that is new to the store. */
   readonly onMinute: (data: MinuteData, agent: AgentState) => void;
   readonly onRebirth: (agentId: string, causes: readonly RebirthCause[]) => void;
@@ -68,7 +71,7 @@ export class MinuteIntake {
     await store.takeSetAside(aheadOfClock, nowMs() + maxAheadMs, async (data) => {
       const before = fleet.get(data.agentId);
       // The agent has been retired since: only its record counts.
-      if (before === undefined) await store.insertMinute(data);
+      if (before === undefined) await store.insertMinute(data, "", this.#parts.rate?.(data));
       else onOutcome(await this.take({ ...data, historical: true }, JSON.stringify(data).length, before));
     });
   }
@@ -85,7 +88,11 @@ export class MinuteIntake {
     if (fault !== null) return this.#setAside(data, before, fault);
     const left = await this.#budget.look(data, bytes);
     if (left.excess !== null) return this.#setAside(data, before, left.excess);
-    const kept = await store.insertMinute(data, before.birth?.region ?? before.presence?.region ?? "");
+    const kept = await store.insertMinute(
+      data,
+      before.birth?.region ?? before.presence?.region ?? "",
+      this.#parts.rate?.(data),
+    );
     if (kept === "repeat") {
       fleet.put({ ...before, lastHeardMs: nowMs });
       return "duplicate";

@@ -16,6 +16,14 @@ const named: readonly DataStore[] = [
     ...{ purpose: "costs, forecasts, decisions", kept: asRecords },
   },
   {
+    ...{ ...table, id: `${db}cost_work`, personal: "none", tenant: "renamed", exported: true },
+    holds: "cost of what tenants used of models, by hour and day, by agent and region",
+    ...{
+      purpose: "who pays what",
+      kept: "agents' hours 35 days, days and the fleet's hours 400 days, its days for good",
+    },
+  },
+  {
     ...{ ...table, id: `${db}set_aside`, holds: "minutes that were not believed, as they came", personal: "none" },
     ...{ tenant: "renamed", exported: true, purpose: "disputes", kept: "retention.minuteDays, at most 5,000" },
   },
@@ -83,6 +91,32 @@ const ofFleet: readonly DataStore[] = [
     },
     ...{ purpose: "service levels", kept: "five minutes for a day, hours for 400 days" },
   },
+  {
+    ...{ ...table, ...nothingPersonal, id: `${db}cost_device`, holds: "cost and time of devices, by hour and day" },
+    ...{ purpose: "who pays what", kept: "as cost_work" },
+  },
+  {
+    ...{
+      ...table,
+      ...nothingPersonal,
+      id: `${db}cost_agent`,
+      holds: "regions, boards and own prices of agents, by time",
+    },
+    ...{ purpose: "hours that are rated again have the prices of then", kept: "for good, at most 1,000 of an agent" },
+  },
+  {
+    ...{ ...table, ...nothingPersonal, id: `${db}cost_gap`, holds: "boards and regions without a price, by hour" },
+    ...{ purpose: "reports name what has no price", kept: "400 days" },
+  },
+  ...(["unrated", "stale", "rolled", "backfill"] as const).map((name) => ({
+    ...{
+      ...table,
+      ...nothingPersonal,
+      id: `${db}cost_${name}`,
+      holds: "hours and days, and what is to be done of them",
+    },
+    ...{ purpose: "cost lines are made once", kept: "until it is done; of days, for good" },
+  })),
   {
     ...{ ...table, id: `${db}kept`, personal: "names", tenant: "kept", exported: false },
     holds:

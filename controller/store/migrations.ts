@@ -1,5 +1,6 @@
 import { forecastMadeTable } from "#forecast/accuracy/forecast-table.ts";
 import type { Migration } from "#platform/files/open-database.ts";
+import { costTables } from "./costs/cost-migration.ts";
 
 export const controllerMigrations: readonly Migration[] = [
   `CREATE TABLE agent (
@@ -134,4 +135,5 @@ export const controllerMigrations: readonly Migration[] = [
      settings TEXT NOT NULL          -- TenantSettings as JSON
    ) STRICT;
    ALTER TABLE api_key ADD COLUMN tenant TEXT;`,
+  costTables,
 ];

@@ -3,6 +3,9 @@ import { minuteMs } from "#platform/time.ts";
 import { bounds } from "#protocol/bounds.ts";
 import { demandOf } from "#protocol/demand.ts";
 import type { MinuteData } from "#protocol/messages.ts";
+import type { CostStore, RatedMinute } from "./costs/cost-rows.ts";
+import { createCostRolls } from "./costs/sqlite-cost-rolls.ts";
+import { createCostLines } from "./costs/sqlite-costs.ts";
 import { createMinutePruning } from "./minute-pruning.ts";
 import { type MinuteColumns, readMinute } from "./read-rows.ts";
 import { type RowQuarantine, toColumn } from "./row-quarantine.ts";
@@ -22,7 +25,12 @@ export function conflictBootId({ bootId }: MinuteData, traffic: string): string 
   return `${bootId}~${Bun.hash(traffic).toString(16).padStart(16, "0")}`;
 }
 
-export function createMinuteTable(database: Database, quarantine: RowQuarantine): MinuteStore & ServiceStore {
+/** Table of minutes, with the sums that each minute is added to in the same transaction. */
+export function createMinuteTable(
+  database: Database,
+  quarantine: RowQuarantine,
+): MinuteStore & ServiceStore & CostStore {
+  const costs = createCostLines(database, quarantine);
   const service = createServiceTable(database, quarantine);
   const insert = database.query(
     `INSERT OR IGNORE INTO minute
@@ -79,16 +87,22 @@ export function createMinuteTable(database: Database, quarantine: RowQuarantine)
     const beside = insert.run({ ...row, bootId: conflictBootId(data, traffic) });
     return beside.changes > 0 ? "kept-beside" : "repeat";
   };
-  const storeAndAdd = database.transaction((data: MinuteData, region: string): StoredMinuteAs => {
-    const stored = store(data);
-    if (stored === "new" || stored === "kept-beside") service.add(data, region);
-    return stored;
-  });
+  const storeAndAdd = database.transaction(
+    (data: MinuteData, region: string, rated: RatedMinute | null): StoredMinuteAs => {
+      const stored = store(data);
+      if (stored !== "new" && stored !== "kept-beside") return stored;
+      service.add(data, region);
+      costs.add(data, rated);
+      return stored;
+    },
+  );
   return {
     ...createMinutePruning(database),
     ...service.reading,
-    async insertMinute(data, region = "") {
-      return storeAndAdd(data, region);
+    ...costs.store,
+    ...createCostRolls(database, costs, quarantine),
+    async insertMinute(data, region = "", rated = null) {
+      return storeAndAdd(data, region, rated);
     },
     async hourUse(agentId, hourStartMs) {
       return hour.get({ agentId, hourStartMs }) ?? { rows: 0, bytes: 0, observedMs: 0, measuredMs: 0 };

@@ -3,6 +3,7 @@ import type { ReadonlyStatic } from "#platform/readonly-static.ts";
 import type { Birth, Desired, MinuteData, Presence, Reported } from "#protocol/messages.ts";
 import type { AuditHead, AuditRow } from "../audit/audit-check.ts";
 import type { AuditDraft } from "../audit/audit-entry.ts";
+import type { CostStore, RatedMinute } from "./costs/cost-rows.ts";
 import type { DecisionOutcome, DecisionRecord, NewDecision } from "./decision-record.ts";
 import type { UnreadableRows } from "./row-quarantine.ts";
 import type {
@@ -89,8 +90,11 @@ export interface SetAsideStore {
 }
 
 export interface MinuteStore {
-  /** Stores a minute for good under (agentId, bootId, seq), and adds it to what users of the region were given. */
-  insertMinute(data: MinuteData, region?: string): Promise<StoredMinuteAs>;
+  /**
+   * Stores a minute for good under (agentId, bootId, seq), and adds it to what users of the region were given and to the cost lines of its
+   * hour: all or nothing, and once. Without `rated` the hour's lines are left to be made ({@link CostStore.rateHourAgain}).
+   */
+  insertMinute(data: MinuteData, region?: string, rated?: RatedMinute | null): Promise<StoredMinuteAs>;
   /** Stored rows and bytes of the minutes that start in the hour from `hourStartMs`. */
   hourUse(agentId: string, hourStartMs: number): Promise<HourUse>;
   hasMinutes(agentId: string): Promise<boolean>;
@@ -226,6 +230,7 @@ export interface Store
     DesiredStore,
     MinuteStore,
     ServiceStore,
+    CostStore,
     SetAsideStore,
     DecisionStore,
     SafetyStore,

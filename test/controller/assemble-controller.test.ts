@@ -1,6 +1,8 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import { assembleController, type ControllerAssembly } from "#controller/assemble-controller.ts";
 import { ControllerConfig } from "#controller/config.ts";
+import { CostLedger } from "#controller/cost/ledger/cost-ledger.ts";
+import { configuredPrices } from "#controller/cost/prices/price-source.ts";
 import type { Store } from "#controller/store/store.ts";
 import type { LiveAccuracy } from "#forecast/accuracy/live-accuracy.ts";
 import { summarizeAccuracy } from "#forecast/accuracy/summarize-accuracy.ts";
@@ -15,6 +17,7 @@ import { createRecordingBroker, type RecordingBroker } from "./recording-broker.
 
 const topic = (channel: string, agentId = "thor-1") => `thormesh/v1/f/agents/${agentId}/${channel}`;
 
+const fleetPrices = { tariffUsdPerKwh: 0.15, amortisationUsdPerHour: 0.133 };
 let nowMs: number;
 let broker: RecordingBroker;
 let store: Store;
@@ -53,6 +56,7 @@ function assemble(given: object = {}): void {
       ...{ store, accuracy, damage: () => null, providers: [], forecaster, log: createLogger("test", "silent") },
       lease: { isHeld: () => isHeld },
       fleetBroker: { broker, counts: null },
+      ledger: new CostLedger({ store, prices: configuredPrices(fleetPrices), nowMs: () => nowMs }),
       clock: { nowMs: () => nowMs, sleep: async () => undefined, speed: 1 },
     },
   );

@@ -39,7 +39,11 @@ describe("what can leave a state behind; a new one needs an owner, an end and a 
     const records = ["decision", "forecast_made", "minute", "service", "set_aside"];
     // Who may do what, and who did: no decision reads them.
     const access = ["api_key", "audit", "device", "join_token", "tenant"];
-    const owned = [...records, ...access];
+    // What it cost, for reports: no decision reads them.
+    const costs = ["agent", "backfill", "device", "gap", "rolled", "stale", "unrated", "work"].map(
+      (name) => `cost_${name}`,
+    );
+    const owned = [...records, ...access, ...costs];
     const states = [...tables].map(([, name = ""]) => name).filter((name) => !owned.includes(name));
     expect(states.toSorted()).toEqual(["agent", "desired", "freeze", "kept", "lease", "override"]);
   });

@@ -7,9 +7,16 @@ export type CostField = (typeof costFields)[number];
 
 export const noCosts: Costs = Object.fromEntries(costFields.map((field) => [field, 0n])) as unknown as Costs;
 
+/** Row whose costs are known exactly; they count instead of its numbers. */
+export interface Costed {
+  readonly costs?: Costs;
+}
+
 /** Costs of a row as it was given. */
-export function costsOf(item: Pick<AllocationItem, CostField>): Costs {
-  return Object.fromEntries(costFields.map((field) => [field, moneyOf(item[field])])) as unknown as Costs;
+export function costsOf(item: Pick<AllocationItem, CostField> & Costed): Costs {
+  return (
+    item.costs ?? (Object.fromEntries(costFields.map((field) => [field, moneyOf(item[field])])) as unknown as Costs)
+  );
 }
 
 export function plus(a: Costs, b: Partial<Costs>): Costs {

@@ -1,13 +1,19 @@
 import { type Money, productOf, splitMoney, sumOf } from "../money/money.ts";
 import type { AllocationInput, AllocationItem, AllocationOptions } from "./allocation-input.ts";
-import { type Costs, costsOf, noCosts, plus, totalOf } from "./costs.ts";
+import { type Costed, type Costs, costsOf, noCosts, plus, totalOf } from "./costs.ts";
 import { groupKey, matches } from "./group-key.ts";
-import { type IdleRow, idleName, idleOfNodes } from "./node-idle.ts";
+import { type CostedNode, type IdleRow, idleName, idleOfNodes } from "./node-idle.ts";
 import { poolOf, shareIdle } from "./share-idle.ts";
 
 export const idleRowName = "__idle__";
 /** Row of shared costs that no group can receive. */
 export const sharedRowName = "__shared__";
+
+/** Input whose rows and nodes may have exact costs. */
+export interface ExactAllocationInput extends Omit<AllocationInput, "items" | "nodes"> {
+  readonly items: readonly (AllocationItem & Costed)[];
+  readonly nodes?: readonly (AllocationInput["nodes"] & object)[number][] | readonly CostedNode[];
+}
 
 export type ItemKind = "work" | "idle" | "unmounted" | "external";
 
@@ -98,7 +104,7 @@ function partOfCosts(costs: Costs, numerator: Money, denominator: Money): Costs 
  * Allocates what nodes and services cost to those who used them, by OpenCost's rules: idle beside it, or shared by use; shared rows and fixed
  * costs split between the groups; filtered last. Amounts are exact: what is shown and what the filter left out add up to all that was paid.
  */
-export function decideAllocation({ items, nodes, options, aggregateBy, window }: AllocationInput): Allocation {
+export function decideAllocation({ items, nodes, options, aggregateBy, window }: ExactAllocationInput): Allocation {
   const { filter, share, mergeUnallocated, idleByNode } = options;
   const of = (...kinds: ItemKind[]) => items.filter((item) => kinds.includes(kindOf(item)));
   const work = of("work", "unmounted");

@@ -9,8 +9,15 @@ export interface IdleRow {
   readonly costs: Costs;
 }
 
+/** Node whose costs are known exactly, in the order of {@link nodeCostFields}, as billed. */
+export interface CostedNode extends Pick<AllocationNode, "cluster" | "node"> {
+  readonly costs: readonly Money[];
+}
+
 /** Costs of a node's cores, memory and GPUs as billed: discounted, and with the adjustment spread by cost. They add up to the bill. */
-export function billedCosts({ discount, adjustment, ...node }: AllocationNode): Money[] {
+export function billedCosts(given: AllocationNode | CostedNode): readonly Money[] {
+  if ("costs" in given) return given.costs;
+  const { discount, adjustment, ...node } = given;
   const left = moneyOf(1) - moneyOf(discount);
   const discounted = nodeCostFields.map((field) =>
     field === "gpuCost" ? moneyOf(node[field]) : divideToNearest(moneyOf(node[field]) * left, moneyOf(1)),
@@ -20,7 +27,7 @@ export function billedCosts({ discount, adjustment, ...node }: AllocationNode): 
 
 /** Subtracts the rows' costs from the nodes', by cluster or by node; below 0 where more was allocated than there is. */
 export function idleOfNodes(
-  nodes: readonly AllocationNode[],
+  nodes: readonly (AllocationNode | CostedNode)[],
   items: readonly AllocationItem[],
   idleByNode: boolean,
 ): IdleRow[] {

@@ -1,12 +1,9 @@
 import { minuteMs } from "#platform/time.ts";
-import type { Birth } from "#protocol/messages.ts";
-import type { MinuteRecord } from "../../store/store.ts";
 import type { AllocationOptions } from "../allocation/allocation-input.ts";
 import { type Costs, plus } from "../allocation/costs.ts";
 import { decideAllocation, idleRowName } from "../allocation/decide-allocation.ts";
-import type { PriceSource } from "../prices/price-source.ts";
 import type { TimeWindow } from "../window/parse-window.ts";
-import { type DeviceSum, FleetUsage, type WorkItem } from "./fleet-usage.ts";
+import type { DeviceSum, FleetUsage, WorkItem } from "./fleet-usage.ts";
 
 export interface AllocationQuery {
   readonly window: TimeWindow;
@@ -17,6 +14,8 @@ export interface AllocationQuery {
   readonly includeIdle: boolean;
   /** True: one set, in which rows of one name are added up. */
   readonly accumulate: boolean;
+  /** True: devices are told apart, whatever is grouped. */
+  readonly perAgent?: boolean;
 }
 
 export interface AllocatedRow {
@@ -60,8 +59,11 @@ function accumulate(sets: readonly AllocationSet[], window: TimeWindow): Allocat
       rows.set(row.name, sum ?? row);
     }
     for (const device of set.devices) {
-      const known = devices.get(device.agentId);
-      devices.set(device.agentId, known === undefined ? device : addDevices(known, device));
+      const known = devices.get(JSON.stringify([device.region, device.agentId]));
+      devices.set(
+        JSON.stringify([device.region, device.agentId]),
+        known === undefined ? device : addDevices(known, device),
+      );
     }
   }
   return { window, rows: [...rows.values()], devices: [...devices.values()] };
@@ -75,28 +77,30 @@ function addDevices(a: DeviceSum, b: DeviceSum): DeviceSum {
   };
 }
 
-/** Allocates what a window's minutes cost, step by step. A step without any minute has no set. */
+/** Groups and conditions that regions, tenants and models are enough for. */
+const withoutAgents = new Set(["cluster", "region", "namespace", "tenant", "container", "model", "all"]);
+
+/** True for a query whose answer depends on the agents one by one. */
+export function needsAgents({ aggregateBy, options, perAgent = false }: AllocationQuery): boolean {
+  const { filter, share, idleByNode } = options;
+  const fields = [filter, share].flatMap((each) => each ?? []).map(({ field }) => field);
+  if (perAgent || idleByNode || aggregateBy.length === 0) return true;
+  return [...fields, ...(aggregateBy.includes("all") ? [] : aggregateBy)].some((field) => !withoutAgents.has(field));
+}
+
+/** Allocates what a window's minutes cost, step by step. A step without any cost on record has no set. */
 export async function allocateWindow(
-  minutes: AsyncIterable<MinuteRecord>,
   query: AllocationQuery,
-  { births, prices }: { readonly births: ReadonlyMap<string, Birth | null>; readonly prices: PriceSource },
+  usageOf: (window: TimeWindow, byAgent: boolean) => Promise<FleetUsage>,
 ): Promise<AllocationSet[]> {
   const { window, stepMs } = query;
+  const byAgent = needsAgents(query);
   const sets: AllocationSet[] = [];
-  const end = (usage: FleetUsage, index: number) => {
-    const startMs = window.startMs + index * stepMs;
-    sets.push(allocate(usage, { startMs, endMs: Math.min(window.endMs, startMs + stepMs) }, query));
-  };
-  let step = null as { readonly index: number; readonly usage: FleetUsage } | null;
-  for await (const minute of minutes) {
-    const index = Math.floor((minute.traffic.minuteStartMs - window.startMs) / stepMs);
-    if (step?.index !== index) {
-      if (step !== null) end(step.usage, step.index);
-      step = { index, usage: new FleetUsage(births, prices) };
-    }
-    step.usage.add(minute);
+  for (let startMs = window.startMs; startMs < window.endMs; startMs += stepMs) {
+    const step = { startMs, endMs: Math.min(window.endMs, startMs + stepMs) };
+    const usage = await usageOf(step, byAgent);
+    if (!usage.isEmpty) sets.push(allocate(usage, step, query));
   }
-  if (step !== null) end(step.usage, step.index);
   return query.accumulate && sets.length > 0 ? [accumulate(sets, window)] : sets;
 }
 

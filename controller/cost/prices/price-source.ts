@@ -8,17 +8,55 @@ import { PriceCatalogue } from "./catalogue.ts";
 import { checkCatalogue } from "./check-catalogue.ts";
 import { createPriceList, type PriceGap } from "./price-list.ts";
 
+/** Thing of an agent that the catalogue has no price for. */
+export type MissingPrice = Pick<PriceGap, "section" | "what">;
+
+export interface AgentPrices extends Prices {
+  /** What the catalogue has no price for: the configured one counts. */
+  readonly missing: readonly MissingPrice[];
+}
+
+/** What prices depend on of an agent. */
+export interface PricedAgent {
+  readonly region: string;
+  readonly board: string;
+  /** The agent's own prices; null: those of the fleet. */
+  readonly tariffUsdPerKwh: number | null;
+  readonly amortisationUsdPerHour: number | null;
+}
+
+export function pricedAgentOf(birth: Birth | null): PricedAgent {
+  const { tariffUsdPerKwh = null, amortisationUsdPerHour = null } = birth?.prices ?? {};
+  return { region: birth?.region ?? "", board: birth?.board.name ?? "", tariffUsdPerKwh, amortisationUsdPerHour };
+}
+
 /** Prices of agents by time, for one report. */
 export interface PriceSource {
   /** Prices of an agent at a moment: its own where its birth names them, else the catalogue's, else the configured ones. */
   at(agentId: string, birth: Birth | null, timeMs: number): Prices;
+  /** The same, with what has no price named instead of counted. */
+  of(agentId: string, agent: PricedAgent, timeMs: number): AgentPrices;
+  /** Names what an agent's prices depend on: agents of one name have the same prices at all times. */
+  dependsOn(agentId: string, agent: PricedAgent): string;
+  /** Names all that prices are made of, so that a change is seen. */
+  readonly fingerprint: string;
   /** Lists what the catalogue has no price for, with the number of agent-minutes to which the configured price was applied. */
   gaps(): PriceGap[];
 }
 
 /** Creates the source of configured prices, which hold at all times. */
 export function configuredPrices(fleet: Prices): PriceSource {
-  return { at: (_agentId, birth) => pricesOf(birth, fleet), gaps: () => [] };
+  return {
+    at: (_agentId, birth) => pricesOf(birth, fleet),
+    of: (_agentId, { tariffUsdPerKwh, amortisationUsdPerHour }) => ({
+      tariffUsdPerKwh: tariffUsdPerKwh ?? fleet.tariffUsdPerKwh,
+      amortisationUsdPerHour: amortisationUsdPerHour ?? fleet.amortisationUsdPerHour,
+      missing: [],
+    }),
+    dependsOn: (_agentId, agent) => `${agent.tariffUsdPerKwh} ${agent.amortisationUsdPerHour}`,
+    fingerprint: JSON.stringify(fleet),
+    gaps: () => [],
+  };
 }
 
 /** Value by key that is computed again when the time's step changes. */
@@ -44,22 +82,39 @@ export function cataloguePrices(catalogue: PriceCatalogue, fleet: Prices): Price
   };
   const tariffOf = eachStep(minuteMs, (region, timeMs) => list.energy(region, timeMs, 1));
   const owningOf = eachStep(minuteMs, (names, timeMs) => list.owning(JSON.parse(names) as string[], timeMs, hourMs));
+  const of = (agentId: string, agent: PricedAgent, timeMs: number): AgentPrices => {
+    const { region, board, tariffUsdPerKwh: tariff, amortisationUsdPerHour: amortisation } = agent;
+    const listed = {
+      tariff: tariff === null ? tariffOf(region, timeMs) : null,
+      owning: amortisation === null ? owningOf(JSON.stringify([agentId, board]), timeMs) : null,
+    };
+    const missing: MissingPrice[] = [];
+    if (tariff === null && listed.tariff === null)
+      missing.push({ section: "electricity", what: region === "" ? "any region" : region });
+    if (amortisation === null && listed.owning === null)
+      missing.push({ section: "devices", what: board === "" ? agentId : board });
+    return {
+      tariffUsdPerKwh: tariff ?? (listed.tariff === null ? fleet.tariffUsdPerKwh : moneyToNumber(listed.tariff)),
+      amortisationUsdPerHour:
+        amortisation ?? (listed.owning === null ? fleet.amortisationUsdPerHour : moneyToNumber(listed.owning)),
+      missing,
+    };
+  };
+  const pricedModels = new Set(catalogue.devices.map(({ model }) => model));
   return {
+    of,
+    dependsOn: (agentId, { region, board, tariffUsdPerKwh, amortisationUsdPerHour }) =>
+      JSON.stringify([
+        region,
+        tariffUsdPerKwh,
+        amortisationUsdPerHour,
+        pricedModels.has(agentId) ? [agentId, board] : board,
+      ]),
+    fingerprint: JSON.stringify([fleet, catalogue]),
     at(agentId, birth, timeMs) {
-      const { region = "", board, prices } = birth ?? {};
-      const tariff = prices?.tariffUsdPerKwh ?? null;
-      const amortisation = prices?.amortisationUsdPerHour ?? null;
-      const listed = {
-        tariff: tariff === null ? tariffOf(region, timeMs) : null,
-        owning: amortisation === null ? owningOf(JSON.stringify([agentId, board?.name ?? ""]), timeMs) : null,
-      };
-      if (tariff === null && listed.tariff === null) note("electricity", region === "" ? "any region" : region);
-      if (amortisation === null && listed.owning === null) note("devices", board?.name ?? agentId);
-      return {
-        tariffUsdPerKwh: tariff ?? (listed.tariff === null ? fleet.tariffUsdPerKwh : moneyToNumber(listed.tariff)),
-        amortisationUsdPerHour:
-          amortisation ?? (listed.owning === null ? fleet.amortisationUsdPerHour : moneyToNumber(listed.owning)),
-      };
+      const { missing, ...prices } = of(agentId, pricedAgentOf(birth), timeMs);
+      for (const { section, what } of missing) note(section, what);
+      return prices;
     },
     gaps: () => [...gaps.values()].sort((a, b) => b.count - a.count),
   };

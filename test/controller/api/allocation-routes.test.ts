@@ -4,29 +4,46 @@ import type { AllocationView } from "#controller/api/allocation-views.ts";
 import type { ApiParts } from "#controller/api/api-parts.ts";
 import { costRoutes } from "#controller/api/cost-routes.ts";
 import type { CostReport } from "#controller/cost/cost-report.ts";
+import { CostLedger } from "#controller/cost/ledger/cost-ledger.ts";
 import type { PriceCatalogue } from "#controller/cost/prices/catalogue.ts";
-import { cataloguePrices, configuredPrices } from "#controller/cost/prices/price-source.ts";
+import { cataloguePrices, configuredPrices, type PriceSource } from "#controller/cost/prices/price-source.ts";
 import type { PowerReport } from "#controller/cost/report-power.ts";
+import type { Store } from "#controller/store/store.ts";
 import { hourMs } from "#platform/time.ts";
-import type { Birth } from "#protocol/messages.ts";
+import type { Birth, MinuteData } from "#protocol/messages.ts";
 import { aBirth, aMinute, aModel, aPower } from "../../fakes/builders.ts";
 import { createMemoryStore } from "../memory-store.ts";
 
 const startMs = Date.UTC(2026, 10, 30, 8);
 const store = createMemoryStore();
+const pricedStore = createMemoryStore();
 const births: readonly Birth[] = [
   aBirth({ agentId: "thor-1", region: "eu", tags: { site: "north" } }),
   aBirth({ agentId: "thor-2", region: "eu", tags: { site: "south" } }),
   aBirth({ agentId: "thor-3", region: "us", tags: { site: "south" } }),
 ];
 const prices = { tariffUsdPerKwh: 0.36, amortisationUsdPerHour: 0.6 };
+const nowMs = () => startMs + 2 * hourMs - 1000;
+/** Ledger with the agents' births. */
+async function ledgerOf(of: Store, source: PriceSource): Promise<CostLedger> {
+  const ledger = new CostLedger({ store: of, prices: source, nowMs });
+  await ledger.recover(births);
+  return ledger;
+}
+const ledger = await ledgerOf(store, configuredPrices(prices));
 const parts = {
-  ...{ store, fleetName: "demo", timeZone: "UTC", nowMs: () => startMs + 2 * hourMs - 1000 },
+  ...{ store, ledger, fleetName: "demo", timeZone: "UTC", nowMs },
   fleet: { agents: () => births.map((birth) => ({ agentId: birth.agentId, birth })) },
   prices,
   openPrices: () => configuredPrices(prices),
   powerAssumptions: { tariffUsdPerKwh: 0.36, co2KgPerKwh: 0.4, targetUtilization: 0.8 },
 } as unknown as ApiParts;
+
+async function insert(minute: MinuteData): Promise<void> {
+  await store.insertMinute(minute, "", ledger.rate(minute));
+  // Hours that are left to be rated are when somebody asks.
+  await pricedStore.insertMinute(minute);
+}
 
 /** Two hours of three agents: red and blue on the first, red on the second, which pays offers; the third is idle and measures half. */
 beforeAll(async () => {
@@ -58,13 +75,13 @@ beforeAll(async () => {
     });
     const first = base("thor-1", power);
     const models = [{ ...aModel("minilm", 20, 8000), tenants: [tenant("red", 6000), tenant("blue", 2000)] }];
-    await store.insertMinute({ ...first, traffic: { ...first.traffic, models } });
+    await insert({ ...first, traffic: { ...first.traffic, models } });
     const second = base("thor-2", aPower({ energyJ: 3600 }));
     const sent = { ...aModel("e5", 10, 3000 * (1 + (index % 7))), offersUsd: 0.000123, sentTexts: 4 };
     const tenants = [{ ...tenant("red", sent.computeMs), offersUsd: 0.000123, sentTexts: 4 }];
-    await store.insertMinute({ ...second, traffic: { ...second.traffic, models: [{ ...sent, tenants }] } });
+    await insert({ ...second, traffic: { ...second.traffic, models: [{ ...sent, tenants }] } });
     const third = base("thor-3", aPower({ energyJ: 600, measuredMs: 30_000 }));
-    await store.insertMinute({ ...third, traffic: { ...third.traffic, models: [] } });
+    await insert({ ...third, traffic: { ...third.traffic, models: [] } });
   }
 });
 
@@ -101,7 +118,7 @@ describe("what the fleet cost", () => {
   test("tenants pay the device's time and energy above idle, and offers", async () => {
     const { data, code, warning } = await ask("/allocation?window=2h&aggregate=tenant");
     expect(code).toBe(200);
-    expect(Object.keys(data[0] ?? {})).toEqual(["red", "blue"]);
+    expect(Object.keys(data[0] ?? {})).toEqual(["blue", "red"]);
     expect(data[0]?.["blue"]).toMatchObject({
       properties: { cluster: "eu", node: "thor-1", namespace: "blue", container: "minilm", labels: { site: "north" } },
       ...{ start: "2026-11-30T08:00:00Z", end: "2026-11-30T10:00:00Z", minutes: 120, externalCost: 0 },
@@ -217,7 +234,11 @@ describe("with a price catalogue", () => {
       ...{ model, from: "2026-01-01", purchase: 4380, lifetimeMonths: 10, residual: 0, maintenancePerMonth: 0 },
     })),
   };
-  const priced = { ...parts, openPrices: () => cataloguePrices(catalogue, prices) } as ApiParts;
+  let priced: ApiParts;
+  beforeAll(async () => {
+    const own = await ledgerOf(pricedStore, cataloguePrices(catalogue, prices));
+    priced = { ...parts, store: pricedStore, ledger: own, openPrices: () => cataloguePrices(catalogue, prices) };
+  });
   const window = `${startMs},${startMs + 2 * hourMs}`;
 
   test("minutes are priced by their hour, and what has no price is counted and named", async () => {

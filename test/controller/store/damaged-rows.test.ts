@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { parseControllerConfig } from "#controller/check-config.ts";
 import { Controller } from "#controller/controller.ts";
 import { createControllerLease } from "#controller/controller-lease.ts";
+import { rateMinute } from "#controller/cost/ledger/rate-minute.ts";
 import { createFleetFreeze } from "#controller/scaling/loop/fleet-freeze.ts";
 import { controllerMigrations } from "#controller/store/migrations.ts";
 import { createSqliteStore } from "#controller/store/sqlite-store.ts";
@@ -58,6 +59,12 @@ function tablesOf(database: Database): Map<string, Column[]> {
   );
 }
 
+const missing = [{ section: "devices" as const, what: "Thor" }];
+const ratedBy = {
+  ...{ region: "hall", priceKey: "0", gaps: JSON.stringify(missing) },
+  prices: { tariffUsdPerKwh: 0.15, amortisationUsdPerHour: 0.133, missing },
+};
+
 /** As many rows in each table as there are columns to damage, each in every way. */
 async function fill(database: Database, rows: number): Promise<void> {
   const store = createSqliteStore(database);
@@ -82,7 +89,15 @@ async function fill(database: Database, rows: number): Promise<void> {
       expiresAtMs: nowMs + 3_600_000,
     });
     const minute = aMinute({ agentId, minuteStartMs: nowMs - (1 + (row % 90)) * minuteMs });
-    await store.insertMinute(minute);
+    await store.insertMinute(minute, "", rateMinute(minute, ratedBy));
+    await store.insertMinute({ ...minute, seq: 2 }, "");
+    await store.saveAgentFacts({
+      ...{ agentId, fromMs: nowMs },
+      facts: { region: "hall", board: "Thor", tariffUsdPerKwh: null, amortisationUsdPerHour: null },
+    });
+    database.run("INSERT INTO cost_stale VALUES (3600000, ?)", [row * 3_600_000]);
+    database.run("INSERT INTO cost_rolled VALUES (?, 1)", [row * 86_400_000]);
+    database.run("INSERT INTO cost_gap VALUES (?, ?, 60)", [nowMs - row * 3_600_000, ratedBy.gaps]);
     await store.setAside(minute, "for a test", nowMs, 100);
     await store.insertDecision({
       atMs: nowMs - row,
@@ -154,7 +169,7 @@ interface Operation {
 test("with every column of every table damaged in every way the controller starts, decides and answers every GET", async () => {
   const path = join(stateDir, "controller.db");
   const database = openDatabase(path, controllerMigrations, log, Date.now());
-  const oneRowTables = new Set(["freeze", "lease", "sqlite_sequence"]);
+  const oneRowTables = new Set(["cost_backfill", "freeze", "lease", "sqlite_sequence"]);
   const tables = [...tablesOf(database)].filter(([name]) => !oneRowTables.has(name));
   expect(tables.length).toBeGreaterThan(6);
   await fill(database, damage.length * Math.max(...tables.map(([, columns]) => columns.length)) + 2);
@@ -231,6 +246,7 @@ test("with every column of every table damaged in every way the controller start
         "agent",
         "api_key",
         "audit",
+        "cost_agent",
         "decision",
         "desired",
         "device",

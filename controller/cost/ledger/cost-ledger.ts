@@ -1,0 +1,182 @@
+import { type Static, Type } from "@sinclair/typebox";
+import { strictObject } from "#platform/schema-parts.ts";
+import { dayMs, hourMs, minuteMs } from "#platform/time.ts";
+import type { Birth } from "#protocol/messages.ts";
+import type { AgentHour, CostStore, RatedMinute, UnratedMinute } from "../../store/costs/cost-rows.ts";
+import type { KeptStore } from "../../store/store.ts";
+import type { PriceSource } from "../prices/price-source.ts";
+import { AgentHistory } from "./agent-facts.ts";
+import { rateMinute } from "./rate-minute.ts";
+
+export interface CostLedgerParts {
+  readonly store: CostStore & KeptStore;
+  readonly prices: PriceSource;
+  readonly nowMs: () => number;
+}
+
+/** Time for which cost lines are kept: of agents by hour and by day, and of the fleet by hour. Those of the fleet by day are kept for good. */
+const keptMs = { hour: 35 * dayMs, day: 400 * dayMs, fleetHour: 400 * dayMs } as const;
+
+/** Time after its end at which a day is rolled up: most late minutes have come by then. */
+const afterDayMs = hourMs / 2;
+/** Max hours of agents that are rated in one go of {@link CostLedger.settle}. */
+const settledAtOnce = 500;
+const page = 500;
+/** Max names of prices that are remembered. */
+const maxKeys = 20_000;
+
+const PricesThen = strictObject({ hash: Type.String() });
+const keptName = "cost-prices";
+
+export interface RatingProgress {
+  /** True: minutes that were stored before there were cost lines are still to be rated. */
+  readonly isBackfilling: boolean;
+  /** Hours of agents whose minutes are no longer all on record, so that they kept their prices. */
+  readonly kept: number;
+}
+
+/**
+ * Makes cost lines of minutes, once, and rolls them up. Only what has changed is rated again: hours with late minutes that came without lines,
+ * and hours whose prices are others than those they were rated by.
+ */
+export class CostLedger {
+  readonly history: AgentHistory;
+  readonly #parts: CostLedgerParts;
+  /** Names of the prices of hours, by what they depend on. */
+  readonly #keys = new Map<string, string>();
+  #isBackfilling = false;
+  #pricesCompared = false;
+  #kept = 0;
+
+  constructor(parts: CostLedgerParts) {
+    this.#parts = parts;
+    this.history = new AgentHistory(parts.store);
+  }
+
+  /** Loads what an earlier run knew of the agents, and notes what they are now; to be called before any minute is rated. */
+  async recover(births: readonly (Birth | null)[]): Promise<void> {
+    await this.history.recover();
+    for (const birth of births) if (birth !== null) await this.observeBirth(birth);
+    const { store } = this.#parts;
+    const before: Static<typeof PricesThen> | null = await store.loadKept(keptName, PricesThen);
+    this.#pricesCompared = before?.hash === this.#hash();
+    // From here on there are lines of two prices, until all have been compared.
+    if (!this.#pricesCompared) await store.saveKept(keptName, { hash: "" });
+  }
+
+  #hash(): string {
+    return Bun.hash(this.#parts.prices.fingerprint).toString(16);
+  }
+
+  observeBirth(birth: Birth): Promise<void> {
+    return this.history.observe(birth, this.#parts.nowMs());
+  }
+
+  /** Cost lines of a minute, by the prices and the region that held then. */
+  rate(minute: UnratedMinute): RatedMinute {
+    const { agentId, traffic } = minute;
+    const { minuteStartMs } = traffic;
+    const facts = this.history.at(agentId, minuteStartMs);
+    const prices = this.#parts.prices.of(agentId, facts, minuteStartMs);
+    const priceKey = this.#priceKey(agentId, Math.floor(minuteStartMs / hourMs) * hourMs);
+    return rateMinute(minute, { region: facts.region, prices, priceKey });
+  }
+
+  /** Rates hours that are to be rated in [startMs, endMs), so that a report has them; the number that is left is told. */
+  async settle(startMs: number, endMs: number): Promise<number> {
+    const { store } = this.#parts;
+    const hours = await store.unratedHours(startMs, endMs, settledAtOnce + 1);
+    await this.#rateAgain(hours.slice(0, settledAtOnce));
+    return Math.max(0, hours.length - settledAtOnce);
+  }
+
+  /** Rates what is to be rated and rolls up what has ended, in slices between which others get a turn, until `stopped`. */
+  async run(stopped: () => boolean = () => false): Promise<void> {
+    const { store, nowMs } = this.#parts;
+    if (!this.#pricesCompared) {
+      await this.#markPricedOtherwise();
+      await store.saveKept(keptName, { hash: this.#hash() });
+      this.#pricesCompared = true;
+    }
+    for (;;) {
+      const hours = await store.unratedHours(0, Number.MAX_SAFE_INTEGER, page);
+      await this.#rateAgain(hours, stopped);
+      if (stopped()) return;
+      if (hours.length > 0) continue;
+      this.#isBackfilling = await store.markOlderHour();
+      if (!this.#isBackfilling) break;
+    }
+    const now = nowMs();
+    const thisHourMs = Math.floor(now / hourMs) * hourMs;
+    const { staleHours } = await store.rollUps(0, thisHourMs);
+    for (const hour of [...staleHours].sort((a, b) => b - a)) {
+      if (stopped()) return;
+      await store.rollUpHour(hour);
+      await Bun.sleep(0);
+    }
+    for (const day of await store.daysToRollUp(now - afterDayMs)) {
+      if (stopped()) return;
+      await store.rollUpDay(day);
+    }
+  }
+
+  async prune(): Promise<void> {
+    const now = this.#parts.nowMs();
+    await this.#parts.store.pruneCosts({
+      hourMs: now - keptMs.hour,
+      dayMs: now - keptMs.day,
+      fleetHourMs: now - keptMs.fleetHour,
+    });
+  }
+
+  progress(): RatingProgress {
+    return { isBackfilling: this.#isBackfilling, kept: this.#kept };
+  }
+
+  async #rateAgain(hours: readonly AgentHour[], stopped: () => boolean = () => false): Promise<void> {
+    for (const hour of hours) {
+      if (stopped()) return;
+      const outcome = await this.#parts.store.rateHourAgain(hour, (minute) => this.rate(minute));
+      if (outcome === "kept") this.#kept += 1;
+      await Bun.sleep(0);
+    }
+  }
+
+  /** Marks the hours that were rated by other prices than those of now. */
+  async #markPricedOtherwise(): Promise<void> {
+    const { store } = this.#parts;
+    let after: AgentHour | null = null;
+    for (;;) {
+      const hours: readonly (AgentHour & { readonly priceKey: string })[] = await store.ratedHours(after, 10 * page);
+      const changed = hours.filter(({ agentId, hourStartMs, priceKey }) => {
+        return priceKey !== this.#priceKey(agentId, hourStartMs);
+      });
+      if (changed.length > 0) await store.markUnrated(changed);
+      const last = hours.at(-1);
+      if (last === undefined || hours.length < 10 * page) return;
+      after = last;
+      await Bun.sleep(0);
+    }
+  }
+
+  /** Names the prices of an agent's hour. */
+  #priceKey(agentId: string, hourStartMs: number): string {
+    const { prices } = this.#parts;
+    const facts = this.history.at(agentId, hourStartMs);
+    const isConstant = facts === this.history.at(agentId, hourStartMs + hourMs - 1);
+    const cacheKey = `${hourStartMs} ${prices.dependsOn(agentId, facts)}`;
+    const known = isConstant ? this.#keys.get(cacheKey) : undefined;
+    if (known !== undefined) return known;
+    const names: string[] = [];
+    for (let minute = 0; minute < 60; minute += 1) {
+      const timeMs = hourStartMs + minute * minuteMs;
+      const { missing: _, ...price } = prices.of(agentId, this.history.at(agentId, timeMs), timeMs);
+      const name = JSON.stringify(price);
+      if (names.at(-1) !== name) names.push(name, String(minute));
+    }
+    const key = Bun.hash(names.join()).toString(16);
+    if (this.#keys.size >= maxKeys) this.#keys.clear();
+    if (isConstant) this.#keys.set(cacheKey, key);
+    return key;
+  }
+}

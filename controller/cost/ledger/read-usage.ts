@@ -1,0 +1,98 @@
+import { dayMs, hourMs } from "#platform/time.ts";
+import type { CostQuery, CostStore, RollUps } from "../../store/costs/cost-rows.ts";
+import type { MinuteStore } from "../../store/store.ts";
+import { FleetUsage } from "../metering/fleet-usage.ts";
+import type { TimeWindow } from "../window/parse-window.ts";
+import type { CostLedger } from "./cost-ledger.ts";
+
+export interface UsageParts {
+  readonly store: CostStore & Pick<MinuteStore, "minutes">;
+  readonly ledger: Pick<CostLedger, "rate">;
+  readonly labelsOf: (agentId: string) => Readonly<Record<string, string>>;
+  readonly nowMs: () => number;
+}
+
+/** Part of a window: lines that are read, or minutes that are rated, as the window cuts their hour. */
+export type UsagePart = CostQuery | ({ readonly span: "minute" } & TimeWindow);
+
+const floorTo = (timeMs: number, stepMs: number) => Math.floor(timeMs / stepMs) * stepMs;
+
+/** Adds a part, as one with the last one where it goes on. */
+function append(parts: UsagePart[], part: UsagePart): void {
+  const last = parts.at(-1);
+  const isOne =
+    last !== undefined &&
+    last.span !== "minute" &&
+    part.span !== "minute" &&
+    last.span === part.span &&
+    last.of === part.of;
+  if (isOne && last.endMs === part.startMs && part.of === "fleet")
+    parts[parts.length - 1] = { ...last, endMs: part.endMs };
+  else parts.push(part);
+}
+
+/**
+ * Splits a window into days and hours that are rolled up, hours that are added up now, and minutes where it cuts an hour. Where minutes (or the
+ * agents' hours of a day) are no longer kept, the whole hour (or day) counts if it begins in the window.
+ */
+export function splitWindow(window: TimeWindow, rolls: RollUps, byAgent: boolean, nowMs: number): UsagePart[] {
+  const { agentDays, fleetDays, staleHours, oldestHourMs, oldestMinuteMs } = rolls;
+  const parts: UsagePart[] = [];
+  const days = byAgent ? agentDays : fleetDays;
+  const of = byAgent ? "agents" : "fleet";
+  // What is still to come has no minutes, so the present hour is whole.
+  const endMs = window.endMs >= nowMs ? floorTo(window.endMs + hourMs - 1, hourMs) : window.endMs;
+  // The hour of the oldest minute may have lost minutes before it, unless it is the first hour there is.
+  const firstMinuteHourMs = oldestMinuteMs === null ? Number.POSITIVE_INFINITY : floorTo(oldestMinuteMs, hourMs);
+  const isFirst = oldestHourMs === null || oldestHourMs >= firstMinuteHourMs;
+  const firstWholeMs = isFirst ? firstMinuteHourMs : firstMinuteHourMs + hourMs;
+  let atMs = window.startMs;
+  while (atMs < endMs) {
+    const dayStartMs = floorTo(atMs, dayMs);
+    const dayEndMs = dayStartMs + dayMs;
+    const isOld = byAgent && days.has(dayStartMs) && (oldestHourMs === null || dayEndMs <= oldestHourMs);
+    if (isOld && atMs !== dayStartMs) atMs = dayEndMs;
+    else if (days.has(dayStartMs) && atMs === dayStartMs && (isOld || dayEndMs <= endMs)) {
+      append(parts, { span: "day", startMs: atMs, endMs: dayEndMs, of });
+      atMs = dayEndMs;
+    } else {
+      const hourStartMs = floorTo(atMs, hourMs);
+      const hourEndMs = hourStartMs + hourMs;
+      const untilMs = Math.min(hourEndMs, endMs);
+      const isCut = atMs !== hourStartMs || untilMs !== hourEndMs;
+      const hasMinutes = firstWholeMs <= hourStartMs;
+      if (isCut && hasMinutes) parts.push({ span: "minute", startMs: atMs, endMs: untilMs });
+      else if (atMs === hourStartMs)
+        append(parts, {
+          ...{ span: "hour", startMs: hourStartMs, endMs: hourEndMs },
+          of: byAgent ? "agents" : staleHours.has(hourStartMs) ? "together" : "fleet",
+        });
+      atMs = hourEndMs;
+    }
+  }
+  return parts;
+}
+
+/** Reads what a window's minutes cost, by agent or by region. */
+export async function readUsage(window: TimeWindow, byAgent: boolean, parts: UsageParts): Promise<FleetUsage> {
+  const { store, ledger, labelsOf, nowMs } = parts;
+  const usage = new FleetUsage(labelsOf);
+  const now = nowMs();
+  // No line begins later than a day from now.
+  const endMs = Math.min(window.endMs, floorTo(now, dayMs) + 3 * dayMs);
+  if (endMs <= 0) return usage;
+  const rolls = await store.rollUps(floorTo(Math.max(0, window.startMs), dayMs), endMs);
+  if (rolls.oldestMs === null) return usage;
+  const startMs = Math.max(floorTo(rolls.oldestMs, dayMs), window.startMs);
+  for (const part of splitWindow({ startMs, endMs }, rolls, byAgent, now)) {
+    if (part.span === "minute") {
+      for await (const minute of store.minutes(part.startMs, part.endMs))
+        usage.addMinute(minute.agentId, ledger.rate(minute), byAgent);
+    } else {
+      for (const row of await store.deviceCosts(part)) usage.addDevice(row);
+      for (const row of await store.workCosts(part)) usage.addWork(row);
+      await Bun.sleep(0);
+    }
+  }
+  return usage;
+}
