@@ -44,7 +44,7 @@ import { clientFiles } from "./client-files.ts";
 import type { ControllerConfig } from "./config.ts";
 import { createControllerLease } from "./controller-lease.ts";
 import type { CostHistory } from "./cost/history/cost-history.ts";
-import { createHoursFromMinutes } from "./cost/history/hours-from-minutes.ts";
+import { createHoursFromLines } from "./cost/history/hours-from-lines.ts";
 import { CostLedger } from "./cost/ledger/cost-ledger.ts";
 import { configuredPrices, openPrices, type PriceSource } from "./cost/prices/price-source.ts";
 import { IdentityWatch } from "./fleet/identity-watch.ts";
@@ -192,11 +192,7 @@ export class Controller {
       () => assembly.loop.stop(),
       () => assembly.urgent.stop(),
     );
-    const { store: minutes } = records;
-    const history = createHoursFromMinutes({
-      ...{ store: minutes, openPrices: () => this.#openPrices(), nowMs: () => clock.nowMs() },
-      births: () => new Map(assembly.fleet.agents().map(({ agentId, birth }) => [agentId, birth])),
-    });
+    const history = createHoursFromLines({ store, ledger: assembly.ledger, nowMs: () => clock.nowMs() });
     const alerts = assembleAlerts({
       ...{ config: this.#config, store: records.store, history, environment: process.env, clock, log },
       ...{ fleet: assembly.fleet, loop: assembly.loop, registry: assembly.registry },

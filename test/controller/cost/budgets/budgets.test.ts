@@ -4,8 +4,9 @@ import { budgetFault } from "#controller/cost/budgets/budget.ts";
 import { Budgets } from "#controller/cost/budgets/budgets.ts";
 import { decideBudgetState } from "#controller/cost/budgets/decide-budget-state.ts";
 import { explainBudgetState } from "#controller/cost/budgets/explain-budget-state.ts";
-import { createHoursFromMinutes } from "#controller/cost/history/hours-from-minutes.ts";
+import { createHoursFromLines } from "#controller/cost/history/hours-from-lines.ts";
 import { daysOf, periodAt, spentBy, spentOf } from "#controller/cost/history/sum-costs.ts";
+import { CostLedger } from "#controller/cost/ledger/cost-ledger.ts";
 import { moneyOf, moneyToNumber } from "#controller/cost/money/money.ts";
 import { configuredPrices } from "#controller/cost/prices/price-source.ts";
 import { dayMs, hourMs, minuteMs } from "#platform/time.ts";
@@ -98,11 +99,10 @@ async function recorded() {
     await store.insertMinute({ ...data, traffic });
   }
   let nowMs = startMs + 3 * hourMs;
-  const history = createHoursFromMinutes({
-    ...{ store, nowMs: () => nowMs },
-    births: () => new Map([["thor-1", aBirth({ region: "eu" })]]),
-    openPrices: () => configuredPrices({ tariffUsdPerKwh: 1, amortisationUsdPerHour: 1 }),
-  });
+  const prices = configuredPrices({ tariffUsdPerKwh: 1, amortisationUsdPerHour: 1 });
+  const ledger = new CostLedger({ store, prices, nowMs: () => nowMs });
+  await ledger.recover([aBirth({ region: "eu" })]);
+  const history = createHoursFromLines({ store, ledger, nowMs: () => nowMs });
   return { store, history, advance: (ms: number) => (nowMs += ms), nowMs: () => nowMs };
 }
 
