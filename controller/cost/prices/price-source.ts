@@ -12,11 +12,11 @@ import { createPriceList, type PriceGap } from "./price-list.ts";
 export type MissingPrice = Pick<PriceGap, "section" | "what">;
 
 export interface AgentPrices extends Prices {
-  /** What the catalogue has no price for: the configured one counts. */
+  /** Things that the catalogue has no price for: the configured one counts. */
   readonly missing: readonly MissingPrice[];
 }
 
-/** What prices depend on of an agent. */
+/** Facts about an agent that its prices depend on. */
 export interface PricedAgent {
   readonly region: string;
   readonly board: string;

@@ -36,7 +36,7 @@ export interface RatedMinute {
   readonly work: readonly RatedWork[];
   /** Names the prices of the whole hour, so that a change of price is seen. */
   readonly priceKey: string;
-  /** What has no price in the catalogue, as JSON; empty: everything has one. */
+  /** Things without a price in the catalogue, as JSON; empty: there is none. */
   readonly gaps: string;
 }
 
