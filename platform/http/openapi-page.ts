@@ -24,7 +24,8 @@ const startScript = `SwaggerUIBundle({ url: "/openapi/json", dom_id: "#swagger-u
 const hidden = { detail: { hide: true, ...openRoute } };
 
 /** Content security policy: the page needs nothing from other sites and must not load anything from them. */
-const contentSecurityPolicy = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:";
+const contentSecurityPolicy =
+  "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
 
 /** Answers that the guard gives in place of a route's own. */
 const guardAnswers = {

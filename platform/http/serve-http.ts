@@ -11,6 +11,7 @@ import { openListener } from "./open-listener.ts";
 import { closeWhenCutOff } from "./pending-answers.ts";
 import { requestFailures } from "./request-failure.ts";
 import { requestIdHeader, requestIdOf } from "./request-id.ts";
+import { addSecurityHeaders } from "./security-headers.ts";
 import type { ServerCertificate } from "./tls/server-certificate.ts";
 
 /** Default size limit of a body: 2,000 texts of 1,000 characters. */
@@ -111,6 +112,7 @@ export function serveHttp(app: FetchHandler, options: ServeHttpOptions): HttpSer
     }
     closeWhenCutOff(response, () => server.timeout(came, cutOffS));
     response.headers.set(requestIdHeader, requestId);
+    addSecurityHeaders(response.headers);
     const more = app.answerHeaders?.(came) ?? {};
     for (const name in more) response.headers.set(name, more[name] as string);
     // Makes the client open a new connection for its next request, to another server if this one stops.

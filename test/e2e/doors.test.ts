@@ -133,6 +133,27 @@ describe.each(["agent", "controller"] as const)("the %s, with a key configured",
     }
   });
 
+  test("every answer, refusals included, tells browsers not to guess its type, frame it or keep it", async () => {
+    const { url } = locked[kind];
+    for (const { method, path } of await operationsOf(locked[kind]))
+      for (const headers of [{ authorization: `Bearer ${key}` }, undefined]) {
+        const answer = await fetch(url + path, {
+          method: method === "GET" ? "GET" : "OPTIONS",
+          ...(headers === undefined ? {} : { headers }),
+        });
+        await answer.body?.cancel();
+        const told = answer.headers;
+        expect({ path, nosniff: told.get("x-content-type-options") }).toEqual({ path, nosniff: "nosniff" });
+        expect({ path, policy: told.get("content-security-policy") }).toEqual({
+          path,
+          policy: expect.stringContaining("frame-ancestors 'none'"),
+        });
+        for (const name of ["cross-origin-resource-policy", "referrer-policy", "cache-control"])
+          expect({ path, name, isSet: told.has(name) }).toEqual({ path, name, isSet: true });
+        expect(told.has("access-control-allow-origin")).toBe(false);
+      }
+  });
+
   test("no other way to write a path leads to a route that needs it", async () => {
     const { port } = locked[kind];
     for (const { method, path, isOpen } of await operationsOf(locked[kind])) {
