@@ -32,6 +32,7 @@ import { fleetRoutes } from "./api/fleet-routes.ts";
 import { identityRoutes } from "./api/identity-routes.ts";
 import { keyRoutes } from "./api/key-routes.ts";
 import { operationsRoutes } from "./api/operations-routes.ts";
+import { targetRoutes } from "./api/prometheus/target-routes.ts";
 import { safetyRoutes } from "./api/safety-routes.ts";
 import { sloRoutes } from "./api/slo-routes.ts";
 import { tenantRoutes } from "./api/tenant-routes.ts";
@@ -292,6 +293,7 @@ export class Controller {
         alertRoutes(parts),
         anomalyRoutes(parts, anomalyTerms(this.#config)),
         sloRoutes(parts),
+        targetRoutes(parts),
         keyRoutes(access, publisher, assembly.audit),
         tenantRoutes(access, publisher, assembly.audit),
         auditRoutes(store),

@@ -4,6 +4,7 @@ import type { PowerSample } from "./device/device.ts";
 import type { AttributedEnergy } from "./energy/attribute-energy.ts";
 import type { EnergyAccount } from "./energy/energy-account.ts";
 import type { EnergyMeter } from "./energy/energy-meter.ts";
+import type { PowerModeCap } from "./mode/decide-power-mode.ts";
 import type { PowerFault } from "./power-faults.ts";
 
 export interface PowerFigures {
@@ -15,6 +16,8 @@ export interface PowerFigures {
   switches(): number;
   failedStepDowns(): number;
   setFailed(): boolean;
+  /** Bound that keeps the board out of the mode that was chosen; null: none. */
+  cappedBy(): PowerModeCap["by"] | null;
   faults(): readonly PowerFault[];
 }
 
@@ -81,6 +84,16 @@ export function registerPowerMetrics(metrics: Registry, figures: PowerFigures): 
     const mode = figures.modeName();
     return mode === null ? [] : [[{ mode }, 1]];
   });
+  registerGauges(
+    metrics,
+    "thormesh_power_capped",
+    "1 while heat or the controller keeps the board out of a mode",
+    ["by"],
+    () => {
+      const by = figures.cappedBy();
+      return (["heat", "controller"] as const).map((bound) => [{ by: bound }, by === bound ? 1 : 0] as const);
+    },
+  );
   registerGauges(
     metrics,
     "thormesh_power_fault",

@@ -105,6 +105,7 @@ export class Power {
       switches: () => governor.switches,
       failedStepDowns: () => governor.failedStepDowns.count,
       setFailed: () => governor.lastFailure !== null,
+      cappedBy: () => governor.lastDecision?.cap?.by ?? null,
       faults: this.#faults.list,
     });
     await this.#figures.refresh();

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { version } from "#platform/version.ts";
 import { type MetricFamily, parseMetrics } from "#tools/verify/parse-metrics.ts";
 import { lintMetrics, withSamples } from "../agent/serving/lint-metrics.ts";
+import { dashboards, expressionsOf, metricNames, rulesOf } from "../deploy/prometheus-files.ts";
 import { type Program, startProgram, temporaryDirectory } from "./program.ts";
 
 const directory = temporaryDirectory();
@@ -119,6 +120,21 @@ describe("names that Prometheus takes without remark", () => {
       texts.set(program, await (await fetch(`${address}/metrics`)).text());
   });
   afterAll(() => controller.stop());
+
+  test("each metric that a rule or a panel of deploy names is there, or recorded by a rule", () => {
+    const shown = new Set(rulesOf().flatMap(({ record }) => record ?? []));
+    for (const text of texts.values()) {
+      for (const [name, { type }] of parseMetrics(text)) {
+        shown.add(name);
+        if (type === "histogram") for (const part of ["bucket", "sum", "count"]) shown.add(`${name}_${part}`);
+      }
+    }
+    shown.add("up"); // Prometheus' own
+    const expressions = [...rulesOf().map(({ expr }) => expr), ...dashboards().flatMap(expressionsOf)];
+    const named = new Set(expressions.flatMap(metricNames));
+    expect(named.size).toBeGreaterThan(60);
+    expect([...named].filter((name) => !shown.has(name))).toEqual([]);
+  });
 
   describe.each(["agent", "controller"])("%s", (program) => {
     test("all metrics, with and without samples, by this project's own rules", () => {

@@ -42,6 +42,7 @@ const expected: Readonly<Record<string, "open" | "viewer" | "operator" | "admin"
   "POST /api/v1/silences": "operator",
   "DELETE /api/v1/silences/{id}": "operator",
   "GET /api/v1/slo": "viewer",
+  "GET /api/v1/prometheus/targets": "viewer",
   "GET /api/v1/tenants": "viewer",
   "POST /api/v1/tenants": "admin",
   "PATCH /api/v1/tenants/{id}": "admin",
