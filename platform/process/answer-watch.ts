@@ -29,16 +29,18 @@ export function createAnswerWatch(options: {
   /** Called at each tick while no answer is expected, with the time since the last one. */
   readonly onIdle?: (idleMs: number) => void;
   readonly onTick?: () => void;
+  /** Tells that the other process is paused: such ticks take none of its time. */
+  readonly isPaused?: () => boolean;
   /** A monotonic clock. */
   readonly nowMs?: () => number;
 }): AnswerWatch {
-  const { tickMs, onSilent, onIdle, onTick, nowMs = () => performance.now() } = options;
+  const { tickMs, onSilent, onIdle, onTick, isPaused, nowMs = () => performance.now() } = options;
   let limitMs: number | null = null;
   let countedMs = 0;
   let lastMs = nowMs();
   const timer = setInterval(() => {
     const now = nowMs();
-    countedMs += Math.min(Math.max(0, now - lastMs), 2 * tickMs);
+    if (isPaused?.() !== true) countedMs += Math.min(Math.max(0, now - lastMs), 2 * tickMs);
     lastMs = now;
     onTick?.();
     if (limitMs === null) return onIdle?.(countedMs);

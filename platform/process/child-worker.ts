@@ -78,6 +78,7 @@ export class ChildWorker<Question extends OpenQuestion = OpenQuestion> {
   readonly #open = new Map<number, Question>();
   #nextId = 1;
   #stoppedMs = 0;
+  #paused = false;
   #loss: WorkerLoss | null = null;
   readonly #memoryKills: MemoryKills;
   /** Kills for want of memory when the process was looked at the last two times: its end may be noticed after the last one. */
@@ -105,11 +106,12 @@ export class ChildWorker<Question extends OpenQuestion = OpenQuestion> {
       nowMs: () => clockMs(child.pid),
       onSilent: (waitedMs) => this.hang(silenceToText(waitedMs)),
       onTick: () => {
-        this.#stoppedMs = isProcessStopped(child.pid) ? this.#stoppedMs + tickMs : 0;
+        this.#stoppedMs = !this.#paused && isProcessStopped(child.pid) ? this.#stoppedMs + tickMs : 0;
         if (this.#stoppedMs >= maxStoppedMs) this.hang("was stopped by a signal and not resumed");
         this.#kills = [this.#kills[1], this.#memoryKills.count()];
         this.#hadBytes = residentBytes(child.pid) ?? this.#hadBytes;
       },
+      isPaused: () => this.#paused,
       onIdle: (idleMs) => onIdle?.(idleMs),
     });
     void Promise.all([child.exited, allRead]).then(async ([code]) => {
@@ -171,6 +173,19 @@ export class ChildWorker<Question extends OpenQuestion = OpenQuestion> {
     if (this.#loss === null) this.#child.send(message);
   }
 
+  /** Stops the process until it is resumed, so that others have its processors. Its answers have that much more time. */
+  pause(): void {
+    if (this.#loss !== null || this.#paused) return;
+    this.#paused = true;
+    this.#child.kill("SIGSTOP");
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#child.kill("SIGCONT");
+  }
+
   /** Ends a process that is of no more use; kills it unless it ends with its connection within `graceMs`. */
   drop(reason: string, graceMs = 0): void {
     this.#lose({ cause: "dropped", reason }, graceMs);
@@ -215,6 +230,7 @@ export class ChildWorker<Question extends OpenQuestion = OpenQuestion> {
     if (this.#loss !== null) return;
     this.#loss = loss;
     this.watch.stop();
+    this.resume();
     this.#options.disconnect?.();
     if (this.#options.onMessage !== undefined) this.#child.disconnect();
     this.#ended = endProcess(this.#child, graceMs);

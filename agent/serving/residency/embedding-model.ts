@@ -51,8 +51,8 @@ export interface ModelObserver {
 }
 
 /**
- * Niceness of processes with one thread, which work off a long queue: they yield to the one with all threads, which answers a tenant within
- * its share beside another's flood. Linux gives a process of niceness 5 a quarter of a processor that it shares with one of niceness 0.
+ * Niceness of processes with one thread, which work off a long queue: they yield to this one, which reads requests, and to the one with
+ * all threads where they are not paused for it. Linux gives a process of niceness 5 a quarter of a processor that it shares with one of niceness 0.
  */
 const narrowNiceness = 5;
 

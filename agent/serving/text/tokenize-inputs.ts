@@ -34,7 +34,7 @@ function read(
 }
 
 /** Time after which tokenising lets the event loop do other work. */
-const maxTurnMs = 4;
+const maxTurnMs = 1;
 
 /** Splits work into turns: `over` tells when to await `next`, which starts a new one. */
 export function createTurns(): { readonly over: () => boolean; readonly next: () => Promise<void> } {

@@ -282,6 +282,9 @@ export async function startModelProcess(model: FoundModel, options: ModelProcess
       worker.ask(asked, (batch) => say({ kind: "batch", batch, paddedTokens, texts }));
       return promise;
     },
+    /** Stops the process until it is resumed, so that others have its processors. */
+    pause: (): void => worker.pause(),
+    resume: (): void => worker.resume(),
     /** Closes the connection, upon which the child ends; kills it when it takes longer than two seconds. */
     stop: (): Promise<void> => worker.stop(endGraceMs),
   };

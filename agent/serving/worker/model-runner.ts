@@ -65,6 +65,15 @@ export class ModelRunner {
     return this.#process?.answers() === true;
   }
 
+  /** Stops its process, where there is one, until it is resumed. */
+  pause(): void {
+    this.#process?.pause();
+  }
+
+  resume(): void {
+    this.#process?.resume();
+  }
+
   start(): void {
     this.#loop ??= this.#keepRunning();
   }

@@ -18,6 +18,7 @@ import { preloadFromSources } from "../onnxruntime/load-binding.ts";
 import { findOperatorLibrary, type OperatorLibrary } from "../onnxruntime/operator-library.ts";
 import { encodeFrame, type Frame, FrameReader, maxFrameBytes, type SharedWeights } from "./frames.ts";
 import type { OnnxModel, OnnxModelOptions } from "./onnx-model.ts";
+import { resumeWithoutParent } from "./resume-without-parent.ts";
 import { trimMemory } from "./trim-memory.ts";
 
 export interface ModelWorkerOptions
@@ -194,6 +195,7 @@ async function answer(model: OnnxModel, frame: Frame, mayBeZero: boolean): Promi
 export async function runModelWorker(options: ModelWorkerOptions): Promise<number> {
   // A signal to the whole process group (Ctrl-C, systemd) must not end the batch that the parent still waits for.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
+  resumeWithoutParent();
   const startedMs = performance.now();
   const ended = Promise.withResolvers<number>();
   const reader = new FrameReader();

@@ -7,7 +7,7 @@ let watch: AnswerWatch | undefined;
 afterEach(() => watch?.stop());
 
 /** A clock that tests set, beside real timers. */
-function start() {
+function start(isPaused?: () => boolean) {
   let nowMs = 0;
   let ticks = 0;
   const silences: number[] = [];
@@ -15,6 +15,7 @@ function start() {
   const made = createAnswerWatch({
     tickMs: 10,
     nowMs: () => nowMs,
+    ...(isPaused === undefined ? {} : { isPaused }),
     onSilent: (waitedMs) => silences.push(waitedMs),
     onIdle: (idleMs) => idle.push(idleMs),
     onTick: () => {
@@ -68,6 +69,18 @@ test.each([
   await pass(10);
   await pass(10);
   expect(silences).toHaveLength(1);
+});
+
+test("time in which the other process is paused is none of an answer's", async () => {
+  let paused = true;
+  const { watch, silences, pass } = start(() => paused);
+  watch.begin(20);
+  for (let tick = 0; tick < 5; tick += 1) await pass(10);
+  expect([silences, watch.late()]).toEqual([[], false]);
+  paused = false;
+  await pass(10);
+  await pass(10);
+  expect(silences).toEqual([20]);
 });
 
 test("tells how long nothing has been waited for, from the last answer on", async () => {

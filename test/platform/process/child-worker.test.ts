@@ -6,6 +6,7 @@ import {
   type OpenQuestion,
   startChildWorker,
 } from "#platform/process/child-worker.ts";
+import { isProcessStopped } from "#platform/process/is-process-stopped.ts";
 
 setDefaultTimeout(60_000);
 
@@ -304,6 +305,33 @@ describe("a process gets", () => {
     const { worker } = await start(answering, { niceness: 5 });
     const stat = readFileSync(`/proc/${worker.pid}/stat`, "utf8");
     expect(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[16]).toBe("5");
+  });
+});
+
+describe("a process that its owner pauses", () => {
+  test("computes nothing until it is resumed, and is not taken for one that hangs", async () => {
+    const { worker, ask, hangs } = await start(answering, { maxStoppedMs: 1 });
+    worker.pause();
+    while (!isProcessStopped(worker.pid)) await Bun.sleep(1);
+    let answered = false;
+    const answer = ask("later", 200).then((said) => {
+      answered = true;
+      return said;
+    });
+    // Twice its deadline, by the watch's own ticks of 20 ms.
+    for (let tick = 0; tick < 20; tick += 1) await Bun.sleep(20);
+    expect([answered, worker.answers(), hangs]).toEqual([false, true, []]);
+    worker.resume();
+    expect(await answer).toBe("later");
+    expect(hangs).toEqual([]);
+  });
+
+  test("ends all the same", async () => {
+    const { worker } = await start(answering);
+    worker.pause();
+    while (!isProcessStopped(worker.pid)) await Bun.sleep(1);
+    await worker.stop(longMs);
+    expect(isAlive(worker.pid)).toBe(false);
   });
 });
 

@@ -15,11 +15,19 @@ const waiting = (waitingTokens: number): QueueView => ({
 
 /** Answers when the test says so. */
 function recordingRunner() {
-  const answers: (() => void)[] = [];
+  const answers: PromiseWithResolvers<BatchResult>[] = [];
   const runner = {
     state: "loading",
     ran: 0,
     stopped: false,
+    /** Pauses less resumptions. */
+    paused: 0,
+    pause() {
+      runner.paused += 1;
+    },
+    resume() {
+      runner.paused -= 1;
+    },
     start() {
       runner.state = "loaded";
     },
@@ -29,9 +37,16 @@ function recordingRunner() {
     },
     run() {
       runner.ran += 1;
-      return new Promise<BatchResult>((resolve) => answers.push(() => resolve({ vectors: [], computeMs: 1 })));
+      const answer = Promise.withResolvers<BatchResult>();
+      answers.push(answer);
+      return answer.promise;
     },
-    answer: () => answers.splice(0).forEach((resolve) => void resolve()),
+    answer: (computeMs = 1) => {
+      for (const { resolve } of answers.splice(0)) resolve({ vectors: [], computeMs });
+    },
+    fail: () => {
+      for (const { reject } of answers.splice(0)) reject(new Error("lost"));
+    },
   };
   return runner satisfies LaneRunner;
 }
@@ -119,6 +134,36 @@ describe("lanes beside the first", () => {
     expect([wide.ran, ...narrow.map(({ ran }) => ran)]).toEqual([0, 2, 2]);
     for (const runner of narrow) runner.answer();
     await Promise.all(given);
+  });
+
+  test("are paused while the first computes for a tenant below its share, which costs their batch no time", async () => {
+    const { lanes, wide, narrow, longFor, pass } = setUp();
+    longFor(1_000);
+    const flood = lanes.next(waiting(300))!.run([], 8);
+    const next = lanes.next(waiting(300))!.run([], 8);
+    const after = lanes.next(waiting(300))!.run([], 8);
+    const owed = lanes.next({ ...waiting(300), owed: true })!.run([], 8);
+    expect([wide.ran, ...narrow.map(({ ran, paused }) => [ran, paused])]).toEqual([1, [2, 1], [1, 1]]);
+    pass(20);
+    wide.answer();
+    expect((await owed).computeMs).toBe(1);
+    expect(narrow.map(({ paused }) => paused)).toEqual([0, 0]);
+    for (const runner of narrow) runner.answer(50);
+    // Of the two batches of the first narrow lane only one was being computed.
+    expect((await Promise.all([flood, next, after])).map(({ computeMs }) => computeMs)).toEqual([30, 30, 50]);
+  });
+
+  test("are resumed when the batch for which they were paused fails", async () => {
+    const { lanes, wide, narrow, longFor } = setUp();
+    longFor(1_000);
+    const flood = lanes.next(waiting(300))!.run([], 8);
+    const owed = lanes.next({ ...waiting(300), owed: true })!.run([], 8);
+    expect(narrow.map(({ paused }) => paused)).toEqual([1, 1]);
+    wide.fail();
+    await expect(owed).rejects.toThrow("lost");
+    expect(narrow.map(({ paused }) => paused)).toEqual([0, 0]);
+    for (const runner of narrow) runner.answer();
+    await flood;
   });
 
   test("leave a burst to the first", async () => {

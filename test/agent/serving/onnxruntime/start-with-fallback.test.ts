@@ -27,6 +27,8 @@ const running: ModelProcess = {
   },
   lost: new Promise(() => {}),
   run: () => Promise.reject(new Error("not asked for")),
+  pause() {},
+  resume() {},
   stop: async () => {},
 };
 const { signal } = new AbortController();

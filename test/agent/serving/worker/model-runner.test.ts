@@ -55,6 +55,8 @@ function scriptedProcesses(script: Behaviour[]) {
       },
       lost: lost.promise,
       answers: () => !mute && !signal.aborted,
+      pause() {},
+      resume() {},
       hashes: {},
       couplingOperators: [],
       weights: { shared: false, problem: null },
