@@ -28,6 +28,8 @@ import { Mesh } from "./mesh/mesh.ts";
 import { createPeers } from "./mesh/peers.ts";
 import { StateFile } from "./open-state.ts";
 import { Power } from "./power/power.ts";
+import { createTenantData } from "./privacy/tenant-data.ts";
+import { AgentTenantJobs } from "./privacy/tenant-jobs.ts";
 import { createSelfDescription } from "./self-description.ts";
 import { pulledModelsDirectory } from "./serving/models/pulled-models-directory.ts";
 import { Serving } from "./serving/serving.ts";
@@ -37,7 +39,7 @@ import { createAgentBroker } from "./telemetry/agent-broker.ts";
 import { Beats } from "./telemetry/beat.ts";
 import { collectStatus } from "./telemetry/collect-status.ts";
 import { lossCauses, Outbox } from "./telemetry/outbox.ts";
-import { bothSinks } from "./traffic/both-sinks.ts";
+import { bothSinks, renamingSink } from "./traffic/both-sinks.ts";
 import { FeltDemand } from "./traffic/felt-demand.ts";
 import { MinuteCycle } from "./traffic/minute-cycle.ts";
 import { TrafficRecord } from "./traffic/traffic-record.ts";
@@ -191,7 +193,7 @@ export function createAgentParts(given: {
     log,
     clock,
     gate: power.gate,
-    sink: bothSinks(record, felt),
+    sink: renamingSink(bothSinks(record, felt), (tenant) => tenantJobs.nameOf(tenant)),
     gpus: load.gpus,
     role: membership,
     metrics,
@@ -221,9 +223,17 @@ export function createAgentParts(given: {
       forecaster: () => forecaster.describe(),
     }),
   });
+  const tenantJobs = new AgentTenantJobs({
+    data: createTenantData({ database, record, outbox, energy: power, serving, config: config.serving }),
+    memory: createStoredText(database, "tenant-jobs", storage),
+    nowMs,
+    log,
+  });
+  tenantJobs.follow(access.jobs());
   const self = createSelfDescription({
     ...{ identity, config, serving, power, membership, refused, nowMs },
     orderRefused: () => orders.recentRefusal(),
+    tenantJobs: () => tenantJobs.receipts(),
     mesh: () => ({
       spaces: Object.fromEntries(serving.loadedModels().map(({ id, space }) => [id, mesh.spaceOf(id, space)])),
       qps: capacityQps(mainModel()),
@@ -258,6 +268,7 @@ export function createAgentParts(given: {
     broker,
     membership,
     access,
+    tenantJobs,
     self,
     power,
     cycle,

@@ -2,6 +2,7 @@ import { describeError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import { minuteMs } from "#platform/time.ts";
 import type { Broker } from "#protocol/broker.ts";
+import type { FleetAccess } from "#protocol/messages.ts";
 import type { FleetKeys } from "./access/fleet-keys.ts";
 import type { FleetOrders } from "./enrolment/fleet-orders.ts";
 import type { AgentIdentity } from "./identity.ts";
@@ -10,6 +11,7 @@ import type { FollowLimits } from "./mesh/peer-follower.ts";
 import type { Power } from "./power/power.ts";
 import { Sleep } from "./power/sleep/sleep.ts";
 import type { SleepConfig } from "./power/sleep/sleep-config.ts";
+import type { AgentTenantJobs } from "./privacy/tenant-jobs.ts";
 import type { SelfDescription } from "./self-description.ts";
 import type { Serving } from "./serving/serving.ts";
 import type { Outbox } from "./telemetry/outbox.ts";
@@ -26,7 +28,9 @@ export interface FleetMemberParts {
   readonly waitForController: boolean;
   readonly broker: Broker;
   readonly membership: Membership;
-  readonly access?: Pick<FleetKeys, "accept">;
+  readonly access?: Pick<FleetKeys, "accept" | "jobs">;
+  /** Jobs with tenants' data. Default: none are done. */
+  readonly tenantJobs?: Pick<AgentTenantJobs, "follow" | "evaluate">;
   readonly self: SelfDescription;
   readonly power: Pick<Power, "currentMode" | "evaluate" | "status">;
   readonly cycle: Pick<MinuteCycle, "lastForecast" | "run">;
@@ -118,6 +122,7 @@ export class FleetMember {
     void this.drainOutbox();
     await this.#announceChanges();
     await this.#announceRefusals();
+    if (this.#parts.tenantJobs?.evaluate() === true) await this.#reporter.publishReported();
     await this.evaluatePower();
   }
 
@@ -164,7 +169,7 @@ export class FleetMember {
   #listener(): FleetListener {
     const { membership, sleepConfig, access } = this.#parts;
     return {
-      ...(access === undefined ? {} : { onAccess: (told) => void access.accept(told) }),
+      ...(access === undefined ? {} : { onAccess: (told) => this.#takeAccess(access, told) }),
       onPeerPresence: (presence) => {
         membership.observePresence(presence);
         this.#sleep.observePeer(presence);
@@ -186,13 +191,26 @@ export class FleetMember {
       onDesired: (document) => {
         if (membership.accept(document)) this.#followSoon(true);
       },
-      onAck: (ack) => this.#sender.acknowledge(ack),
+      onAck: (ack) => {
+        this.#sender.acknowledge(ack);
+        if (this.#parts.tenantJobs?.evaluate() === true) this.#reportSoon();
+      },
       onCommand: () => this.#drainByCommand(),
       onConnected: () => {
         this.#followSoon();
         void this.drainOutbox();
       },
     };
+  }
+
+  #takeAccess(access: Pick<FleetKeys, "accept" | "jobs">, told: FleetAccess): void {
+    access.accept(told);
+    if (this.#parts.tenantJobs?.follow(access.jobs()) === true) this.#reportSoon();
+  }
+
+  /** Reports without being awaited: a message handler must not wait for a publish. */
+  #reportSoon(): void {
+    this.#reporter.publishReported().catch(this.#logFailure("reporting"));
   }
 
   /** Takes the role and the power mode that follow from the fleet's messages, and reports. */

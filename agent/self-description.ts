@@ -18,6 +18,8 @@ export interface SelfDescriptionParts {
   readonly mesh?: () => NonNullable<Presence["mesh"]>;
   /** Last order of the past hour that was not obeyed; null: none. */
   readonly orderRefused?: () => ReturnType<FleetOrders["recentRefusal"]>;
+  /** Jobs with tenants' data that are done here. */
+  readonly tenantJobs?: () => NonNullable<Reported["tenantJobs"]>;
   /** Topics and filters that the broker denies this agent. */
   readonly refused?: () => readonly BrokerRefusal[];
   readonly nowMs: () => number;
@@ -92,6 +94,7 @@ export function createSelfDescription(parts: SelfDescriptionParts) {
         reason: reason.slice(0, 512),
       }));
       const orderRefused = parts.orderRefused?.() ?? null;
+      const done = parts.tenantJobs?.() ?? [];
       const powerDiffers = power.differs();
       if (powerDiffers !== null) differs.push({ field: "powerMode", ...powerDiffers });
       return {
@@ -102,6 +105,7 @@ export function createSelfDescription(parts: SelfDescriptionParts) {
         differs,
         ...(orderRefused === null ? {} : { orderRefused: { ...orderRefused, atMs: Math.round(orderRefused.atMs) } }),
         ...(refused.length === 0 ? {} : { brokerRefuses: refused }),
+        ...(done.length === 0 ? {} : { tenantJobs: done }),
       };
     },
   };

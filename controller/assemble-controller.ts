@@ -7,6 +7,7 @@ import { describeError } from "#platform/errors.ts";
 import { registerTotal } from "#platform/fetch/scraped-metrics.ts";
 import type { Logger } from "#platform/log.ts";
 import { dayMs } from "#platform/time.ts";
+import type { ControllerAccess } from "./access/open-access.ts";
 import { TenantShares } from "./access/tenant-shares.ts";
 import { agentView, countAgents } from "./api/agent-views.ts";
 import { forecastPeakQps } from "./api/fleet-routes.ts";
@@ -28,6 +29,7 @@ import { Housekeeping } from "./housekeeping.ts";
 import { noSeals, type OrderSeals } from "./identity/order-seals.ts";
 import { createControllerMetrics } from "./metrics.ts";
 import type { ControllerRecords } from "./open-records.ts";
+import { TenantJobs } from "./privacy/tenant-jobs.ts";
 import type { CapacityProvider } from "./scaling/actuators/capacity-provider.ts";
 import { Machines } from "./scaling/actuators/machines.ts";
 import type { FleetPlanner } from "./scaling/fleet-plan/worker/fleet-planner.ts";
@@ -46,6 +48,8 @@ export interface ControllerAdapters extends ControllerRecords {
   readonly fleetBroker: Pick<FleetBroker, "broker" | "counts">;
   /** Region that a device's certificate names; null: none. Default: no device has one. */
   readonly certifiedRegion?: (agentId: string) => string | null;
+  /** Keys and tenants, for jobs with a tenant's data. */
+  readonly access: Pick<ControllerAccess, "keys" | "tenants">;
   /** Signs what agents are told. Default: nothing does. */
   readonly seals?: OrderSeals;
   readonly providers: readonly CapacityProvider[];
@@ -94,6 +98,7 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
     () => fleet.agents().filter((agent) => !isLeaving(agent) && ownRoleOf(agent) === "active").length,
   );
   const audit = new AuditLog({ store, nowMs, log });
+  const tenantJobs = new TenantJobs({ store, fleet, ...adapters.access, shares: tenantShares, nowMs, log });
   registerTotal(registry, "thormesh_audit_failures_total", "Audit entries that could not be written", () =>
     audit.failures(),
   );
@@ -176,6 +181,7 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
     limits: { ...config.ingest, minutesKeptMs: config.retention.minuteDays * dayMs },
     counts,
     retireOne: () => retirement.retireOne(),
+    nameOf: tenantJobs.nameOf,
     usualCapacityQps: config.scaling.capacityPerReplicaQps,
     nowMs,
     log,
@@ -201,7 +207,9 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
     },
   });
   const { retention } = config;
-  const housekeeping = new Housekeeping({ store, traffic: fleet.traffic, accuracy, retention, nowMs, log });
+  const housekeeping = new Housekeeping({
+    ...{ store, traffic: fleet.traffic, accuracy, retention, jobs: tenantJobs, nowMs, log },
+  });
   return {
     ...{
       fleet,
@@ -211,6 +219,7 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
       registry,
       audit,
       tenantShares,
+      tenantJobs,
       policy,
       machines,
       freeze,

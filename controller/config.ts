@@ -111,6 +111,11 @@ export const ControllerConfig = strictObject({
       minuteDays: number(14, [0.01, 400], "how long minute records are kept"),
       decisionDays: number(90, [0.01, 3650], "how long decisions are kept"),
       auditDays: number(400, [30, 3650], "how long entries of the audit log are kept, of which at most 200,000"),
+      receiptDays: number(
+        1095,
+        [1, 3650],
+        "how long receipts of erasures and exports of tenants are kept, and names of erased tenants known again by a hash",
+      ),
       mostDecisions: integer(50_000, [1, 1_000_000], "maximum number of decisions; the newest are kept"),
       maxBytes: integer(
         16 * 1024 ** 3,

@@ -54,6 +54,8 @@ import { type FleetIdentity, openFleetIdentity } from "./identity/fleet-identity
 import { registerIdentityMetrics } from "./identity/identity-metrics.ts";
 import { loginOfAgents } from "./login-of-agents.ts";
 import { type ControllerRecords, openRecords } from "./open-records.ts";
+import { TenantExport } from "./privacy/tenant-export.ts";
+import { tenantJobRoutes } from "./privacy/tenant-job-routes.ts";
 import { createProviders } from "./scaling/actuators/create-providers.ts";
 import type { FleetPlanner } from "./scaling/fleet-plan/worker/fleet-planner.ts";
 
@@ -182,7 +184,7 @@ export class Controller {
     });
     const assembly = assembleController(this.#config, {
       ...records,
-      ...{ lease, fleetBroker, seals: identity.seals, providers, forecaster, clock, log },
+      ...{ access, lease, fleetBroker, seals: identity.seals, providers, forecaster, clock, log },
       certifiedRegion: (agentId) => identity.devices.certifiedRegion(agentId),
       ledger: new CostLedger({ store, prices: this.#openPrices(), nowMs: () => clock.nowMs() }),
       ...(planner === undefined ? {} : { planner }),
@@ -219,8 +221,9 @@ export class Controller {
   /** Restores what an earlier run knew, and starts the parts that decisions rest on. */
   async #recover(assembly: ControllerAssembly): Promise<void> {
     const { log, forecaster } = this.#parts;
-    const { freeze, policy, housekeeping, desired, ingest, machines, ledger, fleet } = assembly;
+    const { freeze, policy, housekeeping, desired, ingest, machines, ledger, fleet, tenantJobs } = assembly;
     await freeze.recover();
+    await tenantJobs.load();
     await policy?.start();
     this.#opened.push(() => policy?.stop());
     // What can't be removed now is tried again in an hour.
@@ -265,7 +268,7 @@ export class Controller {
     registerTotal(registry, "thormesh_wrong_api_keys_total", "Requests with a wrong API key", authenticator.wrongKeys);
     const publisher = new AccessPublisher({
       ...{ ...access, fleetName, broker, store, nowMs, log },
-      ...{ seals: identity.seals, shares: assembly.tenantShares },
+      ...{ seals: identity.seals, shares: assembly.tenantShares, jobs: () => assembly.tenantJobs.told() },
     });
     broker.onConnection((connected) => void (connected && publisher.publish(true)));
     registerIdentityMetrics(registry, () => identity.devices.list());
@@ -295,7 +298,11 @@ export class Controller {
         sloRoutes(parts),
         targetRoutes(parts),
         keyRoutes(access, publisher, assembly.audit),
-        tenantRoutes(access, publisher, assembly.audit),
+        tenantRoutes({ ...access, jobs: assembly.tenantJobs, publisher, audit: assembly.audit }),
+        tenantJobRoutes({
+          ...{ jobs: assembly.tenantJobs, publisher, audit: assembly.audit },
+          contents: new TenantExport({ ...access, store, nowMs }),
+        }),
         auditRoutes(store),
         operationsRoutes(
           () =>
@@ -314,7 +321,7 @@ export class Controller {
     warnOfPlainText("api", api.host, tls !== undefined, log);
     const server = serveHttp(app, { host: api.host, port: api.port, log, tls });
     this.#opened.push(() => server.stop(1_000));
-    const refreshing = keepAccessFresh(access, publisher, log);
+    const refreshing = keepAccessFresh(access, publisher, assembly.tenantJobs, log);
     this.#opened.push(() => refreshing.stop());
     const looking = setInterval(() => openFiles.look(), openFilesPeriodMs).unref();
     this.#opened.push(async () => clearInterval(looking));

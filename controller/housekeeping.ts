@@ -5,6 +5,7 @@ import { dayMs } from "#platform/time.ts";
 import type { ControllerConfig } from "./config.ts";
 import type { FleetTraffic } from "./fleet/fleet-traffic.ts";
 import { maxSetAside } from "./fleet/minute-intake.ts";
+import type { TenantJobs } from "./privacy/tenant-jobs.ts";
 import type { Store } from "./store/store.ts";
 
 /** Max entries of the audit log. */
@@ -20,6 +21,7 @@ export interface HousekeepingParts {
   >;
   readonly traffic: Pick<FleetTraffic, "prune">;
   readonly accuracy: Pick<LiveAccuracy, "prune">;
+  readonly jobs: Pick<TenantJobs, "prune">;
   readonly retention: ControllerConfig["retention"];
   readonly nowMs: () => number;
   readonly log: Logger;
@@ -36,7 +38,7 @@ export class Housekeeping {
   }
 
   async clean(): Promise<void> {
-    const { store, traffic, accuracy, retention } = this.#parts;
+    const { store, traffic, accuracy, jobs, retention } = this.#parts;
     const nowMs = this.#parts.nowMs();
     const oldestMs = nowMs - retention.minuteDays * dayMs;
     traffic.prune(nowMs);
@@ -46,6 +48,7 @@ export class Housekeeping {
     await store.pruneSetAside(oldestMs, maxSetAside.inAll);
     await store.pruneDecisions(nowMs - retention.decisionDays * dayMs, retention.mostDecisions, maxNotes);
     await store.pruneAudit(nowMs - retention.auditDays * dayMs, maxAuditEntries, nowMs);
+    await jobs.prune(nowMs - retention.receiptDays * dayMs);
     await this.trim();
   }
 

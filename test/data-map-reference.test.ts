@@ -89,7 +89,9 @@ describe("the data map", () => {
 
   test.each(dataMap)("$id says what it holds, what for, and how long", (store) => {
     for (const text of [store.holds, store.purpose, store.kept]) expect(text.length).toBeGreaterThan(3);
-    if (store.kind === "file") expect(store.writtenBy?.length).toBeGreaterThan(0);
+    // People write the configuration.
+    if (store.kind === "file" && !store.id.endsWith("configuration"))
+      expect(store.writtenBy?.length).toBeGreaterThan(0);
     if (store.exported) expect(store.tenant).not.toBe("none");
   });
 

@@ -9,7 +9,7 @@ import { readIssuedKey } from "#platform/http/guard/issued-key.ts";
 import type { Logger } from "#platform/log.ts";
 import { minuteMs } from "#platform/time.ts";
 import { decodeText } from "#protocol/codec.ts";
-import { FleetAccess, type TenantAccess } from "#protocol/messages.ts";
+import { FleetAccess, type TenantAccess, type TenantJobs } from "#protocol/messages.ts";
 
 /** Maximum difference between the clocks of a fleet. */
 const clocksAgreeToMs = 5 * minuteMs;
@@ -83,6 +83,11 @@ export class FleetKeys implements IssuedKeys {
     this.#held = access;
     this.#keys = new Map(access.keys.map((key) => [key.id, key]));
     this.#tenants = new Map(access.tenants.map((tenant) => [tenant.tenant, tenant]));
+  }
+
+  /** Jobs with tenants' data as the controller told. */
+  jobs(): TenantJobs {
+    return this.#held?.jobs ?? [];
   }
 
   /** Tenant as the controller told; undefined for one of the configuration only. */

@@ -223,6 +223,11 @@ export class Power {
     return { desired, reported, reason: failure.reason.slice(0, maxReasonLength) };
   }
 
+  /** Puts another name in the place of a tenant's. Returns the number of sums. */
+  renameTenant(from: string, to: string): number {
+    return this.#account.renameTenant(from, to);
+  }
+
   status() {
     const { device, governor } = this.#running;
     return {

@@ -134,8 +134,18 @@ const memories: readonly DataStore[] = [
   },
   {
     ...{ ...agent, kind: "metric", id: "label tenant of thormesh_tenant_energy_joules_total" },
-    ...{ holds: "names of tenants", personal: "none", tenant: "removed", exported: false, purpose: "energy by tenant" },
+    ...{ holds: "names of tenants", personal: "none", tenant: "renamed", exported: false, purpose: "energy by tenant" },
     kept: "until the agent ends; in a Prometheus that collects it as long as that keeps it",
+  },
+  {
+    ...{
+      ...agent,
+      kind: "file",
+      id: "the agent's configuration",
+      holds: "keys and budgets of tenants, where configured",
+    },
+    ...{ personal: "names", tenant: "kept", exported: false, purpose: "an agent's own keys" },
+    ...{ kept: "until who runs the agent removes it", writtenBy: [] },
   },
   {
     ...{

@@ -42,6 +42,7 @@ export class Serving {
   readonly #role: RoleView;
   #pool: ModelPool | undefined;
   #embedder: Embedder | undefined;
+  #cache: ResultCache | undefined;
   #server: HttpServer | undefined;
   #grpc: GrpcApi | undefined;
   #announced: AnnouncedStop | undefined;
@@ -68,6 +69,7 @@ export class Serving {
     assertListenAllowed("serving", { ...config, hasIssuedKeys: config.requireKeys });
     warnOfPlainText("serving", config.host, tls !== undefined, log);
     const cache = new ResultCache(config.cacheBytes);
+    this.#cache = cache;
     const weightOf = createTenantWeights(config.tenants);
     const metrics = this.#createMetrics(cache);
     const pool = createModelPool(this.#options, { metrics, weightOf, isGateway: this.#isGateway() });
@@ -205,6 +207,11 @@ export class Serving {
     return this.#models().flatMap(({ found, status, model }) =>
       model === null || status !== "loaded" ? [] : [{ id: found.manifest.id, queue: model.queue }],
     );
+  }
+
+  /** Forgets the texts of a tenant that are kept for repeated requests. Returns their number. */
+  forgetTenant(tenant: string): number {
+    return this.#cache?.forgetTenant(tenant) ?? 0;
   }
 
   inFlight(): number {

@@ -2,6 +2,7 @@ import type { StateDatabase } from "#platform/files/open-database.ts";
 import { type StorageWatch, strictStorage } from "#platform/files/storage-watch.ts";
 import { decodeOwnText } from "#protocol/codec.ts";
 import { MinuteData } from "#protocol/messages.ts";
+import { tenantInJson } from "#protocol/tenant-in-json.ts";
 
 export interface OutboxEntry {
   readonly id: number;
@@ -44,6 +45,10 @@ function prepare(database: StateDatabase) {
     ),
     first: database.query<{ id: number; payload: string }, [number]>(
       `SELECT id, payload FROM outbox WHERE id > ? AND id <= ${maxId} ORDER BY id LIMIT 1`,
+    ),
+    rename: database.query(`UPDATE outbox SET payload = replace(payload, $from, $to) WHERE instr(payload, $from) > 0`),
+    oldest: database.query<{ createdMs: number | null }, [number]>(
+      `SELECT min(created_ms) AS createdMs FROM outbox WHERE id > ? AND id <= ${maxId}`,
     ),
     deleteUpTo: database.query(`DELETE FROM outbox WHERE id <= ?`),
     deleteOne: database.query(`DELETE FROM outbox WHERE id = ?`),
@@ -145,6 +150,25 @@ export class Outbox {
   size(): { readonly entries: number; readonly bytes: number } {
     const { entries, bytes } = this.#onDisk();
     return { entries: entries + this.#tail.length, bytes: bytes + this.#tailBytes() };
+  }
+
+  /** Returns the time of the oldest waiting record; null when none waits. @throws what the database throws */
+  oldestMs(): number | null {
+    const onDisk = this.#statements.oldest.get(this.#doneUpTo)?.createdMs ?? null;
+    return onDisk ?? this.#tail[0]?.createdMs ?? null;
+  }
+
+  /** Puts another name in the place of a tenant's in all waiting records. Returns their number. @throws what the database throws */
+  renameTenant(from: string, to: string): number {
+    const names = { from: tenantInJson(from), to: tenantInJson(to) };
+    let renamed = 0;
+    this.#tail = this.#tail.map((entry) => {
+      const payload = entry.payload.replaceAll(names.from, names.to);
+      if (payload === entry.payload) return entry;
+      renamed += 1;
+      return { ...entry, payload, data: JSON.parse(payload), bytes: Buffer.byteLength(payload) };
+    });
+    return renamed + this.#statements.rename.run(names).changes;
   }
 
   /** Returns the number of records that are only in memory. */

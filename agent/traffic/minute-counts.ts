@@ -14,6 +14,8 @@ export interface MinuteCounts {
   add(request: ServedRequest): void;
   addRefused(request: RefusedRequest): void;
   addWork(work: PeerWork): void;
+  /** Counts under another name what was counted under this one. */
+  renameTenant(from: string, to: string): void;
   /** Returns the texts that called for this agent's own capacity so far. */
   workTexts(): number;
   /** Returns the counts so far; a model's tenants only where there are others than the default one. */
@@ -150,6 +152,14 @@ export function createMinuteCounts(): MinuteCounts {
     addRefused(request) {
       const counts = countsOf(request.model);
       for (const sums of [counts.sums, tenantOf(counts, request.tenant)]) addRefusal(sums, request);
+    },
+    renameTenant(from, to) {
+      for (const { tenants } of models.values()) {
+        const sums = tenants.get(from);
+        if (sums === undefined) continue;
+        tenants.delete(from);
+        tenants.set(to, sums);
+      }
     },
     workTexts: () => [...models.values()].reduce((total, { sums }) => total + workTexts(sums), 0),
     traffic: () => ({

@@ -5,6 +5,7 @@ import { type StorageWatch, strictStorage } from "#platform/files/storage-watch.
 import { minuteMs } from "#platform/time.ts";
 import { decodeOwnText } from "#protocol/codec.ts";
 import { MinuteTraffic } from "#protocol/messages.ts";
+import { tenantInJson } from "#protocol/tenant-in-json.ts";
 import { createMinuteCounts, type MinuteCounts } from "./minute-counts.ts";
 
 /** Permanent key of a closed minute. */
@@ -69,6 +70,9 @@ function prepare(database: StateDatabase) {
       `SELECT boot_id AS bootId, seq, traffic FROM minute_traffic WHERE queued = 0 ORDER BY minute_start_ms, seq`,
     ),
     updateQueued: database.query(`UPDATE minute_traffic SET queued = 1 WHERE boot_id = ? AND seq = ?`),
+    rename: database.query(
+      `UPDATE minute_traffic SET traffic = replace(traffic, $from, $to) WHERE instr(traffic, $from) > 0`,
+    ),
     deleteBefore: database.query(`DELETE FROM minute_traffic WHERE minute_start_ms < ? AND queued = 1`),
   };
 }
@@ -202,6 +206,20 @@ export class TrafficRecord implements TrafficSink {
   /** Deletes queued minutes that began before `beforeMs`. */
   prune(beforeMs: number): void {
     this.#storage.attempt("deleting from the traffic record", () => this.#statements.deleteBefore.run(beforeMs), null);
+  }
+
+  /**
+   * Puts another name in the place of a tenant's: in the minutes under way, those that wait in memory, and those on disk, whose number it returns.
+   * @throws what the database throws
+   */
+  renameTenant(from: string, to: string): number {
+    for (const counts of this.#open.values()) counts.renameTenant(from, to);
+    const names = { from: tenantInJson(from), to: tenantInJson(to) };
+    for (const [index, minute] of this.#unwritten.entries()) {
+      const json = minute.json.replaceAll(names.from, names.to);
+      if (json !== minute.json) this.#unwritten[index] = { ...minute, json, traffic: JSON.parse(json) };
+    }
+    return this.#statements.rename.run(names).changes;
   }
 
   #current(): MinuteCounts {

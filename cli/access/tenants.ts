@@ -11,10 +11,11 @@ import {
 import { formatTable } from "#platform/terminal/format-table.ts";
 import { bounds, TenantName } from "#protocol/bounds.ts";
 import { askController, controllerUrlOption } from "../run/ask-controller.ts";
+import { eraseTenant, exportTenant, showJobs } from "./tenant-jobs.ts";
 import { reasonOf, reasonOption } from "./with-controller-store.ts";
 
 const path = "/api/v1/tenants";
-const actions = ["create", "list", "update", "suspend", "resume", "delete"] as const;
+const actions = ["create", "list", "update", "suspend", "resume", "delete", "erase", "export", "jobs"] as const;
 
 /** Names from an option such as `eu,us`; `any` for null. Undefined when it is absent. */
 function namesOf(values: OptionValues, option: string): string[] | null | undefined {
@@ -98,13 +99,15 @@ const perMinuteOptions = Object.fromEntries(
 );
 
 export const tenantsCommand: Command = {
-  summary: "make, change, suspend and delete a fleet's tenants",
+  summary: "make, change, suspend, delete, erase and export a fleet's tenants",
   usage:
-    "create|update TENANT [--models A,B|any] [--regions A,B|any] [--cost-centre TEXT]\n         [--requests-per-minute N|any] [--texts-per-minute N|any] [--tokens-per-minute N|any]\n       thormesh tenants suspend|resume|delete TENANT\n       thormesh tenants list\n       each with [--url URL] [--reason TEXT] [--json]",
+    "create|update TENANT [--models A,B|any] [--regions A,B|any] [--cost-centre TEXT]\n         [--requests-per-minute N|any] [--texts-per-minute N|any] [--tokens-per-minute N|any]\n       thormesh tenants suspend|resume|delete TENANT\n       thormesh tenants erase TENANT\n       thormesh tenants export TENANT --out DIR [--job JOB]\n       thormesh tenants jobs [JOB]\n       thormesh tenants list\n       each with [--url URL] [--reason TEXT] [--json]",
   options: {
     models: { value: "NAMES", help: "ids of the models that it may use, with commas between them; any: all" },
     regions: { value: "NAMES", help: "regions in which its texts may be computed; any: all" },
     ...perMinuteOptions,
+    out: { value: "DIR", only: "export", help: "new or empty directory for the export" },
+    job: { value: "JOB", only: "export", help: "an export that was begun earlier (default: a new one)" },
     "cost-centre": { value: "TEXT", help: "where its costs belong, for reports" },
     ...controllerUrlOption,
     ...reasonOption,
@@ -133,8 +136,14 @@ export const tenantsCommand: Command = {
         );
         return 0;
       }
+      case "erase":
+        return eraseTenant(values, onlyId(rest));
+      case "export":
+        return exportTenant(values, onlyId(rest));
+      case "jobs":
+        return showJobs(values, rest);
       default:
-        throw unexpectedWord("create, list, update, suspend, resume or delete", action, actions);
+        throw unexpectedWord("create, list, update, suspend, resume, delete, erase, export or jobs", action, actions);
     }
   },
 };

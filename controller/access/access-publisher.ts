@@ -5,7 +5,7 @@ import { minuteMs } from "#platform/time.ts";
 import { TimeMs } from "#protocol/bounds.ts";
 import type { Broker } from "#protocol/broker.ts";
 import { encodeMessage, maxMessageBytes } from "#protocol/codec.ts";
-import { accessLimits, FleetAccess, type TenantAccess } from "#protocol/messages.ts";
+import { accessLimits, FleetAccess, type TenantAccess, type TenantJobs } from "#protocol/messages.ts";
 import { controllerAccessTopic } from "#protocol/topics.ts";
 import { documentValidMs, noSeals, type OrderSeals } from "../identity/order-seals.ts";
 import type { AuditStore, KeptStore, Tenant } from "../store/store.ts";
@@ -20,6 +20,8 @@ export interface AccessPublisherParts {
   readonly broker: Pick<Broker, "publish" | "connected">;
   readonly store: KeptStore & Pick<AuditStore, "auditHead">;
   readonly shares: Pick<TenantShares, "of">;
+  /** Jobs with tenants' data. Default: there are none. */
+  readonly jobs?: () => TenantJobs;
   readonly seals?: OrderSeals;
   readonly nowMs: () => number;
   readonly log: Logger;
@@ -46,12 +48,14 @@ export class AccessPublisher {
     this.#parts = parts;
   }
 
-  #content(): Pick<FleetAccess, "tenants" | "keys"> {
+  #content(): Pick<FleetAccess, "tenants" | "keys" | "jobs"> {
+    const jobs = this.#parts.jobs?.() ?? [];
     return {
       tenants: this.#parts.tenants.list().map((tenant) => this.#told(tenant)),
       keys: this.#parts.keys
         .ofTenants()
         .map(({ id, hash, tenant, expiresAtMs }) => ({ id, hash, tenant, expiresAtMs })),
+      ...(jobs.length === 0 ? {} : { jobs }),
     };
   }
 

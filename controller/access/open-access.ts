@@ -5,6 +5,7 @@ import { assertListenAllowed } from "#platform/http/guard/listen-address.ts";
 import type { Logger } from "#platform/log.ts";
 import { type PeriodicTask, runPeriodically } from "#platform/periodic.ts";
 import type { ControllerConfig } from "../config.ts";
+import type { TenantJobs } from "../privacy/tenant-jobs.ts";
 import type { KeyStore, TenantStore } from "../store/store.ts";
 import type { AccessPublisher } from "./access-publisher.ts";
 import { KeyRing } from "./key-ring.ts";
@@ -42,15 +43,17 @@ export async function openAccess(
   return { keys, tenants, issued };
 }
 
-/** Keeps keys and tenants in step with the store, stores when keys were used, and tells the agents. */
+/** Keeps keys and tenants in step with the store, stores when keys were used, goes on with jobs, and tells the agents. */
 export function keepAccessFresh(
   { keys, tenants }: Pick<ControllerAccess, "keys" | "tenants">,
   publisher: Pick<AccessPublisher, "publish">,
+  jobs: Pick<TenantJobs, "run">,
   log: Logger,
 ): PeriodicTask {
   const refresh = async () => {
     await keys.refresh();
     await tenants.load();
+    await jobs.run();
     await publisher.publish();
   };
   const report = (error: unknown) => log.error({ err: describeError(error) }, "tenants can't be read again");

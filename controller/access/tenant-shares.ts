@@ -87,6 +87,12 @@ export class TenantShares {
     for (const agents of this.#demand.values()) agents.delete(agentId);
   }
 
+  /** Forgets a tenant that is erased. */
+  forgetTenant(tenant: string): void {
+    this.#demand.delete(tenant);
+    this.#told.delete(tenant);
+  }
+
   /** Shares of a tenant's limits; those told last while they are about right. */
   of(tenant: string): LimitShares {
     const now = shareLimits(this.#demand.get(tenant) ?? new Map(), this.#agents());

@@ -7,6 +7,7 @@ import { TenantName } from "#protocol/bounds.ts";
 import type { AccessPublisher } from "../access/access-publisher.ts";
 import type { ControllerAccess } from "../access/open-access.ts";
 import type { AuditLog } from "../audit/audit-log.ts";
+import type { TenantJobs } from "../privacy/tenant-jobs.ts";
 import { TenantSettings } from "../store/row-schemas.ts";
 import type { Tenant } from "../store/store.ts";
 import { auditSourceOf, withReason } from "./audited-change.ts";
@@ -34,8 +35,14 @@ const forAdmins = (summary: string, description?: string) => ({
 /** Longest settings of a tenant as JSON, for what the agents are told. */
 const settingsBytes = (value: unknown) => Buffer.byteLength(JSON.stringify(value)) + 256;
 
+export interface TenantRoutesParts extends Pick<ControllerAccess, "tenants" | "keys"> {
+  readonly jobs: Pick<TenantJobs, "assertNotErasing" | "reuseName">;
+  readonly publisher: AccessPublisher;
+  readonly audit: AuditLog;
+}
+
 /** Routes of the tenants; the agents are told each change. */
-export function tenantRoutes({ tenants, keys }: ControllerAccess, publisher: AccessPublisher, audit: AuditLog) {
+export function tenantRoutes({ tenants, keys, jobs, publisher, audit }: TenantRoutesParts) {
   return new Elysia()
     .get("/api/v1/tenants", () => ({ tenants: tenants.list() }), {
       response: { 200: Type.Object({ tenants: Type.Array(TenantView) }) },
@@ -45,8 +52,14 @@ export function tenantRoutes({ tenants, keys }: ControllerAccess, publisher: Acc
       "/api/v1/tenants",
       async ({ body: { id, ...given }, request }) => {
         publisher.assertRoom(settingsBytes(given));
+        jobs.assertNotErasing(id);
         const change = { action: "tenants.create", target: id, before: null };
-        const tenant = await audit.change(auditSourceOf(request), change, () => tenants.create(id, given));
+        const create = async () => {
+          const made = await tenants.create(id, given);
+          await jobs.reuseName(id);
+          return made;
+        };
+        const tenant = await audit.change(auditSourceOf(request), change, create);
         await publisher.publish();
         return { tenant };
       },
@@ -92,7 +105,10 @@ export function tenantRoutes({ tenants, keys }: ControllerAccess, publisher: Acc
         ...withReason,
         response: { 204: Type.Void({ description: "It is deleted." }), ...errors },
         detail: {
-          ...forAdmins("Delete a tenant", "Its keys are revoked; its records are kept as long as others."),
+          ...forAdmins(
+            "Delete a tenant",
+            "Its keys are revoked; its records are kept as long as others, unless they are erased.",
+          ),
         },
       },
     );

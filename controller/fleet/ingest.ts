@@ -6,6 +6,7 @@ import { decodeMessage } from "#protocol/codec.ts";
 import type { Beat, Birth, CommandResult, MinuteData, Presence, Reported } from "#protocol/messages.ts";
 import { type AgentChannel, agentChannels, agentTopic, parseAgentTopic } from "#protocol/topics.ts";
 import type { OrderSeals } from "../identity/order-seals.ts";
+import { type NameOf, renameTenants } from "../privacy/rename-tenant.ts";
 import type { AgentStore, MinuteStore, SetAsideStore } from "../store/store.ts";
 import { type AgentState, observeBirth, observePresence, observeReported, unknownAgent } from "./agent-state.ts";
 import { observeBeat } from "./beats.ts";
@@ -32,6 +33,8 @@ export interface IngestParts extends Omit<MinuteIntakeParts, "minutesKeptMs" | "
   /** Signs commands. Default: nothing does. */
   readonly seals?: OrderSeals;
   readonly limits: { readonly rebirthIntervalMs: number; readonly maxAgents: number; readonly minutesKeptMs: number };
+  /** Name for a tenant of a record: the pseudonym of an erased one. Default: none is erased. */
+  readonly nameOf?: NameOf;
   /** Retires an agent that a new one can replace; false when there is none. */
   readonly retireOne: () => Promise<boolean>;
   readonly log: Logger;
@@ -165,8 +168,9 @@ export class Ingest {
     }
   }
 
-  async #takeMinute(data: MinuteData, bytes: number, before: AgentState): Promise<void> {
-    const { onMessage } = this.#parts;
+  async #takeMinute(told: MinuteData, bytes: number, before: AgentState): Promise<void> {
+    const { onMessage, nameOf } = this.#parts;
+    const data = nameOf === undefined ? told : renameTenants(told, nameOf);
     try {
       onMessage("data", await this.#minutes.take(data, bytes, before));
       this.#acks.stored(data.agentId, data.bootId, data.seq);

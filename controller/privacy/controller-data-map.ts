@@ -50,6 +50,19 @@ const named: readonly DataStore[] = [
       kept: "retention.auditDays, at most 200,000",
     },
   },
+  {
+    ...{
+      ...table,
+      id: `${db}tenant_job`,
+      holds: "erasures and exports: tenant, or its pseudonym and a keyed hash of its name",
+    },
+    ...{ personal: "names", tenant: "renamed", exported: false, purpose: "proof; late records are known by the hash" },
+    kept: "retention.receiptDays",
+  },
+  {
+    ...{ ...table, ...nothingPersonal, id: `${db}tenant_receipt`, holds: "what each store answered to a job: numbers" },
+    ...{ purpose: "proof", kept: "retention.receiptDays" },
+  },
 ];
 
 /** Tables about agents and the fleet. */

@@ -136,4 +136,16 @@ export const controllerMigrations: readonly Migration[] = [
    ) STRICT;
    ALTER TABLE api_key ADD COLUMN tenant TEXT;`,
   costTables,
+  // Erasures and exports of tenants' data, and what each store of the controller and the agents answered.
+  `CREATE TABLE tenant_job (
+     id TEXT PRIMARY KEY,
+     created_ms INTEGER NOT NULL,
+     document TEXT NOT NULL          -- TenantJobRow as JSON
+   ) STRICT;
+   CREATE TABLE tenant_receipt (
+     job_id TEXT NOT NULL,
+     of TEXT NOT NULL,
+     document TEXT NOT NULL,         -- TenantReceiptRow as JSON
+     PRIMARY KEY (job_id, of)
+   ) STRICT, WITHOUT ROWID;`,
 ];

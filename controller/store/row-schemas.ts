@@ -8,6 +8,9 @@ import {
   ForecastReport,
   MinutePower,
   MinuteTraffic,
+  StoreReceipt,
+  TenantJobId,
+  tenantJobKinds,
   tenantModels,
   tenantRegions,
 } from "#protocol/messages.ts";
@@ -96,6 +99,30 @@ export type TenantSettings = Static<typeof TenantSettings>;
 
 export const TenantRow = strictObject({ id: TenantName, createdAtMs: TimeMs, settings: TenantSettings });
 export type TenantRow = Static<typeof TenantRow>;
+
+/** Erasure or export of a tenant's data. */
+export const TenantJobRow = strictObject({
+  id: TenantJobId,
+  kind: tenantJobKinds,
+  tenant: { ...TenantName, description: "name of the tenant; its pseudonym once it is erased" },
+  pseudonym: { ...TenantName, description: "name under which its figures stay" },
+  nameHash: orNull(
+    Type.String({ pattern: "^[0-9a-f]{64}$" }),
+    "keyed hash of an erased name, by which late records are known; null: none",
+  ),
+  createdMs: TimeMs,
+  doneMs: orNull(TimeMs, "null: it is under way"),
+  agents: Type.Array(Identifier, { maxItems: 100_000, description: "agents that were known when it began" }),
+});
+export type TenantJobRow = Static<typeof TenantJobRow>;
+
+export const TenantReceiptRow = strictObject({
+  of: { ...text(64), description: "controller, or the id of an agent" },
+  atMs: { ...TimeMs, description: "when it came" },
+  state: { ...literals("done", "retired"), description: "retired: the agent was retired and will not answer" },
+  stores: Type.Array(StoreReceipt, { maxItems: 64, description: "outcome by store" }),
+});
+export type TenantReceiptRow = Static<typeof TenantReceiptRow>;
 
 const total = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 

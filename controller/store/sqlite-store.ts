@@ -10,6 +10,7 @@ import { createKeyTable } from "./sqlite-keys.ts";
 import { createMinuteTable } from "./sqlite-minutes.ts";
 import { createSafetyTables } from "./sqlite-safety.ts";
 import { createSetAsideTable } from "./sqlite-set-aside.ts";
+import { createTenantDataTables } from "./sqlite-tenant-data.ts";
 import { createTenantTable } from "./sqlite-tenants.ts";
 import type { Override, Store } from "./store.ts";
 
@@ -42,6 +43,7 @@ export function createSqliteStore(
     ...createKeyTable(database, quarantine),
     ...createIdentityTables(database, quarantine),
     ...createTenantTable(database, quarantine),
+    ...createTenantDataTables(database, quarantine),
     ...createKeptTable(database, quarantine),
     unreadableRows: () => quarantine.report(),
     async saveAgent({ agentId, presence, birth, reported, lastHeardMs }) {

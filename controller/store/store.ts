@@ -15,6 +15,8 @@ import type {
   OverrideRow,
   ServiceRow,
   SetAsideRow,
+  TenantJobRow,
+  TenantReceiptRow,
   TenantRow,
 } from "./row-schemas.ts";
 
@@ -212,6 +214,44 @@ export interface TenantStore {
   loadTenants(): Promise<Tenant[]>;
 }
 
+/** Erasure or export of a tenant's data. */
+export type TenantJob = ReadonlyStatic<typeof TenantJobRow>;
+
+/** Answer of the controller or an agent to a job. */
+export type TenantReceipt = ReadonlyStatic<typeof TenantReceiptRow>;
+
+/** Rows that an erasure changed, and those that name the tenant and stay. */
+export interface ErasedRows {
+  readonly minute: number;
+  readonly costs: number;
+  readonly setAside: number;
+  readonly tenant: number;
+  readonly key: number;
+  readonly kept: number;
+  readonly audit: number;
+}
+
+export interface TenantDataStore {
+  saveTenantJob(job: TenantJob): Promise<void>;
+  /** Loads all jobs, the oldest first. */
+  loadTenantJobs(): Promise<TenantJob[]>;
+  /** Removes a job with its receipts. */
+  removeTenantJob(id: string): Promise<void>;
+  /** Stores a receipt in the place of an earlier one of the same. */
+  saveTenantReceipt(jobId: string, receipt: TenantReceipt): Promise<void>;
+  /** Up to `limit` receipts behind that of `after`, by whom they are of. */
+  tenantReceipts(jobId: string, after: string, limit: number): Promise<TenantReceipt[]>;
+  /**
+   * Removes a tenant and its keys for good, and puts a pseudonym in the place of its name in all other records but the audit log, in steps that do
+   * not block. Again: does what is left.
+   */
+  eraseTenant(tenant: string, pseudonym: string): Promise<ErasedRows>;
+  /** Makes that what was overwritten or removed can't be read from the store's files any more, as far as it can. */
+  wipeOverwritten(): Promise<void>;
+  /** Implausible minutes that name a tenant, oldest first. */
+  setAsideNaming(tenant: string): Promise<MinuteData[]>;
+}
+
 export interface AuditStore {
   /** Adds an entry behind the newest one, for good. */
   appendAudit(draft: AuditDraft): Promise<AuditHead>;
@@ -238,6 +278,7 @@ export interface Store
     TenantStore,
     AuditStore,
     IdentityStore,
+    TenantDataStore,
     KeptStore {
   /** Rows that can't be read and are skipped, by table. */
   unreadableRows(): readonly UnreadableRows[];

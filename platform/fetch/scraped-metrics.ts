@@ -53,10 +53,17 @@ export function registerTotals(
     labelNames,
     registers: [registry],
     collect() {
+      const gone = new Set(counted.keys());
       for (const [labels, total] of totals()) {
         const key = JSON.stringify(labels);
         this.inc(labels, Math.max(0, total - (counted.get(key) ?? 0)));
         counted.set(key, total);
+        gone.delete(key);
+      }
+      // A name that is no longer told, such as that of an erased tenant, must not stay.
+      for (const key of gone) {
+        this.remove(JSON.parse(key));
+        counted.delete(key);
       }
     },
   });

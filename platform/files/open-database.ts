@@ -45,6 +45,8 @@ function openAndMigrate(path: string, migrations: readonly Migration[], options:
     database.run("PRAGMA journal_mode = WAL");
     database.run(`PRAGMA journal_size_limit = ${maxJournalBytes}`);
     database.run("PRAGMA synchronous = NORMAL");
+    // What is removed is overwritten, so that it can't be read from the file any more.
+    database.run("PRAGMA secure_delete = ON");
     const check = database.query<{ quick_check: string }, []>("PRAGMA quick_check(1)").get();
     if (check?.quick_check !== "ok") throw new DamagedDatabaseError(`quick_check says: ${check?.quick_check}`);
     const applied = database.query<{ user_version: number }, []>("PRAGMA user_version").get()?.user_version ?? 0;

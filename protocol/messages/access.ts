@@ -3,6 +3,7 @@ import { orNull, strict } from "#platform/schema-parts.ts";
 import { bounds, Identifier, TenantName, TimeMs } from "../bounds.ts";
 import { described, envelope, Share } from "./fields.ts";
 import { Order } from "./order.ts";
+import { TenantJobs } from "./tenant-jobs.ts";
 
 /** Bounds of what agents are told of tenants and keys. */
 export const accessLimits = { maxTenants: 500, maxKeys: 1000, maxNames: 32, maxShares: 64 } as const;
@@ -87,6 +88,7 @@ export const FleetAccess = Type.Object(
         },
       ),
     ),
+    jobs: Type.Optional(TenantJobs),
     order: Type.Optional(Order),
   },
   strict,

@@ -3,6 +3,7 @@ import { literals, orNull, strict } from "#platform/schema-parts.ts";
 import { Identifier, TimeMs, text } from "../bounds.ts";
 import { AgentRole, described, envelope, roleMeaning, Version } from "./fields.ts";
 import { Order } from "./order.ts";
+import { TenantReceipts } from "./tenant-jobs.ts";
 
 /** The document by which the controller tells an agent what to be. */
 export const Desired = Type.Object(
@@ -75,6 +76,7 @@ export const Reported = Type.Object(
         description: "what the broker does not let the agent do; absent: nothing that the agent knows of",
       }),
     ),
+    tenantJobs: Type.Optional(TenantReceipts),
   },
   strict,
 );

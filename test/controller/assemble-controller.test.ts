@@ -1,4 +1,6 @@
 import { beforeEach, describe, expect, test } from "bun:test";
+import { KeyRing } from "#controller/access/key-ring.ts";
+import { Tenants } from "#controller/access/tenants.ts";
 import { assembleController, type ControllerAssembly } from "#controller/assemble-controller.ts";
 import { ControllerConfig } from "#controller/config.ts";
 import { CostLedger } from "#controller/cost/ledger/cost-ledger.ts";
@@ -54,6 +56,10 @@ function assemble(given: object = {}): void {
     ),
     {
       ...{ store, accuracy, damage: () => null, providers: [], forecaster, log: createLogger("test", "silent") },
+      access: {
+        keys: new KeyRing({ store, nowMs: () => nowMs, log: createLogger("test", "silent"), hasOtherKeys: false }),
+        tenants: new Tenants({ store, nowMs: () => nowMs }),
+      },
       lease: { isHeld: () => isHeld },
       fleetBroker: { broker, counts: null },
       ledger: new CostLedger({ store, prices: configuredPrices(fleetPrices), nowMs: () => nowMs }),

@@ -20,21 +20,25 @@ function house(nowMs: () => number, given: { maxBytes?: number } = {}) {
   const store = createMemoryStore();
   const traffic = createFleetTraffic();
   const prunedMs: number[] = [];
-  const retention = { minuteDays: 14, decisionDays: 90, auditDays: 400, mostDecisions: 3, maxBytes: 2 ** 40, ...given };
+  const days = { minuteDays: 14, decisionDays: 90, auditDays: 400, receiptDays: 1095 };
+  const retention = { ...days, mostDecisions: 3, maxBytes: 2 ** 40, ...given };
+  const prunedJobsMs: number[] = [];
+  const jobs = { prune: async (beforeMs: number) => prunedJobsMs.push(beforeMs) };
   const accuracy = { prune: (beforeMs: number) => void prunedMs.push(beforeMs) };
   const log = createLogger("test", "silent");
   return {
     store,
     traffic,
     prunedMs,
-    housekeeping: new Housekeeping({ store, traffic, accuracy, retention, nowMs, log }),
+    prunedJobsMs,
+    housekeeping: new Housekeeping({ store, traffic, accuracy, jobs, retention, nowMs, log }),
   };
 }
 
 describe("housekeeping", () => {
   test("removes what is older than its retention, and no more", async () => {
     const nowMs = 100 * dayMs;
-    const { store, traffic, prunedMs, housekeeping } = house(() => nowMs);
+    const { store, traffic, prunedMs, prunedJobsMs, housekeeping } = house(() => nowMs);
     for (const [index, daysAgo] of [14, 14.5, 1].entries()) {
       const minute = aMinute({ seq: index + 1, minuteStartMs: nowMs - daysAgo * dayMs });
       await store.insertMinute(minute);
@@ -51,6 +55,7 @@ describe("housekeeping", () => {
     expect(traffic.history(nowMs - 7 * dayMs)).toEqual([]);
     // Outcomes of forecasts are kept for the longest window of their figures.
     expect(prunedMs).toEqual([nowMs - 30 * dayMs]);
+    expect(prunedJobsMs).toEqual([nowMs - 1095 * dayMs]);
     expect((await store.decisions({ limit: 9 })).map(({ atMs }) => (nowMs - atMs) / dayMs)).toEqual([90]);
   });
 

@@ -7,9 +7,14 @@ const file = { of: "tool", kind: "file", ...nothingPersonal } as const;
 const toolDataMap: readonly DataStore[] = [
   {
     ...{ ...file, id: "exports (--out)", personal: "names", tenant: "kept" },
-    holds: "what someone exported: audit log, reports",
+    holds: "what someone exported: audit log, tenants, reports",
     ...{ purpose: "as the one who exports wants it", kept: "until someone removes it" },
-    writtenBy: ["cli/access/audit.ts", "cli/backtest.ts", "cli/forecast/forecast-backtest.ts"],
+    writtenBy: [
+      "cli/access/audit.ts",
+      "cli/access/tenant-jobs.ts",
+      "cli/backtest.ts",
+      "cli/forecast/forecast-backtest.ts",
+    ],
   },
   {
     ...{ ...file, id: "demo's directory", holds: "a made-up fleet: configuration, logs, state" },

@@ -30,6 +30,15 @@ export function createEnergyAccount() {
       }
       return parts;
     },
+    /** Puts another name in the place of a tenant's. Returns the number of sums. */
+    renameTenant(from: string, to: string): number {
+      const named = [...attributed.values()].filter(({ tenant }) => tenant === from);
+      for (const { model, energyJ } of named) {
+        attributed.delete(JSON.stringify([model, from]));
+        attributed.set(JSON.stringify([model, to]), { model, tenant: to, energyJ });
+      }
+      return named.length;
+    },
     attributed: (): readonly AttributedEnergy[] => [...attributed.values()],
     /** Returns the active energy since the start of minutes without computation; with the attributed it is all active energy. */
     unattributedJ: (): number => unattributedJ,

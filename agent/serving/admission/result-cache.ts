@@ -78,6 +78,15 @@ export class ResultCache {
     while (this.#bytes > this.#maxBytes) this.#deleteOldest();
   }
 
+  /** Forgets all that a tenant asked for. Returns the number of texts. */
+  forgetTenant(tenant: string): number {
+    const results = this.#tenants.get(tenant);
+    if (results === undefined) return 0;
+    this.#tenants.delete(tenant);
+    this.#bytes -= results.bytes;
+    return results.entries.size;
+  }
+
   /** Estimated memory, the runtime's overhead included. */
   bytes(): number {
     return this.#bytes;

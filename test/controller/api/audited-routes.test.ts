@@ -41,6 +41,7 @@ const requests: readonly { route: string; action: string; target: () => string; 
     { route: "POST /api/v1/devices/{id}/revoke", action: "devices.revoke", target: () => "thor-1", body: {} },
     { route: "POST /api/v1/tenants", action: "tenants.create", target: () => "red", body: { id: "red" } },
     { route: "PATCH /api/v1/tenants/{id}", action: "tenants.update", target: () => "red", body: { suspended: true } },
+    { route: "POST /api/v1/tenants/{id}/export", action: "tenants.export", target: () => "red" },
     { route: "DELETE /api/v1/tenants/{id}", action: "tenants.delete", target: () => "red" },
     {
       ...{ route: "POST /api/v1/budgets", action: "budgets.set", target: () => "all" },
@@ -56,6 +57,7 @@ const requests: readonly { route: string; action: string; target: () => string; 
       body: { rule: "cost-spike", reason: "Prüfung, 5 % Last", forS: 60 },
     },
     { route: "DELETE /api/v1/silences/{id}", action: "silences.end", target: () => silenceId },
+    { route: "POST /api/v1/tenants/{id}/erase", action: "tenants.erase", target: () => "red" },
   ];
 
 async function send(method: string, path: string, body?: object) {

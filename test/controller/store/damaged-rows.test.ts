@@ -127,6 +127,12 @@ async function fill(database: Database, rows: number): Promise<void> {
       ...{ phase: "done" as const, of: null, before: null, after: null, reason: null },
     });
     await store.saveKept(`part-${row}`, { row });
+    const jobId = String(row).padStart(8, "0");
+    await store.saveTenantJob({
+      ...{ id: jobId, kind: "export" as const, tenant: `tenant-${row}`, pseudonym: "erased-1", nameHash: null },
+      ...{ createdMs: nowMs, doneMs: row % 2 === 0 ? nowMs : null, agents: [agentId] },
+    });
+    await store.saveTenantReceipt(jobId, { of: agentId, atMs: nowMs, state: "done", stores: [] });
     await store.saveJoinToken(aJoinToken({ id: `t${String(row).padStart(9, "0")}` }));
     await store.saveDevice(aDevice({ agentId }));
     database.run(`INSERT INTO service VALUES (300000, ?, ?, 'mini', 5, 0, 0, 0, 0, 0, ?)`, [
@@ -258,9 +264,22 @@ test("with every column of every table damaged in every way the controller start
         "service",
         "set_aside",
         "tenant",
+        "tenant_job",
+        "tenant_receipt",
       ].filter((table) => unreadable.includes(table)),
     );
-    for (const table of ["agent", "api_key", "audit", "desired", "minute", "override", "decision", "service", "tenant"])
+    for (const table of [
+      "agent",
+      "api_key",
+      "audit",
+      "desired",
+      "minute",
+      "override",
+      "decision",
+      "service",
+      "tenant",
+      "tenant_job",
+    ])
       expect(unreadable).toContain(table);
     // It goes on deciding, and what it decides is kept.
     const newest = async () => JSON.parse((await ask("/api/v1/decisions?limit=1")).text).decisions[0]?.lastAtMs ?? 0;

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { Type } from "@sinclair/typebox";
 import type { NewDecision } from "#controller/store/decision-record.ts";
-import type { ApiKey, MinuteRecord, Store } from "#controller/store/store.ts";
+import type { ApiKey, MinuteRecord, Store, TenantJob, TenantReceipt } from "#controller/store/store.ts";
 import type { ModelTraffic } from "#protocol/messages.ts";
 import { aBirth, aDesired, aMinute, aPresence } from "../../fakes/builders.ts";
 import { aDevice, aJoinToken } from "../../fakes/identity.ts";
@@ -44,6 +44,74 @@ export function describeStore(name: string, open: () => Promise<{ store: Store; 
       };
       await store.saveAgent(later);
       expect(await store.loadAgents()).toEqual([later]);
+    });
+
+    test("jobs with tenants' data, and receipts: as they were saved last; removed together", async () => {
+      const job: TenantJob = {
+        ...{ id: "aaaaaaaa", kind: "erase", tenant: "red", pseudonym: "erased-1", nameHash: "0".repeat(64) },
+        ...{ createdMs: 5, doneMs: null, agents: ["thor-1"] },
+      };
+      await store.saveTenantJob(job);
+      await store.saveTenantJob({ ...job, id: "bbbbbbbb", createdMs: 4 });
+      await store.saveTenantJob({ ...job, doneMs: 9 });
+      expect(await store.loadTenantJobs()).toEqual([
+        { ...job, id: "bbbbbbbb", createdMs: 4 },
+        { ...job, doneMs: 9 },
+      ]);
+      const receipt: TenantReceipt = { of: "thor-1", atMs: 1, state: "done", stores: [] };
+      await store.saveTenantReceipt(job.id, { ...receipt, state: "retired" });
+      await store.saveTenantReceipt(job.id, receipt);
+      await store.saveTenantReceipt(job.id, { ...receipt, of: "thor-2" });
+      expect(await store.tenantReceipts(job.id, "", 1)).toEqual([receipt]);
+      expect(await store.tenantReceipts(job.id, "thor-1", 9)).toEqual([{ ...receipt, of: "thor-2" }]);
+      await store.removeTenantJob(job.id);
+      expect(await store.tenantReceipts(job.id, "", 9)).toEqual([]);
+      expect((await store.loadTenantJobs()).map(({ id }) => id)).toEqual(["bbbbbbbb"]);
+    });
+
+    test("a tenant is erased: its row and keys are gone, its name in records is another, other tenants and the audit log stay", async () => {
+      const named = (seq: number, tenants: readonly string[]) => {
+        const model: ModelTraffic = {
+          ...{ model: "mini", requests: 1, texts: 1, tokens: 1, computeMs: 1, latencyCounts: new Array(23).fill(0) },
+          tenants: tenants.map((tenant) => ({ tenant, requests: 1, texts: 1, tokens: 1, computeMs: 1 })),
+        };
+        const minute = aMinute({ seq, minuteStartMs: seq * 60_000 });
+        return { ...minute, traffic: { ...minute.traffic, models: [model] } };
+      };
+      const settings = { suspended: false, models: null, regions: null, costCentre: null };
+      const key: ApiKey = {
+        ...{ id: "aaaaaaaa", name: "k", role: "embed" as const, hash: "0".repeat(64), createdAtMs: 2, tenant: "red" },
+        ...{ expiresAtMs: null, revokedAtMs: null, lastUsedAtMs: null, replaces: null },
+      };
+      for (const id of ["red", "redder"]) await store.saveTenant({ id, createdAtMs: 1, settings });
+      await store.saveKey(key);
+      await store.saveKey({ ...key, id: "bbbbbbbb", tenant: "redder" });
+      await store.insertMinute(named(1, ["red", "redder"]));
+      await store.insertMinute(named(2, ["redder"]));
+      await store.setAside(named(3, ["red"]), "why", 1, 9);
+      await store.appendAudit({
+        ...{ atMs: 1, actor: "root", role: "admin", from: "local", action: "tenants.create", target: "red" },
+        ...{ phase: "done" as const, of: null, before: null, after: null, reason: null },
+      });
+      expect((await store.setAsideNaming("red")).map(({ seq }) => seq)).toEqual([3]);
+      const rows = { minute: 1, costs: 0, setAside: 1, tenant: 1, key: 1, kept: 0, audit: 1 };
+      expect(await store.eraseTenant("red", "erased-1")).toEqual(rows);
+      expect(await store.eraseTenant("red", "erased-1")).toEqual({
+        ...rows,
+        minute: 0,
+        setAside: 0,
+        tenant: 0,
+        key: 0,
+      });
+      await store.wipeOverwritten();
+      expect((await store.loadTenants()).map(({ id }) => id)).toEqual(["redder"]);
+      expect((await store.loadKeys()).keys.map(({ id }) => id)).toEqual(["bbbbbbbb"]);
+      const names = (await all(store.minutes(0, 1e9))).map(({ traffic }) =>
+        traffic.models.flatMap(({ tenants = [] }) => tenants.map(({ tenant }) => tenant)),
+      );
+      expect(names).toEqual([["erased-1", "redder"], ["redder"]]);
+      expect(await store.setAsideNaming("red")).toEqual([]);
+      expect((await store.setAsideNaming("erased-1")).map(({ seq }) => seq)).toEqual([3]);
     });
 
     test("keys: as they were saved last, the oldest first; a use never goes back in time", async () => {
