@@ -38,7 +38,7 @@ describe("what can leave a state behind; a new one needs an owner, an end and a 
     // kept: hold-offs and what may be taken back, which the loop ends by their time (decision-loop's and live-policy's tests of a restart).
     const records = ["decision", "forecast_made", "minute", "service", "set_aside"];
     // Who may do what, and who did: no decision reads them.
-    const access = ["api_key", "audit", "device", "join_token", "tenant"];
+    const access = ["api_key", "audit", "device", "join_token", "tenant", "tenant_job", "tenant_receipt"];
     // What it cost, for reports: no decision reads them.
     const costs = ["agent", "backfill", "device", "gap", "rolled", "stale", "unrated", "work"].map(
       (name) => `cost_${name}`,
