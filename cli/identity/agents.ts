@@ -1,5 +1,5 @@
 import { UsageError } from "#platform/errors.ts";
-import { type Command, optionalString, unexpectedWord } from "#platform/terminal/command.ts";
+import { type Command, type OptionValues, optionalString, unexpectedWord } from "#platform/terminal/command.ts";
 import { printLine } from "#platform/terminal/print-line.ts";
 import { askController, controllerUrlOption } from "../run/ask-controller.ts";
 
@@ -24,6 +24,20 @@ function deviceToText({ agentId, state, region, sinceMs, notAfterMs, reason }: D
   return parts.filter((part) => part !== "").join("  ");
 }
 
+async function allDevices(values: OptionValues): Promise<DeviceView[]> {
+  const devices: DeviceView[] = [];
+  for (let after: string | null = ""; after !== null; ) {
+    const query = new URLSearchParams({ limit: "1000", ...(after === "" ? {} : { after }) });
+    const page = (await askController(values, `/api/v1/devices?${query}`)) as {
+      readonly devices: readonly DeviceView[];
+      readonly next: string | null;
+    };
+    devices.push(...page.devices);
+    after = page.next;
+  }
+  return devices;
+}
+
 export const agentsCommand: Command = {
   summary: "devices that joined the fleet: let one in that waits, shut one out",
   usage: "list\n       thormesh agents approve ID\n       thormesh agents revoke ID [--reason TEXT]",
@@ -36,8 +50,8 @@ export const agentsCommand: Command = {
     const print = (value: unknown, text: string) =>
       printLine(values["json"] === true ? JSON.stringify(value, null, 2) : text);
     if (action === "list" && id === undefined) {
-      const answer = (await askController(values, "/api/v1/devices")) as { readonly devices: readonly DeviceView[] };
-      print(answer, answer.devices.map(deviceToText).join("\n") || "no device has joined");
+      const devices = await allDevices(values);
+      print({ devices }, devices.map(deviceToText).join("\n") || "no device has joined");
       return 0;
     }
     if (action !== "approve" && action !== "revoke")

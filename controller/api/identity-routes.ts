@@ -4,7 +4,7 @@ import { jsonBody } from "#platform/http/body/read-json-body.ts";
 import { senderOf } from "#platform/http/guard/request-caller.ts";
 import { openRoute } from "#platform/http/open-route.ts";
 import { literals, orNull, strictObject } from "#platform/schema-parts.ts";
-import { text } from "#protocol/bounds.ts";
+import { Identifier, text } from "#protocol/bounds.ts";
 import { AnswerBody, TokenId } from "#protocol/identity/join-messages.ts";
 import { SignedStatement } from "#protocol/identity/signed-statement.ts";
 import type { AuditLog } from "../audit/audit-log.ts";
@@ -58,6 +58,20 @@ function tokenView({ id, region, isApproved, usesLeft, createdMs, expiresMs, rev
 function deviceView(device: Device) {
   const { agentId, state, region, tokenId, requestedMs, sinceMs, notAfterMs, reason } = device;
   return { agentId, state, region, tokenId, requestedMs, sinceMs, notAfterMs, reason };
+}
+
+const DeviceQuery = strictObject({
+  after: Type.Optional({ ...Identifier, title: "next of the page before; left out: from the beginning" }),
+  limit: Type.String({ pattern: "^([1-9][0-9]{0,2}|1000)$", title: "a whole number from 1 to 1000", default: "100" }),
+});
+
+/** Page of the devices whose ids come after the given one, in their order. */
+function devicePage(all: readonly Device[], after: string, limit: number) {
+  const left = all
+    .filter(({ agentId }) => agentId > after)
+    .sort((one, other) => (one.agentId < other.agentId ? -1 : 1));
+  const devices = left.slice(0, limit).map(deviceView);
+  return { devices, next: left.length > limit ? (devices.at(-1)?.agentId ?? null) : null };
 }
 
 /** Routes by which devices join and renew; what they send is signed, so that they need no API key. */
@@ -156,9 +170,16 @@ function approvalRoutes({ devices }: FleetIdentity, audit: AuditLog) {
     return device === null ? null : deviceView(device);
   };
   return new Elysia()
-    .get("/api/v1/devices", () => ({ devices: devices.list().map(deviceView) }), {
-      response: { 200: Type.Object({ devices: Type.Array(DeviceView) }) },
-      detail: about("identity", "Devices that joined, wait to be approved, or were revoked"),
+    .get("/api/v1/devices", ({ query }) => devicePage(devices.list(), query.after ?? "", Number(query.limit)), {
+      query: DeviceQuery,
+      response: {
+        200: Type.Object({
+          devices: Type.Array(DeviceView),
+          next: orNull(Type.String(), "after of the next page; null: there is none"),
+        }),
+        400: ErrorBody,
+      },
+      detail: about("identity", "Devices that joined, wait to be approved, or were revoked", "By id, page by page."),
     })
     .post(
       "/api/v1/devices/:id/approve",
