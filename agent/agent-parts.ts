@@ -39,6 +39,7 @@ import { createAgentBroker } from "./telemetry/agent-broker.ts";
 import { Beats } from "./telemetry/beat.ts";
 import { collectStatus } from "./telemetry/collect-status.ts";
 import { lossCauses, Outbox } from "./telemetry/outbox.ts";
+import { sendPhaseMs } from "./telemetry/send-phase.ts";
 import { bothSinks, renamingSink } from "./traffic/both-sinks.ts";
 import { FeltDemand } from "./traffic/felt-demand.ts";
 import { MinuteCycle } from "./traffic/minute-cycle.ts";
@@ -265,6 +266,7 @@ export function createAgentParts(given: {
     identity,
     sleepConfig: config.power.sleep,
     waitForController: config.outbox.waitForController,
+    sendDelayMs: sendPhaseMs(identity.agentId) / clock.speed,
     broker,
     membership,
     access,

@@ -26,6 +26,8 @@ export interface FleetMemberParts {
   readonly sleepConfig: SleepConfig;
   /** Sends records only while a controller is online. */
   readonly waitForController: boolean;
+  /** Delay after a minute's end at which it is sent; real time. Default: none. */
+  readonly sendDelayMs?: number;
   readonly broker: Broker;
   readonly membership: Membership;
   readonly access?: Pick<FleetKeys, "accept" | "jobs">;
@@ -54,6 +56,7 @@ export class FleetMember {
   readonly #sleep: Sleep;
   readonly #reporter: Reporter;
   #draining: Promise<string> | undefined;
+  #sending: ReturnType<typeof setTimeout> | undefined;
   #announced = "";
   #announcedRefusals = "[]";
 
@@ -105,6 +108,7 @@ export class FleetMember {
   async announceStop(): Promise<void> {
     const { membership } = this.#parts;
     this.#sleep.stop();
+    clearTimeout(this.#sending);
     membership.beginStop();
     membership.refresh();
     await this.#reporter.publishPresence();
@@ -119,11 +123,18 @@ export class FleetMember {
   /** Closes the minute and publishes what it changed. */
   async endMinute(): Promise<void> {
     await this.#parts.cycle.run();
-    void this.drainOutbox();
+    this.#sendSoon();
     await this.#announceChanges();
     await this.#announceRefusals();
     if (this.#parts.tenantJobs?.evaluate() === true) await this.#reporter.publishReported();
     await this.evaluatePower();
+  }
+
+  #sendSoon(): void {
+    const { sendDelayMs = 0 } = this.#parts;
+    clearTimeout(this.#sending);
+    if (sendDelayMs === 0) void this.drainOutbox();
+    else this.#sending = setTimeout(() => void this.drainOutbox(), sendDelayMs);
   }
 
   async evaluatePower(): Promise<void> {

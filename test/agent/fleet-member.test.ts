@@ -35,7 +35,7 @@ let leftAlone: string | null;
 const felt = { requests: 5, refused: 1, p95Ms: 20 };
 let evaluated: Parameters<FleetMemberParts["power"]["evaluate"]>[0][];
 
-function join(change: { sleep?: object; waitForController?: boolean } = {}): FleetMember {
+function join(change: { sleep?: object; waitForController?: boolean; sendDelayMs?: number } = {}): FleetMember {
   const log = pino({ level: "silent" });
   const database = new Database(":memory:", { strict: true });
   for (const migration of agentStateMigrations) database.run(migration);
@@ -74,6 +74,7 @@ function join(change: { sleep?: object; waitForController?: boolean } = {}): Fle
     identity,
     sleepConfig: parseConfig(SleepConfig, change.sleep ?? {}, "test"),
     waitForController: change.waitForController ?? true,
+    ...(change.sendDelayMs === undefined ? {} : { sendDelayMs: change.sendDelayMs }),
     broker,
     membership,
     self,
@@ -245,6 +246,22 @@ describe("records", () => {
     await settle();
     expect(sent()).toBe(1);
   });
+});
+
+test("the minute is sent at the agent's own time, or before when there is another reason", async () => {
+  const member = await connected({ waitForController: false, sendDelayMs: 3_600_000 });
+  const sent = () => broker.published.filter(({ topic }) => topic.endsWith("/data")).length;
+  outbox.append(aMinute({ bootId: "boot-1" }), nowMs);
+  await member.endMinute();
+  await settle();
+  expect(sent()).toBe(0);
+  await member.drainOutbox();
+  expect(sent()).toBe(1);
+  await member.announceStop();
+  const soon = await connected({ waitForController: false, sendDelayMs: 1 });
+  outbox.append(aMinute({ bootId: "boot-1" }), nowMs);
+  await soon.endMinute();
+  while (sent() === 0) await Bun.sleep(1);
 });
 
 describe("the end of a minute", () => {

@@ -1,4 +1,5 @@
 /** A process of scripts/bench/fleet-load: some of the fleet's agents. It is told by its parent what to do, and answers over the same channel. */
+import { sendPhaseMs } from "#agent/telemetry/send-phase.ts";
 import { minuteMs, secondMs } from "#platform/time.ts";
 import { agentSecret, parseBrokerKey } from "#protocol/broker-secret.ts";
 import { SimulatedAgent } from "./simulated-agent.ts";
@@ -63,9 +64,6 @@ function begin(given: SimulationJob): void {
   setInterval(tick, tickMs);
 }
 
-const phaseOf = (agent: SimulatedAgent, spreadMs: number) =>
-  spreadMs === 0 ? 0 : Bun.hash.crc32(agent.agentId) % spreadMs;
-
 function tick(): void {
   if (job === undefined) return;
   const nowMs = Date.now();
@@ -78,7 +76,7 @@ function tick(): void {
       agent.beat(qps);
     }
     const isDue = (sentMinuteMs.get(agent) ?? 0) < minuteStartMs;
-    if (!endsMinutes || !isDue || nowMs - minuteStartMs < phaseOf(agent, job.spreadMs)) continue;
+    if (!endsMinutes || !isDue || nowMs - minuteStartMs < sendPhaseMs(agent.agentId, job.spreadMs)) continue;
     sentMinuteMs.set(agent, minuteStartMs);
     agent.endMinute(minuteStartMs - minuteMs, qps);
   }
