@@ -9,7 +9,7 @@ import type { Logger } from "#platform/log.ts";
 import { dayMs } from "#platform/time.ts";
 import type { ControllerAccess } from "./access/open-access.ts";
 import { TenantShares } from "./access/tenant-shares.ts";
-import { agentView, countAgents } from "./api/agent-views.ts";
+import { briefView, countAgents } from "./api/agent-views.ts";
 import { forecastPeakQps } from "./api/fleet-routes.ts";
 import { AuditLog } from "./audit/audit-log.ts";
 import { registerBrokerMetrics } from "./broker/broker-metrics.ts";
@@ -103,8 +103,7 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
     audit.failures(),
   );
   const accuracyOf = (window: keyof typeof accuracyWindows) => accuracy.figures(accuracyWindows[window], nowMs());
-  const viewOf = (agent: AgentState) =>
-    agentView(agent, desired.documents.get(agent.agentId), undefined, staleAfterMs, nowMs());
+  const viewOf = (agent: AgentState) => briefView(agent, desired.documents.get(agent.agentId), staleAfterMs, nowMs());
   const metrics = createControllerMetrics(registry, {
     agentCounts: () => countAgents(fleet.agents().map(viewOf)),
     liveQps: () => liveQps(fleet.agents().filter((agent) => availabilityOf(agent, nowMs(), staleAfterMs).online)),

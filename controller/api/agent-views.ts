@@ -44,6 +44,21 @@ export function minuteView(data: MinuteData): MinuteView {
   };
 }
 
+/** Part of {@link agentView} that sums over the fleet rest on: quantiles of each of ten thousand agents would cost more than all the rest. */
+export function briefView(agent: AgentState, desired: Desired | undefined, staleAfterMs: number, nowMs: number) {
+  const { agentId, birth } = agent;
+  const { online } = availabilityOf(agent, nowMs, staleAfterMs);
+  return {
+    agentId,
+    status: online ? ("online" as const) : ("offline" as const),
+    role: { desired: intendedRole(agent, desired), reported: ownRoleOf(agent) },
+    capacityQps: birth?.board.powerModes[0]?.capacityQps ?? null,
+    watts: online ? wattsOf(agent.recent.at(-1)) : null,
+  };
+}
+
+export type BriefView = ReturnType<typeof briefView>;
+
 /** State of an agent as the API shows it at `nowMs`; after `staleAfterMs` of silence it counts as unavailable. */
 export function agentView(
   agent: AgentState,
@@ -52,15 +67,14 @@ export function agentView(
   staleAfterMs: number,
   nowMs: number,
 ): AgentView {
-  const { agentId, presence, birth, reported } = agent;
-  const { online } = availabilityOf(agent, nowMs, staleAfterMs);
+  const { presence, birth, reported } = agent;
+  const brief = briefView(agent, desired, staleAfterMs, nowMs);
+  const online = brief.status === "online";
   const newest = agent.recent.at(-1);
   const forecast = newest?.forecast ?? null;
   return {
-    agentId,
-    status: online ? "online" : "offline",
+    ...brief,
     unavailableReason: unavailability(agent, desired, nowMs, staleAfterMs),
-    role: { desired: intendedRole(agent, desired), reported: ownRoleOf(agent) },
     powerMode: { desired: desired?.powerMode ?? null, reported: reported?.powerMode ?? null },
     desiredVersion: desired?.version ?? null,
     reportedVersion: reported?.desiredVersion ?? null,
@@ -74,18 +88,16 @@ export function agentView(
     models: presence?.models ?? [],
     lastHeardMs: agent.lastHeardMs,
     clockSkewMs: clockSkewMs(agent),
-    capacityQps: birth?.board.powerModes[0]?.capacityQps ?? null,
     qps: online ? liveWorkQpsOf(agent) : null,
     p50LatencyMs: recentLatencyMs([agent], 0.5),
     p95LatencyMs: recentLatencyMs([agent], 0.95),
     forecastPeakQps: forecast === null ? null : medianPeakQps(forecast),
     forecastAccuracy: newest?.forecastAccuracy ?? null,
-    watts: online ? wattsOf(newest) : null,
     override: override ?? null,
   };
 }
 
-export function countAgents(views: readonly AgentView[]) {
+export function countAgents(views: readonly Pick<BriefView, "status" | "role">[]) {
   const counts = { active: 0, standby: 0, draining: 0, offline: 0 };
   for (const { status, role } of views) {
     if (status === "offline") counts.offline += 1;

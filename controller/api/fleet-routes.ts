@@ -9,7 +9,7 @@ import { version } from "#platform/version.ts";
 import { Identifier } from "#protocol/messages.ts";
 import { recentLatencyMs } from "../fleet/agent-state.ts";
 import { liveQps } from "../fleet/fleet.ts";
-import { agentView, countAgents, minuteView } from "./agent-views.ts";
+import { agentView, briefView, countAgents, minuteView } from "./agent-views.ts";
 import type { ApiParts } from "./api-parts.ts";
 import { auditSourceOf, withReason } from "./audited-change.ts";
 import { AgentDetail, AgentList, AgentParams, about, ErrorBody, FleetView } from "./schemas.ts";
@@ -45,7 +45,9 @@ export function fleetRoutes(parts: ApiParts) {
     .get(
       "/api/v1/fleet",
       () => {
-        const views = fleet.agents().map(viewOf);
+        const views = fleet
+          .agents()
+          .map((agent) => briefView(agent, desired.documents.get(agent.agentId), staleAfterMs, nowMs()));
         const online = views.filter(({ status }) => status === "online");
         const states = online.flatMap(({ agentId }) => fleet.get(agentId) ?? []);
         const counts = countAgents(views);

@@ -129,9 +129,9 @@ export function observeFleet(
     return areOnline.has(agent) || nowMs - agent.lastHeardMs < limits.lostForMs;
   });
   const lastEndedMs = Math.floor(nowMs / minuteMs) * minuteMs - minuteMs;
-  const wholeMs = Math.min(
+  const wholeMs = fresh.reduce(
+    (least, agent) => Math.min(least, Math.floor(newestMinuteMs(agent) / minuteMs) * minuteMs),
     lastEndedMs,
-    ...fresh.map((agent) => Math.floor(newestMinuteMs(agent) / minuteMs) * minuteMs),
   );
   const capacities = observeCapacities(agents, limits.capacityPerReplicaQps, nowMs);
   return {

@@ -70,6 +70,20 @@ export const tellingConfidence = 0.5;
 
 const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 
+/** Median share of the profile's capacity that boards of one kind have measured for sure, by the kind's name. */
+function shareByBoard(observed: readonly { readonly agent: AgentState; readonly measured: Measured | null }[]) {
+  const shares = new Map<string, number[]>();
+  for (const { agent, measured } of observed) {
+    const share = measured === null || measured.confidence < tellingConfidence ? null : shareOf(agent, measured);
+    const board = agent.birth?.board.name;
+    if (share === null || board === undefined) continue;
+    const others = shares.get(board);
+    if (others === undefined) shares.set(board, [share]);
+    else others.push(share);
+  }
+  return new Map([...shares].map(([board, each]) => [board, median(each)] as const));
+}
+
 /**
  * Returns the capacity of each agent, by id: its profile's figure and its own measurement, weighed by the confidence in it. An agent that has
  * not measured counts as boards of the same kind that have. `usualQps` is for agents of which nothing is known.
@@ -80,16 +94,11 @@ export function observeCapacities(
   nowMs: number,
 ): Map<string, AgentCapacity> {
   const observed = agents.map((agent) => ({ agent, measured: measuredOf(agent, nowMs) }));
-  const sharesByBoard = new Map<string, number[]>();
-  for (const { agent, measured } of observed) {
-    const share = measured === null || measured.confidence < tellingConfidence ? null : shareOf(agent, measured);
-    const board = agent.birth?.board.name;
-    if (share !== null && board !== undefined) sharesByBoard.set(board, [...(sharesByBoard.get(board) ?? []), share]);
-  }
+  const shares = shareByBoard(observed);
   return new Map(
     observed.map(({ agent, measured }) => {
       const profileQps = topProfileOf(agent);
-      const ofBoard = median(sharesByBoard.get(agent.birth?.board.name ?? "") ?? []) ?? 1;
+      const ofBoard = shares.get(agent.birth?.board.name ?? "") ?? 1;
       const believedQps = profileQps === null ? null : profileQps * ofBoard;
       const share = measured === null ? null : shareOf(agent, measured);
       const measuredQps =
