@@ -111,6 +111,13 @@ export const ControllerConfig = strictObject({
       minuteDays: number(14, [0.01, 400], "how long minute records are kept"),
       decisionDays: number(90, [0.01, 3650], "how long decisions are kept"),
       auditDays: number(400, [30, 3650], "how long entries of the audit log are kept, of which at most 200,000"),
+      serviceDays: number(400, [31, 3650], "how long sums of what users were given are kept by the hour"),
+      costHourDays: number(35, [2, 3650], "how long cost lines of agents are kept by the hour"),
+      costDays: number(
+        400,
+        [31, 3650],
+        "how long cost lines of agents by the day, and of the fleet by the hour, are kept",
+      ),
       receiptDays: number(
         1095,
         [1, 3650],

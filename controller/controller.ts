@@ -186,7 +186,10 @@ export class Controller {
       ...records,
       ...{ access, lease, fleetBroker, seals: identity.seals, providers, forecaster, clock, log },
       certifiedRegion: (agentId) => identity.devices.certifiedRegion(agentId),
-      ledger: new CostLedger({ store, prices: this.#openPrices(), nowMs: () => clock.nowMs() }),
+      ledger: new CostLedger({
+        ...{ store, prices: this.#openPrices(), nowMs: () => clock.nowMs() },
+        retention: this.#config.retention,
+      }),
       ...(planner === undefined ? {} : { planner }),
     });
     if (planner !== undefined) this.#opened.push(() => planner.stop());

@@ -44,7 +44,7 @@ export class Housekeeping {
     traffic.prune(nowMs);
     accuracy.prune(Math.min(oldestMs, nowMs - longestAccuracyMs));
     await store.pruneMinutes(oldestMs, nowMs);
-    await store.pruneService(nowMs);
+    await store.pruneService(nowMs, retention.serviceDays * dayMs);
     await store.pruneSetAside(oldestMs, maxSetAside.inAll);
     await store.pruneDecisions(nowMs - retention.decisionDays * dayMs, retention.mostDecisions, maxNotes);
     await store.pruneAudit(nowMs - retention.auditDays * dayMs, maxAuditEntries, nowMs);

@@ -20,7 +20,7 @@ const named: readonly DataStore[] = [
     holds: "cost of what tenants used of models, by hour and day, by agent and region",
     ...{
       purpose: "who pays what",
-      kept: "agents' hours 35 days, days and the fleet's hours 400 days, its days for good",
+      kept: "agents' hours retention.costHourDays, days and the fleet's hours retention.costDays, its days for good",
     },
   },
   {
@@ -102,11 +102,11 @@ const ofFleet: readonly DataStore[] = [
       id: `${db}service`,
       holds: "requests by latency and refusal, by region and model",
     },
-    ...{ purpose: "service levels", kept: "five minutes for a day, hours for 400 days" },
+    ...{ purpose: "service levels", kept: "five minutes for a day, hours for retention.serviceDays" },
   },
   {
     ...{ ...table, ...nothingPersonal, id: `${db}cost_device`, holds: "cost and time of devices, by hour and day" },
-    ...{ purpose: "who pays what", kept: "as cost_work" },
+    ...{ purpose: "who pays what", kept: "as cost_work, by retention.costHourDays and retention.costDays" },
   },
   {
     ...{
@@ -119,7 +119,7 @@ const ofFleet: readonly DataStore[] = [
   },
   {
     ...{ ...table, ...nothingPersonal, id: `${db}cost_gap`, holds: "boards and regions without a price, by hour" },
-    ...{ purpose: "reports name what has no price", kept: "400 days" },
+    ...{ purpose: "reports name what has no price", kept: "retention.costDays" },
   },
   ...(["unrated", "stale", "rolled", "backfill"] as const).map((name) => ({
     ...{

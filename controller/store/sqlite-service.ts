@@ -6,11 +6,10 @@ import { columnValue, type RowQuarantine } from "./row-quarantine.ts";
 import { ServiceRow } from "./row-schemas.ts";
 import type { ServiceStore, ServiceSums } from "./store.ts";
 
-/** Lengths of the sums, and how long they are kept. */
-const spans = {
-  "five-minutes": { spanMs: 5 * minuteMs, keptMs: dayMs + hourMs },
-  hour: { spanMs: hourMs, keptMs: 400 * dayMs },
-} as const;
+/** Lengths of the sums. */
+const spans = { "five-minutes": { spanMs: 5 * minuteMs }, hour: { spanMs: hourMs } } as const;
+/** Time for which the short ones are kept. */
+const shortKeptMs = dayMs + hourMs;
 /** Regions and models of one stretch of time that are told apart: agents could make names up. */
 const maxNames = 100;
 /** Name of all the rest together. */
@@ -87,9 +86,11 @@ export function createServiceTable(database: Database, quarantine: RowQuarantine
         .all(spanMs, Math.floor(startMs / spanMs) * spanMs)
         .flatMap(({ startMs: rowMs, ...row }) => read(row, `${rowMs}/${row.region}/${row.model}`) ?? []);
     },
-    async pruneService(nowMs) {
-      for (const { spanMs, keptMs } of Object.values(spans))
+    async pruneService(nowMs, hoursKeptMs) {
+      for (const { spanMs } of Object.values(spans)) {
+        const keptMs = spanMs === hourMs ? hoursKeptMs : shortKeptMs;
         prune.run({ spanMs, beforeMs: Math.floor(nowMs - keptMs), afterMs: Math.ceil(nowMs + dayMs) });
+      }
     },
   };
   return {

@@ -120,8 +120,8 @@ export type ServiceSums = ReadonlyStatic<typeof ServiceRow>;
 export interface ServiceStore {
   /** Sums of the time from `startMs` on, as it was stored: in steps of five minutes as far back as a day, else of an hour. */
   service(step: "five-minutes" | "hour", startMs: number): Promise<ServiceSums[]>;
-  /** Removes sums that are older than they are kept. */
-  pruneService(nowMs: number): Promise<void>;
+  /** Removes sums that are older than they are kept: those of five minutes after a day, those of hours after `hoursKeptMs`. */
+  pruneService(nowMs: number, hoursKeptMs: number): Promise<void>;
 }
 
 export interface DecisionFilter {

@@ -20,7 +20,15 @@ function house(nowMs: () => number, given: { maxBytes?: number } = {}) {
   const store = createMemoryStore();
   const traffic = createFleetTraffic();
   const prunedMs: number[] = [];
-  const days = { minuteDays: 14, decisionDays: 90, auditDays: 400, receiptDays: 1095 };
+  const days = {
+    minuteDays: 14,
+    decisionDays: 90,
+    auditDays: 400,
+    receiptDays: 1095,
+    serviceDays: 400,
+    costHourDays: 35,
+    costDays: 400,
+  };
   const retention = { ...days, mostDecisions: 3, maxBytes: 2 ** 40, ...given };
   const prunedJobsMs: number[] = [];
   const jobs = { prune: async (beforeMs: number) => prunedJobsMs.push(beforeMs) };

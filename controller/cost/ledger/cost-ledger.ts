@@ -11,11 +11,13 @@ import { rateMinute } from "./rate-minute.ts";
 export interface CostLedgerParts {
   readonly store: CostStore & KeptStore;
   readonly prices: PriceSource;
+  /** Days for which lines of agents by hour are kept, and those of agents by day and of the fleet by hour. Default: 35 and 400. */
+  readonly retention?: { readonly costHourDays: number; readonly costDays: number };
   readonly nowMs: () => number;
 }
 
-/** Time for which cost lines are kept: of agents by hour and by day, and of the fleet by hour. Those of the fleet by day are kept for good. */
-const keptMs = { hour: 35 * dayMs, day: 400 * dayMs, fleetHour: 400 * dayMs } as const;
+/** Lines of the fleet by day are kept for good. */
+const usualRetention = { costHourDays: 35, costDays: 400 } as const;
 
 /** Time after its end at which a day is rolled up: most late minutes have come by then. */
 const afterDayMs = hourMs / 2;
@@ -121,11 +123,13 @@ export class CostLedger {
   }
 
   async prune(): Promise<void> {
+    const { store, retention = usualRetention } = this.#parts;
     const now = this.#parts.nowMs();
-    await this.#parts.store.pruneCosts({
-      hourMs: now - keptMs.hour,
-      dayMs: now - keptMs.day,
-      fleetHourMs: now - keptMs.fleetHour,
+    const beforeMs = now - retention.costDays * dayMs;
+    await store.pruneCosts({
+      hourMs: now - Math.min(retention.costHourDays, retention.costDays) * dayMs,
+      dayMs: beforeMs,
+      fleetHourMs: beforeMs,
     });
   }
 

@@ -299,7 +299,7 @@ export function describeStore(name: string, open: () => Promise<{ store: Store; 
         const nowMs = 500 * 24 * hourMs;
         for (const [seq, agoH] of [-30, 1, 24, 26, 24 * 399, 24 * 401].entries())
           await store.insertMinute(minuteOf(seq + 1, nowMs - agoH * hourMs));
-        await store.pruneService(nowMs);
+        await store.pruneService(nowMs, 400 * 86_400_000);
         expect(await store.service("five-minutes", 0)).toHaveLength(2);
         expect(await store.service("hour", 0)).toHaveLength(4);
       });
