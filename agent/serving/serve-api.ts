@@ -19,6 +19,7 @@ import { tokenVectorRoutes } from "./http/token-vector-routes.ts";
 import type { ModelManifest } from "./models/model-manifest.ts";
 import type { ModelPool } from "./residency/model-pool.ts";
 import type { ServingOptions } from "./serving-options.ts";
+import { refusingUnread, type UnreadParts } from "./tenants/refuse-unread.ts";
 import type { TenantLimits } from "./tenants/tenant-limits.ts";
 import { traceHttp } from "./tracing/trace-http.ts";
 
@@ -34,7 +35,8 @@ export interface ApiParts {
   readonly authenticator: Authenticator;
   readonly state: ServingState;
   readonly meshRoutes: readonly AnyElysia[];
-  readonly limits: Pick<TenantLimits, "headersOf">;
+  readonly limits: Pick<TenantLimits, "headersOf" | "refusal">;
+  readonly refused: UnreadParts["refused"];
 }
 
 /**
@@ -43,7 +45,7 @@ export interface ApiParts {
  */
 export function serveApi(options: ServingOptions, parts: ApiParts): HttpServer {
   const { config, log, clock, version, metrics, tracing, mesh, extraRoutes = [] } = options;
-  const { pool, embedder, authenticator, state, meshRoutes, limits } = parts;
+  const { pool, embedder, authenticator, state, meshRoutes, limits, refused } = parts;
   const { host, port, maxBodyBytes } = config;
   const startedAtS = Math.floor(clock.nowMs() / 1000);
   const models = () => pool.list();
@@ -106,6 +108,7 @@ export function serveApi(options: ServingOptions, parts: ApiParts): HttpServer {
   // A tenant with limits is told them with every answer.
   const limited = {
     ...told,
+    guardRequest: refusingUnread(told.guardRequest, { limits, refused }),
     answerHeaders(request: Request) {
       const tenant = callerOf(request)?.tenant ?? null;
       const headers = told.answerHeaders(request);

@@ -114,7 +114,7 @@ export class Serving {
     registerTotal(registry, "thormesh_wrong_api_keys_total", "Requests with a wrong API key", authenticator.wrongKeys);
     const state = this.#createState();
     this.#server = serveApi(this.#options, {
-      ...{ pool, embedder, authenticator, state, limits },
+      ...{ pool, embedder, authenticator, state, limits, refused: home.refused },
       meshRoutes: mesh?.routes(home) ?? [],
     });
     const about =
@@ -134,6 +134,12 @@ export class Serving {
         models: () => Promise.all(this.#models().map(modelEntry)),
       },
       ready: () => this.#notReadyReason() === null,
+      refusalOf(tenant, bytes) {
+        const error = limits.refusal(tenant);
+        // Nobody waits for the answer: the call is over.
+        if (error !== null) void home.refused.refuseUnread({ tenant, bytes, signal: AbortSignal.abort() }, error);
+        return error;
+      },
       tracing: this.#options.tracing,
       tls,
     });

@@ -38,7 +38,7 @@ export class TextEmbedder implements Home {
   readonly #parts: EmbedderParts;
   readonly #admission: Parameters<typeof admitRequest>[0];
   readonly #leases: Leases;
-  readonly #refused: RefusedRequests;
+  readonly refused: RefusedRequests;
   readonly #spaces = new WeakMap<FoundModel, string>();
   #inFlight = 0;
 
@@ -46,7 +46,7 @@ export class TextEmbedder implements Home {
     const { cache, limits, weightOf = () => 1 } = parts;
     const admitted = new AdmittedRequests(weightOf);
     this.#parts = parts;
-    this.#refused = new RefusedRequests(parts);
+    this.refused = new RefusedRequests(parts);
     this.#admission = { admitted, limits, cache };
     this.#leases = createLeases(parts.acquireModel, admitted, limits);
     this.tokenize = createTokenNaming(this.#leases, limits, parts.stopping);
@@ -276,7 +276,7 @@ export class TextEmbedder implements Home {
   async recordRefused(request: EmbedRequest, cause: unknown, startedMs: number): Promise<ServiceError> {
     this.#inFlight += 1;
     try {
-      return await this.#refused.refuse(request, cause, startedMs);
+      return await this.refused.refuse(request, cause, startedMs);
     } finally {
       this.#inFlight -= 1;
     }

@@ -57,6 +57,8 @@ function tooMany(what: string): ServiceError {
 interface GateParts {
   readonly methods: readonly MethodRule[];
   readonly authenticator: Authenticator;
+  /** Error for a tenant that is beyond its limits, which is recorded; null: its call is let in. */
+  readonly refusalOf?: ((tenant: string, bytes: number) => ServiceError | null) | undefined;
   readonly connections: Connections;
   readonly budget: MessageBudget;
   readonly limits: typeof callLimits;
@@ -155,7 +157,7 @@ export class CallGate {
     measure: ReturnType<typeof measureHeaders>,
     connection: Connection,
   ): { readonly rule: MethodRule; readonly tenant: string; readonly trusted: boolean } {
-    const { authenticator, limits } = this.#parts;
+    const { authenticator, limits, refusalOf } = this.#parts;
     const path = headers[":path"] ?? "";
     const rule = this.#methods.get(path);
     let tenant = tenantOf(undefined);
@@ -182,6 +184,8 @@ export class CallGate {
       throw new ServiceError("PAYLOAD_TOO_LARGE", message);
     }
     this.#refuseTooManyCalls(connection, rule);
+    const refusal = rule.computes ? (refusalOf?.(tenant, Number(headers["content-length"] ?? 0) || 0) ?? null) : null;
+    if (refusal !== null) throw refusal;
     return { rule, tenant, trusted };
   }
 

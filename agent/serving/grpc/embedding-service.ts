@@ -31,6 +31,7 @@ export const embeddingServiceName = `${embeddingPackage}.EmbeddingService`;
 export const embeddingRules = (maxMessageBytes: number): ServiceRules => ({
   openMethods: ["Health"],
   maxMessageBytes: { Embed: maxMessageBytes },
+  computingMethods: ["Embed"],
 });
 
 /** Time until the call's deadline; undefined where it has none. */

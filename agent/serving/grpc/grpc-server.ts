@@ -28,6 +28,8 @@ export interface GrpcParts {
   readonly view: ServingView;
   /** True while requests for vectors are answered. */
   readonly ready: () => boolean;
+  /** Error for a tenant that is beyond its limits, which is recorded; null: its call is let in. Default: no tenant has limits. */
+  readonly refusalOf?: (tenant: string, bytes: number) => ServiceError | null;
   readonly tracing: Tracing | undefined;
   /** Encrypts. Default: nothing is encrypted. */
   readonly tls?: ServerCertificate | undefined;
@@ -155,7 +157,15 @@ export async function startGrpcServer(options: GrpcServerOptions) {
   );
   connections.guard(http2Server);
   const budget = createMessageBudget(options.messageMemoryBytes, nowMs, createGarbageCollection(garbageBytes, nowMs));
-  const opened = new CallGate({ methods, authenticator, connections, budget, limits, nowMs });
+  const opened = new CallGate({
+    ...{ refusalOf: options.refusalOf },
+    methods,
+    authenticator,
+    connections,
+    budget,
+    limits,
+    nowMs,
+  });
   opened.guard(http2Server);
   gate = opened;
   const sweeping = setInterval(() => {

@@ -9,6 +9,8 @@ export interface ServiceRules {
   readonly openMethods: readonly string[];
   /** Maximum size of a method's request message; default: `smallMessageBytes`. */
   readonly maxMessageBytes?: Readonly<Record<string, number>>;
+  /** Methods that count against the limits of their caller's tenant. */
+  readonly computingMethods?: readonly string[];
 }
 
 export interface MethodRule {
@@ -18,6 +20,8 @@ export interface MethodRule {
   /** Requests, answers or both are streams, so a call may take long. */
   readonly lasting: boolean;
   readonly requestStream: boolean;
+  /** Counts against the limits of its caller's tenant. */
+  readonly computes: boolean;
 }
 
 /** Enough for a request that holds one name or nothing. */
@@ -30,7 +34,11 @@ export const smallMessageBytes = 4_096;
 export function methodRules(service: protobuf.Service, rules: ServiceRules): MethodRule[] {
   const serviceName = service.fullName.slice(1);
   const names = new Set(service.methodsArray.map(({ name }) => name));
-  for (const name of [...rules.openMethods, ...Object.keys(rules.maxMessageBytes ?? {})]) {
+  for (const name of [
+    ...rules.openMethods,
+    ...(rules.computingMethods ?? []),
+    ...Object.keys(rules.maxMessageBytes ?? {}),
+  ]) {
     if (!names.has(name))
       throw new Error(`${serviceName} has rules for the method ${name}, which it does not have. This is a bug.`);
   }
@@ -40,6 +48,7 @@ export function methodRules(service: protobuf.Service, rules: ServiceRules): Met
     maxMessageBytes: rules.maxMessageBytes?.[name] ?? smallMessageBytes,
     lasting: requestStream === true || responseStream === true,
     requestStream: requestStream === true,
+    computes: rules.computingMethods?.includes(name) === true,
   }));
 }
 

@@ -11,6 +11,9 @@ import { defaultTenant, type RefusalCause } from "#protocol/messages.ts";
 /** A client that disconnects after waiting for so long had a deadline of its own; before that, it changed its mind. */
 const ownDeadlineMs = 1_000;
 
+/** Bytes of a body per token, roughly. */
+const bytesPerToken = 4;
+
 /** Cause of a refusal; null where the request itself is at fault. */
 function causeOf(error: ServiceError): RefusalCause | null {
   switch (error.code) {
@@ -66,6 +69,25 @@ export class RefusedRequests {
       const { latencyBudgetMs, signal } = request;
       await this.#pace.pause(tenant, { bytes: estimateBytes(request.inputs, 0), latencyBudgetMs, signal });
     }
+    return error;
+  }
+
+  /**
+   * Records the refusal of a request whose body was not read, as one text for the default model, and slows down clients that retry at once.
+   * @param request.bytes of its body, as announced
+   */
+  async refuseUnread(
+    { tenant, bytes, signal }: { readonly tenant: string; readonly bytes: number; readonly signal: AbortSignal },
+    error: ServiceError,
+  ): Promise<ServiceError> {
+    const model = this.#parts.findModel(undefined)?.manifest.id;
+    if (model !== undefined) {
+      const tokens = Math.ceil(bytes / bytesPerToken);
+      this.#parts.sink.recordRefused({ model, tenant, texts: 1, tokens, cause: "rate-limit" });
+      this.#parts.metrics.recordRefusal(model, "rate-limit");
+    }
+    this.#parts.metrics.recordRequest(model ?? "unknown", "rejected", 0);
+    await this.#pace.pause(tenant, { bytes: 0, signal });
     return error;
   }
 

@@ -68,26 +68,30 @@ export class TenantLimits {
     return bucket;
   }
 
-  /** @throws ServiceError RATE_LIMITED with the time after which something is left again */
-  take(tenant: string, cost: Readonly<Record<Kind, number>>): void {
-    const taken: Bucket[] = [];
+  /** Error RATE_LIMITED for a tenant that has used up a limit, with the time after which something is left again; null: its request is let in. */
+  refusal(tenant: string): ServiceError | null {
     for (const kind of kinds) {
       const limit = this.#perMinute(tenant, kind);
       if (limit === null) continue;
-      const bucket = this.#bucket(tenant, kind, limit.own);
-      if (bucket.left < 1) {
-        const waitMs = limit.own > 0 ? ((1 - bucket.left) / limit.own) * minuteMs : minuteMs;
-        const share = limit.own < limit.all ? `, of which this agent answers up to ${Math.floor(limit.own)}` : "";
-        throw new ServiceError("RATE_LIMITED", `tenant ${tenant} may send ${limit.all} ${kind} a minute${share}`, {
-          retryAfterS: Math.max(1, Math.ceil(waitMs / secondMs)),
-        });
-      }
-      taken.push(bucket);
-      bucket.left -= cost[kind];
+      const { left } = this.#bucket(tenant, kind, limit.own);
+      if (left >= 1) continue;
+      const waitMs = limit.own > 0 ? ((1 - left) / limit.own) * minuteMs : minuteMs;
+      const share = limit.own < limit.all ? `, of which this agent answers up to ${Math.floor(limit.own)}` : "";
+      return new ServiceError("RATE_LIMITED", `tenant ${tenant} may send ${limit.all} ${kind} a minute${share}`, {
+        retryAfterS: Math.max(1, Math.ceil(waitMs / secondMs)),
+      });
     }
+    return null;
   }
 
-  /** Corrects what a request took by what it really had. */
+  /** @throws ServiceError of {@link refusal}: nothing is taken then */
+  take(tenant: string, cost: Readonly<Record<Kind, number>>): void {
+    const refusal = this.refusal(tenant);
+    if (refusal !== null) throw refusal;
+    for (const kind of kinds) this.settle(tenant, kind, cost[kind]);
+  }
+
+  /** Takes from a limit, or corrects what a request took by what it really had. */
   settle(tenant: string, kind: Kind, more: number): void {
     const bucket = this.#buckets.get(tenant)?.[kind];
     if (bucket !== undefined) bucket.left -= more;

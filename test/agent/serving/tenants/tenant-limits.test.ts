@@ -87,6 +87,16 @@ test("each kind is limited by itself, and the fullest decides", () => {
   expect(takeAll()).toMatchObject({ count: 20, message: "tenant red may send 200 tokens a minute" });
 });
 
+test("a request that one limit refuses takes nothing from the others", () => {
+  told = { limits: { requests: 100, texts: 0, tokens: null } };
+  expect(takeAll().count).toBe(0);
+  expect(limits.refusal("red")).toMatchObject({ code: "RATE_LIMITED", retryAfterS: 60 });
+  expect(limits.headersOf("red")["x-ratelimit-remaining-requests"]).toBe("100");
+  told = { limits: { requests: 100, texts: null, tokens: null } };
+  expect(limits.refusal("red")).toBeNull();
+  expect(limits.refusal("blue")).toBeNull();
+});
+
 describe("headers", () => {
   test("tell the limits of this agent's part in OpenAI's and the IETF's forms", () => {
     told = { limits: { requests: 60, texts: 600, tokens: 6000 }, shares: [{ agentId: "a", share: 0.5 }] };
