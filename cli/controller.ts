@@ -23,6 +23,10 @@ function hasBrokerElsewhere(file: unknown): boolean {
   return typeof (file as { broker?: { url?: unknown } } | null)?.broker?.url === "string";
 }
 
+function hasStoreElsewhere(file: unknown): boolean {
+  return typeof (file as { store?: { url?: unknown } } | null)?.store?.url === "string";
+}
+
 export const controllerCommand: Command = {
   summary: "run a fleet: decide which agents serve, and track what it costs",
   usage:
@@ -82,6 +86,10 @@ export const controllerCommand: Command = {
         // With the embedded broker this password is the agent's, whose unit may read the same environment file.
         password: isElsewhere ? secretFromEnvironment(process.env, "THORMESH_MQTT_PASSWORD") : undefined,
       },
+      // Nothing else is called so: it can't be meant for another program.
+      ...(hasStoreElsewhere(file)
+        ? { store: { password: secretFromEnvironment(process.env, "THORMESH_STORE_PASSWORD") } }
+        : {}),
     });
     const config = parseControllerConfig(input, path ?? "the command line");
     const log = createLogger("controller", config.logLevel);

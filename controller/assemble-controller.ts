@@ -1,5 +1,6 @@
 import { Registry } from "prom-client";
 import { accuracyWindows, registerAccuracyMetrics } from "#forecast/accuracy/accuracy-metrics.ts";
+import type { LiveAccuracy } from "#forecast/accuracy/live-accuracy.ts";
 import { withLiveAccuracy } from "#forecast/accuracy/scored-forecaster.ts";
 import type { Forecaster } from "#forecast/forecaster.ts";
 import type { Clock } from "#platform/clock.ts";
@@ -28,7 +29,6 @@ import { Retirement } from "./fleet/retire-agents.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { noSeals, type OrderSeals } from "./identity/order-seals.ts";
 import { createControllerMetrics } from "./metrics.ts";
-import type { ControllerRecords } from "./open-records.ts";
 import { TenantJobs } from "./privacy/tenant-jobs.ts";
 import type { CapacityProvider } from "./scaling/actuators/capacity-provider.ts";
 import { Machines } from "./scaling/actuators/machines.ts";
@@ -41,9 +41,13 @@ import { LivePolicy } from "./scaling/policy/live-policy.ts";
 import { newestShowsTrouble } from "./scaling/slo/observe-service.ts";
 import { registerSloMetrics } from "./slo/slo-metrics.ts";
 import { SloReports } from "./slo/slo-reports.ts";
+import type { Store } from "./store/store.ts";
 
 /** The adapters between the controller and the world. */
-export interface ControllerAdapters extends ControllerRecords {
+export interface ControllerAdapters {
+  readonly store: Store;
+  /** Accuracy of the fleet's forecasts. */
+  readonly accuracy: LiveAccuracy;
   readonly lease: Pick<ControllerLease, "isHeld">;
   readonly fleetBroker: Pick<FleetBroker, "broker" | "counts">;
   /** Region that a device's certificate names; null: none. Default: no device has one. */
@@ -111,6 +115,7 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
     brokerConnected: () => broker.connected,
     unreadableRows: () => store.unreadableRows(),
     storeBytes: () => store.usedBytes(),
+    storeUsable: () => store.fault() === null,
   });
   if (fleetBroker.counts !== null) registerBrokerMetrics(registry, fleetBroker.counts);
   const sloReports = new SloReports(store, config.slo, nowMs);

@@ -14,11 +14,15 @@ import { ControllerConfig } from "./config.ts";
 import { readZone } from "./cost/window/local-time.ts";
 import { checkCapacityConfig } from "./scaling/actuators/capacity-config.ts";
 import { checkCloudConfig } from "./scaling/apply-plan/cloud-config.ts";
+import { checkStoreConfig } from "./store/store-config.ts";
 
 /** Addresses whose user and password are split off. */
-const takenApart = ["broker.url", "scaling.capacity.webhooks.*.url"];
+const takenApart = ["broker.url", "store.url", "scaling.capacity.webhooks.*.url"];
 
-type CheckedParts = Pick<ControllerConfig, "api" | "scaling" | "forecast" | "broker" | "cost" | "identity" | "alerts">;
+type CheckedParts = Pick<
+  ControllerConfig,
+  "api" | "scaling" | "forecast" | "broker" | "cost" | "identity" | "alerts" | "store" | "insecure"
+>;
 
 /** Refuses one login for all at the embedded broker: each agent could then act as the others and as the controller. */
 function checkBrokerConfig(broker: ControllerConfig["broker"] | undefined): string[] {
@@ -61,6 +65,7 @@ function checkControllerConfig(config: CheckedParts): string[] {
     ...userInfoMistakes(config, takenApart),
     ...brokerUrlMistakes(broker?.url, "broker.url"),
     ...checkBrokerConfig(broker).map((line) => `broker.${line}`),
+    ...checkStoreConfig(config.store, config.insecure).map((line) => `store.${line}`),
     ...(passwordsUntil === null || parseTime(passwordsUntil) !== null
       ? []
       : [`identity.passwordsUntil: expected a day or a time with its zone, like 2027-01-31, got "${passwordsUntil}"`]),
@@ -90,6 +95,7 @@ export function parseControllerConfig(input: unknown, source: string): Controlle
   return {
     ...config,
     broker: withoutUserInfo(config.broker),
+    store: withoutUserInfo(config.store),
     scaling: { ...scaling, capacity: { ...scaling.capacity, webhooks } },
   };
 }

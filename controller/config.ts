@@ -14,6 +14,7 @@ import { CostConfig } from "./cost/cost-config.ts";
 import { IdentityConfig } from "./identity/identity-config.ts";
 import { ScalingConfig } from "./scaling/loop/scaling-config.ts";
 import { SloConfig } from "./scaling/slo/slo-config.ts";
+import { StoreConfig } from "./store/store-config.ts";
 
 const host = (description: string) => Type.String({ default: "127.0.0.1", minLength: 1, maxLength: 253, description });
 const port = (byDefault: number) => integer(byDefault, [0, 65_535], "0: any free port");
@@ -81,6 +82,7 @@ export const ControllerConfig = strictObject({
     { default: {}, description: "The fleet's MQTT broker." },
   ),
   identity: IdentityConfig,
+  store: StoreConfig,
   ingest: strictObject(
     {
       staleAfterMs: integer(
@@ -127,7 +129,7 @@ export const ControllerConfig = strictObject({
       maxBytes: integer(
         16 * 1024 ** 3,
         [1024 ** 2, 1024 ** 4],
-        "maximum size of controller.db; beyond it the oldest minutes are removed early, and the log and /healthz say so",
+        "maximum size of the store; beyond it the oldest minutes are removed early, in PostgreSQL by whole days, and the log and /healthz say so",
       ),
     },
     { default: {}, description: "Records that are kept." },

@@ -53,7 +53,7 @@ import { openApiCertificate } from "./identity/api-certificate.ts";
 import { type FleetIdentity, openFleetIdentity } from "./identity/fleet-identity.ts";
 import { registerIdentityMetrics } from "./identity/identity-metrics.ts";
 import { loginOfAgents } from "./login-of-agents.ts";
-import { type ControllerRecords, openRecords } from "./open-records.ts";
+import { type ControllerRecords, openConfiguredRecords } from "./open-records.ts";
 import { TenantExport } from "./privacy/tenant-export.ts";
 import { tenantJobRoutes } from "./privacy/tenant-job-routes.ts";
 import { createProviders } from "./scaling/actuators/create-providers.ts";
@@ -152,7 +152,11 @@ export class Controller {
     const { log, clock, forecaster, planner } = this.#parts;
     const startedAtMs = clock.nowMs();
     const stateDir = this.#config.stateDir ?? defaultStateDir("controller", process.env);
-    const records = openRecords(stateDir, startedAtMs, log);
+    const records = await openConfiguredRecords({
+      ...{ config: this.#config.store, stateDir, nowMs: startedAtMs, log, by: "controller" },
+      signal: this.#standingBy.signal,
+    });
+    if (records === null) return false;
     this.#opened.push(() => records.store.close());
     const { store } = records;
     this.#openPrices = await openPrices(this.#config.cost.catalogue, this.#config.cost);
@@ -183,8 +187,8 @@ export class Controller {
       broker: () => loginOfAgents(this.#config, fleetBroker),
     });
     const assembly = assembleController(this.#config, {
-      ...records,
-      ...{ access, lease, fleetBroker, seals: identity.seals, providers, forecaster, clock, log },
+      ...{ store, accuracy: await records.openAccuracy(), access, lease, fleetBroker, seals: identity.seals },
+      ...{ providers, forecaster, clock, log },
       certifiedRegion: (agentId) => identity.devices.certifiedRegion(agentId),
       ledger: new CostLedger({
         ...{ store, prices: this.#openPrices(), nowMs: () => clock.nowMs() },

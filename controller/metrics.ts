@@ -15,6 +15,7 @@ export interface MeasuredFleet {
   brokerConnected(): boolean;
   unreadableRows(): readonly { readonly table: string; readonly rows: number }[];
   storeBytes(): number;
+  storeUsable(): boolean;
 }
 
 export function createControllerMetrics(registry: Registry, fleet: MeasuredFleet) {
@@ -53,6 +54,9 @@ export function createControllerMetrics(registry: Registry, fleet: MeasuredFleet
     () => fleet.unreadableRows().map(({ table, rows }) => [{ table }, rows] as const),
   );
   gauge("thormesh_controller_store_bytes", "Disk space taken by the store's rows", fleet.storeBytes);
+  gauge("thormesh_controller_store_up", "1: the store's server, or its file, can be used", () =>
+    fleet.storeUsable() ? 1 : 0,
+  );
   const energy = counter("akidb_cost_energy_kwh_total", "Energy measured by the agents", ["agent"]);
   const cost = counter("akidb_cost_usd_total", "Cost of the agents' minutes, US$", ["agent", "kind", "use"]);
   const hourlyCost = new Gauge({

@@ -26,6 +26,8 @@ export const errorCodes = {
   AUDIT_UNAVAILABLE: { httpStatus: 503, grpcStatus: 14 },
   IDENTITY_PROVIDER_UNAVAILABLE: { httpStatus: 503, grpcStatus: 14 },
   BROKER_UNAVAILABLE: { httpStatus: 503, grpcStatus: 14 },
+  STORE_UNAVAILABLE: { httpStatus: 503, grpcStatus: 14 },
+  NOT_LEADING: { httpStatus: 503, grpcStatus: 14 },
   DEADLINE_EXCEEDED: { httpStatus: 504, grpcStatus: 4 },
 } as const satisfies Record<string, { httpStatus: number; grpcStatus: number }>;
 

@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import type { AuditSource } from "#controller/audit/audit-log.ts";
 import { parseControllerConfig } from "#controller/check-config.ts";
 import type { ControllerConfig } from "#controller/config.ts";
-import { openRecords } from "#controller/open-records.ts";
+import { openConfiguredRecords } from "#controller/open-records.ts";
 import type { Store } from "#controller/store/store.ts";
 import { UsageError } from "#platform/errors.ts";
 import { closeNewFiles } from "#platform/files/close-to-others.ts";
@@ -77,7 +77,10 @@ export async function withControllerStore<T>(
       `${stateDir} belongs to user ${owner}, this is user ${own}: run it as that user, such as with: sudo -u '#${owner}' thormesh …`,
     );
   closeNewFiles();
-  const { store } = openRecords(stateDir, Date.now(), createLogger("controller", "warn"));
+  const log = createLogger("controller", "warn");
+  const records = await openConfiguredRecords({ config: config.store, stateDir, nowMs: Date.now(), log, by: "tool" });
+  if (records === null) throw new Error("a tool's store was not opened. This is a bug.");
+  const { store } = records;
   try {
     return await work(store, config);
   } finally {

@@ -19,7 +19,7 @@ export function controllerHealth(
   parts: {
     readonly broker: Pick<Broker, "connected">;
     readonly counts: Pick<IngestCounts, "totals">;
-    readonly store: Pick<Store, "unreadableRows">;
+    readonly store: Pick<Store, "unreadableRows" | "fault">;
     readonly housekeeping: Pick<Housekeeping, "recentlyTrimmed">;
     /** Recent damage of the store's file; null: none. */
     readonly damage: (nowMs: number) => string | null;
@@ -46,8 +46,10 @@ export function controllerHealth(
   ).length;
   const cantStore = "minutes can't be stored; they are not acknowledged, so agents will send them again";
   const full = `ingest.maxAgents: ${noRoom} message(s) were refused because no further agent fits`;
+  const storeServerFault = parts.store.fault();
   const problems = [
     damage,
+    storeServerFault === null ? null : "the store's server can't be used; agents keep their minutes until it can",
     storeFault === null ? null : cantStore,
     parts.audit?.isFailing === true ? "the audit log can't be written: changes are refused" : null,
     parts.tls?.problem() ?? null,

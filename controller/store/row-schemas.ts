@@ -50,6 +50,10 @@ export const LeaseRow = strictObject({
   holder: text(512),
   about: { ...text(512), description: "process and machine, for people" },
   expiresRealMs: TimeMs,
+  apiUrl: Type.Optional({
+    ...text(512),
+    description: "address of its API; absent: one controller alone uses the store",
+  }),
 });
 
 export const keyIdPattern = "^[0-9a-z]{8}$";

@@ -8,7 +8,7 @@ import type { Freeze, Lease, SafetyStore } from "./store.ts";
 const clockStepMs = 10 * minuteMs;
 
 /** Stands for a stored freeze whose reason and end can't be read. */
-const unreadableFreeze: Freeze = {
+export const unreadableFreeze: Freeze = {
   reason: "the stored freeze can't be read: frozen until an operator ends it",
   sinceMs: 0,
   untilMs: null,
@@ -54,5 +54,7 @@ export function createSafetyTables(database: Database, quarantine: RowQuarantine
       const row = database.query<Lease, []>(`SELECT holder, about, expires_real_ms AS expiresRealMs FROM lease`).get();
       return row === null ? null : quarantine.decode("lease", "1", LeaseRow, row);
     },
+    // One machine's file has no other writer that could have been suspended with it.
+    leaseTerm: () => null,
   };
 }

@@ -7,13 +7,13 @@ import { ServiceRow } from "./row-schemas.ts";
 import type { ServiceStore, ServiceSums } from "./store.ts";
 
 /** Lengths of the sums. */
-const spans = { "five-minutes": { spanMs: 5 * minuteMs }, hour: { spanMs: hourMs } } as const;
+export const serviceSpans = { "five-minutes": { spanMs: 5 * minuteMs }, hour: { spanMs: hourMs } } as const;
 /** Time for which the short ones are kept. */
-const shortKeptMs = dayMs + hourMs;
+export const shortKeptMs = dayMs + hourMs;
 /** Regions and models of one stretch of time that are told apart: agents could make names up. */
-const maxNames = 100;
+export const maxServiceNames = 100;
 /** Name of all the rest together. */
-const otherNames = "(other)";
+export const otherNames = "(other)";
 
 /** Sums of one minute, by model. Agents of earlier versions do not say of which model requests were refused: that is told of no model. */
 export function serviceOfMinute({ role, traffic }: MinuteData, region: string): ServiceSums[] {
@@ -65,7 +65,7 @@ export function createServiceTable(database: Database, quarantine: RowQuarantine
     const keyOf = ({ region, model }: Pick<ServiceSums, "region" | "model">) => `${startMs}/${region}/${model}`;
     let { region, model } = sums;
     let before = present.get(spanMs, startMs, region, model);
-    if (before === null && (names.get(spanMs, startMs)?.count ?? 0) >= maxNames) {
+    if (before === null && (names.get(spanMs, startMs)?.count ?? 0) >= maxServiceNames) {
       [region, model] = [otherNames, otherNames];
       before = present.get(spanMs, startMs, region, model);
     }
@@ -81,13 +81,13 @@ export function createServiceTable(database: Database, quarantine: RowQuarantine
   };
   const reading: ServiceStore = {
     async service(step, startMs) {
-      const { spanMs } = spans[step];
+      const { spanMs } = serviceSpans[step];
       return since
         .all(spanMs, Math.floor(startMs / spanMs) * spanMs)
         .flatMap(({ startMs: rowMs, ...row }) => read(row, `${rowMs}/${row.region}/${row.model}`) ?? []);
     },
     async pruneService(nowMs, hoursKeptMs) {
-      for (const { spanMs } of Object.values(spans)) {
+      for (const { spanMs } of Object.values(serviceSpans)) {
         const keptMs = spanMs === hourMs ? hoursKeptMs : shortKeptMs;
         prune.run({ spanMs, beforeMs: Math.floor(nowMs - keptMs), afterMs: Math.ceil(nowMs + dayMs) });
       }
@@ -99,7 +99,8 @@ export function createServiceTable(database: Database, quarantine: RowQuarantine
     add(data: MinuteData, region: string): void {
       const { minuteStartMs } = data.traffic;
       for (const sums of serviceOfMinute(data, region)) {
-        for (const { spanMs } of Object.values(spans)) addTo(spanMs, Math.floor(minuteStartMs / spanMs) * spanMs, sums);
+        for (const { spanMs } of Object.values(serviceSpans))
+          addTo(spanMs, Math.floor(minuteStartMs / spanMs) * spanMs, sums);
       }
     },
   };

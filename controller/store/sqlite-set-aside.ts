@@ -4,7 +4,12 @@ import { columnValue, type RowQuarantine } from "./row-quarantine.ts";
 import { SetAsideRow } from "./row-schemas.ts";
 import type { SetAsideMinute, SetAsideStore } from "./store.ts";
 
-const maxReasonLength = 1024;
+export const maxReasonLength = 1024;
+
+/** Hash of a minute by its content: a repeat differs in when it was sent. */
+export function contentHashOf({ sentAtMs: _, historical: __, ...content }: MinuteData): string {
+  return Bun.hash(JSON.stringify(content)).toString(16);
+}
 
 /** Table of the implausible minutes, as they came. */
 export function createSetAsideTable(database: Database, quarantine: RowQuarantine): SetAsideStore {
@@ -39,9 +44,7 @@ export function createSetAsideTable(database: Database, quarantine: RowQuarantin
   return {
     async setAside(data, reason, atMs, maxKept) {
       const { agentId, bootId, seq } = data;
-      // By content: a repeat differs in when it was sent.
-      const { sentAtMs: _, historical: __, ...content } = data;
-      const hash = Bun.hash(JSON.stringify(content)).toString(16);
+      const hash = contentHashOf(data);
       const row = { agentId, bootId, seq, hash, atMs: Math.round(atMs), reason: reason.slice(0, maxReasonLength) };
       const { changes } = insert.run({ ...row, document: JSON.stringify(data) });
       if (changes > 0 && (countOf.get(agentId)?.rows ?? 0) > maxKept) pruneAgent.run({ agentId, maxKept });

@@ -46,6 +46,8 @@ export function createSqliteStore(
     ...createTenantDataTables(database, quarantine),
     ...createKeptTable(database, quarantine),
     unreadableRows: () => quarantine.report(),
+    // A file that can't be read or written fails each call by itself.
+    fault: () => null,
     async saveAgent({ agentId, presence, birth, reported, lastHeardMs }) {
       saveAgent.run({
         agentId,

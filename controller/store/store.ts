@@ -110,7 +110,7 @@ export interface MinuteStore {
   pruneMinutes(beforeMs: number, nowMs: number): Promise<number>;
   /** Removes the oldest minutes until the rest takes no more than `maxBytes`; resolves with their number. */
   pruneToSize(maxBytes: number): Promise<number>;
-  /** Disk space of the database's rows, without free pages in its file. */
+  /** Disk space of the database's rows, without free pages in its file; of a server's as `pruneToSize` found it last. */
   usedBytes(): number;
 }
 
@@ -165,10 +165,19 @@ export interface SafetyStore {
   /** Loads the freeze, also an expired one. */
   loadFreeze(): Promise<Freeze | null>;
   /** Takes or renews the lease; false when another holder's has not expired. */
-  takeLease(claim: { holder: string; about: string; realNowMs: number; forMs: number }): Promise<boolean>;
+  takeLease(claim: {
+    holder: string;
+    about: string;
+    /** Address of the holder's API, for the controllers that stand by. */
+    apiUrl?: string;
+    realNowMs: number;
+    forMs: number;
+  }): Promise<boolean>;
   /** Gives the lease back, if it is this holder's. */
   giveUpLease(holder: string): Promise<void>;
   lease(): Promise<Lease | null>;
+  /** Term of the lease, higher with each holder, where writes are bound to it; null: not held, or not bound. */
+  leaseTerm(): number | null;
 }
 
 /** Token by which devices may join: what proves it, not the token itself. Times are the machine's. */
@@ -282,5 +291,7 @@ export interface Store
     KeptStore {
   /** Rows that can't be read and are skipped, by table. */
   unreadableRows(): readonly UnreadableRows[];
+  /** Fault because of which the store's server can't be used at present; null: it can, or there is none. */
+  fault(): string | null;
   close(): Promise<void>;
 }

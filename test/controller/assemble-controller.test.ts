@@ -55,7 +55,7 @@ function assemble(given: object = {}): void {
       "test",
     ),
     {
-      ...{ store, accuracy, damage: () => null, providers: [], forecaster, log: createLogger("test", "silent") },
+      ...{ store, accuracy, providers: [], forecaster, log: createLogger("test", "silent") },
       access: {
         keys: new KeyRing({ store, nowMs: () => nowMs, log: createLogger("test", "silent"), hasOtherKeys: false }),
         tenants: new Tenants({ store, nowMs: () => nowMs }),

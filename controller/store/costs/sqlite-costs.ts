@@ -6,14 +6,14 @@ import type { MinuteRecord } from "../store.ts";
 import type { AgentHour, CostRolls, CostStore, RatedMinute, RatedWork, RateMinute } from "./cost-rows.ts";
 
 /** Max pairs of tenant and model of an agent's hour that are told apart, and the name of all the rest together. */
-const maxPairs = 2048;
-const otherNames = "(other)";
+export const maxPairs = 2048;
+export const otherNames = "(other)";
 
 /** Whole millionths of an amount, and the rest in millionths of these. */
-const parts = (money: bigint) => [Number(money / 1_000_000n), Number(money % 1_000_000n)] as const;
+export const parts = (money: bigint) => [Number(money / 1_000_000n), Number(money % 1_000_000n)] as const;
 
 /** Bits of an hour's minute: of its first thirty, and of the others. */
-function minuteBits(minuteStartMs: number): { readonly first: number; readonly last: number } {
+export function minuteBits(minuteStartMs: number): { readonly first: number; readonly last: number } {
   const minute = Math.floor((minuteStartMs % hourMs) / minuteMs);
   return minute < 30 ? { first: 1 << minute, last: 0 } : { first: 0, last: 1 << (minute - 30) };
 }

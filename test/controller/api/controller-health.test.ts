@@ -19,7 +19,12 @@ test("wrong clocks are counted, and nobody is named", () => {
   const clock = { last: { atMs: 0, offsetMs: 1 }, skewMs: -1_200_000 };
   const health = controllerHealth(
     {
-      ...{ broker, counts: createIngestCounts(), damage: () => null, store: { unreadableRows: () => [] } },
+      ...{
+        broker,
+        counts: createIngestCounts(),
+        damage: () => null,
+        store: { unreadableRows: () => [], fault: () => null },
+      },
       housekeeping: { recentlyTrimmed: () => 0 },
       openFiles,
       agents: () => [{ ...unknownAgent("thor-1", 0), clock }, unknownAgent("thor-2", 0)],
@@ -36,7 +41,8 @@ test("what is wrong is said for a day, what can't be stored or read for as long 
   const counts = createIngestCounts();
   let trimmed = 0;
   let unreadable: { table: string; rows: number; example: string }[] = [];
-  const store = { unreadableRows: () => unreadable };
+  let storeFault: string | null = null;
+  const store = { unreadableRows: () => unreadable, fault: () => storeFault };
   let damaged: string | null = null;
   const housekeeping = { recentlyTrimmed: (nowMs: number) => (nowMs > dayMs ? 0 : trimmed) };
   const at = (nowMs: number) =>
@@ -64,6 +70,9 @@ test("what is wrong is said for a day, what can't be stored or read for as long 
   counts.noteStored(null);
   damaged = null;
   unreadable = [];
+  storeFault = "postgres://secret: connection refused";
+  expect(at(2 * dayMs).problems).toEqual(["the store's server can't be used; agents keep their minutes until it can"]);
+  storeFault = null;
   filesLeft = false;
   expect(at(9 * dayMs)).toMatchObject({ status: "degraded", problems: [full] });
 });
@@ -80,7 +89,13 @@ test("orders that a device did not obey are told, of its present run", () => {
   const at = (agents: AgentState[]) =>
     controllerHealth(
       {
-        ...{ broker, counts: createIngestCounts(), store: { unreadableRows: () => [] }, damage: () => null, openFiles },
+        ...{
+          broker,
+          counts: createIngestCounts(),
+          store: { unreadableRows: () => [], fault: () => null },
+          damage: () => null,
+          openFiles,
+        },
         ...{ housekeeping: { recentlyTrimmed: () => 0 }, agents: () => agents },
       },
       1_000,

@@ -47,3 +47,14 @@ test("what was kept is there after closing and opening again", async () => {
   await second.close();
   rmSync(directory, { recursive: true });
 });
+
+test("a lease that ends later than any can is nobody's", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "thormesh-store-"));
+  const store = openAt(join(directory, "controller.db"));
+  const real = Date.now();
+  await store.takeLease({ holder: "bogus", about: "", realNowMs: 4_000_000_000_000, forMs: 15_000 });
+  expect(await store.takeLease({ holder: "a", about: "", realNowMs: real, forMs: 15_000 })).toBe(true);
+  expect(await store.takeLease({ holder: "b", about: "", realNowMs: real + 1, forMs: 15_000 })).toBe(false);
+  await store.close();
+  rmSync(directory, { recursive: true });
+});

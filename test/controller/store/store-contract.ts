@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { Type } from "@sinclair/typebox";
 import type { NewDecision } from "#controller/store/decision-record.ts";
 import type { ApiKey, MinuteRecord, Store, TenantJob, TenantReceipt } from "#controller/store/store.ts";
-import type { ModelTraffic } from "#protocol/messages.ts";
+import { minuteMs } from "#platform/time.ts";
+import type { MinuteData, ModelTraffic } from "#protocol/messages.ts";
 import { aBirth, aDesired, aMinute, aPresence } from "../../fakes/builders.ts";
 import { aDevice, aJoinToken } from "../../fakes/identity.ts";
 
@@ -22,8 +23,15 @@ async function all(rows: AsyncIterable<MinuteRecord>): Promise<MinuteRecord[]> {
   return list;
 }
 
-/** Tests that every adapter of the Store port passes. `open` begins with an empty store. */
-export function describeStore(name: string, open: () => Promise<{ store: Store; dispose(): Promise<void> }>): void {
+/**
+ * Tests that every adapter of the Store port passes. `open` begins with an empty store.
+ * @param prunedUnitMs shortest time by which minutes are removed: an adapter may keep a day until all of it is over
+ */
+export function describeStore(
+  name: string,
+  open: () => Promise<{ store: Store; dispose(): Promise<void> }>,
+  { prunedUnitMs = minuteMs }: { readonly prunedUnitMs?: number } = {},
+): void {
   describe(`store contract: ${name}`, () => {
     let store: Store;
     let dispose: () => Promise<void>;
@@ -31,6 +39,8 @@ export function describeStore(name: string, open: () => Promise<{ store: Store; 
       ({ store, dispose } = await open());
     });
     afterEach(() => dispose());
+    const insertAll = (count: number, minuteOf: (seq: number) => MinuteData) =>
+      Promise.all(Array.from({ length: count }, (_, index) => store.insertMinute(minuteOf(index + 1))));
 
     test("an agent is read back as it was saved last", async () => {
       expect(await store.loadAgents()).toEqual([]);
@@ -356,8 +366,8 @@ export function describeStore(name: string, open: () => Promise<{ store: Store; 
     test("beyond its size the oldest minutes go", async () => {
       const reason = "x".repeat(500);
       const forecast = { madeAtMs: 1, model: "m", reason, stepMs: 60_000, qps: new Array(240).fill(1234.56789) };
-      for (let seq = 1; seq <= 6000; seq += 1)
-        await store.insertMinute(aMinute({ seq, minuteStartMs: seq * 60_000, forecast }));
+      await insertAll(6000, (seq) => aMinute({ seq, minuteStartMs: seq * 60_000, forecast }));
+      expect(await store.pruneToSize(Number.MAX_SAFE_INTEGER)).toBe(0);
       const before = store.usedBytes();
       expect(before).toBeGreaterThan(4_000_000);
       expect(await store.pruneToSize(before)).toBe(0);
@@ -395,11 +405,19 @@ export function describeStore(name: string, open: () => Promise<{ store: Store; 
       expect(await store.hasMinutes("thor-1")).toBe(true);
     });
 
-    test("a lease that ends later than any can is nobody's", async () => {
-      const real = Date.now();
-      await store.takeLease({ holder: "bogus", about: "", realNowMs: 4_000_000_000_000, forMs: 15_000 });
-      expect(await store.takeLease({ holder: "a", about: "", realNowMs: real, forMs: 15_000 })).toBe(true);
-      expect(await store.takeLease({ holder: "b", about: "", realNowMs: real + 1, forMs: 15_000 })).toBe(false);
+    test("the lease: one holder at a time, until it gives it up or it ends", async () => {
+      const take = (holder: string, forMs = 60_000) =>
+        store.takeLease({ holder, about: `process of ${holder}`, apiUrl: "http://a", realNowMs: Date.now(), forMs });
+      expect(await store.lease()).toBeNull();
+      expect([await take("a"), await take("a"), await take("b")]).toEqual([true, true, false]);
+      expect(await store.lease()).toMatchObject({ holder: "a", about: "process of a" });
+      await store.giveUpLease("b");
+      expect(await take("b")).toBe(false);
+      await store.giveUpLease("a");
+      expect(await store.lease()).toBeNull();
+      expect(await take("b", 1)).toBe(true);
+      await Bun.sleep(5);
+      expect(await take("a")).toBe(true);
     });
 
     test("notes push out no decision", async () => {
@@ -446,9 +464,7 @@ export function describeStore(name: string, open: () => Promise<{ store: Store; 
     });
 
     test("a window of more minutes than one page is whole", async () => {
-      for (let seq = 1; seq <= 4100; seq += 1) {
-        await store.insertMinute(aMinute({ seq, minuteStartMs: Math.floor(seq / 3) * 60_000 }));
-      }
+      await insertAll(4100, (seq) => aMinute({ seq, minuteStartMs: Math.floor(seq / 3) * 60_000 }));
       const seqs = (await all(store.minutes(0, 1e12))).map(({ seq }) => seq);
       expect(new Set(seqs).size).toBe(4100);
       expect(seqs).toEqual(seqs.toSorted((a, b) => a - b));
@@ -483,9 +499,9 @@ export function describeStore(name: string, open: () => Promise<{ store: Store; 
     });
 
     test("old minutes are removed, younger ones are not", async () => {
-      await store.insertMinute(aMinute({ seq: 1, minuteStartMs: 60_000 }));
-      await store.insertMinute(aMinute({ seq: 2, minuteStartMs: 120_000 }));
-      expect(await store.pruneMinutes(120_000, 120_000)).toBe(1);
+      await store.insertMinute(aMinute({ seq: 1, minuteStartMs: prunedUnitMs }));
+      await store.insertMinute(aMinute({ seq: 2, minuteStartMs: 2 * prunedUnitMs }));
+      expect(await store.pruneMinutes(2 * prunedUnitMs, 2 * prunedUnitMs)).toBe(1);
       expect((await all(store.minutes(0, 1e12))).map(({ seq }) => seq)).toEqual([2]);
     });
 
