@@ -187,7 +187,11 @@ const actions: Readonly<Record<string, (context: Context) => Promise<number>>> =
 
 export const modelsCommand: Command = {
   summary: "list, pull, verify or remove models",
-  usage: "list | pull ID|ORG/NAME[@REVISION] | pull --from DIR [ID] | verify [ID...] | remove ID  [--json]",
+  usage: `list [--json]
+       thormesh models pull ID|ORG/NAME[@REVISION]
+       thormesh models pull --from DIR [ID]
+       thormesh models verify [ID...]
+       thormesh models remove ID`,
   options: {
     config: { short: "c", value: "FILE", help: "the agent's configuration" },
     dir: { value: "DIR", help: "directory of pulled models (default: models in the agent's state directory)" },

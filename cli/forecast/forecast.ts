@@ -133,8 +133,8 @@ async function judge(values: OptionValues): Promise<number> {
 
 export const forecastCommand: Command = {
   summary: "train a traffic-forecasting model, or backtest models on recorded traffic",
-  usage:
-    "train --trace FILE|--prometheus URL --query PROMQL --out DIR [options] | backtest --trace FILE[,FILE…]|--prometheus URL --query PROMQL [--horizon 15] [--html FILE] [--json]",
+  usage: `train --trace FILE|--prometheus URL --query PROMQL --out DIR [options]
+       thormesh forecast backtest --trace FILE[,FILE…]|--prometheus URL --query PROMQL [--horizon 15] [--html FILE] [--json]`,
   options: {
     trace: { value: "FILE", help: "requests per minute: CSV with a time and a value" },
     ...traceOptions(),

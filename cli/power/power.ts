@@ -98,8 +98,8 @@ async function backtest(paths: readonly string[], values: OptionValues): Promise
 
 export const powerCommand: Command = {
   summary: "report what power modes saved, or backtest them on recorded traffic",
-  usage:
-    "report [--window 24h] [--url URL] [--json] | backtest TRACE…|--prometheus URL --query PROMQL [--days 7] [--board PRESET] [--json]",
+  usage: `report [--window 24h] [--url URL] [--json]
+       thormesh power backtest TRACE…|--prometheus URL --query PROMQL [--days 7] [--board PRESET] [--json]`,
   options: {
     window: { value: "WINDOW", only: "report", help: "15m, 24h, 7d, yesterday, lastmonth, … (default: 24h)" },
     url: { ...controllerUrlOption.url, only: "report" },

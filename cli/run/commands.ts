@@ -1,7 +1,7 @@
-import type { Command } from "#platform/terminal/command.ts";
+import type { CommandTable } from "./shown-commands.ts";
 
 /** Commands by name, loaded when run: `version` must not wait for TensorFlow.js. */
-export const commands: Readonly<Record<string, () => Promise<Command>>> = {
+export const commands: CommandTable = {
   agent: async () => (await import("#cli/agent.ts")).agentCommand,
   agents: async () => (await import("#cli/identity/agents.ts")).agentsCommand,
   controller: async () => (await import("#cli/controller.ts")).controllerCommand,
@@ -32,8 +32,10 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   "power-helper": async () => (await import("#cli/power/power-helper.ts")).powerHelperCommand,
   doctor: async () => (await import("#cli/doctor.ts")).doctorCommand,
   config: async () => (await import("#cli/config.ts")).configCommand,
-  licences: async () => (await import("#cli/licences.ts")).licencesCommand,
-  version: async () => (await import("#cli/version.ts")).versionCommand,
+  licences: async () => (await import("#cli/about/licences.ts")).licencesCommand,
+  completion: async () => (await import("#cli/about/completion.ts")).completionCommand(commands),
+  man: async () => (await import("#cli/about/man.ts")).manCommand(commands),
+  version: async () => (await import("#cli/about/version.ts")).versionCommand,
   "tokenizer-probe": async () => (await import("#cli/workers/tokenizer-probe.ts")).tokenizerProbeCommand,
   "model-worker": async () => (await import("#cli/workers/model-worker.ts")).modelWorkerCommand,
   "model-preparer": async () => (await import("#cli/workers/model-preparer.ts")).modelPreparerCommand,

@@ -1,31 +1,14 @@
 import { describeError, UsageError } from "#platform/errors.ts";
 import { suggest } from "#platform/near-names.ts";
-import {
-  type Command,
-  type CommandOption,
-  helpOption,
-  parseCommandLine,
-  refuseForeignArguments,
-} from "#platform/terminal/command.ts";
+import { parseCommandLine, refuseForeignArguments } from "#platform/terminal/command.ts";
+import { commandHelp, commandLine } from "./command-help.ts";
 import { commands } from "./commands.ts";
-
-function optionLine(name: string, option: CommandOption): string {
-  const left = `${option.short === undefined ? "    " : `-${option.short}, `}--${name}${option.value === undefined ? "" : ` ${option.value}`}`;
-  return `  ${left.padEnd(28)} ${option.only === undefined ? "" : `${option.only}: `}${option.help}`;
-}
-
-function commandHelp(name: string, command: Command): string {
-  const lines = Object.entries({ ...command.options, help: helpOption }).map(([option, spec]) =>
-    optionLine(option, spec),
-  );
-  return `Usage: thormesh ${name} ${command.usage}\n\n${command.summary}\n\nOptions:\n${lines.join("\n")}`;
-}
 
 async function generalHelp(): Promise<string> {
   const lines: string[] = [];
   for (const [name, load] of Object.entries(commands)) {
     const command = await load();
-    if (command.hidden !== true) lines.push(`  ${name.padEnd(12)} ${command.summary}`);
+    if (command.hidden !== true) lines.push(commandLine(name, command));
   }
   return `Usage: thormesh COMMAND [options]\n\nCommands:\n${lines.join("\n")}\n\nthormesh COMMAND --help shows a command's options.`;
 }

@@ -17,6 +17,11 @@ const toolDataMap: readonly DataStore[] = [
     ],
   },
   {
+    ...{ ...file, id: "manual pages (--dir)", holds: "the commands' manual pages" },
+    ...{ purpose: "thormesh man", kept: "until someone removes them" },
+    writtenBy: ["cli/about/man.ts"],
+  },
+  {
     ...{ ...file, id: "demo's directory", holds: "a made-up fleet: configuration, logs, state" },
     ...{ purpose: "thormesh demo", kept: "until the demo ends" },
     writtenBy: ["tools/demo/run-demo.ts", "tools/demo/fleet/child-process.ts", "tools/demo/fleet/start-fleet.ts"],

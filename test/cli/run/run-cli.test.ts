@@ -84,6 +84,20 @@ describe("help", () => {
   });
 });
 
+describe("the help fits 80 columns", async () => {
+  const texts = [
+    ["thormesh", async () => await runCli(["help"])],
+    ...Object.keys(commands).map((name) => [name, async () => await runCli([name, "--help"])] as const),
+  ] as const;
+  test.each([...texts])("%s", async (_, show) => {
+    expect(await show()).toBe(0);
+    const lines = (printed[0] ?? "").split("\n");
+    expect(lines.length).toBeGreaterThan(4);
+    expect(lines.filter((line) => line.length > 80)).toEqual([]);
+    expect(lines.filter((line) => line !== line.trimEnd())).toEqual([]);
+  });
+});
+
 describe("a command", () => {
   test("gets its options, and its exit code is the program's", async () => {
     const got: unknown[] = [];

@@ -6,7 +6,7 @@ import { licencesPath } from "#tools/licences/licences-inside.ts";
 import { unpackLicences } from "#tools/licences/pack-licences.ts";
 
 async function readLicences(): Promise<Licence[]> {
-  if (licencesPath === null) return collectLicences(fileURLToPath(new URL("..", import.meta.url)));
+  if (licencesPath === null) return collectLicences(fileURLToPath(new URL("../..", import.meta.url)));
   return unpackLicences(await Bun.file(licencesPath).bytes());
 }
 
