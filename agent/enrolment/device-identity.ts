@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type Static, Type } from "@sinclair/typebox";
 import { keyFromLine, keyHash, keyToLine, newKey } from "#platform/certificates/device-key.ts";
 import { UsageError } from "#platform/errors.ts";
-import { readSecretIfThere, writeSecretFile } from "#platform/files/write-secret-file.ts";
+import { readStateSecret, writeStateSecret } from "#platform/files/state-secret.ts";
 import { strictObject } from "#platform/schema-parts.ts";
 import { Identifier, TimeMs, text } from "#protocol/bounds.ts";
 import { decodeText } from "#protocol/codec.ts";
@@ -50,8 +50,10 @@ export function identityFiles(stateDir: string): IdentityFiles {
  * @throws UsageError when others can read the file, or it is damaged.
  */
 export function readIdentity(stateDir: string): DeviceIdentity | null {
-  const { identity: path } = identityFiles(stateDir);
-  const line = readSecretIfThere(path, "this device's identity");
+  const { identity: path, pendingKey: waiting } = identityFiles(stateDir);
+  // A key that waits for its certificate is encrypted, too, as soon as there is a state key.
+  readStateSecret(waiting, "this device's next key");
+  const line = readStateSecret(path, "this device's identity");
   if (line === null) return null;
   const advice = "join again: remove the file, and run thormesh agent join URL TOKEN with a new token";
   const decoded = decodeText(StoredIdentity, line);
@@ -68,17 +70,17 @@ export function readIdentity(stateDir: string): DeviceIdentity | null {
 /** Replaces the identity at once, and forgets the key that was waiting for it. */
 export function writeIdentity(stateDir: string, identity: Omit<StoredIdentity, "v">): void {
   const files = identityFiles(stateDir);
-  writeSecretFile(files.identity, `${JSON.stringify({ v: 1, ...identity })}\n`);
+  writeStateSecret(files.identity, `${JSON.stringify({ v: 1, ...identity })}\n`);
   if (existsSync(files.pendingKey)) unlinkSync(files.pendingKey);
 }
 
 /** Returns the key for the next certificate, the same one until that has come: it is on disk before anyone hears of it. */
 export function pendingKey(stateDir: string): KeyObject {
   const { pendingKey: path } = identityFiles(stateDir);
-  const line = readSecretIfThere(path, "this device's next key");
+  const line = readStateSecret(path, "this device's next key");
   const kept = line === null ? null : keyFromLine(line);
   if (kept !== null) return kept;
   const key = newKey();
-  writeSecretFile(path, `${keyToLine(key)}\n`);
+  writeStateSecret(path, `${keyToLine(key)}\n`);
   return key;
 }

@@ -1,7 +1,8 @@
 import { readFileSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describeError, UsageError } from "#platform/errors.ts";
-import { readSecretIfThere, writeSecretFile } from "#platform/files/write-secret-file.ts";
+import { readStateSecret, writeStateSecret } from "#platform/files/state-secret.ts";
+import { writeSecretFile } from "#platform/files/write-secret-file.ts";
 import type { Logger } from "#platform/log.ts";
 import { newBrokerKey, parseBrokerKey, sharedKeyPath } from "#protocol/broker-secret.ts";
 
@@ -15,7 +16,7 @@ export function brokerKeyPath(stateDir: string): string {
  */
 export function readBrokerKey(stateDir: string): Uint8Array | null {
   const path = brokerKeyPath(stateDir);
-  const text = readSecretIfThere(path, "the broker's key");
+  const text = readStateSecret(path, "the broker's key");
   if (text === null) return null;
   const key = parseBrokerKey(text);
   if (key === null) {
@@ -30,7 +31,7 @@ export function readBrokerKey(stateDir: string): Uint8Array | null {
 export function keptBrokerKey(stateDir: string): Uint8Array {
   const kept = readBrokerKey(stateDir);
   if (kept !== null) return kept;
-  writeSecretFile(brokerKeyPath(stateDir), `${newBrokerKey()}\n`);
+  writeStateSecret(brokerKeyPath(stateDir), `${newBrokerKey()}\n`);
   return readBrokerKey(stateDir) as Uint8Array;
 }
 

@@ -7,7 +7,8 @@ import { certificateToPem, issueCertificate, makeAuthority } from "#platform/cer
 import { keyFromLine, keyHash, keyToLine, keyToPem, newKey } from "#platform/certificates/device-key.ts";
 import { UsageError } from "#platform/errors.ts";
 import { readRegularText } from "#platform/files/read-regular-file.ts";
-import { readSecretIfThere, writeSecretFile } from "#platform/files/write-secret-file.ts";
+import { readStateSecret, writeStateSecret } from "#platform/files/state-secret.ts";
+import { writeSecretFile } from "#platform/files/write-secret-file.ts";
 import type { ServerNames } from "#platform/http/tls/server-names.ts";
 import {
   agentServerName,
@@ -52,7 +53,7 @@ export interface FleetAuthority {
 }
 
 function readKey(path: string): KeyObject | null {
-  const line = readSecretIfThere(path, "the authority's key");
+  const line = readStateSecret(path, "the authority's key");
   if (line === null) return null;
   const key = keyFromLine(line);
   if (key !== null) return key;
@@ -87,7 +88,7 @@ export async function openFleetAuthority(stateDir: string, fleet: string, nowMs:
         `${keyPath} is missing, though ${certificatePath} shows that there was one: restore it from a copy, or remove ${authorityFiles.certificate} to begin anew; all devices then have to join again`,
       );
     }
-    writeSecretFile(keyPath, `${keyToLine(newKey())}\n`);
+    writeStateSecret(keyPath, `${keyToLine(newKey())}\n`);
     key = readKey(keyPath) as KeyObject;
   }
   // Made again where a power cut came between the two files: what devices trust is the key.
