@@ -1,63 +1,30 @@
-import { accuracyRoutes } from "#forecast/accuracy/accuracy-routes.ts";
 import type { Forecaster } from "#forecast/forecaster.ts";
 import type { Clock } from "#platform/clock.ts";
 import { describeError } from "#platform/errors.ts";
 import { redactUrl } from "#platform/fetch/redact-url.ts";
-import { registerTotal } from "#platform/fetch/scraped-metrics.ts";
 import { defaultStateDir } from "#platform/files/default-state-dir.ts";
-import { createHttpApp } from "#platform/http/create-http-app.ts";
-import { createAuthenticator } from "#platform/http/guard/authenticate.ts";
-import { warnOfPlainText } from "#platform/http/guard/listen-address.ts";
-import { neededRole } from "#platform/http/guard/roles.ts";
-import { serveHttp } from "#platform/http/serve-http.ts";
-import type { ServerCertificate } from "#platform/http/tls/server-certificate.ts";
 import type { Logger } from "#platform/log.ts";
 import { runPeriodically } from "#platform/periodic.ts";
-import { watchOpenFiles } from "#platform/process/open-files.ts";
 import { hourMs, minuteMs, secondMs } from "#platform/time.ts";
-import { version } from "#platform/version.ts";
-import { AccessPublisher } from "./access/access-publisher.ts";
-import { type ControllerAccess, keepAccessFresh, openAccess } from "./access/open-access.ts";
-import { type Alerts, anomalyTerms, assembleAlerts } from "./alerts/assemble-alerts.ts";
-import { allocationRoutes } from "./api/allocation-routes.ts";
-import type { ApiParts } from "./api/api-parts.ts";
-import { auditRoutes } from "./api/audit-routes.ts";
-import { controllerHealth } from "./api/controller-health.ts";
-import { costRoutes } from "./api/cost-routes.ts";
-import { decisionRoutes } from "./api/decision-routes.ts";
-import { alertRoutes } from "./api/finance/alert-routes.ts";
-import { anomalyRoutes } from "./api/finance/anomaly-routes.ts";
-import { budgetRoutes } from "./api/finance/budget-routes.ts";
-import { fleetRoutes } from "./api/fleet-routes.ts";
-import { identityRoutes } from "./api/identity-routes.ts";
-import { keyRoutes } from "./api/key-routes.ts";
-import { operationsRoutes } from "./api/operations-routes.ts";
-import { targetRoutes } from "./api/prometheus/target-routes.ts";
-import { safetyRoutes } from "./api/safety-routes.ts";
-import { sloRoutes } from "./api/slo-routes.ts";
-import { tenantRoutes } from "./api/tenant-routes.ts";
-import { trafficRoutes } from "./api/traffic-routes.ts";
+import { openAccess } from "./access/open-access.ts";
+import { type Alerts, assembleAlerts } from "./alerts/assemble-alerts.ts";
 import { assembleController, type ControllerAssembly } from "./assemble-controller.ts";
 import { createFleetBroker, type FleetBroker } from "./broker/fleet-broker.ts";
 import { keptControllerId } from "./broker/kept-controller-id.ts";
 import { assertControllerConfig } from "./check-config.ts";
-import { clientFiles } from "./client-files.ts";
 import type { ControllerConfig } from "./config.ts";
 import { createControllerLease } from "./controller-lease.ts";
-import type { CostHistory } from "./cost/history/cost-history.ts";
 import { createHoursFromLines } from "./cost/history/hours-from-lines.ts";
 import { CostLedger } from "./cost/ledger/cost-ledger.ts";
 import { configuredPrices, openPrices, type PriceSource } from "./cost/prices/price-source.ts";
 import { IdentityWatch } from "./fleet/identity-watch.ts";
 import { openApiCertificate } from "./identity/api-certificate.ts";
 import { type FleetIdentity, openFleetIdentity } from "./identity/fleet-identity.ts";
-import { registerIdentityMetrics } from "./identity/identity-metrics.ts";
 import { loginOfAgents } from "./login-of-agents.ts";
-import { type ControllerRecords, openConfiguredRecords } from "./open-records.ts";
-import { TenantExport } from "./privacy/tenant-export.ts";
-import { tenantJobRoutes } from "./privacy/tenant-job-routes.ts";
+import { openConfiguredRecords } from "./open-records.ts";
 import { createProviders } from "./scaling/actuators/create-providers.ts";
 import type { FleetPlanner } from "./scaling/fleet-plan/worker/fleet-planner.ts";
+import { serveControllerApi } from "./serve-api.ts";
 
 export interface ControllerParts {
   readonly log: Logger;
@@ -70,7 +37,6 @@ export interface ControllerParts {
 
 /** Time between two looks at the store's size. */
 const trimEachMs = hourMs / 12;
-const openFilesPeriodMs = 5_000;
 
 /** Time after a minute's end at which alerts are looked for: its records have come. */
 const alertsAfterMs = 20 * secondMs;
@@ -87,8 +53,6 @@ export class Controller {
   #openPrices: () => PriceSource = () => configuredPrices(this.#config.cost);
   /** Steps that stop what has been started so far, run in reverse order. */
   readonly #opened: (() => Promise<unknown> | unknown)[] = [];
-  /** Certificate of the API; undefined: it does not encrypt. */
-  #tls: ServerCertificate | undefined;
   #running: { readonly url: string; readonly brokerUrl: string } | undefined;
   #stopped: Promise<void> = Promise.resolve();
 
@@ -169,8 +133,8 @@ export class Controller {
       brokerAddress: () => fleetBroker.addressForDevices(),
       onRevoked: (agentId) => fleetBroker.disconnect(agentId),
     });
-    this.#tls = await openApiCertificate(this.#config.api, identity.authority, log);
-    this.#opened.push(() => this.#tls?.stop());
+    const tls = await openApiCertificate(this.#config.api, identity.authority, log);
+    this.#opened.push(() => tls?.stop());
     const fleetBroker: FleetBroker = createFleetBroker({
       config: this.#config,
       ...{ stateDir, identity },
@@ -216,7 +180,11 @@ export class Controller {
       ...{ fleetName: this.#config.fleet, store: records.store, broker: fleetBroker.broker, log },
       nowMs: () => clock.nowMs(),
     }).start();
-    const url = this.#serve({ ...assembly, alerts, history }, records, access, fleetBroker, identity, startedAtMs);
+    const { url, stop } = serveControllerApi({
+      ...{ config: this.#config, log, clock, assembly: { ...assembly, alerts, history } },
+      ...{ records, access, fleetBroker, identity, tls, openPrices: this.#openPrices, startedAtMs },
+    });
+    this.#opened.push(stop);
     await this.#connect(assembly, fleetBroker);
     this.#schedule(assembly, alerts);
     const { url: brokerUrl } = fleetBroker;
@@ -243,96 +211,6 @@ export class Controller {
     machines.introduce();
     await forecaster.start();
     this.#opened.push(() => forecaster.stop());
-  }
-
-  /** Opens the HTTP API; returns its address. */
-  #serve(
-    assembly: ControllerAssembly & { readonly alerts: Alerts; readonly history: CostHistory },
-    { store, damage }: ControllerRecords,
-    access: ControllerAccess,
-    { broker }: FleetBroker,
-    identity: FleetIdentity,
-    startedAtMs: number,
-  ): string {
-    const { log, clock } = this.#parts;
-    const { api, cost, scaling, ingest, fleet: fleetName } = this.#config;
-    const { counts, housekeeping, registry, accuracyOf } = assembly;
-    const tls = this.#tls;
-    const { tariffUsdPerKwh, co2KgPerKwh, timeZone } = cost;
-    const nowMs = () => clock.nowMs();
-    const parts: ApiParts = {
-      ...assembly,
-      ...{ fleetName, store, broker, startedAtMs, timeZone, nowMs, openPrices: this.#openPrices },
-      powerAssumptions: { tariffUsdPerKwh, co2KgPerKwh, targetUtilization: scaling.targetUtilization },
-      staleAfterMs: ingest.staleAfterMs,
-      capacityPerReplicaQps: scaling.capacityPerReplicaQps,
-    };
-    const openFiles = watchOpenFiles(clientFiles(this.#config), log);
-    const authenticator = createAuthenticator({
-      ...{ apiKeys: api.apiKeys, issued: access.issued, log },
-      rights: { role: "admin", name: "a configured key" },
-    });
-    registerTotal(registry, "thormesh_wrong_api_keys_total", "Requests with a wrong API key", authenticator.wrongKeys);
-    const publisher = new AccessPublisher({
-      ...{ ...access, fleetName, broker, store, nowMs, log },
-      ...{ seals: identity.seals, shares: assembly.tenantShares, jobs: () => assembly.tenantJobs.told() },
-    });
-    broker.onConnection((connected) => void (connected && publisher.publish(true)));
-    registerIdentityMetrics(registry, () => identity.devices.list());
-    const app = createHttpApp({
-      about: {
-        title: "thormesh controller",
-        description:
-          "The fleet, the reasons for its state, and its cost. Times are ms since the epoch by the controller's clock.",
-        version,
-      },
-      authenticator,
-      hostNames: api.allowedHosts,
-      roleOf: neededRole,
-      log,
-      routes: [
-        fleetRoutes(parts),
-        identityRoutes(identity, assembly.audit),
-        accuracyRoutes("fleet", accuracyOf),
-        trafficRoutes(parts),
-        decisionRoutes(parts),
-        safetyRoutes(parts),
-        costRoutes(parts),
-        allocationRoutes(parts),
-        budgetRoutes(parts),
-        alertRoutes(parts),
-        anomalyRoutes(parts, anomalyTerms(this.#config)),
-        sloRoutes(parts),
-        targetRoutes(parts),
-        keyRoutes(access, publisher, assembly.audit),
-        tenantRoutes({ ...access, jobs: assembly.tenantJobs, publisher, audit: assembly.audit }),
-        tenantJobRoutes({
-          ...{ jobs: assembly.tenantJobs, publisher, audit: assembly.audit },
-          contents: new TenantExport({ ...access, store, nowMs }),
-        }),
-        auditRoutes(store),
-        operationsRoutes(
-          () =>
-            controllerHealth(
-              {
-                ...{ broker, counts, store, housekeeping, damage, agents: parts.fleet.agents, openFiles },
-                audit: assembly.audit,
-                tls,
-              },
-              nowMs(),
-            ),
-          registry,
-        ),
-      ],
-    });
-    warnOfPlainText("api", api.host, tls !== undefined, log);
-    const server = serveHttp(app, { host: api.host, port: api.port, log, tls });
-    this.#opened.push(() => server.stop(1_000));
-    const refreshing = keepAccessFresh(access, publisher, assembly.tenantJobs, log);
-    this.#opened.push(() => refreshing.stop());
-    const looking = setInterval(() => openFiles.look(), openFilesPeriodMs).unref();
-    this.#opened.push(async () => clearInterval(looking));
-    return server.url;
   }
 
   /** Connects to the broker, and greets the fleet on every connection. */

@@ -1,0 +1,151 @@
+import { accuracyRoutes } from "#forecast/accuracy/accuracy-routes.ts";
+import type { Clock } from "#platform/clock.ts";
+import { registerTotal } from "#platform/fetch/scraped-metrics.ts";
+import { createHttpApp } from "#platform/http/create-http-app.ts";
+import { createAuthenticator } from "#platform/http/guard/authenticate.ts";
+import { warnOfPlainText } from "#platform/http/guard/listen-address.ts";
+import { neededRole } from "#platform/http/guard/roles.ts";
+import { serveHttp } from "#platform/http/serve-http.ts";
+import type { ServerCertificate } from "#platform/http/tls/server-certificate.ts";
+import type { Logger } from "#platform/log.ts";
+import { watchOpenFiles } from "#platform/process/open-files.ts";
+import { version } from "#platform/version.ts";
+import { AccessPublisher } from "./access/access-publisher.ts";
+import { type ControllerAccess, keepAccessFresh } from "./access/open-access.ts";
+import { type Alerts, anomalyTerms } from "./alerts/assemble-alerts.ts";
+import { allocationRoutes } from "./api/allocation-routes.ts";
+import type { ApiParts } from "./api/api-parts.ts";
+import { auditRoutes } from "./api/audit-routes.ts";
+import { controllerHealth } from "./api/controller-health.ts";
+import { costRoutes } from "./api/cost-routes.ts";
+import { decisionRoutes } from "./api/decision-routes.ts";
+import { alertRoutes } from "./api/finance/alert-routes.ts";
+import { anomalyRoutes } from "./api/finance/anomaly-routes.ts";
+import { budgetRoutes } from "./api/finance/budget-routes.ts";
+import { fleetRoutes } from "./api/fleet-routes.ts";
+import { identityRoutes } from "./api/identity-routes.ts";
+import { keyRoutes } from "./api/key-routes.ts";
+import { operationsRoutes } from "./api/operations-routes.ts";
+import { targetRoutes } from "./api/prometheus/target-routes.ts";
+import { safetyRoutes } from "./api/safety-routes.ts";
+import { sloRoutes } from "./api/slo-routes.ts";
+import { tenantRoutes } from "./api/tenant-routes.ts";
+import { trafficRoutes } from "./api/traffic-routes.ts";
+import type { ControllerAssembly } from "./assemble-controller.ts";
+import type { FleetBroker } from "./broker/fleet-broker.ts";
+import { clientFiles } from "./client-files.ts";
+import type { ControllerConfig } from "./config.ts";
+import type { CostHistory } from "./cost/history/cost-history.ts";
+import type { PriceSource } from "./cost/prices/price-source.ts";
+import type { FleetIdentity } from "./identity/fleet-identity.ts";
+import { registerIdentityMetrics } from "./identity/identity-metrics.ts";
+import type { ControllerRecords } from "./open-records.ts";
+import { TenantExport } from "./privacy/tenant-export.ts";
+import { tenantJobRoutes } from "./privacy/tenant-job-routes.ts";
+
+export interface ServedParts {
+  readonly config: ControllerConfig;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly assembly: ControllerAssembly & { readonly alerts: Alerts; readonly history: CostHistory };
+  readonly records: Pick<ControllerRecords, "store" | "damage">;
+  readonly access: ControllerAccess;
+  readonly fleetBroker: Pick<FleetBroker, "broker">;
+  readonly identity: FleetIdentity;
+  /** Certificate of the API; undefined: it does not encrypt. */
+  readonly tls: ServerCertificate | undefined;
+  /** Creates the prices of a report. */
+  readonly openPrices: () => PriceSource;
+  readonly startedAtMs: number;
+}
+
+const openFilesPeriodMs = 5_000;
+const stopWithinMs = 1_000;
+
+type Routes = Parameters<typeof createHttpApp>[0]["routes"];
+
+function routesOf(
+  { config, clock, assembly, records, access, fleetBroker, identity, tls, openPrices, startedAtMs }: ServedParts,
+  publisher: AccessPublisher,
+  openFiles: ReturnType<typeof watchOpenFiles>,
+): Routes {
+  const { store, damage } = records;
+  const { broker } = fleetBroker;
+  const { cost, scaling, ingest, fleet: fleetName } = config;
+  const { audit, counts, housekeeping, registry, tenantJobs: jobs } = assembly;
+  const { tariffUsdPerKwh, co2KgPerKwh, timeZone } = cost;
+  const nowMs = () => clock.nowMs();
+  const parts: ApiParts = {
+    ...assembly,
+    ...{ fleetName, store, broker, startedAtMs, timeZone, nowMs, openPrices },
+    powerAssumptions: { tariffUsdPerKwh, co2KgPerKwh, targetUtilization: scaling.targetUtilization },
+    staleAfterMs: ingest.staleAfterMs,
+    capacityPerReplicaQps: scaling.capacityPerReplicaQps,
+  };
+  const looked = { broker, counts, store, housekeeping, damage, agents: parts.fleet.agents, openFiles, audit, tls };
+  return [
+    fleetRoutes(parts),
+    identityRoutes(identity, audit),
+    accuracyRoutes("fleet", assembly.accuracyOf),
+    trafficRoutes(parts),
+    decisionRoutes(parts),
+    safetyRoutes(parts),
+    costRoutes(parts),
+    allocationRoutes(parts),
+    budgetRoutes(parts),
+    alertRoutes(parts),
+    anomalyRoutes(parts, anomalyTerms(config)),
+    sloRoutes(parts),
+    targetRoutes(parts),
+    keyRoutes(access, publisher, audit),
+    tenantRoutes({ ...access, jobs, publisher, audit }),
+    tenantJobRoutes({ jobs, publisher, audit, contents: new TenantExport({ ...access, store, nowMs }) }),
+    auditRoutes(store),
+    operationsRoutes(() => controllerHealth(looked, nowMs()), registry),
+  ];
+}
+
+/** Opens the controller's HTTP API. */
+export function serveControllerApi(served: ServedParts): { readonly url: string; stop(): Promise<void> } {
+  const { config, log, clock, assembly, records, access, fleetBroker, identity, tls } = served;
+  const { broker } = fleetBroker;
+  const { api, fleet: fleetName } = config;
+  const { registry, tenantShares, tenantJobs } = assembly;
+  const openFiles = watchOpenFiles(clientFiles(config), log);
+  const authenticator = createAuthenticator({
+    ...{ apiKeys: api.apiKeys, issued: access.issued, log },
+    rights: { role: "admin", name: "a configured key" },
+  });
+  registerTotal(registry, "thormesh_wrong_api_keys_total", "Requests with a wrong API key", authenticator.wrongKeys);
+  const publisher = new AccessPublisher({
+    ...{ ...access, fleetName, broker, store: records.store, nowMs: () => clock.nowMs(), log },
+    ...{ seals: identity.seals, shares: tenantShares, jobs: () => tenantJobs.told() },
+  });
+  broker.onConnection((connected) => void (connected && publisher.publish(true)));
+  registerIdentityMetrics(registry, () => identity.devices.list());
+  const app = createHttpApp({
+    about: {
+      title: "thormesh controller",
+      description:
+        "The fleet, the reasons for its state, and its cost. Times are ms since the epoch by the controller's clock.",
+      version,
+    },
+    authenticator,
+    hostNames: api.allowedHosts,
+    roleOf: neededRole,
+    log,
+    routes: routesOf(served, publisher, openFiles),
+  });
+  warnOfPlainText("api", api.host, tls !== undefined, log);
+  const server = serveHttp(app, { host: api.host, port: api.port, log, tls });
+  const refreshing = keepAccessFresh(access, publisher, tenantJobs, log);
+  const looking = setInterval(() => openFiles.look(), openFilesPeriodMs).unref();
+  return {
+    url: server.url,
+    async stop() {
+      clearInterval(looking);
+      await refreshing.stop();
+      await server.stop(stopWithinMs);
+    },
+  };
+}
