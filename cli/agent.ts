@@ -7,6 +7,7 @@ import { defaultStateDir } from "#platform/files/default-state-dir.ts";
 import { readOwnConfigFile } from "#platform/files/read-config.ts";
 import { secretFromEnvironment } from "#platform/files/read-secret-file.ts";
 import { createLogger } from "#platform/log.ts";
+import { openServiceManager } from "#platform/service/service-manager.ts";
 import { type Command, type OptionValues, optionalString, unexpectedWord } from "#platform/terminal/command.ts";
 import { joinByCommand } from "./identity/agent-join.ts";
 import { acceptedApiKeysFromEnvironment } from "./run/api-keys-from-environment.ts";
@@ -51,11 +52,14 @@ async function runAgent(values: OptionValues): Promise<number> {
   if (accepted.warning !== null) log.warn(accepted.warning);
   warnOfOpenSecret("--broker", optionalString(values, "broker"), log);
   const agent = new Agent(config);
+  const manager = openServiceManager(process.env, log);
   const stopped = untilStopped((stop) => {
     if (values["exit-on-stdin-close"] === true) exitOnStdinClose(stop);
   });
   await agent.start();
+  manager.ready("serving");
   await stopped;
+  manager.stopping();
   await agent.stop();
   return 0;
 }

@@ -9,6 +9,7 @@ import { defaultStateDir } from "#platform/files/default-state-dir.ts";
 import { readOwnConfigFile } from "#platform/files/read-config.ts";
 import { secretFromEnvironment } from "#platform/files/read-secret-file.ts";
 import { createLogger } from "#platform/log.ts";
+import { openServiceManager } from "#platform/service/service-manager.ts";
 import { type Command, optionalNumber, optionalString, unexpectedWord } from "#platform/terminal/command.ts";
 import { printBrokerSecret } from "./controller-secret.ts";
 import { writeBrokerConfig } from "./identity/broker-config.ts";
@@ -26,6 +27,9 @@ function hasBrokerElsewhere(file: unknown): boolean {
 function hasStoreElsewhere(file: unknown): boolean {
   return typeof (file as { store?: { url?: unknown } } | null)?.store?.url === "string";
 }
+
+/** Time after which a controller that has not started is taken for one on standby, which is as ready as it can be. */
+const standbyAfterMs = 15_000;
 
 export const controllerCommand: Command = {
   summary: "run a fleet: decide which agents serve, and track what it costs",
@@ -106,18 +110,23 @@ export const controllerCommand: Command = {
           ? { planner: new PlannerProcess({ timeoutMs: config.scaling.plan.timeoutMs, log }) }
           : {}),
       });
+    const manager = openServiceManager(process.env, log);
     let isStopped = false;
     const stopped = untilStopped((stop) => {
       if (values["exit-on-stdin-close"] === true) exitOnStdinClose(stop);
     }).then(() => {
       isStopped = true;
+      manager.stopping();
     });
     // A controller that another one replaced starts again, waits on standby and takes over when the other stops.
     while (!isStopped) {
       const controller = make();
       // On standby start() has not resolved yet: stop() ends the wait.
       void stopped.then(() => controller.stop());
+      const standby = setTimeout(() => manager.ready("standing by for another controller"), standbyAfterMs);
       await controller.start();
+      clearTimeout(standby);
+      if (!isStopped) manager.ready("deciding for the fleet");
       await Promise.race([stopped, controller.replaced]);
       await controller.stop();
     }

@@ -1,4 +1,5 @@
 import type { Clock } from "./clock.ts";
+import { noteRun } from "./service/runs-in-progress.ts";
 
 export interface PeriodicTask {
   /** Stops the schedule and waits for the current run. */
@@ -7,7 +8,8 @@ export interface PeriodicTask {
 
 /**
  * Runs `task` at every multiple of `periodMs` of the clock's time (so that all agents close the same minute), one run at a time.
- * Multiples that pass during a run are skipped, not queued. A run that throws is reported and does not end the schedule.
+ * Multiples that pass during a run are skipped, not queued. A run that throws is reported and does not end the schedule; one that never ends keeps
+ * the service from giving signs of life.
  * `offsetMs` shifts the multiples.
  */
 export function runPeriodically(
@@ -32,10 +34,13 @@ export function runPeriodically(
       }
       if (clock.nowMs() < dueMs) continue; // timers may fire a little early
       lastMs = dueMs;
+      const end = noteRun();
       try {
         await task(dueMs);
       } catch (error) {
         onError(error);
+      } finally {
+        end();
       }
     }
   };
