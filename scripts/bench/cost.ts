@@ -1,0 +1,208 @@
+import type { Database } from "bun:sqlite";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { allocationRoutes } from "#controller/api/allocation-routes.ts";
+import type { ApiParts } from "#controller/api/api-parts.ts";
+import { CostLedger } from "#controller/cost/ledger/cost-ledger.ts";
+import { configuredPrices } from "#controller/cost/prices/price-source.ts";
+import { unknownAgent } from "#controller/fleet/agent-state.ts";
+import { createFleet } from "#controller/fleet/fleet.ts";
+import { createIngestCounts } from "#controller/fleet/ingest-counts.ts";
+import { MinuteIntake } from "#controller/fleet/minute-intake.ts";
+import { createCostLines } from "#controller/store/costs/sqlite-costs.ts";
+import { controllerMigrations } from "#controller/store/migrations.ts";
+import { createRowQuarantine } from "#controller/store/row-quarantine.ts";
+import { createSqliteStore } from "#controller/store/sqlite-store.ts";
+import { openDatabase } from "#platform/files/open-database.ts";
+import { createCountedLog, createLogger } from "#platform/log.ts";
+import { dayMs, hourMs, minuteMs } from "#platform/time.ts";
+import { decodeMessage } from "#protocol/codec.ts";
+import { MinuteData } from "#protocol/messages.ts";
+import { aBirth, aMinute, aModel, aPower } from "../../test/fakes/builders.ts";
+import { median } from "./median.ts";
+import { printRows } from "./print-rows.ts";
+
+const { values } = parseArgs({
+  options: {
+    agents: { type: "string", default: "10000" },
+    days: { type: "string", default: "7" },
+    json: { type: "boolean", default: false },
+  },
+});
+const [agents, days] = [Number(values.agents), Number(values.days)];
+const directory = mkdtempSync(join(tmpdir(), "thormesh-bench-cost-"));
+const log = createLogger("bench", "silent");
+const open = (name: string) => openDatabase(join(directory, name), controllerMigrations, log, 1);
+const prices = configuredPrices({ tariffUsdPerKwh: 0.15, amortisationUsdPerHour: 0.133 });
+const idOf = (index: number) => `thor-${String(index).padStart(5, "0")}`;
+const regionOf = (index: number) => `region-${index % 5}`;
+/** Each agent serves one of two models to two of twenty tenants. */
+function minuteOf(index: number, minuteStartMs: number, seq: number): MinuteData {
+  const model = index % 2 === 0 ? "all-MiniLM-L6-v2" : "multilingual-e5-small";
+  const tenant = (number: number, computeMs: number) => ({
+    ...{ tenant: `tenant-${number % 20}`, requests: 120, texts: 240, tokens: 9000 },
+    ...{ computeMs, cachedTexts: 20, queueMs: 130.5 },
+  });
+  const tenants = [tenant(index, 9000.25 + (index % 7)), tenant(index + 7, 4000.5)];
+  const traffic = { ...aModel(model, 240, 13000.75 + (index % 7)), texts: 480, tokens: 18_000, tenants };
+  const power = aPower({
+    ...{ energyJ: 1800.5 + (index % 11), idleJ: 1200.25, activeJ: 600.25 + (index % 11) },
+    models: [
+      { model, energyJ: 600.25, tenants: tenants.map(({ tenant: name }) => ({ tenant: name, energyJ: 300.125 })) },
+    ],
+  });
+  const minute = aMinute({ agentId: idOf(index), bootId: "4f1c8c1e", seq, minuteStartMs, power });
+  return { ...minute, traffic: { ...minute.traffic, models: [traffic] } };
+}
+const cpuMs = () => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+};
+const usedBytes = (database: Database) => {
+  const get = (name: string) => Object.values(database.query(`PRAGMA ${name}`).get() as object)[0] as number;
+  return (get("page_count") - get("freelist_count")) * get("page_size");
+};
+
+/** Takes in minutes of all agents as they come from the broker; CPU time of the median minute. */
+async function ingest(withCosts: boolean): Promise<{ ms: number; bytes: number }> {
+  const database = open(withCosts ? "with.db" : "without.db");
+  const store = createSqliteStore(database);
+  const fleet = createFleet();
+  const startMs = Date.UTC(2026, 10, 30, 8);
+  let nowMs = startMs;
+  const ledger = new CostLedger({ store, prices, nowMs: () => nowMs });
+  const births = Array.from({ length: agents }, (_, index) =>
+    aBirth({ agentId: idOf(index), region: regionOf(index), bootId: "4f1c8c1e" }),
+  );
+  await ledger.recover(births);
+  for (const birth of births) fleet.put({ ...unknownAgent(birth.agentId, nowMs), bootId: birth.bootId, birth });
+  const intake = new MinuteIntake({
+    ...{ fleet, store, counts: createIngestCounts(), minutesKeptMs: 14 * dayMs, usualCapacityQps: 300 },
+    ...{ nowMs: () => nowMs, counted: createCountedLog(log, Date.now), onMinute() {}, onRebirth() {} },
+    ...(withCosts ? { rate: (data: MinuteData) => ledger.rate(data) } : {}),
+  });
+  const before = usedBytes(database);
+  const times: number[] = [];
+  const minutes = 5;
+  for (let minute = 0; minute < minutes; minute += 1) {
+    const payloads = Array.from({ length: agents }, (_, index) =>
+      new TextEncoder().encode(JSON.stringify(minuteOf(index, startMs + minute * minuteMs, minute + 1))),
+    );
+    nowMs = startMs + (minute + 1) * minuteMs;
+    const begun = cpuMs();
+    for (const payload of payloads) {
+      const decoded = decodeMessage(MinuteData, payload);
+      if (!decoded.ok) throw new Error(decoded.reason);
+      const known = fleet.get(decoded.message.agentId);
+      if (known === undefined) throw new Error("no such agent");
+      const outcome = await intake.take(decoded.message, payload.byteLength, known);
+      if (outcome !== "accepted") throw new Error(`a minute was ${outcome}`);
+    }
+    times.push(cpuMs() - begun);
+  }
+  const bytes = (usedBytes(database) - before) / agents / minutes;
+  await store.close();
+  return { ms: median(times), bytes };
+}
+
+/** Fills a store with cost lines of some days by hour, through the code that stores a minute, and rolls them up. */
+async function filled() {
+  const database = open("lines.db");
+  const store = createSqliteStore(database);
+  const todayMs = Date.UTC(2026, 10, 30);
+  const nowMs = todayMs + 14 * hourMs + 30 * minuteMs;
+  const ledger = new CostLedger({ store, prices, nowMs: () => nowMs });
+  await ledger.recover(
+    Array.from({ length: agents }, (_, index) => aBirth({ agentId: idOf(index), region: regionOf(index) })),
+  );
+  const before = usedBytes(database);
+  const lines = createCostLines(
+    database,
+    createRowQuarantine(() => undefined),
+  );
+  const firstMs = todayMs - (days - 1) * dayMs;
+  for (let hour = firstMs; hour <= nowMs; hour += hourMs)
+    database.transaction(() => {
+      for (let index = 0; index < agents; index += 1) {
+        const minute = minuteOf(index, hour, 1);
+        lines.add(minute, ledger.rate(minute));
+      }
+    })();
+  const hours = Math.floor((nowMs - firstMs) / hourMs) + 1;
+  const ofHours = (usedBytes(database) - before) / agents / hours;
+  const begun = cpuMs();
+  await ledger.run();
+  const rollMs = cpuMs() - begun;
+  const ofDays = (usedBytes(database) - before - ofHours * agents * hours) / agents / (days - 1);
+  return { database, store, ledger, nowMs, firstMs, ofHours, ofDays, rollMs };
+}
+
+async function timeOf(count: number, run: () => Promise<unknown> | unknown): Promise<number> {
+  const times: number[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const begun = performance.now();
+    await run();
+    times.push(performance.now() - begun);
+  }
+  return median(times);
+}
+
+const withCosts = await ingest(true);
+const without = await ingest(false);
+const { database, store, ledger, nowMs, firstMs, ofHours, ofDays, rollMs } = await filled();
+const parts = {
+  ...{ store, ledger, fleetName: "bench", timeZone: "UTC", nowMs: () => nowMs, fleet: { agents: () => [] } },
+} as unknown as ApiParts;
+const app = allocationRoutes(parts);
+const ask = async (query: string) => {
+  const answer = await app.handle(new Request(`http://controller/${query}`));
+  const text = await answer.text();
+  if (answer.status !== 200) throw new Error(text);
+};
+const window = `window=${days}d`;
+const byTenant = await timeOf(9, () => ask(`allocation?${window}&aggregate=tenant`));
+const byTenantModel = await timeOf(5, () =>
+  ask(`allocation?${window}&aggregate=tenant,model&includeIdle=true&step=1d`),
+);
+const byAgent = await timeOf(1, () => ask(`allocation/summary?${window}&aggregate=agent`));
+const plain = database.query(
+  `SELECT region, tenant, model, sum(used_micro), sum(used_pico), sum(requests) FROM cost_work
+   WHERE span_ms = ${hourMs} AND start_ms >= ? AND start_ms <= ? AND agent_id > '' GROUP BY region, tenant, model`,
+);
+const hoursAdded = await timeOf(1, () => plain.all(firstMs, nowMs));
+const gb = (bytes: number) => (bytes / 1e9).toFixed(2);
+const linesOf30Days = agents * 30 * (24 * ofHours + ofDays);
+const row = (what: string, figure: string, beside: string, bar: string) => ({ what, figure, beside, bar });
+printRows(
+  [
+    row(
+      `one minute of ${agents} agents`,
+      `${(withCosts.ms / 1000).toFixed(2)} s CPU`,
+      `${(withCosts.ms / without.ms).toFixed(2)} x without cost lines`,
+      "2 s",
+    ),
+    row("a minute on record", `${Math.round(withCosts.bytes)} B`, `${Math.round(without.bytes)} B without lines`, ""),
+    row("lines of an agent's hour", `${Math.round(ofHours)} B`, `${Math.round(24 * ofHours)} B a day`, ""),
+    row("lines of an agent's day", `${Math.round(ofDays)} B`, "fleet's hours and days included", ""),
+    row(
+      `lines of 30 days of ${agents} agents`,
+      `${gb(linesOf30Days)} GB`,
+      `${gb(agents * 30 * 1440 * without.bytes)} GB of minutes`,
+      "20 GB",
+    ),
+    row(`rolling up ${days} days`, `${(rollMs / 1000).toFixed(1)} s CPU`, "in slices", ""),
+    row(
+      `/allocation?${window}&aggregate=tenant`,
+      `${byTenant.toFixed(0)} ms`,
+      `${(hoursAdded / byTenant).toFixed(1)} x faster than adding up the agents' hours`,
+      "300 ms",
+    ),
+    row("by tenant and model, idle, each day", `${byTenantModel.toFixed(0)} ms`, "", ""),
+    row("by agent (summary)", `${byAgent.toFixed(0)} ms`, "", ""),
+  ],
+  values.json === true,
+);
+await store.close();
+rmSync(directory, { recursive: true, force: true });
