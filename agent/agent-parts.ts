@@ -87,7 +87,7 @@ export function createAgentParts(given: {
   const metrics = new Registry();
   const openFiles = watchOpenFiles(clientFiles(config.serving), log);
   const hung = createHungProcesses(["model", "forecast", "training"]);
-  const record = new TrafficRecord(database, identity.bootId, nowMs(), nowMs, storage);
+  const record = new TrafficRecord(database, identity.bootId, nowMs(), nowMs, storage, clock.speed);
   const limits = { maxBytes: config.outbox.maxBytes, maxAgeMs: config.outbox.maxAgeDays * dayMs };
   const outbox = new Outbox(database, limits, storage, (minute) => record.markQueued(minute));
   const { forecaster, accuracy, nightTraining, accuracyOf } = createAgentForecasting({

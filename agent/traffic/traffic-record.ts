@@ -81,6 +81,7 @@ function prepare(database: StateDatabase) {
 export class TrafficRecord implements TrafficSink {
   readonly #bootId: string;
   readonly #nowMs: () => number;
+  readonly #speed: number;
   readonly #storage: StorageWatch;
   readonly #statements: ReturnType<typeof prepare>;
   readonly #open = new Map<number, MinuteCounts>();
@@ -94,14 +95,19 @@ export class TrafficRecord implements TrafficSink {
   #seq = 0;
   #lastClosedTexts = 0;
 
-  /** @param startMs beginning of this boot's observation */
+  /**
+   * @param startMs beginning of this boot's observation
+   * @param speed milliseconds of the clock per real one, in which computations are timed
+   */
   constructor(
     database: StateDatabase,
     bootId: string,
     startMs: number,
     nowMs: () => number,
     storage: StorageWatch = strictStorage,
+    speed = 1,
   ) {
+    this.#speed = speed;
     this.#bootId = bootId;
     this.#observedFromMs = startMs;
     this.#nowMs = nowMs;
@@ -112,7 +118,7 @@ export class TrafficRecord implements TrafficSink {
   }
 
   recordServed(request: ServedRequest): void {
-    this.#current().add(request);
+    this.#current().add({ ...request, computeMs: request.computeMs * this.#speed });
   }
 
   recordRefused(request: RefusedRequest): void {
@@ -120,7 +126,7 @@ export class TrafficRecord implements TrafficSink {
   }
 
   recordWork(work: PeerWork): void {
-    this.#current().addWork(work);
+    this.#current().addWork({ ...work, computeMs: work.computeMs * this.#speed });
   }
 
   /**

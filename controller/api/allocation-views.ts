@@ -23,7 +23,7 @@ export const AllocationView = Type.Object({
     labels,
   }),
   ...span,
-  gpuHours: amount("hours of computing"),
+  gpuHours: amount("hours of devices in which it computed"),
   gpuCost: money("device time and energy above idle; of __idle__: the rest of the devices' cost"),
   gpuEfficiency: orNull(amount("1: tenants pay for what they used; null: idle")),
   ...Object.fromEntries(

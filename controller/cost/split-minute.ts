@@ -11,6 +11,8 @@ export interface UserPart {
   readonly requests: number;
   readonly tokens: number;
   readonly computeMs: number;
+  /** Time of the device that it used: its part of the time in which anything was computed. */
+  readonly busyMs: number;
   /** Share of the minute's energy, idle draw included, and of it what was drawn above idle. */
   readonly energyKwh: number;
   readonly activeKwh: number;
@@ -74,6 +76,7 @@ export function splitMinute(
     const used = wanted < device ? wanted : device;
     return {
       ...{ model, tenant, requests, tokens, computeMs: part.computeMs, used, idle: device - used },
+      busyMs: computeMs > 0 ? (part.computeMs * busyMs) / computeMs : 0,
       ...{ energyKwh: part.share * cost.energyKwh, activeKwh: joules / joulesPerKwh, offers: moneyOf(part.offersUsd) },
     };
   });

@@ -96,6 +96,27 @@ async function routesAddUp(report: DemoReport): Promise<void> {
   expect(usd).toBeLessThan(0.75 * evenMix.usd);
 }
 
+/** Each tenant pays what it used, by energy, time and prices: calculated here, from the figures of the report and the prices of the fleet. */
+function costsReconcile(report: DemoReport): void {
+  const { tenants, idleUsd } = report.paidBy;
+  const [perKwh, perHour] = [0.15, 0.133];
+  expect(tenants.map(({ tenant }) => tenant).toSorted()).toEqual(["search", "shop"]);
+  for (const { model, boardsUsd, activeKwh, boardHours } of tenants) {
+    expect(model).toBe("all-MiniLM-L6-v2");
+    expect(boardHours).toBeGreaterThan(0);
+    expect(boardsUsd).toBeCloseTo(activeKwh * perKwh + boardHours * perHour, 8);
+  }
+  const sum = (of: (tenant: (typeof tenants)[number]) => number) => tenants.reduce((all, each) => all + of(each), 0);
+  expect(sum(({ boardsUsd }) => boardsUsd) + idleUsd).toBeCloseTo(report.energyUsd + report.amortisationUsd, 8);
+  expect(report.energyUsd).toBeCloseTo(report.energyKwh * perKwh, 8);
+  expect(sum(({ activeKwh }) => activeKwh)).toBeLessThan(report.energyKwh);
+  expect(sum(({ boardHours }) => boardHours)).toBeLessThan(report.amortisationUsd / perHour);
+  expect(sum(({ offersUsd }) => offersUsd)).toBeCloseTo(report.offersUsd, 8);
+  // The last minute of the traffic is not on record as the report is made.
+  expect(sum(({ requests }) => requests)).toBeGreaterThan(0.8 * report.requests);
+  expect(sum(({ requests }) => requests)).toBeLessThanOrEqual(report.requests);
+}
+
 async function noneIsLeft(): Promise<void> {
   await eventually(
     async () => familyProcesses(),
@@ -157,6 +178,7 @@ describe.if(process.platform === "linux")("thormesh demo", () => {
     expect(Object.keys(second?.service.servedBy ?? {}).some((backend) => backend.startsWith("offer:"))).toBe(true);
     expect(report.offersUsd).toBeGreaterThan(0);
     await routesAddUp(report);
+    costsReconcile(report);
     expect(temporaryDirectories()).toEqual([]);
   }, 3_600_000);
 

@@ -181,6 +181,7 @@ export async function runDemo(
       decisions: fleet.decisions,
       modeSwitches: fleet.modeSwitches,
       cost: fleet.cost ?? nothingSpent,
+      paidBy: fleet.paidBy,
       trainings: [...training.ended(), ...training.unfinished(replay.toMs)],
       trainingsAwaited: training.awaited(),
       liveAccuracy: fleet.forecastAccuracy,

@@ -57,7 +57,8 @@ export class SentBatches {
         entries.map((entry) => entry.ids),
         batch.paddedTokens,
       );
-      const computeMs = result.computeMs / entries.length;
+      // A simulated board takes longer than this machine.
+      const computeMs = Math.max(result.computeMs, boardMs) / entries.length;
       let answered = 0;
       for (const [index, entry] of entries.entries()) {
         // A text whose requests have all ended was computed all the same.

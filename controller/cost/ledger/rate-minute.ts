@@ -10,7 +10,10 @@ export function rateMinute(
   { region, prices, priceKey }: { readonly region: string; readonly prices: AgentPrices; readonly priceKey: string },
 ): RatedMinute {
   const cost = priceMinute(minute, prices);
-  const work = minute.traffic.models.length === 0 ? [] : splitMinute(minute, cost, prices.tariffUsdPerKwh);
+  const parts = minute.traffic.models.length === 0 ? [] : splitMinute(minute, cost, prices.tariffUsdPerKwh);
+  const work = parts.map(({ tenant, model, used, offers, activeKwh, busyMs, requests, tokens }) => ({
+    ...{ tenant, model, used, offers, activeKwh, computeMs: busyMs, requests, tokens },
+  }));
   return {
     ...{ region, priceKey, work },
     gaps: prices.missing.length === 0 ? "" : JSON.stringify(prices.missing),

@@ -14,6 +14,7 @@ export interface RatedWork {
   readonly used: Money;
   readonly offers: Money;
   readonly activeKwh: number;
+  /** Part of the device's time in which it computed: of several computations at once, the time passes once. */
   readonly computeMs: number;
   readonly requests: number;
   readonly tokens: number;

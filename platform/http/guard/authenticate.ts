@@ -18,8 +18,11 @@ export interface Authenticator {
   authenticate(authorization: string | null, address: () => string | null, path?: string): Caller | ServiceError;
   /** Waits until a key can be identified; null: it can be at once. */
   prepare(authorization: string | null): Promise<void> | null;
-  /** Returns the caller of an issued key where none is needed; the error where it is of no use; null for any other header. */
-  recognize(authorization: string | null): Caller | ServiceError | null;
+  /**
+   * Returns the caller of an issued key where none is needed, or another agent by its signature for this path; the error where a key is of no
+   * use; null for any other header.
+   */
+  recognize(authorization: string | null, path?: string): Caller | ServiceError | null;
   /** Number of wrong keys since the start. */
   wrongKeys(): number;
 }
@@ -55,7 +58,14 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   const attempts = createKeyAttempts(nowMs);
   const counted = createCountedLog(log, nowMs);
   let wrongKeys = 0;
-  const recognize = (authorization: string | null) => {
+  const peerOf = (authorization: string | null, path?: string): Caller | null => {
+    if (peers === null || path !== peers.path) return null;
+    const peer = verifyPeerRequest(authorization, peers.secret, path, Date.now());
+    return peer === null ? null : { tenant: null, role: "embed", peer };
+  };
+  const recognize = (authorization: string | null, path?: string) => {
+    const peer = peerOf(authorization, path);
+    if (peer !== null) return peer;
     const key = issued === undefined ? null : bearerOf(authorization);
     return key === null ? null : (issued?.identify(key) ?? null);
   };
@@ -64,10 +74,8 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       return apiKeys.length > 0 || issued?.required === true;
     },
     authenticate(authorization, addressOf, path) {
-      if (peers !== null && path === peers.path) {
-        const peer = verifyPeerRequest(authorization, peers.secret, path, Date.now());
-        if (peer !== null) return { tenant: null, role: "embed", peer };
-      }
+      const peer = peerOf(authorization, path);
+      if (peer !== null) return peer;
       const known = identify(authorization) ?? recognize(authorization);
       if (known !== null && !(known instanceof ServiceError && known.code === "UNAUTHORIZED")) return known;
       if (authorization === null || authorization === "") {

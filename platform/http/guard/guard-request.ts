@@ -136,7 +136,7 @@ export function createRequestGuard(options: RequestGuardOptions): RequestGuard {
     if (refusal !== null) return refusal;
     const preflight = crossOrigin.preflight(request, () => allowedMethods(routes, path));
     if (preflight !== null) return { kind: "answer", response: preflight };
-    const known = authenticator.recognize(authorizationOf(request.headers));
+    const known = authenticator.recognize(authorizationOf(request.headers), path);
     if (known instanceof ServiceError) return isOpen(request.method, path) ? { kind: "pass", request } : refuse(known);
     const caller = known ?? (options.roleOf === undefined ? null : anyone);
     if (caller === null) return { kind: "pass", request };

@@ -1,4 +1,5 @@
 import type { Static } from "@sinclair/typebox";
+import type { AllocationView } from "#controller/api/allocation-views.ts";
 import type { AgentList, DecisionList, FleetView } from "#controller/api/schemas.ts";
 import type { CostReport } from "#controller/cost/cost-report.ts";
 import type { ForecastAccuracy } from "#protocol/messages.ts";
@@ -11,6 +12,8 @@ export interface ControllerClient {
   /** Returns decisions other than holds, newest first. */
   decisions(sinceMs: number): Promise<Static<typeof DecisionList>["decisions"]>;
   cost(startMs: number, endMs: number): Promise<CostReport>;
+  /** Returns who pays what, by tenant and model, with what nobody used under `__idle__`. */
+  allocation(startMs: number, endMs: number): Promise<Readonly<Record<string, AllocationView>>>;
   /** Returns the accuracy of the fleet's forecasts of the last 24 hours, as measured by the controller. */
   forecastAccuracy(): Promise<ForecastAccuracy>;
 }
@@ -33,6 +36,12 @@ export function createControllerClient(url: string): ControllerClient {
     },
     cost: async (startMs, endMs) =>
       (await getJson(`${url}/api/v1/cost?window=${Math.floor(startMs)},${Math.floor(endMs)}`)) as CostReport,
+    async allocation(startMs, endMs) {
+      const window = `${Math.floor(startMs)},${Math.floor(endMs)}`;
+      const path = `/allocation?window=${window}&aggregate=tenant,model&includeIdle=true`;
+      const { data } = (await getJson(`${url}${path}`)) as { data: readonly Record<string, AllocationView>[] };
+      return data[0] ?? {};
+    },
     forecastAccuracy: async () => (await getJson(`${url}/api/v1/forecast/accuracy?window=24h`)) as ForecastAccuracy,
   };
 }

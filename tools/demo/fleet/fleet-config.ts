@@ -5,6 +5,7 @@ import type { ControllerConfig } from "#controller/config.ts";
 import type { ClockConfig } from "#platform/clock.ts";
 import { minuteMs } from "#platform/time.ts";
 import { secondActSpeed } from "#tools/demo/second-act.ts";
+import type { ApiShape } from "#tools/demo/traffic/send-embedding.ts";
 import { promised } from "#tools/demo/traffic/service-record.ts";
 import { referenceOffers, referencePrices } from "#tools/mesh/reference-offers.ts";
 import type { DemoBoard } from "./demo-fleet.ts";
@@ -27,7 +28,23 @@ export interface FleetSettings {
   readonly slowFromMs: number;
   readonly controllerPort: number;
   readonly brokerPort: number;
+  /** File with the secret by which agents know each other, so that boards tell tenants apart; absent: there is none. */
+  readonly meshKeyFile?: string;
 }
+
+interface DemoTenant {
+  readonly tenant: string;
+  readonly key: string;
+  readonly shape: ApiShape;
+}
+
+/** Tenants whose clients ask the entry, with their keys there: a shop and its search, by the two APIs. */
+export const demoTenants = [
+  { tenant: "shop", key: "demo-key-of-shop", shape: "native" },
+  { tenant: "search", key: "demo-key-of-search", shape: "openai" },
+] as const satisfies readonly [DemoTenant, ...DemoTenant[]];
+/** Key by which the demo, and who looks on, reads what the entry tells. */
+export const viewerKey = "demo-key-to-look-on";
 
 /** Agent at which all requests enter. */
 export const entryId = "entry";
@@ -128,7 +145,7 @@ export function agentConfig(settings: FleetSettings, board: DemoBoard, port: num
       },
     },
     // A request stands for as many as the board is slowed down, and costs as much.
-    mesh: { usdPerRequest: referencePrices.peer / capacityScale },
+    mesh: { usdPerRequest: referencePrices.peer / capacityScale, keyFile: settings.meshKeyFile ?? null },
     forecast: { training },
     clock: settings.clock,
   };
@@ -147,11 +164,15 @@ export function entryConfig(settings: FleetSettings, port: number, cloudUrl: str
     role: "standby",
     stateDir: join(settings.directory, entryId),
     broker: agentBroker(settings),
-    serving: { host: "127.0.0.1", port, model: "none", cacheBytes: 0, grpc: { enabled: false } },
+    serving: {
+      ...{ host: "127.0.0.1", port, model: "none", cacheBytes: 0, grpc: { enabled: false } },
+      apiKeys: [viewerKey, ...demoTenants.map(({ key, tenant }) => ({ key, tenant }))],
+    },
     power: { board: "none" },
     // What the boards cost is told apart from the machine that clients ask.
     prices: { amortisationUsdPerHour: 0 },
     mesh: {
+      keyFile: settings.meshKeyFile ?? null,
       targetMs: promised.p95Ms,
       offers: referenceOffers.map((offer) => ({
         ...offer,

@@ -8,17 +8,18 @@ const bounds = { timeoutMs: 5_000, maxBytes: 16 * 1024 * 1024 } as const;
  * Fetches JSON.
  * @throws Error when the address can't be reached, takes longer than five seconds or does not answer with success.
  */
-export async function getJson(url: string): Promise<unknown> {
-  return await (await get(url)).json();
+export async function getJson(url: string, key?: string): Promise<unknown> {
+  return await (await get(url, key)).json();
 }
 
 /** Fetches text, and throws as {@link getJson} does. */
-export async function getText(url: string): Promise<string> {
-  return await (await get(url)).text();
+export async function getText(url: string, key?: string): Promise<string> {
+  return await (await get(url, key)).text();
 }
 
-async function get(url: string): Promise<Response> {
-  const response = await fetchBounded(url, bounds);
+async function get(url: string, key?: string): Promise<Response> {
+  const headers = key === undefined ? {} : { headers: { authorization: `Bearer ${key}` } };
+  const response = await fetchBounded(url, { ...bounds, ...headers });
   if (!response.ok) throw new Error(`${redactUrl(url)} answers HTTP ${response.status}`);
   return response;
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { AgentStatus } from "#agent/agent-status.ts";
 import { type ClockConfig, createClock } from "#platform/clock.ts";
 import { fetchBounded } from "#platform/fetch/fetch-bounded.ts";
+import { writeSecretFile } from "#platform/files/write-secret-file.ts";
 import { selfCommand } from "#platform/process/self-command.ts";
 import { minuteMs } from "#platform/time.ts";
 import { type SendOptions, type SendResult, sendEmbedding } from "#tools/demo/traffic/send-embedding.ts";
@@ -16,6 +17,7 @@ import {
   entryConfig,
   entryId,
   type FleetSettings,
+  viewerKey,
 } from "./fleet-config.ts";
 import type { FleetProcesses } from "./fleet-processes.ts";
 import { answersOk, getJson } from "./http-json.ts";
@@ -113,7 +115,7 @@ async function startEntry(processes: FleetProcesses, plan: FleetPlan, settings: 
 
 /** True once an agent knows these others. */
 async function knowsPeers(url: string, ids: readonly string[]): Promise<boolean> {
-  const { peers } = (await getJson(`${url}/api/v1/status`)) as Pick<AgentStatus, "peers">;
+  const { peers } = (await getJson(`${url}/api/v1/status`, viewerKey)) as Pick<AgentStatus, "peers">;
   return ids.every((id) => peers.some(({ agentId }) => agentId === id));
 }
 
@@ -128,7 +130,11 @@ export async function startFleet(
 ): Promise<{ controllerUrl: string; entryUrl: string; agents: { agentId: string; url: string }[] }> {
   const { directory, boards, clock, capacityScale, slowFromMs } = plan;
   const [controllerPort = 0, brokerPort = 0, entryPort = 0, ...agentPorts] = plan.ports;
-  const settings: FleetSettings = { directory, clock, capacityScale, slowFromMs, controllerPort, brokerPort };
+  const meshKeyFile = join(directory, "mesh-key");
+  writeSecretFile(meshKeyFile, crypto.randomUUID());
+  const settings: FleetSettings = {
+    ...{ directory, clock, capacityScale, slowFromMs, controllerPort, brokerPort, meshKeyFile },
+  };
   const controllerUrl = `http://127.0.0.1:${controllerPort}`;
   const controllerPath = await writeConfig(
     directory,
@@ -169,7 +175,9 @@ export async function startFleet(
   await processes.waitUntil(entry.child, "in contact with all agents", readyTimeoutMs, () =>
     knowsPeers(entry.url, ids).catch(() => false),
   );
-  say(`clients know one address, ${entry.url}; why each request went where: thormesh why --route ${entry.url}`);
+  say(
+    `clients know one address, ${entry.url}; why each request went where: THORMESH_API_KEY=${viewerKey} thormesh why --route ${entry.url}`,
+  );
   // Verifies that the processes share the clock.
   const driftMs = (await processes.guard(controller.fleet())).nowMs - createClock(clock).nowMs();
   if (Math.abs(driftMs) > clock.speed * 5_000)

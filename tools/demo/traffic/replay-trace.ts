@@ -2,6 +2,7 @@ import type { Clock } from "#platform/clock.ts";
 import { minuteMs } from "#platform/time.ts";
 import { createControllerClient } from "#tools/demo/fleet/controller-client.ts";
 import type { DemoBoard } from "#tools/demo/fleet/demo-fleet.ts";
+import { demoTenants } from "#tools/demo/fleet/fleet-config.ts";
 import type { FleetProcesses } from "#tools/demo/fleet/fleet-processes.ts";
 import type { DemoScale } from "#tools/demo/fleet/plan-scale.ts";
 import { actToText, secondActSpeed } from "#tools/demo/second-act.ts";
@@ -84,8 +85,8 @@ export async function replayTrace(
     requestsInMinute: plan.requestsInMinute,
     nextText: plan.nextText,
     clients: [
-      { url: plan.entryUrl, shape: "native" },
-      { url: plan.entryUrl, shape: "openai" },
+      { ...demoTenants[0], url: plan.entryUrl },
+      { ...demoTenants[1], url: plan.entryUrl },
     ],
     send: (client, text) => sendEmbedding(client, text, plan.sendOptions),
     onResult(sentAtMs, result) {

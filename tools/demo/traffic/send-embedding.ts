@@ -4,6 +4,8 @@ export type ApiShape = "native" | "openai";
 /** A client: it knows one address, and speaks one API. */
 export interface Client {
   readonly url: string;
+  /** Key of its tenant; absent: it has none. */
+  readonly key?: string;
   readonly shape: ApiShape;
 }
 
@@ -63,7 +65,7 @@ export function vectorOf(shape: ApiShape, body: unknown): readonly unknown[] | n
 }
 
 async function attempt(
-  { url, shape }: Client,
+  { url, shape, key }: Client,
   text: string,
   timeoutMs: number,
   options: SendOptions,
@@ -71,7 +73,7 @@ async function attempt(
   const body = shape === "native" ? { inputs: [text] } : { model: "all-MiniLM-L6-v2", input: text };
   try {
     const response = await options.fetch(url + paths[shape], {
-      headers: { "content-type": "application/json" },
+      headers: { "content-type": "application/json", ...(key === undefined ? {} : { authorization: `Bearer ${key}` }) },
       body: JSON.stringify(body),
       timeoutMs,
     });

@@ -1,13 +1,23 @@
+import type { AllocationView } from "#controller/api/allocation-views.ts";
 import type { AgentView } from "#controller/api/schemas.ts";
 import type { CostReport } from "#controller/cost/cost-report.ts";
 import type { ForecastAccuracy, ForecastReport } from "#protocol/messages.ts";
 import type { ControllerClient } from "#tools/demo/fleet/controller-client.ts";
 import { type DemoBoard, profileCapacityQps } from "#tools/demo/fleet/demo-fleet.ts";
+import { viewerKey } from "#tools/demo/fleet/fleet-config.ts";
 import { getText } from "#tools/demo/fleet/http-json.ts";
 import { type MeasuredCapacity, measuredCapacities } from "./follow-capacity.ts";
 import type { PowerModeSwitch } from "./report.ts";
 import { readRoutes } from "./routes.ts";
-import type { AgentSnapshot, CapacityFound, CostView, DecisionSummary, RoutesView } from "./snapshot.ts";
+import type {
+  AgentSnapshot,
+  CapacityFound,
+  CostView,
+  DecisionSummary,
+  PaidBy,
+  RoutesView,
+  TenantCost,
+} from "./snapshot.ts";
 
 /** Real time between two queries of the agents, and of routes, cost and decisions (which cost the controller more). */
 const agentsPeriodMs = 400;
@@ -75,6 +85,17 @@ export function costView(report: CostReport): CostView | null {
   return { run: amountsOf(report), reference: amountsOf(allOn) };
 }
 
+/** Costs by who pays them, of an allocation by tenant and model. */
+export function paidBy(allocation: Readonly<Record<string, AllocationView>>): PaidBy {
+  const { __idle__: idle, ...rows } = allocation;
+  const tenants = Object.values(rows).map((row) => ({
+    ...{ tenant: row.properties.namespace ?? "", model: row.properties.container ?? "", requests: row.requests },
+    ...{ activeKwh: row.energyKwh, boardHours: row.gpuHours, boardsUsd: row.gpuCost, offersUsd: row.externalCost },
+  }));
+  const cost = ({ boardsUsd, offersUsd }: TenantCost) => boardsUsd + offersUsd;
+  return { tenants: tenants.sort((a, b) => cost(b) - cost(a)), idleUsd: idle?.totalCost ?? 0 };
+}
+
 /** Polls the controller for the fleet's state and its events since the start, and the entry for the routes. */
 export class FleetFollower {
   readonly #options: FollowOptions;
@@ -86,6 +107,7 @@ export class FleetFollower {
   #measured: ReadonlyMap<string, MeasuredCapacity | null> = new Map();
   readonly #found = new Map<string, CapacityFound>();
   #cost: CostView | null = null;
+  #paidBy: PaidBy = { tenants: [], idleUsd: 0 };
   #routes: RoutesView = noRoutes;
   #forecastAccuracy: ForecastAccuracy | null = null;
   #decisions: readonly DecisionSummary[] = [];
@@ -134,6 +156,11 @@ export class FleetFollower {
     return this.#decisions;
   }
 
+  /** Costs by who pays them, as far as they are on record. */
+  get paidBy(): PaidBy {
+    return this.#paidBy;
+  }
+
   get cost(): CostView | null {
     return this.#cost;
   }
@@ -171,13 +198,15 @@ export class FleetFollower {
 
   async #queryRecords(): Promise<void> {
     const { controller, sinceMs, untilMs, agents, entryUrl } = this.#options;
-    const [newestFirst, report, accuracy, measured, metrics] = await Promise.all([
+    const [newestFirst, report, accuracy, measured, metrics, allocation] = await Promise.all([
       controller.decisions(sinceMs),
       controller.cost(sinceMs, Math.max(untilMs(), sinceMs + 1)),
       controller.forecastAccuracy(),
       measuredCapacities(agents),
-      getText(`${entryUrl}/metrics`),
+      getText(`${entryUrl}/metrics`, viewerKey),
+      controller.allocation(sinceMs, Math.max(untilMs(), sinceMs + 1)),
     ]);
+    this.#paidBy = paidBy(allocation);
     this.#routes = readRoutes(metrics);
     this.#noteMeasured(measured);
     this.#forecastAccuracy = accuracy;

@@ -2,7 +2,7 @@ import { qpsToText } from "#controller/scaling/figures-to-text.ts";
 import type { DemoScale } from "#tools/demo/fleet/plan-scale.ts";
 import type { Service } from "#tools/demo/traffic/service-record.ts";
 import { promised } from "#tools/demo/traffic/service-record.ts";
-import type { CostView, EnergyAndCost } from "./snapshot.ts";
+import type { CostView, EnergyAndCost, PaidBy } from "./snapshot.ts";
 
 export const thousands = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 
@@ -83,6 +83,17 @@ function sumToText({ costUsd, energyUsd, amortisationUsd, offersUsd }: EnergyAnd
 
 export function costToText({ run, reference }: CostView): string {
   return `${sumToText(run)}; all on ${dollars(reference.costUsd)}`;
+}
+
+/** Says of each tenant and model what was paid for it, and what nobody used. */
+export function paidByToLines({ tenants, idleUsd }: PaidBy): string[] {
+  if (tenants.length === 0) return [];
+  const lines = tenants.map(({ tenant, model, requests, boardsUsd, offersUsd }) => {
+    const offers = offersUsd > 0 ? `${dollars(boardsUsd)} boards + ${dollars(offersUsd)} offers` : "boards";
+    const each = requests === 0 ? "" : `, ${dollars((1000 * (boardsUsd + offersUsd)) / requests)} a thousand requests`;
+    return `paid by     ${tenant} for ${model}: ${dollars(boardsUsd + offersUsd)} (${offers})${each}`;
+  });
+  return [...lines, `paid by     nobody: ${dollars(idleUsd)}, boards that were on and idle, or on standby`];
 }
 
 const seconds = (ms: number) => Number((ms / 1000).toPrecision(3));

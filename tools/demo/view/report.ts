@@ -7,6 +7,7 @@ import {
   formatClock,
   formatDuration,
   formatTime,
+  paidByToLines,
   promiseToText,
   rate,
   scaleToText,
@@ -22,6 +23,7 @@ import type {
   CostView,
   DecisionSummary,
   EnergyAndCost,
+  PaidBy,
   RoutesView,
   TrafficCounts,
   TrainingAwaited,
@@ -78,6 +80,7 @@ export interface ReportInput {
   readonly decisions: readonly DecisionSummary[];
   readonly modeSwitches: readonly PowerModeSwitch[];
   readonly cost: CostView;
+  readonly paidBy: PaidBy;
   readonly forecasts: readonly ForecastAccuracy[];
   /** Champion at the end of the run; null without a forecast. */
   readonly champion: ForecastChampion | null;
@@ -209,6 +212,7 @@ export function renderReport(report: DemoReport, columns = Number.POSITIVE_INFIN
     ...report.capacities.map(renderCapacity),
     `energy      ${energyToText(report)}`,
     `cost        ${costToText(report)}`,
+    ...paidByToLines(report.paidBy),
     ...report.forecasts.map(
       (accuracy) =>
         `forecast    ${accuracy.model}: ${accuracy.forecasts} forecasts, off by ${percent(accuracy.wape)} of the traffic ` +

@@ -83,6 +83,27 @@ export interface EnergyAndCost {
   readonly offersUsd: number;
 }
 
+/** Use that a tenant made of a model, and its price. */
+export interface TenantCost {
+  readonly tenant: string;
+  readonly model: string;
+  readonly requests: number;
+  /** Energy above idle, and the boards' time in which they computed for it. */
+  readonly activeKwh: number;
+  readonly boardHours: number;
+  /** Price of both, and of what offers answered. */
+  readonly boardsUsd: number;
+  readonly offersUsd: number;
+}
+
+/** Costs by who pays them. */
+export interface PaidBy {
+  /** The dearest first. */
+  readonly tenants: readonly TenantCost[];
+  /** Cost of the boards that nobody used. */
+  readonly idleUsd: number;
+}
+
 export interface CostView {
   readonly run: EnergyAndCost;
   /** The same time with every agent on in its most capable mode. */

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import pino from "pino";
 import { ServiceError } from "#platform/errors.ts";
 import { createAuthenticator } from "#platform/http/guard/authenticate.ts";
+import { signPeerRequest } from "#platform/http/guard/peer-signature.ts";
 
 function authenticatorOf(apiKeys: readonly string[]) {
   const lines: Record<string, unknown>[] = [];
@@ -18,6 +19,21 @@ function authenticatorOf(apiKeys: readonly string[]) {
 test("keys are required once there is one", () => {
   expect(authenticatorOf([]).authenticator.keysRequired).toBe(false);
   expect(authenticatorOf(["k"]).authenticator.keysRequired).toBe(true);
+});
+
+test("another agent is known by its signature for one path, also where no key is needed", () => {
+  const log = pino({ level: "silent" });
+  const peers = { secret: "the fleet's secret", path: "/peers" };
+  const signed = signPeerRequest(peers.secret, "thor-2", peers.path, Date.now());
+  for (const apiKeys of [[], ["k"]]) {
+    const authenticator = createAuthenticator({ apiKeys, log, peers });
+    const expected = { tenant: null, role: "embed", peer: "thor-2" } as const;
+    expect(authenticator.recognize(signed, peers.path)).toEqual(expected);
+    expect(authenticator.authenticate(signed, () => null, peers.path)).toEqual(expected);
+    expect(authenticator.recognize(signed, "/other")).toBeNull();
+    const forged = signPeerRequest("another secret", "thor-2", peers.path, Date.now());
+    expect(authenticator.recognize(forged, peers.path)).toBeNull();
+  }
 });
 
 test("a wrong key is counted and logged with its address; none at all is not", () => {

@@ -85,6 +85,19 @@ const input: ReportInput = {
     run: { energyKwh: 3, costUsd: 0.95, energyUsd: 0.45, amortisationUsd: 0.5, offersUsd: 0 },
     reference: { energyKwh: 4, costUsd: 1.1, energyUsd: 0.6, amortisationUsd: 0.5, offersUsd: 0 },
   },
+  paidBy: {
+    tenants: [
+      {
+        ...{ tenant: "shop", model: "mini", requests: 12_000, activeKwh: 1, boardHours: 1 },
+        ...{ boardsUsd: 0.283, offersUsd: 0.1 },
+      },
+      {
+        ...{ tenant: "search", model: "mini", requests: 8000, activeKwh: 0.5, boardHours: 0.5 },
+        ...{ boardsUsd: 0.1415, offersUsd: 0 },
+      },
+    ],
+    idleUsd: 0.5255,
+  },
   champion: { model: "blend", shares: { lstm: 0.604, ridge: 0.39, "last value": 0.006 }, reason: "by their errors" },
   liveAccuracy: {
     windowMs: 86_400_000,
@@ -141,6 +154,11 @@ describe("report", () => {
     const text = renderReport(buildReport(input));
     expect(text).toContain("scale       1 s here is 288 s there; rates: texts/s there; boards slowed 4,000-fold");
     expect(text).toContain("energy      3.000 kWh x $0.15 = $0.450; all on 4.000 kWh (25 % less)");
+    expect(text).toContain(
+      "paid by     shop for mini: $0.383 ($0.283 boards + $0.100 offers), $0.032 a thousand requests",
+    );
+    expect(text).toContain("paid by     search for mini: $0.141 (boards), $0.018 a thousand requests");
+    expect(text).toContain("paid by     nobody: $0.525, boards that were on and idle, or on standby");
     expect(text).toContain("lstm: 100 forecasts, off by 28.0 % of the traffic (the last value: 36.0 %)");
     expect(text).toContain("07-27 12:00 scale-out: peak forecast");
     expect(text).toContain(
