@@ -134,6 +134,7 @@ export function serveControllerApi(served: ServedParts): { readonly url: string;
     hostNames: api.allowedHosts,
     roleOf: neededRole,
     log,
+    encrypted: tls !== undefined,
     routes: routesOf(served, publisher, openFiles),
   });
   warnOfPlainText("api", api.host, tls !== undefined, log);

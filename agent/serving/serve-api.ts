@@ -69,6 +69,7 @@ export function serveApi(options: ServingOptions, parts: ApiParts): HttpServer {
     cors: config.cors,
     errorStyleOf,
     log,
+    encrypted: options.tls !== undefined,
     // A tenant's key opens what tenants use; the rest tells of others, or changes something.
     roleOf: (route) => (tenantRoutes.has(`${route.method} ${route.path}`) ? "embed" : neededRole(route)),
     responseRoutes: [

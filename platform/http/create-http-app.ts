@@ -24,6 +24,8 @@ interface HttpAppOptions {
   /** Shape of errors under a path; `plain` by default. */
   readonly errorStyleOf?: (path: string) => ErrorStyle;
   readonly log: Logger;
+  /** True for an API that is served encrypted. Default: false. */
+  readonly encrypted?: boolean;
   /** Role that each route needs, of those that callers have. Default: a valid key opens every route. */
   readonly roleOf?: RouteRole;
   /** Routes that return `Response` objects, streamed where they are long: nothing maps them, for speed. */
@@ -83,7 +85,7 @@ function toServiceError(failed: FailedRequest, app: AnyElysia, log: Logger): [Se
  * before its handler runs. Routes throw {@link ServiceError} for errors that their client should see.
  */
 export function createHttpApp(options: HttpAppOptions): HttpApp {
-  const { authenticator, log } = options;
+  const { authenticator, log, encrypted = false } = options;
   const styleOf = options.errorStyleOf ?? (() => "plain" as const);
   const openRoutes = new Set<string>();
   const routeRoles = new Map<string, Role>();
@@ -91,8 +93,8 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   const app: AnyElysia = new Elysia({
     // Elysia would silently remove unknown fields; here they are errors.
     normalize: false,
-    // Elysia assumes host names of at least 4 characters, and would read another path than the guard.
-    handler: { standardHostname: false },
+    // Elysia looks for the path from a fixed place in the URL: right after "http://", or after "https://" and a host of 3 characters.
+    handler: { standardHostname: encrypted },
   }).onError(({ code, error, request, path }) => {
     const allowed = request.method === "OPTIONS" && code === "NOT_FOUND" ? allowedMethods(app.routes, path) : [];
     if (allowed.length > 0) return new Response(null, { status: 204, headers: { allow: allowed.join(", ") } });
@@ -138,6 +140,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
       routes: app.routes,
       ...(options.roleOf === undefined ? {} : { roleOf: options.roleOf }),
       crossOrigin,
+      pathFrom: encrypted ? 11 : 7,
       log,
     }),
     fetch: (request) => app.fetch(request),

@@ -34,6 +34,8 @@ interface RequestGuardOptions {
   /** Role that a route needs. Default: none does. */
   readonly roleOf?: RouteRole;
   readonly crossOrigin: CrossOriginAccess;
+  /** Place in a URL from which the router looks for the path: it must find the same one. */
+  readonly pathFrom: number;
   readonly log: Logger;
 }
 
@@ -60,7 +62,7 @@ const refuse = (error: ServiceError, headers: Readonly<Record<string, string>> =
  * without a key a host that no web page can claim and no foreign origin that is not configured (403). Browsers add no key by themselves, so a valid one proves intent.
  */
 export function createRequestGuard(options: RequestGuardOptions): RequestGuard {
-  const { authenticator, openRoutes, routes, crossOrigin } = options;
+  const { authenticator, openRoutes, routes, crossOrigin, pathFrom } = options;
   const names = new Set([hostname(), ...options.hostNames].map((name) => name.toLowerCase()));
   const counted = createCountedLog(options.log, () => performance.now());
 
@@ -109,6 +111,10 @@ export function createRequestGuard(options: RequestGuardOptions): RequestGuard {
     const target = requestTarget(request);
     if (target.kind === "malformed") return refuse(new ServiceError("INVALID_REQUEST", target.reason));
     const { path } = target;
+    if (target.kind === "absolute" && request.url.indexOf("/", pathFrom) !== target.pathAt)
+      return refuse(
+        new ServiceError("INVALID_REQUEST", "host: expected at least 3 characters where this API encrypts"),
+      );
     if (options.roleOf !== undefined) noteSender(request, address);
     if (target.kind === "without-host") {
       // Only probes of load balancers still speak HTTP/1.0.

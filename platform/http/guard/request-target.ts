@@ -1,7 +1,7 @@
 /** Resource that a request names. Authorisation, routing, logs and traces all use this one reading. */
 type RequestTarget =
-  /** `host` is in lower case, without port and trailing dot. */
-  | { readonly kind: "absolute"; readonly host: string; readonly path: string }
+  /** `host` is in lower case, without port and trailing dot; `pathAt` is the place of the path in the URL. */
+  | { readonly kind: "absolute"; readonly host: string; readonly path: string; readonly pathAt: number }
   /** HTTP/1.0 without a Host header: the URL is a path only. */
   | { readonly kind: "without-host"; readonly path: string }
   | { readonly kind: "malformed"; readonly reason: string };
@@ -36,7 +36,8 @@ function readTarget(url: string, header: string | null): RequestTarget {
     const got = JSON.stringify(header.slice(0, 64));
     return { kind: "malformed", reason: `host: expected one host name or address with an optional port, got ${got}` };
   }
-  return { kind: "absolute", host: host.toLowerCase().replace(/\.$/, ""), path };
+  const pathAt = url.indexOf("/", url.indexOf("://") + 3);
+  return { kind: "absolute", host: host.toLowerCase().replace(/\.$/, ""), path, pathAt };
 }
 
 /** Path of a request for logs and the shape of errors; "/" if it is malformed. */

@@ -34,6 +34,7 @@ function guardWith(
   const lines: Record<string, unknown>[] = [];
   const log = pino({ level: "warn" }, { write: (line: string) => void lines.push(JSON.parse(line)) });
   const guard = createRequestGuard({
+    pathFrom: 7,
     authenticator: createAuthenticator({ apiKeys, log, ...(more.issued === undefined ? {} : { issued: more.issued }) }),
     ...(more.roleOf === undefined ? {} : { roleOf: more.roleOf }),
     hostNames: ["Board.Example.com"],

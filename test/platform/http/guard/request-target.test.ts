@@ -15,7 +15,7 @@ test.each([
   ["http://b:81/a?", "b:81", "b", "/a"],
   ["http://other/a", "host", "other", "/a"],
 ])("%s with host %s is %s and %s", (url, header, host, path) => {
-  expect(of(url, header)).toEqual({ kind: "absolute", host, path });
+  expect(of(url, header)).toEqual({ kind: "absolute", host, path, pathAt: url.indexOf("/", 8) });
 });
 
 test("the error of a malformed target shows the start of its header", () => {

@@ -3,12 +3,16 @@ import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect, type TLSSocket } from "node:tls";
+import { Elysia } from "elysia";
 import { UsageError } from "#platform/errors.ts";
+import { createHttpApp } from "#platform/http/create-http-app.ts";
+import { createAuthenticator } from "#platform/http/guard/authenticate.ts";
 import { type HttpServer, serveHttp } from "#platform/http/serve-http.ts";
 import type { ServerCertificate } from "#platform/http/tls/server-certificate.ts";
 import { watchKeyPair } from "#platform/http/tls/watch-key-pair.ts";
 import { createLogger } from "#platform/log.ts";
 import { makeCertificates } from "../../../fakes/certificates.ts";
+import { changeableCertificate } from "../../../fakes/server-certificate.ts";
 
 const { authority, issue } = await makeCertificates();
 const log = createLogger("test", "silent");
@@ -124,4 +128,28 @@ test("a port that is in use is not shared, also not between two that encrypt", (
   const again = () => serveHttp({ fetch: () => new Response() }, { host: "127.0.0.1", port: server.port, log, tls });
   expect(again).toThrow(UsageError);
   expect(again).toThrow(`port ${server.port} on 127.0.0.1 is in use`);
+});
+
+test("an app finds its routes by any host of three characters; by a shorter one guard and router would differ, so it is refused", async () => {
+  const routes = new Elysia().get("/closed/:name", ({ params }) => ({ name: params.name }));
+  const app = createHttpApp({
+    about: { title: "test", description: "for tests", version: "1" },
+    authenticator: createAuthenticator({ apiKeys: ["a-key-of-some-length"], log }),
+    ...{ log, routes: [routes], encrypted: true },
+  });
+  const tls = changeableCertificate(first);
+  const server = serveHttp(app, { host: "127.0.0.1", port: 0, log, tls });
+  opened.push({ stop: () => server.stop(0) });
+  const ask = async (host: string, path: string, authorization: string) => {
+    const answer = await fetch(server.url + path, { headers: { host, authorization }, tls: { ca: authority } });
+    return [answer.status, ((await answer.json()) as { name?: string }).name];
+  };
+  const key = "Bearer a-key-of-some-length";
+  for (const host of ["abc", "a.b", "[::1]", "127.0.0.1:1", "controller.example:8443"]) {
+    expect(await ask(host, "/closed/x", key)).toEqual([200, "x"]);
+    expect(await ask(host, "/closed/x", "")).toEqual([401, undefined]);
+  }
+  for (const host of ["a", "ab"]) expect(await ask(host, "/closed/x", key)).toEqual([400, undefined]);
+  // A port is no part of the host, and makes it long enough.
+  expect(await ask("a:1", "/closed/x", key)).toEqual([200, "x"]);
 });
