@@ -6,7 +6,7 @@ import { recentDamage } from "#platform/files/open-database.ts";
 import { createStorageWatch, type StorageWatch } from "#platform/files/storage-watch.ts";
 import type { Logger } from "#platform/log.ts";
 import { createHungProcesses, describeHungProcesses } from "#platform/process/hung-processes.ts";
-import { otherFiles, watchOpenFiles } from "#platform/process/open-files.ts";
+import { watchOpenFiles } from "#platform/process/open-files.ts";
 import { dayMs, secondMs } from "#platform/time.ts";
 import { version } from "#platform/version.ts";
 import { FleetKeys } from "./access/fleet-keys.ts";
@@ -31,6 +31,7 @@ import { Power } from "./power/power.ts";
 import { createTenantData } from "./privacy/tenant-data.ts";
 import { AgentTenantJobs } from "./privacy/tenant-jobs.ts";
 import { createSelfDescription } from "./self-description.ts";
+import { clientFiles } from "./serving/client-files.ts";
 import { pulledModelsDirectory } from "./serving/models/pulled-models-directory.ts";
 import { Serving } from "./serving/serving.ts";
 import { createTracing } from "./serving/tracing/request-tracer.ts";
@@ -53,13 +54,6 @@ const minBeatRealMs = 500;
 
 function withDamage(check: ReturnType<StorageWatch["check"]>, damage: string | null): typeof check {
   return damage === null ? check : { status: "degraded", detail: `${check.detail}; ${damage}` };
-}
-
-/** Files that the configuration lets clients use: a connection for each request that waits, and those of gRPC. */
-function clientFiles({ queueRequests, grpc }: AgentConfig["serving"]): Parameters<typeof watchOpenFiles>[0] {
-  if (!grpc.enabled) return { files: queueRequests + otherFiles, by: "serving.queueRequests" };
-  const by = "serving.queueRequests and serving.grpc.maxConnections";
-  return { files: queueRequests + grpc.maxConnections + otherFiles, by };
 }
 
 export type AgentParts = ReturnType<typeof createAgentParts>;
@@ -165,6 +159,7 @@ export function createAgentParts(given: {
   const mesh = new Mesh({
     ...{ config: config.mesh, agentId, region: config.region, metrics },
     apiKeys: config.serving.apiKeys,
+    certificates: enrolment.peers(() => access.devices()),
     regionsOf: (tenant) => access.tenant(tenant)?.regions ?? null,
     requestTimeoutMs: config.serving.requestTimeoutMs,
     maxInputs: config.serving.maxInputs,

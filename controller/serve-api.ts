@@ -120,6 +120,7 @@ export function serveControllerApi(served: ServedParts): { readonly url: string;
   const publisher = new AccessPublisher({
     ...{ ...access, fleetName, broker, store: records.store, nowMs: () => clock.nowMs(), log },
     ...{ seals: identity.seals, shares: tenantShares, jobs: () => tenantJobs.told() },
+    devices: identity.devices,
   });
   broker.onConnection((connected) => void (connected && publisher.publish(true)));
   registerIdentityMetrics(registry, () => identity.devices.list());

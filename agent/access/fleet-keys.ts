@@ -90,6 +90,11 @@ export class FleetKeys implements IssuedKeys {
     return this.#held?.jobs ?? [];
   }
 
+  /** Membership of the fleet's devices, as the controller told; undefined: it did not. */
+  devices(): FleetAccess["devices"] {
+    return this.#held?.devices;
+  }
+
   /** Tenant as the controller told; undefined for one of the configuration only. */
   tenant(name: string): TenantAccess | undefined {
     return this.#tenants.get(name);

@@ -1,9 +1,12 @@
 import type { Logger } from "#platform/log.ts";
+import type { FleetAccess } from "#protocol/messages.ts";
+import type { PeerCertificates } from "../mesh/peer-certificates.ts";
 import type { HealthCheck } from "../serving/ports.ts";
 import type { DeviceIdentity } from "./device-identity.ts";
 import { anyOrders, createFleetOrders, type FleetOrders } from "./fleet-orders.ts";
 import { identityHealth } from "./identity-health.ts";
 import { ordersHealth } from "./orders-health.ts";
+import { createPeerCertificates } from "./peer-membership.ts";
 import { Renewal } from "./renewal.ts";
 
 /** Membership of this device in its fleet by certificate. */
@@ -12,6 +15,8 @@ export interface Enrolment {
   readonly orders: FleetOrders;
   /** Null: the device has not joined. */
   readonly renewal: Renewal | null;
+  /** Returns the certificates by which agents know each other; null: the device has not joined. @param told what the controller told of devices */
+  peers(told: () => FleetAccess["devices"]): PeerCertificates | null;
   /** Checks for `/health`; none before the device has joined. */
   checks(): Readonly<Record<string, HealthCheck>>;
 }
@@ -29,12 +34,13 @@ export function openEnrolment(parts: {
   readonly log: Logger;
 }): Enrolment {
   const { joined, stateDir, fleet, memory, hosts, onRenewed, nowMs, log } = parts;
-  if (joined === null) return { orders: anyOrders, renewal: null, checks: () => ({}) };
+  if (joined === null) return { orders: anyOrders, renewal: null, peers: () => null, checks: () => ({}) };
   const orders = createFleetOrders({ fleet, authority: joined.authority, nowMs, memory });
   // Certificates know the machine's clock alone.
   const renewal = new Renewal({ stateDir, identity: joined, log, hosts, onRenewed, nowMs: Date.now });
   return {
     ...{ orders, renewal },
+    peers: (told) => createPeerCertificates({ identity: () => renewal.identity, told, nowMs: Date.now }),
     checks: () => ({
       identity: identityHealth(renewal.identity, renewal.problem, Date.now()),
       orders: ordersHealth(orders),

@@ -50,16 +50,18 @@ const loadTelling: ReadonlySet<ErrorCode> = new Set(["TOO_MANY_REQUESTS", "DEADL
 export function peerRoutes(parts: {
   readonly home: Home;
   readonly maxInputs: number;
-  readonly keysRequired: boolean;
+  /** Returns true where only the fleet's agents may ask. */
+  readonly mustBePeer: () => boolean;
   readonly load: (model: string) => LoadReport;
 }) {
-  const { home, maxInputs, keysRequired, load } = parts;
+  const { home, maxInputs, mustBePeer, load } = parts;
   return new Elysia().post(
     peerPath,
     async ({ body, request }) => {
       const startedMs = performance.now();
       const caller = callerOf(request);
-      if (keysRequired && caller?.peer === undefined)
+      const isPeer = caller?.peer !== undefined;
+      if (!isPeer && mustBePeer())
         throw new ServiceError("FORBIDDEN", "this path is for agents of the fleet; clients ask /v1/embeddings");
       const maxWaitMs = readMilliseconds(request.headers, maxWaitHeader);
       const id = home.model(body.model)?.id ?? body.model;
@@ -88,7 +90,7 @@ export function peerRoutes(parts: {
       } = body;
       const embed = {
         ...rest,
-        ...{ latencyBudgetMs: budgetMs, tenant: keysRequired ? tenant : defaultTenant },
+        ...{ latencyBudgetMs: budgetMs, tenant: isPeer ? tenant : defaultTenant },
         ...{
           dimensions: dimensions ?? undefined,
           truncate: truncate ?? undefined,
@@ -114,7 +116,7 @@ export function peerRoutes(parts: {
       ...jsonBody(PeerRequest(maxInputs)),
       detail: describeRoute({
         summary: "Vectors for another agent of the fleet",
-        description: `Agents answer each other's requests here, signed by the fleet's secret where keys are configured; the header ${loadHeader} tells their load. A request that came here is never passed on. Clients have no business here.`,
+        description: `Agents answer each other's requests here, which they prove by certificates once they have joined the fleet, else by its secret where keys are configured; the header ${loadHeader} tells their load. A request that came here is never passed on. Clients have no business here.`,
         tag: "mesh",
         answer: {
           description: "One vector per input, in order, not scaled.",

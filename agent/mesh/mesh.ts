@@ -7,10 +7,11 @@ import type { MeshEntry } from "#agent/serving/mesh-entry.ts";
 import { UsageError } from "#platform/errors.ts";
 import { readSecretFile } from "#platform/files/read-secret-file.ts";
 import { type ApiKey, keyText } from "#platform/http/guard/identify-caller.ts";
-import { secretOfKeys } from "#platform/http/guard/peer-signature.ts";
+import { secretOfKeys, verifyPeerRequest } from "#platform/http/guard/peer-signature.ts";
 import type { MeshConfig } from "./mesh-config.ts";
 import { createMeshMetrics } from "./mesh-metrics.ts";
 import { type MeshStatus, meshStatusRoutes, peerRoutes } from "./mesh-routes.ts";
+import type { PeerCertificates } from "./peer-certificates.ts";
 import { Backends } from "./routing/backends.ts";
 import { type LoadReport, loadHeader, writeLoadReport } from "./routing/load-report.ts";
 import { peerPath } from "./routing/peer-message.ts";
@@ -33,6 +34,8 @@ export interface MeshParts {
   readonly electricityUsd: (model: string) => number | null;
   /** Regions in which a tenant's texts may be computed, as the controller told; null: any. Default: any. */
   readonly regionsOf?: (tenant: string) => readonly string[] | null;
+  /** Certificates by which the fleet's agents know each other; null, as by default: this device has not joined. */
+  readonly certificates?: PeerCertificates | null;
   readonly metrics: Registry;
 }
 
@@ -45,6 +48,7 @@ const maxModels = 64;
 export class Mesh implements MeshEntry {
   readonly peers: MeshEntry["peers"];
   readonly #parts: MeshParts;
+  readonly #mustBePeer: () => boolean;
   readonly #backends: Backends;
   readonly #client: RemoteClient;
   readonly #routes: RouteEvent[] = [];
@@ -62,7 +66,14 @@ export class Mesh implements MeshEntry {
     this.#parts = parts;
     const secret =
       config.keyFile === null ? secretOfKeys(apiKeys.map(keyText)) : readSecret(config.keyFile, "mesh.keyFile");
-    this.peers = secret === null ? null : { secret, path: peerPath };
+    const { certificates = null } = parts;
+    const verify = (authorization: string | null) => {
+      const proven = certificates?.verify(authorization) ?? null;
+      if (proven !== null || secret === null || certificates?.areRequired() === true) return proven;
+      return verifyPeerRequest(authorization, secret, peerPath, Date.now());
+    };
+    this.peers = secret === null && certificates === null ? null : { path: peerPath, verify };
+    this.#mustBePeer = () => secret !== null || certificates?.areRequired() === true;
     const keys = new Map(
       config.offers.map(({ name, keyFile }) => [
         name,
@@ -71,7 +82,7 @@ export class Mesh implements MeshEntry {
     );
     refuseTwins(config.offers.map(({ name }) => name));
     this.#client = new RemoteClient({
-      ...{ ownId: agentId, secret, peerNetworks: config.peerNetworks },
+      ...{ ownId: agentId, secret, peerNetworks: config.peerNetworks, certificates },
       offerKey: (name) => keys.get(name) ?? null,
       modelHere: (model) => this.#home?.model(model) ?? null,
       nowMs: Date.now,
@@ -158,9 +169,7 @@ export class Mesh implements MeshEntry {
   routes(own: Home): readonly AnyElysia[] {
     const { maxInputs } = this.#parts;
     const home = this.#home ?? this.#metered(own);
-    return [
-      peerRoutes({ home, maxInputs, keysRequired: this.peers !== null, load: (model) => this.#load(model, home) }),
-    ];
+    return [peerRoutes({ home, maxInputs, mustBePeer: this.#mustBePeer, load: (model) => this.#load(model, home) })];
   }
 
   /** Routes of the agent's state, for people. */

@@ -1,4 +1,5 @@
 import type { AnyElysia } from "elysia";
+import type { PeerAccess } from "#platform/http/guard/authenticate.ts";
 import type { Embedder } from "./admission/embedder.ts";
 import type { Home } from "./admission/home.ts";
 
@@ -12,6 +13,6 @@ export interface MeshEntry {
   answerHeaders(request: Request): Readonly<Record<string, string>> | null;
   /** Reason that no request can be passed on now; null where one can. */
   notReadyReason(): string | null;
-  /** Secret and path of requests that other agents sign; null: none are accepted. */
-  readonly peers: { readonly secret: string; readonly path: string } | null;
+  /** Requests that other agents prove to be theirs; null: none are accepted. */
+  readonly peers: PeerAccess | null;
 }

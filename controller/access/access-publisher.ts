@@ -7,6 +7,7 @@ import type { Broker } from "#protocol/broker.ts";
 import { encodeMessage, maxMessageBytes } from "#protocol/codec.ts";
 import { accessLimits, FleetAccess, type TenantAccess, type TenantJobs } from "#protocol/messages.ts";
 import { controllerAccessTopic } from "#protocol/topics.ts";
+import type { Devices } from "../identity/devices.ts";
 import { documentValidMs, noSeals, type OrderSeals } from "../identity/order-seals.ts";
 import type { AuditStore, KeptStore, Tenant } from "../store/store.ts";
 import type { KeyRing } from "./key-ring.ts";
@@ -23,6 +24,8 @@ export interface AccessPublisherParts {
   /** Jobs with tenants' data. Default: there are none. */
   readonly jobs?: () => TenantJobs;
   readonly seals?: OrderSeals;
+  /** Devices that have joined. */
+  readonly devices?: Pick<Devices, "told">;
   readonly nowMs: () => number;
   readonly log: Logger;
 }
@@ -34,8 +37,8 @@ const Kept = Type.Object({ sentAtMs: TimeMs });
 /** Least time between two messages for the audit log alone: each goes to every agent. */
 const witnessEachMs = 10 * minuteMs;
 
-/** Left of a message for its time and what a later version adds. */
-const spareBytes = 16_384;
+/** Left of a message for its time, what a later version adds, and the devices that may yet be revoked. */
+const spareBytes = 16_384 + accessLimits.maxRevoked * 120;
 
 /** Tells all agents the fleet's tenants and their keys, when that has changed. Nothing is published before the first tenant or change. */
 export class AccessPublisher {
@@ -48,9 +51,11 @@ export class AccessPublisher {
     this.#parts = parts;
   }
 
-  #content(): Pick<FleetAccess, "tenants" | "keys" | "jobs"> {
+  #content(): Pick<FleetAccess, "tenants" | "keys" | "jobs" | "devices"> {
     const jobs = this.#parts.jobs?.() ?? [];
+    const devices = this.#parts.devices?.told() ?? null;
     return {
+      ...(devices === null ? {} : { devices }),
       tenants: this.#parts.tenants.list().map((tenant) => this.#told(tenant)),
       keys: this.#parts.keys
         .ofTenants()
@@ -76,7 +81,7 @@ export class AccessPublisher {
 
   /** @throws ServiceError CONFLICT when `more` bytes would not fit into the message */
   assertRoom(more: number): void {
-    const content = this.#content();
+    const { devices: _spared, ...content } = this.#content();
     const bytes = Buffer.byteLength(JSON.stringify(content)) + more + spareBytes;
     if (bytes <= maxMessageBytes && content.keys.length < accessLimits.maxKeys) return;
     throw new ServiceError(
@@ -91,7 +96,11 @@ export class AccessPublisher {
     if (!broker.connected) return;
     try {
       const audit = await store.auditHead();
-      const isUsed = audit !== null || tenants.list().length > 0 || keys.list().some(({ role }) => role === "embed");
+      const isUsed =
+        audit !== null ||
+        (this.#parts.devices?.told() ?? null) !== null ||
+        tenants.list().length > 0 ||
+        keys.list().some(({ role }) => role === "embed");
       if (!isUsed && this.#published === "") return;
       const content = this.#content();
       const text = JSON.stringify(content);

@@ -13,6 +13,7 @@ import {
   RenewStatement,
 } from "#protocol/identity/join-messages.ts";
 import { isSignedBy, readStatement, type SignedStatement, signStatement } from "#protocol/identity/signed-statement.ts";
+import { accessLimits, type FleetAccess } from "#protocol/messages.ts";
 import type { Device, IdentityStore } from "../store/store.ts";
 import { decideJoin } from "./decide-join.ts";
 import { decideRenewal } from "./decide-renewal.ts";
@@ -20,6 +21,7 @@ import { explainJoin } from "./explain-join.ts";
 import { explainRenewal } from "./explain-renewal.ts";
 import type { FleetAuthority } from "./fleet-authority.ts";
 import type { JoinTokens } from "./join-tokens.ts";
+import type { RevokedKeys } from "./revoked-keys.ts";
 
 /** Max devices that are known, and of them those that wait to be let in. */
 const maxDevices = 100_000;
@@ -33,6 +35,7 @@ export interface DevicesParts {
   readonly authority: FleetAuthority;
   readonly store: IdentityStore;
   readonly tokens: JoinTokens;
+  readonly revokedKeys?: RevokedKeys;
   readonly brokerAddress: () => BrokerAddress;
   /** Called when a device may no longer take part: its sessions are to end. */
   readonly onRevoked: (agentId: string) => void;
@@ -64,10 +67,23 @@ export class Devices {
 
   async recover(): Promise<void> {
     for (const device of await this.#parts.store.loadDevices()) this.#remember(device);
+    await this.#parts.revokedKeys?.recover(this.list());
   }
 
   list(): readonly Device[] {
     return [...this.#known.values()];
+  }
+
+  /** Returns what agents are told of each other's membership; null: no device has joined. */
+  told(): FleetAccess["devices"] | null {
+    if (this.#known.size === 0) return null;
+    const revoked = this.list().filter(({ state }) => state === "revoked");
+    const newest = revoked.sort((a, b) => a.sinceMs - b.sinceMs).slice(-accessLimits.maxRevoked);
+    return {
+      revokedKeys: [...(this.#parts.revokedKeys?.list() ?? [])],
+      revokedAgents: newest.map(({ agentId }) => agentId),
+      passwordsUntilMs: this.#parts.passwordsUntilMs,
+    };
   }
 
   of(agentId: string): Device | null {
@@ -105,6 +121,7 @@ export class Devices {
       if (device.state === "revoked") return device;
       const revoked: Device = { ...device, state: "revoked", sinceMs: this.#parts.nowMs(), reason };
       await this.#save(revoked);
+      await this.#parts.revokedKeys?.add(revoked);
       this.#parts.log.warn({ agentId, reason }, "a device was revoked");
       this.#parts.onRevoked(agentId);
       return revoked;

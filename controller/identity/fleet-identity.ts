@@ -7,6 +7,7 @@ import { type FleetAuthority, openFleetAuthority } from "./fleet-authority.ts";
 import type { IdentityConfig } from "./identity-config.ts";
 import { JoinTokens } from "./join-tokens.ts";
 import { beginTerm, createOrderSeals, type OrderSeals } from "./order-seals.ts";
+import { RevokedKeys } from "./revoked-keys.ts";
 
 /** Membership of the fleet: its authority, the tokens to join by, and the devices that did. */
 export interface FleetIdentity {
@@ -34,7 +35,8 @@ export async function openFleetIdentity(parts: {
   const tokens = new JoinTokens(store, authority.pin, nowMs);
   const { passwordsUntil } = parts.config;
   const passwordsUntilMs = passwordsUntil === null ? null : parseTime(passwordsUntil);
-  const devices = new Devices({ ...parts, passwordsUntilMs, authority, tokens, nowMs });
+  const revokedKeys = new RevokedKeys(store, nowMs, parts.log);
+  const devices = new Devices({ ...parts, passwordsUntilMs, authority, tokens, revokedKeys, nowMs });
   await tokens.recover();
   await devices.recover();
   const seals = createOrderSeals({ key: authority.key, fleet, term: await beginTerm(store, nowMs(), parts.log) });

@@ -16,7 +16,7 @@ export const IdentityConfig = strictObject(
         maxLength: 32,
         title: "a day or a time with its zone, like 2027-01-31 or 2027-01-31T12:00Z",
       }),
-      "until then agents may log in at the embedded broker with passwords, afterwards only with certificates; null: always",
+      "until then agents may log in at the embedded broker with passwords, and know each other by keys, afterwards only by certificates; null: always",
     ),
   },
   { default: {}, description: "Certificates of devices that have joined." },

@@ -1,12 +1,13 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { orNull, strict } from "#platform/schema-parts.ts";
 import { bounds, Identifier, TenantName, TimeMs } from "../bounds.ts";
+import { KeyHash } from "../identity/join-messages.ts";
 import { described, envelope, Share } from "./fields.ts";
 import { Order } from "./order.ts";
 import { TenantJobs } from "./tenant-jobs.ts";
 
 /** Bounds of what agents are told of tenants and keys. */
-export const accessLimits = { maxTenants: 500, maxKeys: 1000, maxNames: 32, maxShares: 64 } as const;
+export const accessLimits = { maxTenants: 500, maxKeys: 1000, maxNames: 32, maxShares: 64, maxRevoked: 300 } as const;
 
 const names = (maxLength: number, description: string) =>
   orNull(
@@ -89,6 +90,25 @@ export const FleetAccess = Type.Object(
       ),
     ),
     jobs: Type.Optional(TenantJobs),
+    devices: Type.Optional(
+      Type.Object(
+        {
+          revokedKeys: Type.Array(KeyHash, {
+            maxItems: accessLimits.maxRevoked,
+            description: "keys of revoked devices whose certificates have not ended, by their hashes",
+          }),
+          revokedAgents: Type.Array(Identifier, {
+            maxItems: accessLimits.maxRevoked,
+            description: "agents that are shut out",
+          }),
+          passwordsUntilMs: orNull(
+            TimeMs,
+            "time from which agents know each other by certificates only; null: by keys, too",
+          ),
+        },
+        { ...strict, description: "devices that have joined, for each other; absent: nobody has" },
+      ),
+    ),
     order: Type.Optional(Order),
   },
   strict,

@@ -6,14 +6,14 @@ import { writeMilliseconds } from "#agent/serving/http/read-milliseconds.ts";
 import type { TextInput } from "#agent/serving/text/text-input.ts";
 import { type ErrorCode, errorCodes, ServiceError } from "#platform/errors.ts";
 import { fetchBounded } from "#platform/fetch/fetch-bounded.ts";
-import { signPeerRequest } from "#platform/http/guard/peer-signature.ts";
 import { currentTrace } from "#platform/request-trace.ts";
 import { isValid } from "#platform/schema-mistakes.ts";
+import { type PeerConnectionParts, PeerConnections } from "../peer-connections.ts";
 import type { Outcome } from "./decide-circuit.ts";
 import { type LoadReport, loadHeader, maxWaitHeader, readLoadReport, readTookMs, tookHeader } from "./load-report.ts";
 import { maxDimension, offerTexts, readOpenAiAnswer } from "./offer-texts.ts";
 import { decodeVector, PeerAnswer, type PeerRequest, peerPath } from "./peer-message.ts";
-import type { Remote } from "./remote.ts";
+import type { MeshPeer, Remote } from "./remote.ts";
 
 /** Outcome of an attempt at a remote. */
 export interface RemoteReply {
@@ -44,17 +44,12 @@ export interface AttemptTerms {
   readonly maxWaitMs: number | null;
 }
 
-export interface RemoteClientParts {
-  readonly ownId: string;
-  /** Secret of the fleet's agents; null: they need none. */
-  readonly secret: string | null;
+export interface RemoteClientParts extends PeerConnectionParts {
   readonly peerNetworks: readonly string[];
   /** Returns the key of an offer, by its name; null: it needs none. */
   readonly offerKey: (name: string) => string | null;
   /** Returns a model of this agent; null: it does not have it. */
   readonly modelHere: (model: string) => Pick<HomeModel, "prompts" | "tokenIds"> | null;
-  /** Real time. */
-  readonly nowMs: () => number;
 }
 
 /** Bytes of an answer besides its vectors. */
@@ -82,16 +77,20 @@ export class RemoteClient {
   readonly #parts: RemoteClientParts;
   readonly #allowed: BlockList | null;
   readonly #never = toBlockList(neverPeers);
+  readonly #proofs: PeerConnections;
 
   constructor(parts: RemoteClientParts) {
     this.#parts = parts;
+    this.#proofs = new PeerConnections(parts);
     this.#allowed = parts.peerNetworks.length === 0 ? null : toBlockList(parts.peerNetworks);
   }
 
   /** Returns true for an address that a peer may have: presence must not make an agent call any other. */
   isPeerAddress(url: string): boolean {
-    const host = URL.parse(url)?.hostname.replace(/^\[(.*)\]$/, "$1") ?? "";
+    const address = URL.parse(url);
+    const host = address?.hostname.replace(/^\[(.*)\]$/, "$1") ?? "";
     if (host === "") return false;
+    if (address?.protocol !== "https:" && this.#parts.certificates?.areRequired() === true) return false;
     // A name is looked up later, so it can't be held against networks.
     if (isIP(host) === 0) return this.#allowed === null;
     return !contains(this.#never, host) && (this.#allowed === null || contains(this.#allowed, host));
@@ -109,7 +108,7 @@ export class RemoteClient {
   ): Promise<RemoteReply> {
     try {
       return remote.kind === "peer"
-        ? await this.#askPeer(remote.peer.url, request, terms, signal)
+        ? await this.#askPeer(remote.peer, request, terms, signal)
         : await this.#askOffer(remote, request, terms, signal);
     } catch (error) {
       if (signal.aborted) throw signal.reason;
@@ -129,12 +128,13 @@ export class RemoteClient {
   }
 
   async #askPeer(
-    url: string,
+    { agentId, url }: MeshPeer,
     request: EmbedRequest & { readonly model: string },
     { space, dimension: wanted, budgetMs, hopMs, maxWaitMs }: AttemptTerms,
     signal: AbortSignal,
   ): Promise<RemoteReply> {
-    const { ownId, secret, nowMs, modelHere } = this.#parts;
+    if (!this.isPeerAddress(url) || this.#parts.certificates?.isRevoked(agentId) === true) return outsider(agentId);
+    const { modelHere, certificates = null } = this.#parts;
     const body: PeerRequest = {
       model: request.model,
       space,
@@ -152,14 +152,17 @@ export class RemoteClient {
       ...(request.sparse === undefined ? {} : { sparse: request.sparse }),
       budgetMs: budgetThere(budgetMs, hopMs),
     };
-    const authorization = secret === null ? {} : { authorization: signPeerRequest(secret, ownId, peerPath, nowMs()) };
     const trace = currentTrace();
     const parent = trace === undefined ? {} : { traceparent: `00-${trace.traceId}-${trace.spanId}-01` };
     const wait = maxWaitMs === null ? {} : { [maxWaitHeader]: writeMilliseconds(maxWaitMs) };
-    const send = () =>
+    const send = (byCertificate = this.#proofs.goByCertificate(url)): Promise<Response> =>
       fetchBounded(`${url.replace(/\/$/, "")}${peerPath}`, {
         method: "POST",
-        headers: { "content-type": "application/json", [hopsHeader]: "1", ...authorization, ...parent, ...wait },
+        headers: {
+          ...{ "content-type": "application/json", [hopsHeader]: "1", ...parent, ...wait },
+          ...this.#proofs.authorization(agentId, byCertificate),
+        },
+        ...(byCertificate ? { tls: certificates?.trustFor(agentId) } : {}),
         body: JSON.stringify(body),
         timeoutMs: Math.max(1, budgetMs),
         maxBytes: answerBytes + request.inputs.length * (maxDimension * 6),
@@ -168,6 +171,7 @@ export class RemoteClient {
     const response = await send().catch((error) => {
       // A peer that closed an idle connection: nothing was sent.
       if ((error as { code?: string }).code === "ECONNRESET" && !signal.aborted) return send();
+      if (this.#proofs.mayDoWithout(url, error)) return send(false);
       throw error;
     });
     const load = readLoadReport(response.headers.get(loadHeader));
@@ -244,6 +248,14 @@ const unsuitable = (name: string) =>
     "MODEL_UNAVAILABLE",
     `${name} takes texts only, no token ids and no pairs, for vectors that are not sparse and without a default prompt, and cuts them at their end`,
   );
+
+/** Returns the reply of a peer that has left the fleet since its presence was read: it is not asked. */
+const outsider = (agentId: string): RemoteReply => ({
+  ...{ outcome: "failed", load: null, result: null, mayRetry: true, isFree: true },
+  error: new ServiceError("MODEL_UNAVAILABLE", `${agentId} may not be asked: it has no certificate of the fleet`, {
+    retryAfterS: 1,
+  }),
+});
 
 function wrong(who: string, what: string): Omit<RemoteReply, "load"> {
   const error = new ServiceError("MODEL_UNAVAILABLE", `${who} answered with ${what}`);

@@ -2,7 +2,6 @@ import { ServiceError } from "#platform/errors.ts";
 import { createCountedLog, type Logger } from "#platform/log.ts";
 import { type ApiKey, bearerOf, type Caller, createCallerCheck } from "./identify-caller.ts";
 import { createKeyAttempts } from "./key-attempts.ts";
-import { verifyPeerRequest } from "./peer-signature.ts";
 
 /** Authenticates requests of any protocol. */
 export interface Authenticator {
@@ -19,7 +18,7 @@ export interface Authenticator {
   /** Waits until a key can be identified; null: it can be at once. */
   prepare(authorization: string | null): Promise<void> | null;
   /**
-   * Returns the caller of an issued key where none is needed, or another agent by its signature for this path; the error where a key is of no
+   * Returns the caller of an issued key where none is needed, or another agent by its proof for this path; the error where a key is of no
    * use; null for any other header.
    */
   recognize(authorization: string | null, path?: string): Caller | ServiceError | null;
@@ -40,14 +39,22 @@ export interface IssuedKeys {
   prepare?(key: string): Promise<void> | null;
 }
 
+/** Requests of other agents of the fleet. */
+export interface PeerAccess {
+  /** Path at which they are accepted. */
+  readonly path: string;
+  /** Returns the agent that a header proves; null where it proves none. */
+  verify(authorization: string | null): string | null;
+}
+
 interface AuthenticatorOptions {
   readonly apiKeys: readonly ApiKey[];
   /** Role and name of callers with one of `apiKeys`. */
   readonly rights?: Pick<Caller, "role" | "name">;
   readonly issued?: IssuedKeys;
   readonly log: Logger;
-  /** Secret by which the fleet's agents sign requests for one path. Default: none is accepted. */
-  readonly peers?: { readonly secret: string; readonly path: string } | null;
+  /** Requests that the fleet's agents prove to be theirs, for one path. Default: none are accepted. */
+  readonly peers?: PeerAccess | null;
   /** Monotonic clock. */
   readonly nowMs?: () => number;
 }
@@ -58,9 +65,8 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   const attempts = createKeyAttempts(nowMs);
   const counted = createCountedLog(log, nowMs);
   let wrongKeys = 0;
-  const peerOf = (authorization: string | null, path?: string): Caller | null => {
-    if (peers === null || path !== peers.path) return null;
-    const peer = verifyPeerRequest(authorization, peers.secret, path, Date.now());
+  const peerOf = (authorization: string | null, path: string | undefined): Caller | null => {
+    const peer = peers !== null && path === peers.path ? peers.verify(authorization) : null;
     return peer === null ? null : { tenant: null, role: "embed", peer };
   };
   const recognize = (authorization: string | null, path?: string) => {
@@ -74,9 +80,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       return apiKeys.length > 0 || issued?.required === true;
     },
     authenticate(authorization, addressOf, path) {
-      const peer = peerOf(authorization, path);
-      if (peer !== null) return peer;
-      const known = identify(authorization) ?? recognize(authorization);
+      const known = peerOf(authorization, path) ?? identify(authorization) ?? recognize(authorization);
       if (known !== null && !(known instanceof ServiceError && known.code === "UNAUTHORIZED")) return known;
       if (authorization === null || authorization === "") {
         return new ServiceError("UNAUTHORIZED", "a valid API key is needed: Authorization: Bearer KEY");

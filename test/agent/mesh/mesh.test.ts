@@ -5,7 +5,7 @@ import { Mesh } from "#agent/mesh/mesh.ts";
 import { MeshConfig } from "#agent/mesh/mesh-config.ts";
 import { peerPath } from "#agent/mesh/routing/peer-message.ts";
 import type { MeshPeer } from "#agent/mesh/routing/remote.ts";
-import { signPeerRequest } from "#platform/http/guard/peer-signature.ts";
+import { secretOfKeys, signPeerRequest } from "#platform/http/guard/peer-signature.ts";
 import type { TestConfig } from "../serving/start-serving.ts";
 import { ask, asPeer, fakePeer as fakePeerOf, type Member, model, servedBy, spaceOf, TestMesh } from "./start-mesh.ts";
 
@@ -311,7 +311,7 @@ describe("who may ask an agent for another", () => {
   });
 
   test("not a client with its own key, not an agent with other keys, not a signature that is old or for another path", async () => {
-    const { secret } = guarded.mesh.peers as { secret: string };
+    const secret = secretOfKeys(["key-of-all", "key-of-red"]) as string;
     expect((await post("Bearer key-of-red")).status).toBe(403);
     expect((await post(null)).status).toBe(401);
     expect((await post(signPeerRequest("guessed", "thor-1", peerPath, Date.now()))).status).toBe(401);

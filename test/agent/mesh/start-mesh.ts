@@ -2,6 +2,7 @@ import { Value } from "@sinclair/typebox/value";
 import { Registry } from "prom-client";
 import { Mesh } from "#agent/mesh/mesh.ts";
 import { MeshConfig } from "#agent/mesh/mesh-config.ts";
+import type { PeerCertificates } from "#agent/mesh/peer-certificates.ts";
 import type { MeshPeer } from "#agent/mesh/routing/remote.ts";
 import type { ServingOptions } from "#agent/serving/serving-options.ts";
 import { type TestConfig, type TestServing, testServing } from "../serving/start-serving.ts";
@@ -25,7 +26,7 @@ export class TestMesh {
     id: string,
     config: Partial<MeshConfig> = {},
     serving: TestConfig = {},
-    parts: Partial<ServingOptions> = {},
+    { certificates = null, ...parts }: Partial<ServingOptions> & { certificates?: PeerCertificates | null } = {},
   ): Promise<Member> {
     const metrics = new Registry();
     const known: { peers: MeshPeer[] } = { peers: [] };
@@ -35,6 +36,7 @@ export class TestMesh {
       peers: () => known.peers,
       capacityQps: () => 100,
       electricityUsd: () => null,
+      certificates,
       metrics,
     });
     const server = testServing(

@@ -4,8 +4,8 @@ import { KeyRing } from "#controller/access/key-ring.ts";
 import { Tenants } from "#controller/access/tenants.ts";
 import type { Store } from "#controller/store/store.ts";
 import { createLogger } from "#platform/log.ts";
-import { decodeMessage } from "#protocol/codec.ts";
-import { FleetAccess } from "#protocol/messages.ts";
+import { decodeMessage, maxMessageBytes } from "#protocol/codec.ts";
+import { accessLimits, FleetAccess } from "#protocol/messages.ts";
 import { createMemoryStore } from "../memory-store.ts";
 
 const log = createLogger("test", "silent");
@@ -19,6 +19,7 @@ const broker = { connected: true, isFailing: false };
 const publisherOn = () =>
   new AccessPublisher({
     ...{ fleetName: "f", keys, tenants, store, nowMs: () => nowMs, log },
+    devices: { told: () => devices },
     shares: { of: () => ({ shares: [{ agentId: "a", share: 0.9 }], otherShare: 0.1 }) },
     broker: {
       get connected() {
@@ -34,6 +35,7 @@ const publisherOn = () =>
     },
   });
 let publisher: AccessPublisher;
+let devices: FleetAccess["devices"] | null;
 
 beforeEach(() => {
   nowMs = 1_000_000;
@@ -41,6 +43,7 @@ beforeEach(() => {
   keys = new KeyRing({ store, nowMs: () => nowMs, log, hasOtherKeys: false });
   tenants = new Tenants({ store, nowMs: () => nowMs });
   sent = [];
+  devices = null;
   broker.connected = true;
   broker.isFailing = false;
   publisher = publisherOn();
@@ -152,4 +155,34 @@ test("tenants: a name is taken once, default never, and only those that are ther
   const again = new Tenants({ store, nowMs: () => nowMs });
   await again.load();
   expect(again.list().map(({ id }) => id)).toEqual(["red"]);
+});
+
+test("agents are told which devices were revoked, at once, also where there are no tenants", async () => {
+  await publisher.publish();
+  expect(sent).toEqual([]);
+  devices = { revokedKeys: [], revokedAgents: [], passwordsUntilMs: null };
+  await publisher.publish();
+  devices = { ...devices, revokedKeys: ["k".repeat(43)], revokedAgents: ["thor-1"] };
+  await publisher.publish();
+  await publisher.publish();
+  expect(sent.map(({ access }) => access.devices?.revokedAgents)).toEqual([[], ["thor-1"]]);
+});
+
+test("tenants leave room for as many revoked devices as agents are told of", async () => {
+  const full = "x".repeat(64);
+  devices = {
+    revokedKeys: Array.from({ length: accessLimits.maxRevoked }, () => "k".repeat(43)),
+    revokedAgents: Array.from({ length: accessLimits.maxRevoked }, () => full),
+    passwordsUntilMs: 2_000_000_000_000,
+  };
+  const room = (() => {
+    for (let bytes = maxMessageBytes; ; bytes -= 100)
+      try {
+        publisher.assertRoom(bytes);
+        return bytes;
+      } catch {
+        // It does not fit.
+      }
+  })();
+  expect(room + Buffer.byteLength(JSON.stringify(devices))).toBeLessThan(maxMessageBytes);
 });

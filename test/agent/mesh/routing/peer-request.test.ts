@@ -79,7 +79,7 @@ test.each([
         peerRoutes({
           home,
           maxInputs: 1,
-          keysRequired: false,
+          mustBePeer: () => false,
           load: () => ({ queued: 0, computing: 0, qps: null }) as never,
         }),
       );

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import pino from "pino";
 import { ServiceError } from "#platform/errors.ts";
 import { createAuthenticator } from "#platform/http/guard/authenticate.ts";
-import { signPeerRequest } from "#platform/http/guard/peer-signature.ts";
+import { signPeerRequest, verifyPeerRequest } from "#platform/http/guard/peer-signature.ts";
 
 function authenticatorOf(apiKeys: readonly string[]) {
   const lines: Record<string, unknown>[] = [];
@@ -23,8 +23,12 @@ test("keys are required once there is one", () => {
 
 test("another agent is known by its signature for one path, also where no key is needed", () => {
   const log = pino({ level: "silent" });
-  const peers = { secret: "the fleet's secret", path: "/peers" };
-  const signed = signPeerRequest(peers.secret, "thor-2", peers.path, Date.now());
+  const secret = "the fleet's secret";
+  const peers = {
+    path: "/peers",
+    verify: (header: string | null) => verifyPeerRequest(header, secret, "/peers", Date.now()),
+  };
+  const signed = signPeerRequest(secret, "thor-2", peers.path, Date.now());
   for (const apiKeys of [[], ["k"]]) {
     const authenticator = createAuthenticator({ apiKeys, log, peers });
     const expected = { tenant: null, role: "embed", peer: "thor-2" } as const;
