@@ -12,16 +12,14 @@ import { watchOpenFiles } from "#platform/process/open-files.ts";
 import { version } from "#platform/version.ts";
 import { AccessPublisher } from "./access/access-publisher.ts";
 import { type ControllerAccess, keepAccessFresh } from "./access/open-access.ts";
-import { type Alerts, anomalyTerms } from "./alerts/assemble-alerts.ts";
+import type { Alerts } from "./alerts/assemble-alerts.ts";
 import { allocationRoutes } from "./api/allocation-routes.ts";
 import type { ApiParts } from "./api/api-parts.ts";
 import { auditRoutes } from "./api/audit-routes.ts";
 import { controllerHealth } from "./api/controller-health.ts";
 import { costRoutes } from "./api/cost-routes.ts";
 import { decisionRoutes } from "./api/decision-routes.ts";
-import { alertRoutes } from "./api/finance/alert-routes.ts";
-import { anomalyRoutes } from "./api/finance/anomaly-routes.ts";
-import { budgetRoutes } from "./api/finance/budget-routes.ts";
+import { financeRoutes } from "./api/finance/finance-routes.ts";
 import { fleetRoutes } from "./api/fleet-routes.ts";
 import { identityRoutes } from "./api/identity-routes.ts";
 import { keyRoutes } from "./api/key-routes.ts";
@@ -92,9 +90,11 @@ function routesOf(
     safetyRoutes(parts),
     costRoutes(parts),
     allocationRoutes(parts),
-    budgetRoutes(parts),
-    alertRoutes(parts),
-    anomalyRoutes(parts, anomalyTerms(config)),
+    financeRoutes(
+      parts,
+      config,
+      (tenant) => access.tenants.list().find(({ id }) => id === tenant)?.settings.costCentre ?? null,
+    ),
     sloRoutes(parts),
     targetRoutes(parts),
     keyRoutes(access, publisher, audit),

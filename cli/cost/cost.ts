@@ -1,31 +1,89 @@
 import { askController, controllerUrlOption } from "#cli/run/ask-controller.ts";
-import { type Command, optionalChoice, optionalString } from "#platform/terminal/command.ts";
+import { UsageError } from "#platform/errors.ts";
+import {
+  type Command,
+  type OptionValues,
+  optionalChoice,
+  optionalString,
+  unexpectedWord,
+} from "#platform/terminal/command.ts";
+import { chargeback, exportCosts } from "./cost-reports.ts";
 import { type CostAnswer, costToText } from "./cost-to-text.ts";
 
+/** Options of the table of costs, by the reports that take them as well. */
+const reportsOf: Readonly<Record<string, readonly string[]>> = {
+  by: [],
+  "share-idle": [],
+  filter: [],
+  window: ["export"],
+  focus: ["export"],
+  ...{ month: ["chargeback"], tenant: ["chargeback"], idle: ["chargeback"], format: ["chargeback"] },
+  out: ["export", "chargeback"],
+  json: [],
+};
+/** Options that the table of costs takes. */
+const ofTable = ["by", "share-idle", "filter", "window", "json"];
+
+/** Refuses options of other reports. */
+function refuseOptionsOfOthers(values: OptionValues, report: string | undefined): void {
+  for (const [name, reports] of Object.entries(reportsOf)) {
+    if (!(name in values)) continue;
+    if (report === undefined ? ofTable.includes(name) : reports.includes(report)) continue;
+    const place = report === undefined ? "cost" : `cost ${report}`;
+    throw new UsageError(`--${name} is not for ${place}`);
+  }
+}
+
+async function table(values: OptionValues): Promise<number> {
+  const query = new URLSearchParams({
+    window: optionalString(values, "window") ?? "7d",
+    aggregate: optionalString(values, "by") ?? "tenant",
+    filter: optionalString(values, "filter") ?? "",
+    shareIdle: optionalChoice(values, "share-idle", ["weighted", "even"]) ?? "false",
+    includeIdle: "true",
+  });
+  // A space is written so that every parser of queries reads it.
+  const path = `/allocation/summary?${String(query).replaceAll("+", "%20")}`;
+  const answer = (await askController(values, path)) as CostAnswer;
+  console.log(values["json"] === true ? JSON.stringify(answer, null, 2) : costToText(answer));
+  return 0;
+}
+
+const reports: Readonly<Record<string, (values: OptionValues) => Promise<number>>> = {
+  export: exportCosts,
+  chargeback,
+};
+
 export const costCommand: Command = {
-  summary: "who pays what: cost by tenant, model, agent, region or label, with bars",
-  usage: "[--by tenant,model] [--window 7d] [--share-idle weighted|even] [--filter CONDITIONS] [--url URL] [--json]",
-  optionsOnly: true,
+  summary: "who pays what: cost by tenant, model, agent, region or label, with bars; reports for finance",
+  usage: `[--by tenant,model] [--window 7d] [--share-idle weighted|even] [--filter CONDITIONS] [--json]
+       thormesh cost chargeback [--month 2026-11] [--tenant NAME] [--idle none] [--format text|json|csv|html] [--out FILE]
+       thormesh cost export --focus [--window month] [--out FILE]
+       each with [--url URL]`,
   options: {
     by: { value: "LIST", help: "tenant, model, agent, region, label:NAME, in any combination (default: tenant)" },
-    window: { value: "WINDOW", help: "15m, 24h, 7d, yesterday, lastmonth, … (default: 7d)" },
+    window: { value: "WINDOW", help: "15m, 24h, 7d, yesterday, lastmonth, … (default: 7d; of export: month)" },
     "share-idle": { value: "HOW", help: "weighted or even: idle is given to those who used the rest" },
     filter: { value: "CONDITIONS", help: 'only what matches, e.g. tenant:"shop"+region:"eu"' },
+    month: { value: "MONTH", help: "chargeback: a month such as 2026-11 (default: the present one)" },
+    tenant: { value: "NAME", help: "chargeback: only this tenant's" },
+    idle: { value: "HOW", help: "chargeback: weighted (default: tenants bear idle time by what they used) or none" },
+    format: { value: "FORMAT", help: "chargeback: text (default), json, csv or html, a page to print" },
+    focus: { help: "export: as FOCUS 1.2 (CSV)" },
+    out: { value: "FILE", help: "chargeback and export: write it there" },
     ...controllerUrlOption,
     json: { help: "print the controller's answer" },
   },
-  async run(values) {
-    const query = new URLSearchParams({
-      window: optionalString(values, "window") ?? "7d",
-      aggregate: optionalString(values, "by") ?? "tenant",
-      filter: optionalString(values, "filter") ?? "",
-      shareIdle: optionalChoice(values, "share-idle", ["weighted", "even"]) ?? "false",
-      includeIdle: "true",
-    });
-    // A space is written so that every parser of queries reads it.
-    const path = `/allocation/summary?${String(query).replaceAll("+", "%20")}`;
-    const answer = (await askController(values, path)) as CostAnswer;
-    console.log(values["json"] === true ? JSON.stringify(answer, null, 2) : costToText(answer));
-    return 0;
+  async run(values, [report, ...rest]) {
+    if (report === undefined) {
+      refuseOptionsOfOthers(values, undefined);
+      return table(values);
+    }
+    const run = Object.hasOwn(reports, report) ? reports[report] : undefined;
+    if (run === undefined)
+      throw unexpectedWord(`options or one of ${Object.keys(reports).join(", ")}`, report, Object.keys(reports));
+    if (rest.length > 0) throw new UsageError(`cost ${report}: expected nothing more, got "${rest.join(" ")}"`);
+    refuseOptionsOfOthers(values, report);
+    return run(values);
   },
 };

@@ -48,6 +48,8 @@ export async function askAgent(values: OptionValues, option: string, url: string
   return ask({ option, url, who: "agent", values }, path, { method: "GET" });
 }
 
+const isJson = (response: Response) => /^application\/json\b/.test(response.headers.get("content-type") ?? "");
+
 async function ask(
   asked: {
     readonly option: string;
@@ -82,7 +84,7 @@ async function ask(
     throw new Error(`no ${who} answers at ${redactUrl(url)}`, { cause });
   }
   if (response.status === 204) return null;
-  if (response.ok) return response.json();
+  if (response.ok) return isJson(response) ? response.json() : response.text();
   const answer = (await response.json().catch(() => ({}))) as { error?: unknown };
   const said = cleanText(String(answer.error ?? response.statusText));
   const message = `the ${who} at ${redactUrl(url)} answers ${response.status}: ${said}`;

@@ -81,5 +81,20 @@ export function periodAt(period: Period, nowMs: number, timeZone: string): TimeW
   return { startMs: startOfDay(first, offsetAt), endMs: startOfDay(end, offsetAt) };
 }
 
+/** Month of the local calendar, by a moment or by its name such as 2026-11. */
+export function monthOf(of: number | string, timeZone: string): TimeWindow & { readonly month: string } {
+  const offsetAt = readZone(timeZone) ?? (() => 0);
+  const day =
+    typeof of === "number"
+      ? localDay(of, offsetAt) * dayMs
+      : Date.UTC(Number(of.slice(0, 4)), Number(of.slice(5)) - 1, 1);
+  const date = new Date(day);
+  const first = (months: number) => Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + months, 1) / dayMs;
+  return {
+    ...{ startMs: startOfDay(first(0), offsetAt), endMs: startOfDay(first(1), offsetAt) },
+    month: date.toISOString().slice(0, 7),
+  };
+}
+
 /** Start of the hour that holds a moment. */
 export const hourStart = (timeMs: number) => Math.floor(timeMs / hourMs) * hourMs;

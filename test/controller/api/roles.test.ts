@@ -37,6 +37,8 @@ const expected: Readonly<Record<string, "open" | "viewer" | "operator" | "admin"
   "POST /api/v1/budgets": "operator",
   "DELETE /api/v1/budgets/{id}": "operator",
   "GET /api/v1/cost/anomalies": "viewer",
+  "GET /api/v1/cost/export": "viewer",
+  "GET /api/v1/cost/chargeback": "viewer",
   "GET /api/v1/alerts": "viewer",
   "POST /api/v1/alerts/test": "operator",
   "POST /api/v1/silences": "operator",
