@@ -1,12 +1,13 @@
 const minReconnectDelayMs = 500;
-const maxReconnectDelayMs = 30_000;
+const maxReconnectDelayMs = 16_000;
 /** Time after which a connection counts as lasting. Longer than the longest delay: of two clients that take each other's place, neither lasts. */
 export const lastingMs = 60_000;
 /** Connections that ended soon, one after another, after which another client of the same id is the likely cause. */
 const endedSoonInRow = 3;
 
 /**
- * Delay before the next attempt to connect: doubling from 0.5 s to 30 s, spread over ±50 % so that a fleet does not come back in one instant.
+ * Delay before the next attempt to connect: doubling from 0.5 s to 16 s, spread over ±50 % so that a fleet does not come back in one instant. Even the
+ * longest ends within half a minute after the broker is there again.
  * @param failedAttempts attempts that failed in a row; 0 right after a connection.
  * @param random 0..1
  */

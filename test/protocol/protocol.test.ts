@@ -212,8 +212,8 @@ test.each([
   [0, 0.5, 500],
   [1, 0.5, 1000],
   [3, 0, 2000],
-  [100, 0.5, 30_000],
-  [100, 1, 45_000],
+  [100, 0.5, 16_000],
+  [100, 1, 24_000],
 ])("after %p failures with random %p it waits %p ms", (failures, random, delayMs) => {
   expect(reconnectDelayMs(failures, random)).toBe(delayMs);
 });
