@@ -11,7 +11,7 @@ interface Minute {
   readonly texts: number;
 }
 
-/** What became of the minutes that agents have on record. */
+/** Fate of the minutes that agents have on record. */
 export interface RecordCheck {
   readonly recorded: number;
   readonly stored: number;

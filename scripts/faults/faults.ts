@@ -5,7 +5,7 @@ import { hourMs, minuteMs, secondMs } from "#platform/time.ts";
 import type { SmallDisk } from "../../test/e2e/small-disk.ts";
 import { childrenOf, type FaultFleet } from "./fault-fleet.ts";
 
-/** What a fault has to work with. */
+/** Fleet and means that a fault works with. */
 export interface FaultScene {
   readonly fleet: FaultFleet;
   /** Small disks by the name of whose records they hold; none where this user may not mount. */
