@@ -1,6 +1,7 @@
 import { accuracyRoutes } from "#forecast/accuracy/accuracy-routes.ts";
 import type { Clock } from "#platform/clock.ts";
 import { registerTotal } from "#platform/fetch/scraped-metrics.ts";
+import { defaultStateDir } from "#platform/files/default-state-dir.ts";
 import { createHttpApp } from "#platform/http/create-http-app.ts";
 import { createAuthenticator } from "#platform/http/guard/authenticate.ts";
 import { warnOfPlainText } from "#platform/http/guard/listen-address.ts";
@@ -38,6 +39,7 @@ import type { PriceSource } from "./cost/prices/price-source.ts";
 import type { FleetIdentity } from "./identity/fleet-identity.ts";
 import { registerIdentityMetrics } from "./identity/identity-metrics.ts";
 import type { ControllerRecords } from "./open-records.ts";
+import { configRoutes } from "./privacy/config-routes.ts";
 import { TenantExport } from "./privacy/tenant-export.ts";
 import { tenantJobRoutes } from "./privacy/tenant-job-routes.ts";
 
@@ -101,6 +103,7 @@ function routesOf(
     tenantRoutes({ ...access, jobs, publisher, audit }),
     tenantJobRoutes({ jobs, publisher, audit, contents: new TenantExport({ ...access, store, nowMs }) }),
     auditRoutes(store),
+    configRoutes(config, config.stateDir ?? defaultStateDir("controller", process.env)),
     operationsRoutes(() => controllerHealth(looked, nowMs()), registry),
   ];
 }

@@ -1,14 +1,8 @@
-import { fileURLToPath } from "node:url";
 import { UsageError } from "#platform/errors.ts";
 import { type Command, optionalString } from "#platform/terminal/command.ts";
-import { collectLicences, type Licence } from "#tools/licences/collect-licences.ts";
-import { licencesPath } from "#tools/licences/licences-inside.ts";
-import { unpackLicences } from "#tools/licences/pack-licences.ts";
-
-async function readLicences(): Promise<Licence[]> {
-  if (licencesPath === null) return collectLicences(fileURLToPath(new URL("../..", import.meta.url)));
-  return unpackLicences(await Bun.file(licencesPath).bytes());
-}
+import { billOfMaterials } from "#tools/licences/bill-of-materials.ts";
+import type { Licence } from "#tools/licences/collect-licences.ts";
+import { readLicences } from "#tools/licences/read-licences.ts";
 
 function licenceToText({ name, version, licence, text }: Licence): string {
   const title = `${name}${version === null ? "" : ` ${version}`} (${licence})`;
@@ -17,15 +11,22 @@ function licenceToText({ name, version, licence, text }: Licence): string {
 
 export const licencesCommand: Command = {
   summary: "print the licences of everything in this executable: packages, ONNX Runtime, Bun, models, data",
-  usage: "[--name NAME] [--list] [--json]",
+  usage: "[--name NAME] [--list] [--json]\n       thormesh licences --sbom",
   optionsOnly: true,
   options: {
     name: { value: "NAME", help: "print only this package or part" },
     list: { help: "list names and licences without the texts" },
+    sbom: { help: "print a bill of materials (CycloneDX, JSON) instead" },
     json: { help: "print JSON" },
   },
   async run(values) {
     const all = await readLicences();
+    if (values["sbom"] === true) {
+      for (const other of ["name", "list"])
+        if (other in values) throw new UsageError(`--sbom can't be combined with --${other}`);
+      console.log(JSON.stringify(billOfMaterials(all), null, 2));
+      return 0;
+    }
     const name = optionalString(values, "name");
     const wanted = name === undefined ? all : all.filter((each) => each.name.toLowerCase() === name.toLowerCase());
     if (wanted.length === 0) throw new UsageError(`--name: nothing inside is called "${name}" (see --list)`);

@@ -19,6 +19,7 @@ import { decodeValue, parseJson } from "#protocol/codec.ts";
 import { dataMap } from "#tools/data-map/data-map.ts";
 import { tenantToText } from "#tools/data-map/data-map-table.ts";
 import { askAgent, askController, controllerUrlOption } from "../run/ask-controller.ts";
+import { writeEvidence } from "./evidence.ts";
 import { localStoreOptions, refuseMixedStore, withControllerStore } from "./with-controller-store.ts";
 
 const pageLength = 1000;
@@ -140,7 +141,7 @@ async function show(values: OptionValues): Promise<number> {
 
 /** Prints every store of the program; needs no controller. */
 function dataMapCommand(values: OptionValues): number {
-  for (const name of Object.keys({ ...controllerUrlOption, ...localStoreOptions }))
+  for (const name of Object.keys({ ...controllerUrlOption, ...localStoreOptions, out: {} }))
     if (name in values) throw new UsageError(`--${name} can't be used with audit data-map, which asks no controller`);
   if (values["json"] === true) {
     console.log(JSON.stringify({ stores: dataMap }, null, 2));
@@ -155,22 +156,29 @@ export const auditCommand: Command = {
   summary:
     "who changed what: show the controller's audit log, verify that it is whole, export it; what data is kept where",
   usage:
-    "show [--limit N]\n       thormesh audit verify [--against SEQ:HASH | --witness AGENT_URL] [--file FILE]\n       thormesh audit export [--out FILE]\n       thormesh audit data-map\n       each but data-map with [--url URL | --local [--state-dir DIR | --config FILE]] [--json]",
+    "show [--limit N]\n       thormesh audit verify [--against SEQ:HASH | --witness AGENT_URL] [--file FILE]\n       thormesh audit export [--out FILE]\n       thormesh audit evidence --from DAY [--to DAY] --out DIR\n       thormesh audit data-map\n       each but data-map with [--url URL | --local [--state-dir DIR | --config FILE]] [--json]",
   options: {
     limit: { value: "N", only: "show", help: "number of the newest entries (default: 20)" },
     against: { value: "SEQ:HASH", only: "verify", help: "an entry noted earlier, which must still be there" },
     witness: { value: "AGENT_URL", only: "verify", help: "an agent, whose noted entry must still be there" },
     file: { value: "FILE", only: "verify", help: "an exported log instead of the controller's" },
+    from: { value: "DAY", only: "evidence", help: "begin of the time, a day or a time with its zone" },
+    to: { value: "DAY", only: "evidence", help: "end of the time (default: now)" },
     out: {
       value: "FILE",
-      only: "export",
-      help: "file for the entries, a JSON object on each line (default: standard output)",
+      help: "export: file for the entries, a JSON object on each line (default: standard output); evidence: new or empty directory",
     },
     ...controllerUrlOption,
     ...localStoreOptions,
     json: { help: "print JSON" },
   },
   async run(values, [action, ...rest]) {
+    if ("out" in values && (action === "show" || action === "verify"))
+      throw new UsageError(`--out is for export and evidence, not for ${action}`);
+    if (action === "evidence")
+      for (const name of Object.keys(localStoreOptions))
+        if (name in values)
+          throw new UsageError(`--${name} can't be used with audit evidence, which asks a controller`);
     if (rest.length > 0) throw new UsageError(`audit ${action}: expected nothing more, got "${rest.join(" ")}"`);
     switch (action) {
       case "show":
@@ -181,8 +189,12 @@ export const auditCommand: Command = {
         return exportAll(values);
       case "data-map":
         return dataMapCommand(values);
+      case "evidence":
+        return writeEvidence(values);
       default:
-        throw unexpectedWord("show, verify, export or data-map", action, ["show", "verify", "export", "data-map"]);
+        throw unexpectedWord("show, verify, export, evidence or data-map", action, [
+          ...["show", "verify", "export", "evidence", "data-map"],
+        ]);
     }
   },
 };

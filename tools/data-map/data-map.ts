@@ -7,10 +7,11 @@ const file = { of: "tool", kind: "file", ...nothingPersonal } as const;
 const toolDataMap: readonly DataStore[] = [
   {
     ...{ ...file, id: "exports (--out)", personal: "names", tenant: "kept" },
-    holds: "what someone exported: audit log, tenants, costs, reports",
+    holds: "what someone exported: audit log, evidence, tenants, costs, reports",
     ...{ purpose: "as the one who exports wants it", kept: "until someone removes it" },
     writtenBy: [
       "cli/access/audit.ts",
+      "cli/access/evidence.ts",
       "cli/access/tenant-jobs.ts",
       "cli/backtest.ts",
       "cli/cost/cost-reports.ts",

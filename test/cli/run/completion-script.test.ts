@@ -26,7 +26,7 @@ describe("bash completes", () => {
   test.each([
     ["thormesh sta", ["status"]],
     ["thormesh no-such ", []],
-    ["thormesh audit ", ["show", "verify", "export", "data-map"]],
+    ["thormesh audit ", ["show", "verify", "export", "evidence", "data-map"]],
     ["thormesh keys ro", ["rotate"]],
     ["thormesh status --u", ["--url"]],
     ["thormesh status --url ", []],

@@ -125,7 +125,7 @@ describe("bad usage is said, and ends with 2", () => {
     ["tenants suspend red --models a", "--models is for create and update, not for suspend"],
     ["tenants create red --models a,,b", '--models: expected names with commas between them, or any; got "a,,b"'],
     ["keys create --name x --role embed --tenant red --local", "--tenant can't be combined with --local"],
-    ["audit", "expected show, verify, export or data-map, got nothing"],
+    ["audit", "expected show, verify, export, evidence or data-map, got nothing"],
     ["audit shw", "did you mean show?"],
     ["audit show x", 'audit show: expected nothing more, got "x"'],
     ["audit show --limit 0", "--limit: expected a whole number from 1 to 1000"],

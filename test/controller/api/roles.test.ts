@@ -59,6 +59,7 @@ const expected: Readonly<Record<string, "open" | "viewer" | "operator" | "admin"
   "POST /api/v1/keys/{id}/rotate": "admin",
   "DELETE /api/v1/keys/{id}": "admin",
   "GET /api/v1/audit": "admin",
+  "GET /api/v1/config": "admin",
   "POST /api/v1/identity/join": "open",
   "POST /api/v1/identity/renew": "open",
   "GET /api/v1/join-tokens": "viewer",
