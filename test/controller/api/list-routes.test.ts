@@ -48,6 +48,7 @@ const bounded: Readonly<Record<string, string>> = {
   "/api/v1/traffic": "minutes of a week",
   "/healthz": "10 of each kind",
   "/api/v1/budgets": "the maximum of budgets",
+  "/api/v1/cost/chargeback": "tenants, regions and models of the month",
   "/api/v1/cost/anomalies": "days of the window, and what moved them",
   "/api/v1/fleet": "minutes of one forecast",
   "/api/v1/join-tokens": "ended ones go after 30 days; the maximum of tokens",
