@@ -97,7 +97,8 @@ export class FaultFleet {
 
   async startController(name = controllerName): Promise<void> {
     const { directory, broker, clock } = this.#settings;
-    const { speed } = clock;
+    /** At least as long in the fleet's time, and in real time. */
+    const both = (fleetMs: number, realMs: number) => Math.round(Math.max(fleetMs, realMs * clock.speed));
     const isFirst = name === controllerName;
     const program = await startConfigured(
       "controller",
@@ -109,15 +110,15 @@ export class FaultFleet {
             ? { url: this.#mosquitto?.url }
             : { host: "127.0.0.1", port: this.#brokerPort, shareKey: false },
         ingest: {
-          staleAfterMs: Math.max(3 * minuteMs, 15 * secondMs * speed),
-          rebirthIntervalMs: Math.max(minuteMs, secondMs * speed),
+          staleAfterMs: both(3 * minuteMs, 15 * secondMs),
+          rebirthIntervalMs: both(minuteMs, secondMs),
         },
         scaling: {
           ...replicaLimits,
           intervalMs: minuteMs,
           warmUpMs: 0,
-          maxDataAgeMs: Math.max(3 * minuteMs, 10 * secondMs * speed),
-          confirmWithinMs: Math.max(2 * minuteMs, 15 * secondMs * speed),
+          maxDataAgeMs: both(3 * minuteMs, 10 * secondMs),
+          confirmWithinMs: both(2 * minuteMs, 15 * secondMs),
           stabilizationMs: 10 * minuteMs,
         },
       },
