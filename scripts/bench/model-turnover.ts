@@ -14,17 +14,17 @@ if (!Number.isInteger(loads) || loads < 10) {
 const mb = (bytes: number) => Math.round(bytes / 1e6);
 
 const { before, afterLoad, after, loadMs } = await turnOverModels(loads);
-const rss = afterLoad.map(({ rssBytes }) => rssBytes);
+const rss = afterLoad.map(({ memoryBytes }) => memoryBytes);
 const [first, last] = [median(rss.slice(0, 5)), median(rss.slice(-5))];
 const growth = last / first - 1;
 const report = {
   loads,
-  beforeMb: mb(before.rssBytes),
+  beforeMb: mb(before.memoryBytes),
   firstFiveMb: mb(first),
   lastFiveMb: mb(last),
   mostMb: mb(Math.max(...rss)),
   growthPercent: Number((growth * 100).toFixed(1)),
-  afterKeepAliveMb: mb(after.rssBytes),
+  afterKeepAliveMb: mb(after.memoryBytes),
   mostProcesses: Math.max(...afterLoad.map(({ processes }) => processes)),
   loadP50Ms: Math.round(median(loadMs)),
   loadMostMs: Math.round(Math.max(...loadMs)),

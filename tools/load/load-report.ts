@@ -62,7 +62,7 @@ const listed = (counts: Readonly<Record<string, number>>) =>
 
 function serverRows({ watched, textsPerServerCpuS, durationMs }: LoadReport): string[][] {
   if (watched === undefined) return [];
-  const { cpuS, rssBytes, memory } = watched;
+  const { cpuS, memoryBytes, memory } = watched;
   const cores = (cpuS / (durationMs / 1_000)).toFixed(2);
   return [
     [
@@ -71,7 +71,7 @@ function serverRows({ watched, textsPerServerCpuS, durationMs }: LoadReport): st
     ],
     [
       "server memory",
-      `${mb(rssBytes.first)} at the start, ${mb(rssBytes.most)} maximum, ${mb(rssBytes.last)} at the end`,
+      `${mb(memoryBytes.first)} at the start, ${mb(memoryBytes.most)} maximum, ${mb(memoryBytes.last)} at the end`,
     ],
     ["", `${memory.kind}: ${memory.reason}`],
   ];

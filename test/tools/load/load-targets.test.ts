@@ -44,7 +44,7 @@ const run = {
 const watched = (kind: "flat" | "growing", gone: number[] = []): WatchedProcesses => ({
   pids: [1],
   cpuS: 1,
-  rssBytes: { first: 1, last: 1, most: 1 },
+  memoryBytes: { first: 1, last: 1, most: 1 },
   memory: { kind, reason: "because", earlyBytes: 1, lateBytes: 1 },
   gone,
 });

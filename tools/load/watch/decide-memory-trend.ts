@@ -2,7 +2,7 @@ import { minuteMs } from "#platform/time.ts";
 
 export interface MemorySample {
   readonly elapsedMs: number;
-  readonly rssBytes: number;
+  readonly memoryBytes: number;
 }
 
 export type MemoryTrend =
@@ -43,7 +43,7 @@ export function decideMemoryTrend(samples: readonly MemorySample[]): MemoryTrend
   const endMs = last.elapsedMs;
   const settledMs = Math.min(settleMs, settleShare * endMs);
   const between = (start: number, end: number) =>
-    median(samples.filter((one) => one.elapsedMs >= start && one.elapsedMs <= end).map((one) => one.rssBytes));
+    median(samples.filter((one) => one.elapsedMs >= start && one.elapsedMs <= end).map((one) => one.memoryBytes));
   const earlyBytes = between(settledMs, settledMs + stretchShare * endMs);
   const lateBytes = between(endMs - stretchShare * endMs, endMs);
   if (!(earlyBytes > 0) || !(lateBytes > 0)) return { kind: "unknown", rule: "gaps" };

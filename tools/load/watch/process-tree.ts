@@ -7,8 +7,8 @@ export interface TreeUsage {
   readonly processes: number;
   /** User and system time of the tree since its start, including processes that ended and were reaped. */
   readonly cpuS: number;
-  /** Sum of resident memory; shared pages count in each process. */
-  readonly rssBytes: number;
+  /** Memory of the tree: a page that several processes share counts once, in parts, as far as this user may see that. */
+  readonly memoryBytes: number;
 }
 
 function read(path: string): string | undefined {
@@ -30,11 +30,19 @@ function childrenOf(pid: number): number[] {
   }
 }
 
+const kib = (text: string | undefined, name: string) =>
+  Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(text ?? "")?.[1] ?? 0);
+
+/** Memory of one process; of another user's, whose shares can't be read, its resident memory. */
+function memoryKibOf(pid: number): number {
+  return kib(read(`/proc/${pid}/smaps_rollup`), "Pss") || kib(read(`/proc/${pid}/status`), "VmRSS");
+}
+
 /** CPU time and memory of a process and all its descendants, from /proc; undefined if it does not exist. */
 export function readTreeUsage(root: number): TreeUsage | undefined {
   let processes = 0;
   let ticks = 0;
-  let rssKib = 0;
+  let memoryKib = 0;
   const waiting = [root];
   for (let pid = waiting.pop(); pid !== undefined; pid = waiting.pop()) {
     const stat = read(`/proc/${pid}/stat`);
@@ -42,11 +50,11 @@ export function readTreeUsage(root: number): TreeUsage | undefined {
     // The program's name is in brackets and may contain anything; see proc(5) for the columns.
     const columns = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     ticks += [11, 12, 13, 14].reduce((sum, column) => sum + Number(columns[column]), 0);
-    rssKib += Number(/^VmRSS:\s+(\d+)/m.exec(read(`/proc/${pid}/status`) ?? "")?.[1] ?? 0);
+    memoryKib += memoryKibOf(pid);
     processes += 1;
     waiting.push(...childrenOf(pid));
   }
-  return processes === 0 ? undefined : { processes, cpuS: ticks / ticksPerS, rssBytes: rssKib * 1024 };
+  return processes === 0 ? undefined : { processes, cpuS: ticks / ticksPerS, memoryBytes: memoryKib * 1024 };
 }
 
 /** Memory of a process and all its descendants by command, bytes; a page that several processes map counts in parts. */
@@ -55,7 +63,7 @@ export function readTreePss(root: number): { readonly command: string; readonly 
   if (rollup === undefined) return [];
   // Arguments are separated by zeros; the second one of this program's processes is their command.
   const command = read(`/proc/${root}/cmdline`)?.split("\0")[1] ?? "";
-  const pssBytes = Number(/^Pss:\s+(\d+)/m.exec(rollup)?.[1] ?? 0) * 1024;
+  const pssBytes = kib(rollup, "Pss") * 1024;
   return [{ command, pssBytes }, ...childrenOf(root).flatMap(readTreePss)];
 }
 

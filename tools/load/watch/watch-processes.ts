@@ -6,7 +6,7 @@ export interface WatchedProcesses {
   readonly pids: readonly number[];
   /** CPU time of the trees during the run. */
   readonly cpuS: number;
-  readonly rssBytes: { readonly first: number; readonly last: number; readonly most: number };
+  readonly memoryBytes: { readonly first: number; readonly last: number; readonly most: number };
   readonly memory: {
     readonly kind: MemoryTrend["kind"];
     readonly reason: string;
@@ -44,7 +44,7 @@ export class ProcessWatch {
 
   /** Takes a sample; call it about once a second. */
   sample(): void {
-    let rssBytes = 0;
+    let memoryBytes = 0;
     for (const pid of this.#pids) {
       const usage = readTreeUsage(pid);
       if (usage === undefined) {
@@ -52,9 +52,9 @@ export class ProcessWatch {
         continue;
       }
       this.#last.set(pid, usage);
-      rssBytes += usage.rssBytes;
+      memoryBytes += usage.memoryBytes;
     }
-    this.#samples.push({ elapsedMs: performance.now() - this.#startedMs, rssBytes });
+    this.#samples.push({ elapsedMs: performance.now() - this.#startedMs, memoryBytes });
     if (this.#samples.length > maxSamples) this.#samples = this.#samples.filter((_, index) => index % 2 === 0);
   }
 
@@ -64,11 +64,11 @@ export class ProcessWatch {
     for (const [pid, { cpuS: end }] of this.#last) cpuS += end - (this.#first.get(pid)?.cpuS ?? end);
     const trend = decideMemoryTrend(this.#samples);
     const known = trend.kind === "unknown" ? { earlyBytes: null, lateBytes: null } : trend;
-    const sizes = this.#samples.map(({ rssBytes }) => rssBytes);
+    const sizes = this.#samples.map(({ memoryBytes }) => memoryBytes);
     return {
       pids: this.#pids,
       cpuS,
-      rssBytes: { first: sizes[0] ?? 0, last: sizes.at(-1) ?? 0, most: Math.max(...sizes) },
+      memoryBytes: { first: sizes[0] ?? 0, last: sizes.at(-1) ?? 0, most: Math.max(...sizes) },
       memory: {
         kind: trend.kind,
         reason: explainMemoryTrend(trend),

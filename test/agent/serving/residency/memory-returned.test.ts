@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { turnOverModels } from "./turn-over-models.ts";
 
-const mb = ({ rssBytes }: { rssBytes: number }) => rssBytes / 1e6;
+const mb = ({ memoryBytes }: { memoryBytes: number }) => memoryBytes / 1e6;
 
 test("an evicted model frees its memory: over loads in turn there are never more processes, nor more memory", async () => {
   const { before, afterLoad, after } = await turnOverModels(5);

@@ -5,7 +5,7 @@ import { explainMemoryTrend } from "#tools/load/watch/explain-memory-trend.ts";
 const mb = 1e6;
 /** A sample a second. */
 const over = (seconds: number, rss: (second: number) => number) =>
-  Array.from({ length: seconds + 1 }, (_, second) => ({ elapsedMs: 1_000 * second, rssBytes: rss(second) }));
+  Array.from({ length: seconds + 1 }, (_, second) => ({ elapsedMs: 1_000 * second, memoryBytes: rss(second) }));
 
 test.each([
   ["nothing seen", [], "unknown"],
@@ -41,7 +41,7 @@ test("the verdict names its figures", () => {
 describe("the compared stretches", () => {
   /** Ten samples, one a second after 100 s: settling ends at 40 % of the run. */
   const at = (values: readonly [seconds: number, bytes: number][]) =>
-    values.map(([seconds, rssBytes]) => ({ elapsedMs: 1_000 * seconds, rssBytes }));
+    values.map(([seconds, memoryBytes]) => ({ elapsedMs: 1_000 * seconds, memoryBytes }));
   const middle = [50.1, 60, 70, 80, 85, 89.9].map((second): [number, number] => [second, 5_000]);
 
   test("are the tenth after settling and the last one, their ends included; ten samples are enough", () => {
