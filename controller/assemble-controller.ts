@@ -39,6 +39,7 @@ import { createOverrides } from "./scaling/loop/overrides.ts";
 import { UrgentRounds } from "./scaling/loop/urgent-rounds.ts";
 import { LivePolicy } from "./scaling/policy/live-policy.ts";
 import { newestShowsTrouble } from "./scaling/slo/observe-service.ts";
+import { SpendingWatch } from "./scaling/spending/spending-watch.ts";
 import { registerSloMetrics } from "./slo/slo-metrics.ts";
 import { SloReports } from "./slo/slo-reports.ts";
 import type { Store } from "./store/store.ts";
@@ -129,6 +130,7 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
   const decide = (isUrgent = false) =>
     loop.run(isUrgent).catch((error) => log.error({ err: describeError(error) }, "deciding failed"));
   const onChange = () => void decide();
+  const spending = new SpendingWatch(config.scaling.plan.maxCloudUsdPerHour);
   const freeze = createFleetFreeze({ store, nowMs, onChange });
   const overrides = createOverrides({ fleet, desired, store, nowMs, onChange });
   const loop = new DecisionLoop({
@@ -143,6 +145,12 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
     ...(planner === undefined ? {} : { planner }),
     ...(policy === null ? {} : { policy }),
     machines,
+    spending,
+    pricesAt(agentId, timeMs) {
+      const of = ledger.pricesAt(agentId, timeMs);
+      const carbon = (config.cost.co2KgPerKwh * config.cost.carbonUsdPerTonne) / 1000;
+      return { ...of, tariffUsdPerKwh: of.tariffUsdPerKwh + carbon };
+    },
     frozen: () => (lease.isHeld() ? (freeze.current()?.reason ?? null) : "this controller no longer holds the lease"),
     nowMs,
     log,
@@ -230,6 +238,7 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
       overrides,
       loop,
       ledger,
+      spending,
       urgent,
       counts,
       retirement,

@@ -172,6 +172,7 @@ export class Controller {
       ...{ fleet: assembly.fleet, loop: assembly.loop, registry: assembly.registry },
     });
     await alerts.recover();
+    assembly.spending.follow(() => alerts.budgets.latest());
     this.#opened.push(() => alerts.stop());
     await this.#recover(assembly);
     assembly.ingest.start();

@@ -20,6 +20,11 @@ export const CostConfig = strictObject(
       description:
         "zone in which a window's today, week and month begin: UTC, ±HH:MM or a name of the IANA database, e.g. Europe/Berlin",
     }),
+    carbonUsdPerTonne: number(
+      0,
+      [0, 10_000],
+      "price of a tonne of CO2 that plans count on top of the tariff; no bill has it",
+    ),
     co2KgPerKwh: number(
       0.45,
       [0, 100],

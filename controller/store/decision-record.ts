@@ -3,7 +3,7 @@ import type { ReadonlyStatic } from "#platform/readonly-static.ts";
 import { literals, strictObject } from "#platform/schema-parts.ts";
 import { bounds, TimeMs, text } from "#protocol/bounds.ts";
 
-/** Kinds of decisions; note: an event of the fleet that people should know of, without a decision. */
+/** Kinds of decisions; spending: what the plan may spend has changed, with its effect on users; note: an event of the fleet that people should know of, without a decision. */
 export const decisionKinds = [
   "hold",
   "scale-out",
@@ -12,6 +12,7 @@ export const decisionKinds = [
   "preview",
   "freeze",
   "capacity",
+  "spending",
   "override",
   "override-ended",
   "note",

@@ -4,6 +4,7 @@ import { dayMs, hourMs, minuteMs } from "#platform/time.ts";
 import type { Birth } from "#protocol/messages.ts";
 import type { AgentHour, CostStore, RatedMinute, UnratedMinute } from "../../store/costs/cost-rows.ts";
 import type { KeptStore } from "../../store/store.ts";
+import type { Prices } from "../price-minute.ts";
 import type { PriceSource } from "../prices/price-source.ts";
 import { AgentHistory } from "./agent-facts.ts";
 import { rateMinute } from "./rate-minute.ts";
@@ -82,6 +83,16 @@ export class CostLedger {
     const prices = this.#parts.prices.of(agentId, facts, minuteStartMs);
     const priceKey = this.#priceKey(agentId, Math.floor(minuteStartMs / hourMs) * hourMs);
     return rateMinute(minute, { region: facts.region, prices, priceKey });
+  }
+
+  /** Prices of an agent at a time. */
+  pricesAt(agentId: string, timeMs: number): Prices {
+    const { tariffUsdPerKwh, amortisationUsdPerHour } = this.#parts.prices.of(
+      agentId,
+      this.history.at(agentId, timeMs),
+      timeMs,
+    );
+    return { tariffUsdPerKwh, amortisationUsdPerHour };
   }
 
   /** Rates hours that are to be rated in [startMs, endMs), so that a report has them; the number that is left is told. */

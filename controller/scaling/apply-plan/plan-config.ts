@@ -50,6 +50,10 @@ export const PlanConfig = Type.Object(
       Type.Number({ exclusiveMinimum: 0, maximum: 1e9 }),
       "95th percentile of latency, ms, above which a cloud offer is not used; null: none is too slow",
     ),
+    maxCloudUsdPerHour: orNull(
+      Type.Number({ minimum: 0, maximum: 1e9 }),
+      "cost of an hour, US$, above which no units of cloud offers are bought, whatever users miss; null: no limit",
+    ),
     setPowerModes: Type.Boolean({ default: true, description: "false: devices choose their power modes themselves" }),
     modeDwellS: seconds(600, "min seconds for which a power mode is kept before the plan lowers it"),
     mostSwitchesPerDay: integer(

@@ -14,6 +14,9 @@ import { seasonalFloorQps } from "#controller/scaling/fleet-plan/seasonal-floor.
 import type { FleetPlanner } from "#controller/scaling/fleet-plan/worker/fleet-planner.ts";
 import type { ScalingConfig } from "#controller/scaling/loop/scaling-config.ts";
 import type { ReplicaBounds } from "#controller/scaling/policy/bounds-of-decision.ts";
+import { decideSpending } from "#controller/scaling/spending/decide-spending.ts";
+import { limitPlan, type PlannedSpending } from "#controller/scaling/spending/limit-plan.ts";
+import type { SpendingWatch } from "#controller/scaling/spending/spending-watch.ts";
 import type { MinuteRate } from "#forecast/forecaster.ts";
 import { dayMs, minuteMs } from "#platform/time.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
@@ -24,7 +27,7 @@ import { explainCloudUnits } from "./explain-cloud-units.ts";
 import { explainPlannedAgents } from "./explain-planned-agents.ts";
 import { observeCloudUnits } from "./observe-cloud.ts";
 import { type ObservedForPlan, observePlannable } from "./observe-plannable.ts";
-import { toPlanInput } from "./to-plan-input.ts";
+import { type PlannableAgent, toPlanInput } from "./to-plan-input.ts";
 import { mayCloudShrink, withCloud } from "./with-cloud.ts";
 
 export interface PlannedAgentsParts {
@@ -35,6 +38,10 @@ export interface PlannedAgentsParts {
   readonly desired: Pick<DesiredDocuments, "documents" | "overrides">;
   readonly planner: Pick<FleetPlanner, "plan">;
   readonly nowMs: () => number;
+  /** Prices of an agent at a time, for plans: by the catalogue, with the price of carbon. Default: the configured ones. */
+  readonly pricesAt?: (agentId: string, timeMs: number) => Prices;
+  /** Limits of what is spent. Default: none. */
+  readonly spending?: Pick<SpendingWatch, "current">;
 }
 
 /** Rate to be carried by what users were not given; 0 while they get what they are promised. */
@@ -70,6 +77,7 @@ export class PlannedAgents {
   #peakQps95: number | null = null;
   /** Usual rate at that time of day, for each of the minutes that are forecast; 0 where that is not known. */
   #usualQps: readonly number[] = [];
+  #limits: PlannedSpending | null = null;
   /** Units of the offers that requests reach by themselves, as last planned. */
   #reached: ReadonlyMap<string, number> = new Map();
   /** Time since which each agent has been meant to serve or not; long ago for those that were so when they were first seen. */
@@ -85,6 +93,11 @@ export class PlannedAgents {
       windowMinutes: liveWindowMinutes,
       cautiousFor: dayOfComparisons,
     });
+  }
+
+  /** Limits of spending that the latest plan was made within; null: there was none yet. */
+  get limits(): PlannedSpending | null {
+    return this.#limits;
   }
 
   /** Records what came and what is now forecast, so that it is known how far forecasts are off. */
@@ -131,20 +144,22 @@ export class PlannedAgents {
     const carriedNowQps = capacityOf(agents.filter(({ active, available, serves }) => active && available && serves));
     const coverQps = this.#coverQps(inputs.liveQps, carriedNowQps).map((qps) => Math.max(qps, missedQps(inputs)));
     const units = observeCloudUnits(config.cloud, everyone, fleet);
-    const offers = plannableOffers(config.cloud, units, this.#reached);
-    const devices = toPlanInput(
-      observed.map(({ plannable }) => plannable),
-      expectedQps,
-      config,
-      config.plan,
-    );
-    const input = { ...devices, slo: { p95Ms: config.plan.p95Ms ?? devices.slo.p95Ms }, cloud: offers };
+    const basis = {
+      ...{ agents: observed.map(({ plannable }) => plannable), expectedQps, coverQps, plan: config.plan },
+      liveQps: inputs.liveQps ?? 0,
+      offers: plannableOffers(config.cloud, units, this.#reached),
+    };
+    const within = limitPlan(basis, this.#parts.spending?.current() ?? decideSpending(null, []), config);
+    this.#limits = within;
+    const { offers } = within;
+    const devices = toPlanInput(within.agents, expectedQps, config, within.plan);
+    const input = { ...devices, slo: { p95Ms: config.plan.p95Ms ?? devices.slo.p95Ms }, cloud: [...offers] };
     const plan = await planner.plan({
       input,
-      cover: { qps: coverQps, share: config.plan.coverShare },
+      cover: { qps: within.coverQps, share: config.plan.coverShare },
       solverMs: config.plan.solverMs,
     });
-    const planned = { plan, agents, expectedQps, coverQps };
+    const planned = { plan, agents, expectedQps, coverQps: within.coverQps };
     const decision = decidePlannedAgents(inputs, plain.figures, planned, config, atMs);
     const reasons = explainFleetPlan(plan, input);
     const summary = { plan: { ...decision.plan, reasons } };
@@ -160,8 +175,8 @@ export class PlannedAgents {
       config.cloud,
       units,
       {
-        mayShrink: isWatched && inputs.missingData.length === 0 && mayCloudShrink(decision),
-        needQps: Math.max(plain.figures.windowPeakQps ?? 0, inputs.liveQps ?? 0),
+        mayShrink: within.limited.isOver || (isWatched && inputs.missingData.length === 0 && mayCloudShrink(decision)),
+        needQps: within.limited.isOver ? 0 : Math.max(plain.figures.windowPeakQps ?? 0, inputs.liveQps ?? 0),
         devicesQps: config.targetUtilization * carriedNowQps,
         targetUtilization: config.targetUtilization,
       },
@@ -185,8 +200,27 @@ export class PlannedAgents {
       const override = desired.overrides.get(agentId);
       const sinceMs = this.#sinceMs(agentId, active, atMs);
       const observed = observePlannable(agent, candidate, document, override, prices, sinceMs, atMs);
-      return { ...observed, planned: { ...observed.planned, mayLower: this.#mayLower(observed.planned, atMs) } };
+      const plannable = { ...observed.plannable, prices: this.#pricesOf(observed.plannable, atMs) };
+      return {
+        ...observed,
+        plannable,
+        planned: { ...observed.planned, mayLower: this.#mayLower(observed.planned, atMs) },
+      };
     });
+  }
+
+  /** Mean of an agent's prices over the horizon, quarter of an hour by quarter: a tariff may change within it. */
+  #pricesOf({ agentId, prices }: PlannableAgent, atMs: number): Prices {
+    const { pricesAt, config } = this.#parts;
+    if (pricesAt === undefined) return prices;
+    const quarters = Array.from({ length: Math.ceil(config.horizonMinutes / 15) }, (_, index) =>
+      pricesAt(agentId, atMs + index * 15 * minuteMs),
+    );
+    const mean = (of: (each: Prices) => number) => quarters.reduce((sum, each) => sum + of(each), 0) / quarters.length;
+    return {
+      tariffUsdPerKwh: mean(({ tariffUsdPerKwh }) => tariffUsdPerKwh),
+      amortisationUsdPerHour: mean(({ amortisationUsdPerHour }) => amortisationUsdPerHour),
+    };
   }
 
   /** Notes a change of the agent's mode; returns true when it may be lowered now. */

@@ -19,7 +19,7 @@ import type {
 import { createDocumentCapacity } from "#controller/scaling/actuators/document-capacity.ts";
 import type { Machines } from "#controller/scaling/actuators/machines.ts";
 import { ownDevices } from "#controller/scaling/apply-plan/observe-cloud.ts";
-import { PlannedAgents } from "#controller/scaling/apply-plan/planned-agents.ts";
+import { PlannedAgents, type PlannedAgentsParts } from "#controller/scaling/apply-plan/planned-agents.ts";
 import type { FleetPlanner } from "#controller/scaling/fleet-plan/worker/fleet-planner.ts";
 import { boundsOf, type ReplicaBounds } from "#controller/scaling/policy/bounds-of-decision.ts";
 import type { LivePolicy } from "#controller/scaling/policy/live-policy.ts";
@@ -28,6 +28,7 @@ import { meanMeasuredQps } from "#controller/scaling/slo/observe-capacity.ts";
 import type { SloConfig } from "#controller/scaling/slo/slo-config.ts";
 import { SloGuard } from "#controller/scaling/slo/slo-guard.ts";
 import type { ObservedSlo } from "#controller/scaling/slo/slo-watch.ts";
+import type { SpendingWatch } from "#controller/scaling/spending/spending-watch.ts";
 import { nothingDone } from "#controller/store/decision-record.ts";
 import type { DecisionStore, KeptStore } from "#controller/store/store.ts";
 import type { Forecaster } from "#forecast/forecaster.ts";
@@ -55,6 +56,10 @@ export interface DecisionLoopParts {
   readonly forecaster: Forecaster;
   /** Required for `policy: fleet-plan`. */
   readonly planner?: FleetPlanner;
+  /** Prices of an agent at a time, for plans. Default: the configured ones. */
+  readonly pricesAt?: PlannedAgentsParts["pricesAt"];
+  /** Limits of what plans may spend. Default: none. */
+  readonly spending?: SpendingWatch;
   /** ScalingPolicy that says how many agents serve; absent: the configuration's own limits. */
   readonly policy?: Pick<LivePolicy, "observe" | "decide"> & Partial<Pick<LivePolicy, "loadedAtMs" | "takeBack">>;
   /** Agents whose machines are switched on and off; absent: none are. */
@@ -96,7 +101,11 @@ export class DecisionLoop {
     this.#parts = parts;
     this.#planned =
       config.policy === "fleet-plan" && planner !== undefined
-        ? new PlannedAgents({ config, prices, fleet, desired, planner, nowMs })
+        ? new PlannedAgents({
+            ...{ config, prices, fleet, desired, planner, nowMs },
+            ...(parts.pricesAt === undefined ? {} : { pricesAt: parts.pricesAt }),
+            ...(parts.spending === undefined ? {} : { spending: parts.spending }),
+          })
         : null;
     this.#time = new WatchedTime(config, limits.staleAfterMs, nowMs(), log);
     this.#forecast = new FleetForecast({
@@ -189,6 +198,7 @@ export class DecisionLoop {
     const { wrongClocks } = observed;
     const decision = wrongClocks === null ? decided : { ...decided, reason: `${decided.reason} (${wrongClocks})` };
     if (scaling !== null) await this.#records.recordPreview(scaling, atMs);
+    await this.#recordSpending(atMs);
     this.#latest = { atMs, decision };
     onDecision(decision);
     const { peakQps } = decision.figures;
@@ -237,6 +247,17 @@ export class DecisionLoop {
       candidates: this.#planned === null ? candidates : ownDevices(config.cloud, candidates),
       ...this.#sloGuard.inputs(slo, atMs),
     };
+  }
+
+  /** Records what plans may spend, and what that does to users, when it has changed: before anything is done by it. */
+  async #recordSpending(atMs: number): Promise<void> {
+    const { spending, log } = this.#parts;
+    if (spending === undefined) return;
+    const { limits } = this.#planned ?? { limits: null };
+    const row = spending.change(spending.current(), limits?.limited ?? { cut: [] }, limits?.effect ?? null, atMs);
+    if (row === null) return;
+    await this.#records.insert(row);
+    log.info({ rule: row.rule }, row.reason);
   }
 
   #askPolicy(inputs: ScalingInputs, frozen: string | null, atMs: number): Explained<ScalingDecision> | null {

@@ -13,10 +13,15 @@ import type {
   ScalingInputs,
 } from "#controller/scaling/active-agents/scaling-inputs.ts";
 import { CloudConfig } from "#controller/scaling/apply-plan/cloud-config.ts";
-import { PlannedAgents, plainGoesFirst } from "#controller/scaling/apply-plan/planned-agents.ts";
+import {
+  PlannedAgents,
+  type PlannedAgentsParts,
+  plainGoesFirst,
+} from "#controller/scaling/apply-plan/planned-agents.ts";
 import type { FleetPlan } from "#controller/scaling/fleet-plan/decide-fleet-plan.ts";
 import type { PlanRequest } from "#controller/scaling/fleet-plan/worker/fleet-planner.ts";
 import { ScalingConfig } from "#controller/scaling/loop/scaling-config.ts";
+import { decideSpending } from "#controller/scaling/spending/decide-spending.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
 import { minuteMs } from "#platform/time.ts";
 import { aBirth, aPresence, aReported } from "../../../fakes/builders.ts";
@@ -74,7 +79,7 @@ describe("a plan is asked for", () => {
     candidates: candidates().filter(({ agentId }) => agentId !== "s"),
     ...given,
   });
-  const create = (given: Partial<ScalingConfig> = {}) => {
+  const create = (given: Partial<ScalingConfig> = {}, more: Partial<PlannedAgentsParts> = {}) => {
     const config = { ...parseConfig(ScalingConfig, { policy: "fleet-plan", horizonMinutes: 3 }, "test"), ...given };
     const planned = new PlannedAgents({
       config,
@@ -92,6 +97,7 @@ describe("a plan is asked for", () => {
         },
       },
       nowMs: () => now,
+      ...more,
     });
     return planned;
   };
@@ -143,6 +149,36 @@ describe("a plan is asked for", () => {
     expect(solverMs).toBe(3000);
     // Before anything is known of misses, half as much again.
     expect(cover.qps.map(Math.round)).toEqual([450, 450, 600]);
+  });
+
+  test("within what may be spent: fewer units, no headroom, no top modes; at the prices of the coming quarter hours", async () => {
+    const cloud = parseConfig(
+      CloudConfig,
+      [{ id: "spot", kind: "spot", capacityQps: 100, usdPerHour: 1, max: 5, reachable: true }],
+      "test",
+    );
+    const due = (["widen-standby", "tighten-modes"] as const).map((action) => ({
+      ...{ budget: "all", action, atPercent: 80, usedPercent: 85 },
+    }));
+    const pricesAt = (_agentId: string, timeMs: number) => ({
+      tariffUsdPerKwh: timeMs < nowMs + 15 * minuteMs ? 0.1 : 0.5,
+      amortisationUsdPerHour: 0.2,
+    });
+    const planned = create(
+      { cloud, horizonMinutes: 30 },
+      { spending: { current: () => decideSpending(2, due) }, pricesAt },
+    );
+    planned.observe(history(200), forecast(...new Array(30).fill(300)));
+    await planned.decide(inputs(), sufficient, bounds, candidates());
+    const [{ input, cover }] = requests as [PlanRequest];
+    expect(input.cloud.map(({ id, max }) => [id, max])).toEqual([["spot", 2]]);
+    expect(cover.qps).toEqual(new Array(30).fill(300));
+    expect(input.devices.map(({ modes }) => modes.map(({ name }) => name))).toEqual([["70W"], ["70W"], ["70W"]]);
+    expect(input.tariffUsdPerKwh).toBeCloseTo(0.3, 12);
+    // Three devices at 350, then at 200 texts/s, and five, then two units at 100, used to 80 %.
+    expect(planned.limits?.effect).toMatchObject({ carriedQps: 1240, leftQps: 640, riskyMinutes: 0, shortMinutes: 0 });
+    await planned.decide(inputs({ liveQps: 500 }), sufficient, bounds, candidates());
+    expect(requests[1]?.cover.qps).toEqual(new Array(30).fill(500));
   });
 
   test("a minute that was missed counts once, however many rounds fall into it", async () => {
