@@ -65,6 +65,7 @@ async function runAgent(values: OptionValues): Promise<number> {
 }
 
 export const agentCommand: Command = {
+  rights: "service",
   summary: "serve embeddings on this device, forecast its traffic and set its power mode",
   usage:
     "[--config FILE] [options]\n       thormesh agent join URL TOKEN [--id ID] [--state-dir DIR | --config FILE] [--start]",

@@ -32,6 +32,7 @@ function hasStoreElsewhere(file: unknown): boolean {
 const standbyAfterMs = 15_000;
 
 export const controllerCommand: Command = {
+  rights: "service",
   summary: "run a fleet: decide which agents serve, and track what it costs",
   usage:
     "[--config FILE] [options]\n       thormesh controller secret AGENT_ID|--observer [--state-dir DIR | --config FILE] [--json]\n       thormesh controller broker-config mosquitto --dir DIR --host NAME[,NAME] [--state-dir DIR | --config FILE]",

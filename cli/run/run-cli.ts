@@ -1,5 +1,6 @@
 import { describeError, UsageError } from "#platform/errors.ts";
 import { suggest } from "#platform/near-names.ts";
+import { lowerRights } from "#platform/process/lower-rights.ts";
 import { parseCommandLine, refuseForeignArguments } from "#platform/terminal/command.ts";
 import { commandHelp, commandLine } from "./command-help.ts";
 import { commands } from "./commands.ts";
@@ -53,6 +54,8 @@ export async function runCli(args: readonly string[]): Promise<number> {
     }
     refuseForeignArguments(command, values, positionals);
     refuseUncheckedCertificates(process.env);
+    const fault = command.rights === undefined ? null : lowerRights(command.rights);
+    if (fault !== null) console.error(`thormesh ${name}: ${fault}`);
     return await command.run(values, positionals);
   } catch (error) {
     console.error(`thormesh ${name}: ${describeError(error)}`);

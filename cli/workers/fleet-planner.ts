@@ -5,6 +5,7 @@ export const fleetPlannerCommand: Command = {
   summary: "solve fleet plans for the controller that started this process",
   usage: "",
   hidden: true,
+  rights: "worker",
   options: {},
   run: () => runPlannerWorker(),
 };

@@ -6,6 +6,7 @@ export const forecastTrainerCommand: Command = {
   summary: "train a forecasting network for the agent that started this process",
   usage: "--task JSON",
   hidden: true,
+  rights: "worker",
   options: { task: { value: "JSON", help: "training data, settings and output directory" } },
   async run(values) {
     process.exit(await runTrainer(JSON.parse(requiredOption(values, "task")) as TrainerTask));

@@ -5,6 +5,7 @@ export const forecastWorkerCommand: Command = {
   summary: "run the forecasting network for the process that started this one",
   usage: "[--model-dir DIR]",
   hidden: true,
+  rights: "worker",
   options: {
     "model-dir": { value: "DIR", help: "trained model (default: the built-in one)" },
   },

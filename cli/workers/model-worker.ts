@@ -12,6 +12,7 @@ export const modelWorkerCommand: Command = {
   usage:
     "--socket PATH --model FILE [--sha256 HASH] --dimension N --pooling HOW [--first-position N] --threads N [--engine JSON] [--files JSON] [--hashes JSON] [--prepare] [--keep-memory]",
   hidden: true,
+  rights: "worker",
   options: {
     socket: { value: "PATH", help: "Unix socket of the serving process" },
     model: { value: "FILE", help: "ONNX file" },

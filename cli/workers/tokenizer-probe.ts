@@ -5,6 +5,7 @@ export const tokenizerProbeCommand: Command = {
   summary: "test a tokenizer's regular expression for the process that loads the model",
   usage: "JSON",
   hidden: true,
+  rights: "worker",
   options: {},
   async run(_values, [pattern = ""]) {
     runTokenizerProbe(pattern);

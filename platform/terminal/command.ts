@@ -2,6 +2,7 @@ import { type ParseArgsConfig, parseArgs } from "node:util";
 import { UsageError } from "#platform/errors.ts";
 import { suggest } from "#platform/near-names.ts";
 import { parseTime } from "#platform/parse-time.ts";
+import type { ProcessKind } from "#platform/process/lower-rights.ts";
 
 export type OptionValues = Readonly<Record<string, string | boolean | undefined>>;
 
@@ -25,6 +26,8 @@ export interface Command {
   readonly optionsOnly?: true;
   /** True for the program's own child processes, which the help does not list. */
   readonly hidden?: boolean;
+  /** Rights that it gives up when it starts; absent: none, as it ends soon. */
+  readonly rights?: ProcessKind;
   /** Runs the command, which reads sub-commands from the positionals. Resolves with the exit code: 0 done, 1 failed, 2 bad usage. */
   run(values: OptionValues, positionals: readonly string[]): Promise<number>;
 }
