@@ -9,6 +9,7 @@ import { registerTotal } from "#platform/fetch/scraped-metrics.ts";
 import type { Logger } from "#platform/log.ts";
 import { dayMs } from "#platform/time.ts";
 import type { ControllerAccess } from "./access/open-access.ts";
+import { TenantQuotaParts } from "./access/quota-parts.ts";
 import { TenantShares } from "./access/tenant-shares.ts";
 import { briefView, countAgents } from "./api/agent-views.ts";
 import { forecastPeakQps } from "./api/fleet-routes.ts";
@@ -99,9 +100,13 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
   });
 
   const registry = new Registry();
-  const tenantShares = new TenantShares(
-    () => fleet.agents().filter((agent) => !isLeaving(agent) && ownRoleOf(agent) === "active").length,
-  );
+  const servingAgents = () =>
+    fleet.agents().filter((agent) => !isLeaving(agent) && ownRoleOf(agent) === "active").length;
+  const tenantShares = new TenantShares(servingAgents);
+  const quotas = new TenantQuotaParts({
+    ...{ agents: servingAgents, store, nowMs },
+    settingsOf: (tenant) => adapters.access.tenants.find(tenant)?.settings,
+  });
   const audit = new AuditLog({ store, nowMs, log });
   const tenantJobs = new TenantJobs({ store, fleet, ...adapters.access, shares: tenantShares, nowMs, log });
   registerTotal(registry, "thormesh_audit_failures_total", "Audit entries that could not be written", () =>
@@ -201,6 +206,7 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
     onMessage: metrics.message,
     onMinute(data, agent) {
       tenantShares.add(data);
+      quotas.add(data);
       metrics.minute(data, pricesOf(agent.birth, prices));
     },
     onBeat(agent) {
@@ -231,6 +237,7 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
       registry,
       audit,
       tenantShares,
+      quotas,
       tenantJobs,
       policy,
       machines,

@@ -175,6 +175,7 @@ export class Controller {
     assembly.spending.follow(() => alerts.budgets.latest());
     this.#opened.push(() => alerts.stop());
     await this.#recover(assembly);
+    await assembly.quotas.load();
     assembly.ingest.start();
     this.#opened.push(() => assembly.ingest.stop());
     new IdentityWatch({

@@ -113,7 +113,7 @@ export function serveControllerApi(served: ServedParts): { readonly url: string;
   const { config, log, clock, assembly, records, access, fleetBroker, identity, tls } = served;
   const { broker } = fleetBroker;
   const { api, fleet: fleetName } = config;
-  const { registry, tenantShares, tenantJobs } = assembly;
+  const { registry, tenantShares, quotas, tenantJobs } = assembly;
   const openFiles = watchOpenFiles(clientFiles(config), log);
   const authenticator = createAuthenticator({
     ...{ apiKeys: api.apiKeys, issued: access.issued, log },
@@ -122,7 +122,7 @@ export function serveControllerApi(served: ServedParts): { readonly url: string;
   registerTotal(registry, "thormesh_wrong_api_keys_total", "Requests with a wrong API key", authenticator.wrongKeys);
   const publisher = new AccessPublisher({
     ...{ ...access, fleetName, broker, store: records.store, nowMs: () => clock.nowMs(), log },
-    ...{ seals: identity.seals, shares: tenantShares, jobs: () => tenantJobs.told() },
+    ...{ seals: identity.seals, shares: tenantShares, quotas, jobs: () => tenantJobs.told() },
     devices: identity.devices,
   });
   broker.onConnection((connected) => void (connected && publisher.publish(true)));

@@ -1,15 +1,6 @@
+import { isTimeZone } from "#platform/calendar/calendar-period.ts";
 import { parseTime } from "#platform/parse-time.ts";
 import type { ForecastConfig } from "./forecast-config.ts";
-
-/** Tells if a text names a time zone, like Europe/Berlin. */
-export function isTimeZone(timeZone: string): boolean {
-  try {
-    new Intl.DateTimeFormat("en-US", { timeZone });
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 /** Tells if a text is a day of the calendar, like 2026-12-25; 2026-02-30 is not. */
 export function isDay(day: string): boolean {

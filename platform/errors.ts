@@ -17,6 +17,7 @@ export const errorCodes = {
   UNSUPPORTED_MEDIA_TYPE: { httpStatus: 415, grpcStatus: 3 },
   UNSUPPORTED_BY_MODEL: { httpStatus: 424, grpcStatus: 9 },
   RATE_LIMITED: { httpStatus: 429, grpcStatus: 8 },
+  QUOTA_EXCEEDED: { httpStatus: 429, grpcStatus: 8 },
   TOO_MANY_REQUESTS: { httpStatus: 429, grpcStatus: 8 },
   INTERNAL: { httpStatus: 500, grpcStatus: 13 },
   MODEL_UNAVAILABLE: { httpStatus: 503, grpcStatus: 14 },

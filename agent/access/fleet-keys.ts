@@ -10,6 +10,7 @@ import type { Logger } from "#platform/log.ts";
 import { minuteMs } from "#platform/time.ts";
 import { decodeText } from "#protocol/codec.ts";
 import { FleetAccess, type TenantAccess, type TenantJobs } from "#protocol/messages.ts";
+import { QuotaUse } from "./quota-use.ts";
 
 /** Maximum difference between the clocks of a fleet. */
 const clocksAgreeToMs = 5 * minuteMs;
@@ -39,6 +40,8 @@ const follows = (next: FleetAccess["audit"], noted: NonNullable<FleetAccess["aud
 /** The fleet's tenants and their keys as the controller told them last, kept over restarts: an agent that is cut off goes on with them. */
 export class FleetKeys implements IssuedKeys {
   readonly required: boolean;
+  /** Use of tenants' quotas here. */
+  readonly quotaUse: QuotaUse;
   readonly #parts: FleetKeysParts;
   readonly #stored: ReturnType<typeof createStoredText>;
   #held: FleetAccess | null = null;
@@ -50,6 +53,7 @@ export class FleetKeys implements IssuedKeys {
     this.#parts = parts;
     this.required = parts.required;
     this.#stored = createStoredText(parts.database, "access", parts.storage);
+    this.quotaUse = new QuotaUse(createStoredText(parts.database, "quota-use", parts.storage));
     const text = this.#stored.load();
     if (text === null) return;
     const decoded = decodeText(FleetAccess, text);
@@ -69,6 +73,7 @@ export class FleetKeys implements IssuedKeys {
     if (isShorter) this.#parts.log.error({ noted: held, told: access.audit ?? null }, auditFault);
     this.#auditProblem = isShorter ? auditFault : null;
     this.#hold(kept);
+    this.quotaUse.keepOnly((tenant) => this.#tenants.get(tenant)?.quotas !== undefined);
     this.#stored.save(JSON.stringify(kept));
     return true;
   }

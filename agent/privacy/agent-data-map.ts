@@ -18,7 +18,8 @@ const tables: readonly DataStore[] = [
   },
   {
     ...{ ...table, id: "agent.db/document", personal: "none", tenant: "removed", exported: false },
-    holds: "what the controller told last (role, tenants and keys by hash), measured capacities, corrections of power",
+    holds:
+      "what the controller told last (role, tenants and keys by hash), use of quotas, measured capacities, corrections of power",
     ...{ purpose: "goes on when cut off", kept: "until the next one replaces it" },
   },
   {

@@ -1,5 +1,6 @@
 import type { AnyElysia } from "elysia";
 import type { Registry } from "prom-client";
+import type { QuotaUse } from "#agent/access/quota-use.ts";
 import type { Clock } from "#platform/clock.ts";
 import type { IssuedKeys } from "#platform/http/guard/authenticate.ts";
 import type { ServerCertificate } from "#platform/http/tls/server-certificate.ts";
@@ -27,7 +28,7 @@ export interface ServingOptions extends PoolOptions {
   /** By which the controller divides limits. Default: none. */
   readonly agentId?: string;
   /** Tenants and keys that the controller told of. Default: none. */
-  readonly access?: IssuedKeys & { tenant(name: string): TenantAccess | undefined };
+  readonly access?: IssuedKeys & { tenant(name: string): TenantAccess | undefined; readonly quotaUse: QuotaUse };
   /** Encrypts the HTTP API and gRPC. Default: nothing is encrypted. */
   readonly tls?: ServerCertificate | undefined;
   /** Answers requests here or elsewhere. Default: here. */

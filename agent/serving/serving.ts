@@ -22,6 +22,7 @@ import { createServingMetrics, type ServingMetrics } from "./serving-metrics.ts"
 import type { ServingOptions } from "./serving-options.ts";
 import { TenantLimits } from "./tenants/tenant-limits.ts";
 import { withTenantModels } from "./tenants/tenant-models.ts";
+import { TenantQuotas } from "./tenants/tenant-quotas.ts";
 
 /** Name of the model of an agent that only passes requests on. */
 const noModel = "none";
@@ -97,7 +98,15 @@ export class Serving {
     const { mesh } = this.#options;
     const { access } = this.#options;
     const tenant = (name: string) => access?.tenant(name);
+    const quotas =
+      access === undefined
+        ? undefined
+        : new TenantQuotas({
+            ...{ tenant, agentId: this.#options.agentId ?? "", use: access.quotaUse },
+            nowMs: () => this.#options.clock.nowMs(),
+          });
     const limits = new TenantLimits({
+      ...(quotas === undefined ? {} : { quotas }),
       ...{ tenant, agentId: this.#options.agentId ?? "", nowMs: () => performance.now() },
       recordRefused: (request, error, startedMs) => home.recordRefused(request, error, startedMs),
     });
@@ -173,6 +182,7 @@ export class Serving {
     this.#stopping = true;
     await Promise.all([this.#server?.stop(config.stopGraceMs), this.#grpc?.stop(config.stopGraceMs)]);
     this.#options.tls?.stop();
+    this.#options.access?.quotaUse.flush();
     await this.#pool?.stop();
   }
 

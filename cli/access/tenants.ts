@@ -10,6 +10,7 @@ import {
 } from "#platform/terminal/command.ts";
 import { formatTable } from "#platform/terminal/format-table.ts";
 import { bounds, TenantName } from "#protocol/bounds.ts";
+import { maxLimit } from "#protocol/messages.ts";
 import { askController, controllerUrlOption } from "../run/ask-controller.ts";
 import { eraseTenant, exportTenant, showJobs } from "./tenant-jobs.ts";
 import { reasonOf, reasonOption } from "./with-controller-store.ts";
@@ -29,15 +30,23 @@ function namesOf(values: OptionValues, option: string): string[] | null | undefi
 
 function settingsOf(values: OptionValues) {
   const costCentre = optionalString(values, "cost-centre");
-  const perMinute = (kind: string) => {
-    const option = `${kind}-per-minute`;
+  const limit = (option: string) => {
     if (values[option] === "any") return null;
-    return optionalNumber(values, option, { min: 0, max: bounds.tokens, integer: true });
+    const max = option.endsWith("-per-minute") ? bounds.tokens : maxLimit;
+    return optionalNumber(values, option, { min: 0, max, integer: true });
   };
+  const timeZone = optionalString(values, "quota-time-zone");
   const given = {
-    requestsPerMinute: perMinute("requests"),
-    textsPerMinute: perMinute("texts"),
-    tokensPerMinute: perMinute("tokens"),
+    requestsPerMinute: limit("requests-per-minute"),
+    textsPerMinute: limit("texts-per-minute"),
+    tokensPerMinute: limit("tokens-per-minute"),
+    requestsPerDay: limit("requests-per-day"),
+    textsPerDay: limit("texts-per-day"),
+    tokensPerDay: limit("tokens-per-day"),
+    requestsPerMonth: limit("requests-per-month"),
+    textsPerMonth: limit("texts-per-month"),
+    tokensPerMonth: limit("tokens-per-month"),
+    quotaTimeZone: timeZone,
     models: namesOf(values, "models"),
     regions: namesOf(values, "regions"),
     costCentre: costCentre === "" ? null : costCentre,
@@ -91,21 +100,26 @@ async function list(values: OptionValues): Promise<number> {
   return 0;
 }
 
-const perMinuteOptions = Object.fromEntries(
-  ["requests", "texts", "tokens"].map((kind) => [
-    `${kind}-per-minute`,
-    { value: "N", help: `${kind} a minute at all agents together; any: no limit` },
-  ]),
-);
+const limitOptions = {
+  ...Object.fromEntries(
+    ["minute", "day", "month"].flatMap((time) =>
+      ["requests", "texts", "tokens"].map((kind) => [
+        `${kind}-per-${time}`,
+        { value: "N", help: `${kind} a ${time} at all agents together; any: no limit` },
+      ]),
+    ),
+  ),
+  "quota-time-zone": { value: "ZONE", help: "where days and months begin, like Europe/Berlin; default: UTC" },
+};
 
 export const tenantsCommand: Command = {
   summary: "make, change, suspend, delete, erase and export a fleet's tenants",
   usage:
-    "create|update TENANT [--models A,B|any] [--regions A,B|any] [--cost-centre TEXT]\n         [--requests-per-minute N|any] [--texts-per-minute N|any] [--tokens-per-minute N|any]\n       thormesh tenants suspend|resume|delete TENANT\n       thormesh tenants erase TENANT\n       thormesh tenants export TENANT --out DIR [--job JOB]\n       thormesh tenants jobs [JOB]\n       thormesh tenants list\n       each with [--url URL] [--reason TEXT] [--json]",
+    "create|update TENANT [--models A,B|any] [--regions A,B|any] [--cost-centre TEXT]\n         [--requests-per-minute|-day|-month N|any] [--texts-per-… N|any] [--tokens-per-… N|any] [--quota-time-zone ZONE]\n       thormesh tenants suspend|resume|delete TENANT\n       thormesh tenants erase TENANT\n       thormesh tenants export TENANT --out DIR [--job JOB]\n       thormesh tenants jobs [JOB]\n       thormesh tenants list\n       each with [--url URL] [--reason TEXT] [--json]",
   options: {
     models: { value: "NAMES", help: "ids of the models that it may use, with commas between them; any: all" },
     regions: { value: "NAMES", help: "regions in which its texts may be computed; any: all" },
-    ...perMinuteOptions,
+    ...limitOptions,
     out: { value: "DIR", only: "export", help: "new or empty directory for the export" },
     job: { value: "JOB", only: "export", help: "an export that was begun earlier (default: a new one)" },
     "cost-centre": { value: "TEXT", help: "where its costs belong, for reports" },
@@ -115,7 +129,7 @@ export const tenantsCommand: Command = {
   },
   async run(values, [action, ...rest]) {
     if (action !== "create" && action !== "update")
-      for (const name of ["models", "regions", "cost-centre", ...Object.keys(perMinuteOptions)])
+      for (const name of ["models", "regions", "cost-centre", ...Object.keys(limitOptions)])
         if (name in values) throw new UsageError(`--${name} is for create and update, not for ${action ?? "nothing"}`);
     switch (action) {
       case "create":

@@ -1,6 +1,6 @@
 import { access, constants, mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { isDay, isTimeZone } from "#forecast/check-forecast-config.ts";
+import { isDay } from "#forecast/check-forecast-config.ts";
 import { strideFor } from "#forecast/data/sample-windows.ts";
 import { featureNames, inputMinutes, outputMinutes } from "#forecast/data/window-features.ts";
 import { medianMs, startFastestBackend } from "#forecast/lstm/fastest-backend.ts";
@@ -10,6 +10,7 @@ import { writeFilesAtomically } from "#forecast/lstm/model-files.ts";
 import { backends, startBackend, tf } from "#forecast/lstm/tensorflow.ts";
 import { type TraceDescription, trainFromTrace } from "#forecast/lstm/train-from-trace.ts";
 import { createCheckpointFile } from "#forecast/lstm/training-checkpoint.ts";
+import { isTimeZone } from "#platform/calendar/calendar-period.ts";
 import { UsageError } from "#platform/errors.ts";
 import {
   type Command,

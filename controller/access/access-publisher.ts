@@ -11,6 +11,7 @@ import type { Devices } from "../identity/devices.ts";
 import { documentValidMs, noSeals, type OrderSeals } from "../identity/order-seals.ts";
 import type { AuditStore, KeptStore, Tenant } from "../store/store.ts";
 import type { KeyRing } from "./key-ring.ts";
+import type { TenantQuotaParts } from "./quota-parts.ts";
 import type { TenantShares } from "./tenant-shares.ts";
 import type { Tenants } from "./tenants.ts";
 
@@ -21,6 +22,7 @@ export interface AccessPublisherParts {
   readonly broker: Pick<Broker, "publish" | "connected">;
   readonly store: KeptStore & Pick<AuditStore, "auditHead">;
   readonly shares: Pick<TenantShares, "of">;
+  readonly quotas: Pick<TenantQuotaParts, "of" | "save">;
   /** Jobs with tenants' data. Default: there are none. */
   readonly jobs?: () => TenantJobs;
   readonly seals?: OrderSeals;
@@ -73,9 +75,11 @@ export class AccessPublisher {
     };
     const isLimited = Object.values(limits).some((limit) => limit !== null);
     const { shares, otherShare } = this.#parts.shares.of(id);
+    const quotas = this.#parts.quotas.of(id);
     return {
       ...{ tenant: id, suspended, models: models as string[] | null, regions: regions as string[] | null },
       ...(isLimited ? { limits, shares: [...shares], otherShare } : {}),
+      ...(quotas === undefined ? {} : { quotas }),
     };
   }
 
@@ -103,6 +107,8 @@ export class AccessPublisher {
         keys.list().some(({ role }) => role === "embed");
       if (!isUsed && this.#published === "") return;
       const content = this.#content();
+      // Before the agents are told: what they may have used must not be given away again.
+      await this.#parts.quotas.save();
       const text = JSON.stringify(content);
       const ageMs = nowMs() - (this.#sentAtMs ?? 0);
       const isNew = text !== this.#published || (audit?.seq !== this.#witnessedSeq && ageMs > witnessEachMs);

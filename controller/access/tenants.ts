@@ -1,3 +1,4 @@
+import { isTimeZone } from "#platform/calendar/calendar-period.ts";
 import { ServiceError } from "#platform/errors.ts";
 import { accessLimits, defaultTenant } from "#protocol/messages.ts";
 import type { TenantSettings } from "../store/row-schemas.ts";
@@ -6,6 +7,12 @@ import type { Tenant, TenantStore } from "../store/store.ts";
 export interface TenantsParts {
   readonly store: TenantStore;
   readonly nowMs: () => number;
+}
+
+function refuseUnknownZone({ quotaTimeZone: zone }: Partial<TenantSettings>): void {
+  if (zone == null || isTimeZone(zone)) return;
+  const message = `quotaTimeZone: expected a time zone like Europe/Berlin, got ${JSON.stringify(zone)}`;
+  throw new ServiceError("INVALID_REQUEST", message, { details: { param: "quotaTimeZone" } });
 }
 
 const newTenant: TenantSettings = { suspended: false, models: null, regions: null, costCentre: null };
@@ -27,6 +34,10 @@ export class Tenants {
     return [...this.#tenants.values()].sort((one, other) => (one.id < other.id ? -1 : 1));
   }
 
+  find(id: string): Tenant | undefined {
+    return this.#tenants.get(id);
+  }
+
   /** @throws ServiceError NOT_FOUND */
   get(id: string): Tenant {
     const tenant = this.#tenants.get(id);
@@ -34,8 +45,9 @@ export class Tenants {
     return tenant;
   }
 
-  /** @throws ServiceError CONFLICT where the name is taken, or there are as many tenants as may be */
+  /** @throws ServiceError CONFLICT where the name is taken, or there are as many tenants as may be; INVALID_REQUEST for an unknown time zone */
   async create(id: string, settings: Partial<TenantSettings>): Promise<Tenant> {
+    refuseUnknownZone(settings);
     await this.load();
     if (id === defaultTenant)
       throw new ServiceError("CONFLICT", `id: ${defaultTenant} is the tenant of all requests without one of their own`);
@@ -48,8 +60,9 @@ export class Tenants {
     return this.#save({ id, createdAtMs: Math.round(this.#parts.nowMs()), settings: { ...newTenant, ...settings } });
   }
 
-  /** Changes the given settings. @throws ServiceError NOT_FOUND */
+  /** Changes the given settings. @throws ServiceError NOT_FOUND; INVALID_REQUEST for an unknown time zone */
   async update(id: string, settings: Partial<TenantSettings>): Promise<Tenant> {
+    refuseUnknownZone(settings);
     await this.load();
     const before = this.get(id);
     return this.#save({ ...before, settings: { ...before.settings, ...settings } });

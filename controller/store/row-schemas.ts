@@ -8,6 +8,7 @@ import {
   ForecastReport,
   MinutePower,
   MinuteTraffic,
+  maxLimit,
   StoreReceipt,
   TenantJobId,
   tenantJobKinds,
@@ -81,12 +82,9 @@ export const ApiKeyRow = strictObject({
 });
 export type ApiKeyRow = Static<typeof ApiKeyRow>;
 
-const perMinute = (what: string) =>
+const limit = (what: string, maximum: number = bounds.tokens) =>
   Type.Optional(
-    orNull(
-      Type.Integer({ minimum: 0, maximum: bounds.tokens }),
-      `${what} a minute at all agents together; null or absent: any number`,
-    ),
+    orNull(Type.Integer({ minimum: 0, maximum }), `${what} at all agents together; null or absent: any number`),
   );
 
 /** Settings of a tenant that can be changed. */
@@ -95,9 +93,18 @@ export const TenantSettings = strictObject({
   models: tenantModels,
   regions: tenantRegions,
   costCentre: orNull(text(128), "where its costs belong, for reports; null: not told"),
-  requestsPerMinute: perMinute("requests"),
-  textsPerMinute: perMinute("texts"),
-  tokensPerMinute: perMinute("tokens"),
+  requestsPerMinute: limit("requests a minute"),
+  textsPerMinute: limit("texts a minute"),
+  tokensPerMinute: limit("tokens a minute"),
+  requestsPerDay: limit("requests a day of the calendar", maxLimit),
+  textsPerDay: limit("texts a day", maxLimit),
+  tokensPerDay: limit("tokens a day", maxLimit),
+  requestsPerMonth: limit("requests a month of the calendar", maxLimit),
+  textsPerMonth: limit("texts a month", maxLimit),
+  tokensPerMonth: limit("tokens a month", maxLimit),
+  quotaTimeZone: Type.Optional(
+    orNull(text(64), "time zone in which days and months begin, like Europe/Berlin; null or absent: UTC"),
+  ),
 });
 export type TenantSettings = Static<typeof TenantSettings>;
 

@@ -15,6 +15,7 @@ function openAiType(httpStatus: number): string {
 const openAiCodes: Partial<Record<ErrorCode, string>> = {
   UNAUTHORIZED: "invalid_api_key",
   RATE_LIMITED: "rate_limit_exceeded",
+  QUOTA_EXCEEDED: "insufficient_quota",
   TOO_MANY_REQUESTS: "rate_limit_exceeded",
 };
 

@@ -1,13 +1,20 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { orNull, strict } from "#platform/schema-parts.ts";
-import { bounds, Identifier, TenantName, TimeMs } from "../bounds.ts";
+import { Identifier, TenantName, TimeMs } from "../bounds.ts";
 import { KeyHash } from "../identity/join-messages.ts";
 import { described, envelope, Share } from "./fields.ts";
 import { Order } from "./order.ts";
 import { TenantJobs } from "./tenant-jobs.ts";
 
 /** Bounds of what agents are told of tenants and keys. */
-export const accessLimits = { maxTenants: 500, maxKeys: 1000, maxNames: 32, maxShares: 64, maxRevoked: 300 } as const;
+export const accessLimits = {
+  maxTenants: 500,
+  maxKeys: 1000,
+  maxNames: 32,
+  maxShares: 64,
+  maxQuotaParts: 32,
+  maxRevoked: 300,
+} as const;
 
 const names = (maxLength: number, description: string) =>
   orNull(
@@ -15,11 +22,59 @@ const names = (maxLength: number, description: string) =>
     description,
   );
 
-const limit = (description: string) => orNull(Type.Number({ minimum: 0, maximum: bounds.tokens }), description);
+/** Greatest limit: a number that JSON holds exactly. */
+export const maxLimit = 1e15;
+
+const limit = (description: string) => orNull(Type.Number({ minimum: 0, maximum: maxLimit }), description);
 
 /** Models and regions of a tenant; null: any. */
 export const tenantModels = names(128, "ids of the models that it may use; null: all");
 export const tenantRegions = names(64, "regions in which its texts may be computed; null: all");
+
+/** Limits by what is counted. */
+const limitsOf = (time: string, description: string) =>
+  Type.Object(
+    {
+      requests: limit(`requests a ${time}; null: any number`),
+      texts: limit(`texts a ${time}; null: any number`),
+      tokens: limit(`tokens a ${time}; null: any number`),
+    },
+    { ...strict, description },
+  );
+
+const QuotaParts = Type.Object(
+  {
+    name: Type.String({
+      pattern: "^\\d{4}-\\d\\d(-\\d\\d)?$",
+      description: "the day or month, like 2026-11-30 or 2026-11",
+    }),
+    parts: Type.Array(
+      Type.Object(
+        {
+          agentId: described(Identifier, "an agent that had requests of the tenant in this period or the one before"),
+          part: described(Share, "its part of the quota in this period, which only grows"),
+          next: described(Share, "its part at the start of the next one, also if it is cut off by then"),
+        },
+        strict,
+      ),
+      { maxItems: accessLimits.maxQuotaParts, description: "parts by agent" },
+    ),
+    otherPart: described(Share, "part of each other agent, in this period and later ones"),
+  },
+  { ...strict, description: "division of the quotas of a period among agents" },
+);
+export type QuotaParts = Static<typeof QuotaParts>;
+
+const Quotas = Type.Object(
+  {
+    timeZone: Type.String({ minLength: 1, maxLength: 64, description: "where days and months begin" }),
+    day: Type.Optional(limitsOf("day", "quotas of a day; absent: none")),
+    month: Type.Optional(limitsOf("month", "quotas of a month; absent: none")),
+    dayParts: Type.Optional(QuotaParts),
+    monthParts: Type.Optional(QuotaParts),
+  },
+  { ...strict, description: "quotas of the whole fleet together by day and month of the calendar; absent: none" },
+);
 
 /** Tenants and their keys, by hash, for all agents of a fleet. An agent that is cut off goes on with the last one that it has. */
 export const FleetAccess = Type.Object(
@@ -33,16 +88,7 @@ export const FleetAccess = Type.Object(
           suspended: Type.Boolean({ description: "true: its requests are refused" }),
           models: tenantModels,
           regions: tenantRegions,
-          limits: Type.Optional(
-            Type.Object(
-              {
-                requests: limit("requests a minute; null: any number"),
-                texts: limit("texts a minute; null: any number"),
-                tokens: limit("tokens a minute; null: any number"),
-              },
-              { ...strict, description: "limits of the whole fleet together; absent: none" },
-            ),
-          ),
+          limits: Type.Optional(limitsOf("minute", "limits of the whole fleet together; absent: none")),
           shares: Type.Optional(
             Type.Array(
               Type.Object(
@@ -59,6 +105,7 @@ export const FleetAccess = Type.Object(
             ),
           ),
           otherShare: Type.Optional(described(Share, "part of the limits of each other agent; absent: all of them")),
+          quotas: Type.Optional(Quotas),
         },
         strict,
       ),
@@ -115,3 +162,4 @@ export const FleetAccess = Type.Object(
 );
 export type FleetAccess = Static<typeof FleetAccess>;
 export type TenantAccess = FleetAccess["tenants"][number];
+export type TenantQuotas = Static<typeof Quotas>;

@@ -20,6 +20,7 @@ function causeOf(error: ServiceError): RefusalCause | null {
     case "TOO_MANY_REQUESTS":
       return "queue";
     case "RATE_LIMITED":
+    case "QUOTA_EXCEEDED":
       return "rate-limit";
     case "AGENT_STANDBY":
     case "SHUTTING_DOWN":
@@ -65,7 +66,7 @@ export class RefusedRequests {
     metrics.recordRequest(modelId, error === "cancelled" ? error : statusOf(refusal), waitedMs);
     currentTrace()?.annotate({ "error.type": error === "cancelled" ? error : error.code });
     if (error === "cancelled") return new ServiceError("INVALID_REQUEST", "the client closed the connection");
-    if (["TOO_MANY_REQUESTS", "RATE_LIMITED"].includes(error.code) && request.forPeer !== true) {
+    if (["TOO_MANY_REQUESTS", "RATE_LIMITED", "QUOTA_EXCEEDED"].includes(error.code) && request.forPeer !== true) {
       const { latencyBudgetMs, signal } = request;
       await this.#pace.pause(tenant, { bytes: estimateBytes(request.inputs, 0), latencyBudgetMs, signal });
     }

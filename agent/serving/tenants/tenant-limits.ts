@@ -3,6 +3,7 @@ import { estimateTokens } from "#agent/serving/admission/estimate-request.ts";
 import { ServiceError } from "#platform/errors.ts";
 import { minuteMs, secondMs } from "#platform/time.ts";
 import { defaultTenant, type TenantAccess } from "#protocol/messages.ts";
+import type { TenantQuotas } from "./tenant-quotas.ts";
 
 /** Kinds of limits, in the order in which they are checked. */
 const kinds = ["requests", "texts", "tokens"] as const;
@@ -17,6 +18,8 @@ export interface TenantLimitsParts {
   readonly agentId: string;
   /** Tenant as the controller told; undefined for others, which have no limits. */
   readonly tenant: (name: string) => Pick<TenantAccess, "limits" | "shares" | "otherShare"> | undefined;
+  /** Quotas by day and month. Default: none. */
+  readonly quotas?: Pick<TenantQuotas, "has" | "refusal" | "count" | "figures">;
   /** Monotonic clock. */
   readonly nowMs: () => number;
   /** Records that a request got no vectors, and returns what its client is told. */
@@ -38,6 +41,10 @@ export class TenantLimits {
 
   constructor(parts: TenantLimitsParts) {
     this.#parts = parts;
+  }
+
+  #isLimited(tenant: string): boolean {
+    return this.#parts.tenant(tenant)?.limits !== undefined || this.#parts.quotas?.has(tenant) === true;
   }
 
   /** This agent's part of a limit by the minute; null where there is none. */
@@ -68,7 +75,7 @@ export class TenantLimits {
     return bucket;
   }
 
-  /** Error RATE_LIMITED for a tenant that has used up a limit, with the time after which something is left again; null: its request is let in. */
+  /** Error RATE_LIMITED or QUOTA_EXCEEDED for a tenant that has used up a limit, with the time after which something is left again; null: its request is let in. */
   refusal(tenant: string): ServiceError | null {
     for (const kind of kinds) {
       const limit = this.#perMinute(tenant, kind);
@@ -81,25 +88,36 @@ export class TenantLimits {
         retryAfterS: Math.max(1, Math.ceil(waitMs / secondMs)),
       });
     }
-    return null;
+    return this.#parts.quotas?.refusal(tenant) ?? null;
   }
 
   /** @throws ServiceError of {@link refusal}: nothing is taken then */
   take(tenant: string, cost: Readonly<Record<Kind, number>>): void {
     const refusal = this.refusal(tenant);
     if (refusal !== null) throw refusal;
-    for (const kind of kinds) this.settle(tenant, kind, cost[kind]);
+    for (const kind of kinds) this.#bucketTake(tenant, kind, cost[kind]);
+    this.#parts.quotas?.count(tenant, cost);
   }
 
-  /** Takes from a limit, or corrects what a request took by what it really had. */
-  settle(tenant: string, kind: Kind, more: number): void {
+  /** Gives back what a request without an answer took of its tenant's quotas. */
+  #giveBack(tenant: string, { requests, texts, tokens }: Readonly<Record<Kind, number>>): void {
+    this.#parts.quotas?.count(tenant, { requests: -requests, texts: -texts, tokens: -tokens });
+  }
+
+  #bucketTake(tenant: string, kind: Kind, amount: number): void {
     const bucket = this.#buckets.get(tenant)?.[kind];
-    if (bucket !== undefined) bucket.left -= more;
+    if (bucket !== undefined) bucket.left -= amount;
+  }
+
+  /** Corrects what a request took by what it really had. */
+  settle(tenant: string, kind: Kind, more: number): void {
+    this.#bucketTake(tenant, kind, more);
+    this.#parts.quotas?.count(tenant, { [kind]: more });
   }
 
   /** Headers that tell a tenant's clients its limits at this agent: those of OpenAI, and those of the IETF's draft. */
   headersOf(tenant: string): Readonly<Record<string, string>> {
-    if (this.#parts.tenant(tenant)?.limits === undefined) return {};
+    if (!this.#isLimited(tenant)) return {};
     const headers: Record<string, string> = {};
     const policies: string[] = [];
     const states: string[] = [];
@@ -118,24 +136,37 @@ export class TenantLimits {
       headers[`x-ratelimit-remaining-${kind}`] = String(remaining);
       headers[`x-ratelimit-reset-${kind}`] = `${resetS}s`;
     }
+    for (const { kind, name, quota, remaining, windowS, resetS } of this.#parts.quotas?.figures(tenant) ?? []) {
+      policies.push(`"${name}";q=${quota};w=${windowS}`);
+      states.push(`"${name}";r=${remaining};t=${resetS}`);
+      // OpenAI's headers know one limit of a kind: the one by the minute, or the shortest.
+      if (kind === "texts" || headers[`x-ratelimit-limit-${kind}`] !== undefined) continue;
+      headers[`x-ratelimit-limit-${kind}`] = String(quota);
+      headers[`x-ratelimit-remaining-${kind}`] = String(remaining);
+      headers[`x-ratelimit-reset-${kind}`] = `${resetS}s`;
+    }
     if (policies.length === 0) return {};
     return { ...headers, "ratelimit-policy": policies.join(", "), ratelimit: states.join(", ") };
   }
 
   /** Refuses requests beyond their tenant's limits. Requests of other agents were counted there. */
   before(embedder: Embedder): Embedder {
-    const isLimited = (tenant: string) => this.#parts.tenant(tenant)?.limits !== undefined;
+    const isLimited = (tenant: string) => this.#isLimited(tenant);
     const tokensOf = ({ inputs }: Pick<EmbedRequest, "inputs">) =>
       inputs.reduce<number>((sum, input) => sum + estimateTokens(input, maxTokens), 0);
     const embedWithin = async (request: EmbedRequest, tenant: string) => {
       const startedMs = performance.now();
       const tokens = tokensOf(request);
+      const cost = { requests: 1, texts: request.inputs.length, tokens };
       try {
-        this.take(tenant, { requests: 1, texts: request.inputs.length, tokens });
+        this.take(tenant, cost);
       } catch (error) {
         throw await this.#parts.recordRefused(request, error, startedMs);
       }
-      const result = await embedder.embed(request);
+      const result = await embedder.embed(request).catch((error) => {
+        this.#giveBack(tenant, cost);
+        throw error;
+      });
       this.settle(tenant, "tokens", result.tokens - tokens);
       return result;
     };

@@ -125,6 +125,19 @@ test("a tenant's key works at the agents, there only and for what tenants use on
     "ratelimit-policy": '"requests";q=0;w=60, "tokens";q=6000;w=60',
   });
 
+  // A quota by the day; the limits by the minute are lifted.
+  await manage("PATCH", "tenants/red", { requestsPerMinute: null, tokensPerMinute: null, requestsPerDay: 0 });
+  const spent = await eventually(
+    async () => {
+      const headers = { authorization: `Bearer ${secret}` };
+      const answer = await fetch(`${url}/v1/embeddings`, { method: "POST", headers, body: "unread" });
+      return { answer, text: await answer.text() };
+    },
+    ({ text }) => text.includes("insufficient_quota"),
+  );
+  expect(spent.answer.status).toBe(429);
+  expect(spent.answer.headers.get("ratelimit-policy")).toBe('"requests-day";q=0;w=86400');
+
   // The agent is a witness of what was done here.
   const { access } = (await (
     await fetch(`${url}/api/v1/status`, { headers: { authorization: `Bearer ${own}` } })

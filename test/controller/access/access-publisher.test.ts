@@ -20,6 +20,7 @@ const publisherOn = () =>
   new AccessPublisher({
     ...{ fleetName: "f", keys, tenants, store, nowMs: () => nowMs, log },
     devices: { told: () => devices },
+    quotas: { of: () => undefined, save: async () => {} },
     shares: { of: () => ({ shares: [{ agentId: "a", share: 0.9 }], otherShare: 0.1 }) },
     broker: {
       get connected() {
