@@ -4,7 +4,6 @@ import { tracingFromEnvironment } from "#agent/serving/tracing/tracing-environme
 import { UsageError } from "#platform/errors.ts";
 import { closeNewFiles, closeStateDirectory } from "#platform/files/close-to-others.ts";
 import { defaultStateDir } from "#platform/files/default-state-dir.ts";
-import { readOwnConfigFile } from "#platform/files/read-config.ts";
 import { secretFromEnvironment } from "#platform/files/read-secret-file.ts";
 import { createLogger } from "#platform/log.ts";
 import { openServiceManager } from "#platform/service/service-manager.ts";
@@ -14,6 +13,7 @@ import { acceptedApiKeysFromEnvironment } from "./run/api-keys-from-environment.
 import { exitOnStdinClose, exitOnStdinCloseOption } from "./run/exit-on-stdin-close.ts";
 import { mergeConfig, overDefaults } from "./run/merge-config.ts";
 import { parseListen } from "./run/parse-listen.ts";
+import { readInput, strangeVariables } from "./run/read-input.ts";
 import { untilStopped } from "./run/until-stopped.ts";
 import { warnOfOpenSecret } from "./run/warn-of-open-secret.ts";
 
@@ -26,9 +26,9 @@ function grpcConfig(address: string | undefined): Record<string, unknown> | unde
 async function runAgent(values: OptionValues): Promise<number> {
   const path = optionalString(values, "config");
   const listen = optionalString(values, "listen");
-  const file = path === undefined ? {} : await readOwnConfigFile(path);
-  const accepted = acceptedApiKeysFromEnvironment(process.env, Object(Object(file).serving).apiKeys);
-  const input = mergeConfig(overDefaults({ serving: { tracing: tracingFromEnvironment(process.env) } }, file), {
+  const given = await readInput("agent", path, process.env);
+  const accepted = acceptedApiKeysFromEnvironment(process.env, Object(Object(given.input).serving).apiKeys);
+  const input = mergeConfig(overDefaults({ serving: { tracing: tracingFromEnvironment(process.env) } }, given.input), {
     id: optionalString(values, "id"),
     fleet: optionalString(values, "fleet"),
     logLevel: optionalString(values, "log-level"),
@@ -45,11 +45,12 @@ async function runAgent(values: OptionValues): Promise<number> {
       insecure: values["insecure"] === true ? true : undefined,
     },
   });
-  const config = parseAgentConfig(input, path ?? "the command line");
+  const config = parseAgentConfig(input, given.source);
   closeNewFiles();
   const log = createLogger("agent", config.logLevel);
   closeStateDirectory(config.stateDir ?? defaultStateDir("agent", process.env), log);
   if (accepted.warning !== null) log.warn(accepted.warning);
+  for (const sentence of strangeVariables(process.env, given.input)) log.warn(sentence);
   warnOfOpenSecret("--broker", optionalString(values, "broker"), log);
   const agent = new Agent(config);
   const manager = openServiceManager(process.env, log);

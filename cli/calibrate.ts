@@ -2,7 +2,6 @@ import { parseAgentConfig } from "#agent/check-config.ts";
 import type { MeasuredMode } from "#agent/power/calibration/board-profile.ts";
 import type { SweepTimes } from "#agent/power/calibration/sweep-modes.ts";
 import { closeNewFiles } from "#platform/files/close-to-others.ts";
-import { readOwnConfigFile } from "#platform/files/read-config.ts";
 import {
   type Command,
   type OptionValues,
@@ -16,6 +15,7 @@ import { calibrateBoard } from "#tools/calibrate/calibrate-board.ts";
 import { textLengths } from "#tools/load/load-texts.ts";
 import { acceptedApiKeysFromEnvironment } from "./run/api-keys-from-environment.ts";
 import { mergeConfig } from "./run/merge-config.ts";
+import { readInput } from "./run/read-input.ts";
 import { untilStopped } from "./run/until-stopped.ts";
 
 const defaultTargetP95Ms = 50;
@@ -69,14 +69,14 @@ export const calibrateCommand: Command = {
   async run(values) {
     closeNewFiles();
     const path = optionalString(values, "config");
-    const file = path === undefined ? {} : await readOwnConfigFile(path);
-    const { apiKeys } = acceptedApiKeysFromEnvironment(process.env, Object(Object(file).serving).apiKeys);
-    const input = mergeConfig(file, {
+    const given = await readInput("agent", path, process.env);
+    const { apiKeys } = acceptedApiKeysFromEnvironment(process.env, Object(Object(given.input).serving).apiKeys);
+    const input = mergeConfig(given.input, {
       stateDir: optionalString(values, "state-dir"),
       power: { board: optionalString(values, "board") },
       serving: { model: optionalString(values, "model"), apiKeys },
     });
-    const config = parseAgentConfig(input, path ?? "the command line");
+    const config = parseAgentConfig(input, given.source);
     const texts = optionalChoice(values, "texts", textLengths) ?? "mixed";
     const { calibration, restored } = await calibrateBoard(
       {

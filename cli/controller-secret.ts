@@ -2,11 +2,11 @@ import { brokerKeyPath, readBrokerKey } from "#controller/broker/broker-key.ts";
 import { parseControllerConfig } from "#controller/check-config.ts";
 import { UsageError } from "#platform/errors.ts";
 import { defaultStateDir } from "#platform/files/default-state-dir.ts";
-import { readConfigFile } from "#platform/files/read-config.ts";
 import { type OptionValues, optionalString } from "#platform/terminal/command.ts";
 import { printLine } from "#platform/terminal/print-line.ts";
 import { agentSecret, isBrokerName, observerSecret, observerUsername } from "#protocol/broker-secret.ts";
 import { mergeConfig } from "./run/merge-config.ts";
+import { readInput } from "./run/read-input.ts";
 
 /** Prints the broker password of an agent on another machine or of another user, or of the observer. */
 export async function printBrokerSecret(values: OptionValues, names: readonly string[]): Promise<number> {
@@ -17,12 +17,13 @@ export async function printBrokerSecret(values: OptionValues, names: readonly st
   if (agentId !== undefined && !isBrokerName(agentId))
     throw new UsageError(`agent id: expected 1 to 64 letters, digits, dots, dashes and underscores, got "${agentId}"`);
   const path = optionalString(values, "config");
+  const { input, source } = await readInput("controller", path, process.env, true);
   const config = parseControllerConfig(
-    mergeConfig(path === undefined ? {} : await readConfigFile(path), {
+    mergeConfig(input, {
       fleet: optionalString(values, "fleet"),
       stateDir: optionalString(values, "state-dir"),
     }),
-    path ?? "the command line",
+    source,
   );
   const stateDir = config.stateDir ?? defaultStateDir("controller", process.env);
   const key = readBrokerKey(stateDir);

@@ -6,7 +6,6 @@ import { createClock } from "#platform/clock.ts";
 import { UsageError } from "#platform/errors.ts";
 import { closeNewFiles, closeStateDirectory } from "#platform/files/close-to-others.ts";
 import { defaultStateDir } from "#platform/files/default-state-dir.ts";
-import { readOwnConfigFile } from "#platform/files/read-config.ts";
 import { secretFromEnvironment } from "#platform/files/read-secret-file.ts";
 import { createLogger } from "#platform/log.ts";
 import { openServiceManager } from "#platform/service/service-manager.ts";
@@ -17,6 +16,7 @@ import { acceptedApiKeysFromEnvironment } from "./run/api-keys-from-environment.
 import { exitOnStdinClose, exitOnStdinCloseOption } from "./run/exit-on-stdin-close.ts";
 import { mergeConfig } from "./run/merge-config.ts";
 import { parseListen } from "./run/parse-listen.ts";
+import { readInput, strangeVariables } from "./run/read-input.ts";
 import { untilStopped } from "./run/until-stopped.ts";
 import { warnOfOpenSecret } from "./run/warn-of-open-secret.ts";
 
@@ -70,7 +70,7 @@ export const controllerCommand: Command = {
       if (name in values) throw new UsageError(`--${name} works only with: thormesh controller broker-config`);
     const path = optionalString(values, "config");
     const listen = optionalString(values, "listen");
-    const file = path === undefined ? {} : await readOwnConfigFile(path);
+    const { input: file, source } = await readInput("controller", path, process.env);
     const brokerUrl = optionalString(values, "broker-url");
     const brokerTls = optionalString(values, "broker-tls");
     const isElsewhere = brokerUrl !== undefined || hasBrokerElsewhere(file);
@@ -96,9 +96,10 @@ export const controllerCommand: Command = {
         ? { store: { password: secretFromEnvironment(process.env, "THORMESH_STORE_PASSWORD") } }
         : {}),
     });
-    const config = parseControllerConfig(input, path ?? "the command line");
+    const config = parseControllerConfig(input, source);
     const log = createLogger("controller", config.logLevel);
     if (accepted.warning !== null) log.warn(accepted.warning);
+    for (const sentence of strangeVariables(process.env, file)) log.warn(sentence);
     warnOfOpenSecret("--broker-url", brokerUrl, log);
     closeNewFiles();
     closeStateDirectory(config.stateDir ?? defaultStateDir("controller", process.env), log);

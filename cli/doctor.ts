@@ -6,7 +6,6 @@ import { agentIdFromHostname } from "#agent/identity.ts";
 import { cleanText } from "#platform/clean-text.ts";
 import { closeNewFiles } from "#platform/files/close-to-others.ts";
 import { defaultStateDir } from "#platform/files/default-state-dir.ts";
-import { readConfigFile, readOwnConfigFile } from "#platform/files/read-config.ts";
 import { secretFromEnvironment } from "#platform/files/read-secret-file.ts";
 import { isEncrypted } from "#platform/http/tls/tls-config.ts";
 import { createLogger } from "#platform/log.ts";
@@ -21,6 +20,7 @@ import { checkProfile } from "#tools/doctor/check-profile.ts";
 import { checkEmbedding, checkForecast, checkStateDirectory } from "#tools/doctor/check-program.ts";
 import { checkTrust } from "#tools/doctor/check-trust.ts";
 import { mergeConfig } from "./run/merge-config.ts";
+import { readInput } from "./run/read-input.ts";
 
 const marks = { ok: "ok    ", note: "note  ", failed: "FAILED" } as const;
 
@@ -43,10 +43,9 @@ export const doctorCommand: Command = {
     closeNewFiles();
     const path = optionalString(values, "config");
     // The file names commands that are run here: root must be its only writer. For other users checkTrust reports a bad one with the rest.
-    const read = process.geteuid?.() === 0 ? readOwnConfigFile : readConfigFile;
-    const file = path === undefined ? {} : await read(path);
+    const { input, source } = await readInput("agent", path, process.env, process.geteuid?.() !== 0);
     const password = secretFromEnvironment(process.env, "THORMESH_MQTT_PASSWORD");
-    const configured = parseAgentConfig(mergeConfig(file, { broker: { password } }), path ?? "the defaults");
+    const configured = parseAgentConfig(mergeConfig(input, { broker: { password } }), source);
     const stateDir = configured.stateDir ?? defaultStateDir("agent", process.env);
     const joined = readIdentity(stateDir);
     const config = adoptIdentity(configured, joined);

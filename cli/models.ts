@@ -17,7 +17,6 @@ import { pulledModelsDirectory } from "#agent/serving/models/pulled-models-direc
 import { cleanText } from "#platform/clean-text.ts";
 import { UsageError } from "#platform/errors.ts";
 import { defaultStateDir } from "#platform/files/default-state-dir.ts";
-import { readOwnConfigFile } from "#platform/files/read-config.ts";
 import { createLogger } from "#platform/log.ts";
 import { suggest } from "#platform/near-names.ts";
 import {
@@ -29,6 +28,7 @@ import {
   unexpectedWord,
 } from "#platform/terminal/command.ts";
 import { formatTable } from "#platform/terminal/format-table.ts";
+import { readInput } from "./run/read-input.ts";
 
 interface Context {
   readonly values: OptionValues;
@@ -213,8 +213,8 @@ export const modelsCommand: Command = {
     if (run === undefined) throw unexpectedWord(Object.keys(actions).join(", "), action, Object.keys(actions));
     if (action === "list" && names.length > 0) throw new UsageError(`list takes no names, got "${names[0]}"`);
     const path = optionalString(values, "config");
-    const input = path === undefined ? {} : await readOwnConfigFile(path);
-    const config = parseAgentConfig(input, path ?? "the defaults");
+    const { input, source } = await readInput("agent", path, process.env);
+    const config = parseAgentConfig(input, source);
     const given = optionalString(values, "dir");
     if (given !== undefined && action === "verify" && !isDirectory(given))
       throw new UsageError(`--dir: expected a directory of models, got ${given}`);

@@ -9,10 +9,10 @@ import type { Store } from "#controller/store/store.ts";
 import { UsageError } from "#platform/errors.ts";
 import { closeNewFiles } from "#platform/files/close-to-others.ts";
 import { defaultStateDir } from "#platform/files/default-state-dir.ts";
-import { readOwnConfigFile } from "#platform/files/read-config.ts";
 import { createLogger } from "#platform/log.ts";
 import { type CommandOption, type OptionValues, optionalString } from "#platform/terminal/command.ts";
 import { mergeConfig } from "../run/merge-config.ts";
+import { readInput } from "../run/read-input.ts";
 
 /** Options of the commands that can work on a controller's store instead of its API. */
 export const localStoreOptions = {
@@ -66,9 +66,9 @@ export async function withControllerStore<T>(
   work: (store: Store, config: ControllerConfig) => Promise<T>,
 ): Promise<T> {
   const path = optionalString(values, "config");
-  const file = path === undefined ? {} : await readOwnConfigFile(path);
-  const merged = mergeConfig(file, { stateDir: optionalString(values, "state-dir") });
-  const config = parseControllerConfig(merged, path ?? "the command line");
+  const { input, source } = await readInput("controller", path, process.env);
+  const merged = mergeConfig(input, { stateDir: optionalString(values, "state-dir") });
+  const config = parseControllerConfig(merged, source);
   const stateDir = config.stateDir ?? defaultStateDir("controller", process.env);
   const owner = ownerOf(stateDir);
   const own = process.getuid?.() ?? owner;

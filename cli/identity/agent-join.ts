@@ -7,7 +7,6 @@ import { UsageError } from "#platform/errors.ts";
 import { redactUrl } from "#platform/fetch/redact-url.ts";
 import { closeNewFiles } from "#platform/files/close-to-others.ts";
 import { defaultStateDir } from "#platform/files/default-state-dir.ts";
-import { readOwnConfigFile } from "#platform/files/read-config.ts";
 import { secretFromEnvironment } from "#platform/files/read-secret-file.ts";
 import { type OptionValues, optionalNumber, optionalString } from "#platform/terminal/command.ts";
 import { printLine } from "#platform/terminal/print-line.ts";
@@ -15,6 +14,7 @@ import { minuteMs, secondMs } from "#platform/time.ts";
 import { isBrokerName } from "#protocol/broker-secret.ts";
 import { type JoinToken, parseJoinToken } from "#protocol/identity/join-token.ts";
 import { mergeConfig } from "../run/merge-config.ts";
+import { readInput } from "../run/read-input.ts";
 
 const tokenVariable = "THORMESH_JOIN_TOKEN";
 
@@ -55,10 +55,10 @@ export async function joinByCommand(values: OptionValues, words: readonly string
     );
   const token = await readToken(word);
   const path = optionalString(values, "config");
-  const file = path === undefined ? {} : await readOwnConfigFile(path);
+  const { input, source } = await readInput("agent", path, process.env);
   const config = parseAgentConfig(
-    mergeConfig(file, { id: optionalString(values, "id"), stateDir: optionalString(values, "state-dir") }),
-    path ?? "the command line",
+    mergeConfig(input, { id: optionalString(values, "id"), stateDir: optionalString(values, "state-dir") }),
+    source,
   );
   const agentId = config.id ?? agentIdFromHostname(hostname());
   if (!isBrokerName(agentId)) throw new UsageError(`agent id: "${agentId}" can't be one; choose another with --id`);

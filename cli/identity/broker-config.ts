@@ -7,13 +7,13 @@ import { authorityFiles, openFleetAuthority } from "#controller/identity/fleet-a
 import { certificateToPem } from "#platform/certificates/certificate-authority.ts";
 import { UsageError } from "#platform/errors.ts";
 import { defaultStateDir } from "#platform/files/default-state-dir.ts";
-import { readOwnConfigFile } from "#platform/files/read-config.ts";
 import { writeSecretFile } from "#platform/files/write-secret-file.ts";
 import { type OptionValues, optionalString, requiredOption, unexpectedWord } from "#platform/terminal/command.ts";
 import { printLine } from "#platform/terminal/print-line.ts";
 import { dayMs } from "#platform/time.ts";
 import { withControllerStore } from "../access/with-controller-store.ts";
 import { mergeConfig } from "../run/merge-config.ts";
+import { readInput } from "../run/read-input.ts";
 
 /** Life of the broker's certificate, which nobody renews by itself. */
 const certificateMs = 730 * dayMs;
@@ -34,12 +34,13 @@ export async function writeBrokerConfig(values: OptionValues, words: readonly st
   const directory = resolve(requiredOption(values, "dir"));
   const hosts = hostsOf(requiredOption(values, "host"));
   const path = optionalString(values, "config");
+  const { input, source } = await readInput("controller", path, process.env);
   const { fleet, stateDir: configured } = parseControllerConfig(
-    mergeConfig(path === undefined ? {} : await readOwnConfigFile(path), {
+    mergeConfig(input, {
       fleet: optionalString(values, "fleet"),
       stateDir: optionalString(values, "state-dir"),
     }),
-    path ?? "the command line",
+    source,
   );
   const stateDir = configured ?? defaultStateDir("controller", process.env);
   if (!existsSync(join(stateDir, authorityFiles.key)))

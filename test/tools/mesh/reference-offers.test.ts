@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { configCommand } from "#cli/config.ts";
+import { configCommand } from "#cli/config/config.ts";
 import { evenMixUsd, referenceOffers, referencePrices } from "#tools/mesh/reference-offers.ts";
 
 const path = join(import.meta.dir, "../../../deploy/mesh-offers.yaml");

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { startProgram, temporaryDirectory } from "../e2e/program.ts";
+import { startProgram, temporaryDirectory } from "../../e2e/program.ts";
 
 let directory: ReturnType<typeof temporaryDirectory>;
 beforeEach(() => {
