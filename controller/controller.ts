@@ -172,6 +172,10 @@ export class Controller {
       ...{ fleet: assembly.fleet, loop: assembly.loop, registry: assembly.registry },
     });
     await alerts.recover();
+    assembly.tenantJobs.alsoErase([
+      (tenant) => alerts.budgets.removeOf(tenant),
+      (tenant) => alerts.monitor.forgetTenant(tenant),
+    ]);
     assembly.spending.follow(() => alerts.budgets.latest());
     this.#opened.push(() => alerts.stop());
     await this.#recover(assembly);

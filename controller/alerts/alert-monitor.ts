@@ -123,6 +123,19 @@ export class AlertMonitor {
     await this.#keep();
   }
 
+  /** Forgets alerts that name a tenant, which are looked for again, and ends silences for it; resolves with their number. */
+  async forgetTenant(tenant: string): Promise<number> {
+    const names = (text: string) => text.split(/[^A-Za-z0-9._-]+/).includes(tenant);
+    const named = [...this.#alerts.values()].filter((alert) => names(JSON.stringify(alert)));
+    for (const { key } of named) this.#alerts.delete(key);
+    for (const { told } of this.#channels) for (const key of told.keys()) if (names(key)) told.delete(key);
+    const silences = this.#silences.filter(({ labels }) => labels.every(({ value }) => value !== tenant));
+    const ended = this.#silences.length - silences.length;
+    this.#silences = silences;
+    await this.#keep();
+    return named.length + ended;
+  }
+
   /** Tells all notifiers something that is no alert: a test, or the day's digest. */
   announce(status: "test" | "digest", summary: string, text: string): number {
     const atMs = this.#parts.clock.nowMs();

@@ -131,7 +131,7 @@ const ofFleet: readonly DataStore[] = [
     ...{ purpose: "cost lines are made once", kept: "until it is done; of days, for good" },
   })),
   {
-    ...{ ...table, id: `${db}kept`, personal: "names", tenant: "kept", exported: false },
+    ...{ ...table, id: `${db}kept`, personal: "names", tenant: "removed", exported: false },
     holds:
       "state of parts of the controller; names of tenants in budgets, in parts of quotas until the tenant is deleted, and in alerts up to a day after their end; who silenced alerts",
     ...{ purpose: "goes on after a restart", kept: "until it is replaced; a budget until it is removed" },

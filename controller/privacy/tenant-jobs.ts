@@ -54,6 +54,7 @@ export class TenantJobs {
   readonly #answered = new Map<string, Set<string>>();
   #remembered = new Map<string, string>();
   #running: Promise<void> | undefined;
+  #erasers: readonly ((tenant: string) => Promise<number>)[] = [];
 
   constructor(parts: TenantJobsParts) {
     this.#parts = parts;
@@ -75,6 +76,11 @@ export class TenantJobs {
       this.#answered.set(id, answered);
     }
     this.#remembered.clear();
+  }
+
+  /** Adds parts that keep documents which may name tenants. Each resolves with the number of things that it removed. */
+  alsoErase(erasers: readonly ((tenant: string) => Promise<number>)[]): void {
+    this.#erasers = [...this.#erasers, ...erasers];
   }
 
   #open(): TenantJob[] {
@@ -276,7 +282,11 @@ export class TenantJobs {
 
   async #erase({ tenant, pseudonym }: TenantJob, isFirst: boolean): Promise<StoreReceipt[]> {
     const { store, fleet, tenants, keys, shares } = this.#parts;
+    let documents = 0;
+    for (const eraser of this.#erasers) documents += await eraser(tenant);
     const rows = await store.eraseTenant(tenant, pseudonym);
+    // What is left there can only be a text by people.
+    const left = rows.kept > 0 ? [{ store: "controller.db/kept", fate: "kept", records: rows.kept } as const] : [];
     await store.wipeOverwritten();
     await tenants.load();
     await keys.load();
@@ -295,7 +305,8 @@ export class TenantJobs {
       { store: "controller.db/tenant", fate: "removed", records: rows.tenant },
       { store: "controller.db/api_key", fate: "removed", records: rows.key },
       { store: "controller.db/tenant_job", fate: "renamed", records: isFirst ? 1 : 0 },
-      { store: "controller.db/kept", fate: "kept", records: rows.kept },
+      { store: "controller.db/kept", fate: "removed", records: documents },
+      ...left,
       { store: "controller.db/audit", fate: "kept", records: rows.audit },
       { store: "agents/{id}/data", fate: "renamed", records: 0 },
       { store: "controller/access", fate: "removed", records: rows.tenant },

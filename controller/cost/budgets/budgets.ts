@@ -59,6 +59,14 @@ export class Budgets {
     await this.#replace(next);
   }
 
+  /** Removes the budgets of a tenant; resolves with their number. */
+  async removeOf(tenant: string): Promise<number> {
+    const left = this.list().filter(({ scope }) => scope.kind !== "tenant" || scope.name !== tenant);
+    const removed = this.#budgets.size - left.length;
+    if (removed > 0) await this.#replace(new Map(left.map((budget) => [budget.id, budget])));
+    return removed;
+  }
+
   async #replace(next: Map<string, Budget>): Promise<void> {
     await this.#parts.store.saveKept(keptAs, { budgets: [...next.values()] });
     this.#budgets = next;

@@ -120,6 +120,23 @@ test("minutes in memory and the tenant's shares are erased, too", async () => {
   expect(shares.of("red").shares).toEqual([]);
 });
 
+test("documents of other parts are erased, and what is left of people's texts is said", async () => {
+  await store.saveKept("a-part", { name: "red" });
+  await store.saveKept("a-note", { by: "red" });
+  jobs.alsoErase([
+    async (tenant) => {
+      await store.saveKept("a-part", { name: `not ${tenant}` });
+      return 1;
+    },
+  ]);
+  const id = await erase();
+  const own = (await jobs.receipts(id, "", 9)).find(({ of }) => of === "controller");
+  expect(own?.stores.filter(({ store: name }) => name === "controller.db/kept")).toEqual([
+    { store: "controller.db/kept", fate: "removed", records: 1 },
+    { store: "controller.db/kept", fate: "kept", records: 1 },
+  ]);
+});
+
 test("the tenant of all others can't be erased, nor more at a time than a message holds", async () => {
   expect(jobs.begin("erase", "default")).rejects.toThrow("default is the tenant of all requests");
   for (let each = 0; each < 32; each += 1) await jobs.begin("erase", `t${each}`);
