@@ -72,11 +72,22 @@ async function fullDisk(disk: SmallDisk, { aWhileMs }: FaultScene): Promise<void
   await Bun.sleep(aWhileMs);
   disk.empty();
 }
-async function readOnly(disk: SmallDisk, { aWhileMs }: FaultScene): Promise<void> {
-  disk.remount("ro");
-  await Bun.sleep(aWhileMs);
-  disk.remount("rw");
-}
+/** A disk becomes read-only only while nobody writes to it: the process is ended before, and started again on it. */
+const readOnly =
+  (whose: "agent" | "controller") =>
+  async (disk: SmallDisk, { fleet, aWhileMs }: FaultScene) => {
+    const name = whose === "controller" ? "controller" : (fleet.agentIds[0] as string);
+    await fleet.kill(name);
+    disk.remount("ro");
+    // One that can't start so is started again afterwards, as a supervisor does.
+    const isUp = await fleet.restart(name).then(
+      () => true,
+      () => false,
+    );
+    await Bun.sleep(aWhileMs);
+    disk.remount("rw");
+    if (!isUp) await fleet.restart(name);
+  };
 
 /** Flips the bytes of a file from a place on. */
 function flip(path: string, from: number, bytes: number): void {
@@ -155,8 +166,8 @@ export const faults: readonly Fault[] = [
   { ...suspended("SIGSTOP of the broker", () => "broker"), isLong: true },
   onDisk("full disk", fullDisk, "agent"),
   onDisk("full disk", fullDisk, "controller"),
-  { ...onDisk("read-only disk", readOnly, "agent"), isLong: true },
-  { ...onDisk("read-only disk", readOnly, "controller"), isLong: true },
+  { ...onDisk("read-only disk", readOnly("agent"), "agent"), isLong: true },
+  { ...onDisk("read-only disk", readOnly("controller"), "controller"), isLong: true },
   {
     name: "database of an agent with flipped bytes",
     isLong: true,
