@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { ClockConfig } from "#platform/clock.ts";
 import type { SimulationJob, SimulationOrder, SimulationReport } from "./simulate-agents.ts";
 
 export type FleetReport = Omit<SimulationReport, "id">;
@@ -23,8 +24,10 @@ export async function startAgents(given: {
   readonly key: string | null;
   readonly demandQps: number;
   readonly spreadMs: number;
+  /** Clock of the fleet. Default: the real one. */
+  readonly clock?: ClockConfig | null;
 }): Promise<AgentProcesses> {
-  const { fleet, agents, processes, ports, key, demandQps, spreadMs } = given;
+  const { fleet, agents, processes, ports, key, demandQps, spreadMs, clock = null } = given;
   const answers = new Map<number, (report: SimulationReport) => void>();
   let lastId = 0;
   const share = Math.ceil(agents / processes);
@@ -32,7 +35,7 @@ export async function startAgents(given: {
     const firstIndex = index * share;
     const own = Math.min(share, agents - firstIndex);
     const job: SimulationJob = {
-      ...{ fleet, key, firstIndex, spreadMs },
+      ...{ fleet, key, firstIndex, spreadMs, clock },
       ...{ port: ports[index % ports.length] ?? 0, agents: own, demandQps: (demandQps * own) / agents },
     };
     const child = Bun.spawn([process.execPath, join(import.meta.dir, "simulate-agents.ts")], {

@@ -1,5 +1,6 @@
 /** A process of scripts/bench/fleet-load: some of the fleet's agents. It is told by its parent what to do, and answers over the same channel. */
 import { sendPhaseMs } from "#agent/telemetry/send-phase.ts";
+import { type Clock, type ClockConfig, createClock, systemClock } from "#platform/clock.ts";
 import { minuteMs, secondMs } from "#platform/time.ts";
 import { agentSecret, parseBrokerKey } from "#protocol/broker-secret.ts";
 import { SimulatedAgent } from "./simulated-agent.ts";
@@ -15,6 +16,8 @@ export interface SimulationJob {
   readonly demandQps: number;
   /** Stretch after a minute in which agents send it, each at its own time. */
   readonly spreadMs: number;
+  /** Clock of the fleet; null: the real one. */
+  readonly clock: ClockConfig | null;
 }
 
 export type SimulationOrder =
@@ -36,10 +39,13 @@ export interface SimulationReport {
 }
 
 const tickMs = 100;
-const beatMs = 10 * secondMs;
+const minTickMs = 10;
+/** Ten seconds of the fleet's clock, and no less than a real one, as of a real agent. */
+const beatMs = () => Math.max(10 * secondMs, secondMs * clock.speed);
 /** Demand moves by a fifth in ten minutes: the controller has something to follow. */
 const wave = (nowMs: number) => 1 + 0.2 * Math.sin((2 * Math.PI * nowMs) / (10 * minuteMs));
 
+let clock: Clock = systemClock;
 let storedMs: number[] = [];
 let agents: SimulatedAgent[] = [];
 let job: SimulationJob | undefined;
@@ -49,30 +55,32 @@ const sentMinuteMs = new Map<SimulatedAgent, number>();
 
 function begin(given: SimulationJob): void {
   job = given;
+  clock = createClock(given.clock);
   const { fleet, port, firstIndex } = given;
   const key = given.key === null ? null : parseBrokerKey(given.key);
   const secretOf = key === null ? null : (agentId: string) => agentSecret(key, fleet, agentId);
-  const parts = { fleet, port, secretOf, onStored: (delayMs: number) => void storedMs.push(delayMs) };
+  const nowMs = () => clock.nowMs();
+  const parts = { fleet, port, secretOf, nowMs, onStored: (delayMs: number) => void storedMs.push(delayMs) };
   agents = Array.from({ length: given.agents }, (_, each) => {
     const index = firstIndex + each;
     return new SimulatedAgent(`thor-${String(index).padStart(5, "0")}`, index, parts);
   });
   for (const agent of agents) {
-    nextBeatMs.set(agent, Date.now() + beatMs * Math.random());
-    sentMinuteMs.set(agent, Math.floor(Date.now() / minuteMs) * minuteMs);
+    nextBeatMs.set(agent, nowMs() + beatMs() * Math.random());
+    sentMinuteMs.set(agent, Math.floor(nowMs() / minuteMs) * minuteMs);
   }
-  setInterval(tick, tickMs);
+  setInterval(tick, Math.max(minTickMs, Math.min(tickMs, minuteMs / clock.speed / 4)));
 }
 
 function tick(): void {
   if (job === undefined) return;
-  const nowMs = Date.now();
+  const nowMs = clock.nowMs();
   const minuteStartMs = Math.floor(nowMs / minuteMs) * minuteMs;
   const active = agents.filter(({ role }) => role === "active").length;
   const qps = (job.demandQps * wave(nowMs)) / Math.max(1, active);
   for (const agent of agents) {
     if (nowMs >= (nextBeatMs.get(agent) ?? 0)) {
-      nextBeatMs.set(agent, nowMs + beatMs * (0.8 + 0.4 * Math.random()));
+      nextBeatMs.set(agent, nowMs + beatMs() * (0.8 + 0.4 * Math.random()));
       agent.beat(qps);
     }
     const isDue = (sentMinuteMs.get(agent) ?? 0) < minuteStartMs;

@@ -33,7 +33,9 @@ export interface FleetOfAgents {
   readonly port: number;
   /** Login of an agent; null: the broker asks for none. */
   readonly secretOf: ((agentId: string) => string) | null;
-  /** Called with the time from a minute's publish to its confirmation. */
+  /** Time of the fleet's clock. */
+  readonly nowMs: () => number;
+  /** Called with the real time from a minute's publish to its confirmation. */
   readonly onStored: (delayMs: number) => void;
 }
 
@@ -46,7 +48,7 @@ const keepAliveS = 15;
 
 interface Waiting {
   readonly data: MinuteData;
-  /** Time of the first publish; null: not yet. */
+  /** Real time of the first publish; null: not yet. */
   firstMs: number | null;
   sentMs: number | null;
 }
@@ -99,7 +101,7 @@ export class SimulatedAgent {
     const { fleet, port, secretOf } = this.#fleet;
     const will = {
       topic: agentTopic(fleet, this.agentId, "presence"),
-      payload: encodeMessage(Presence, simulatedPresence(this.#speaker(), Date.now(), "offline")),
+      payload: encodeMessage(Presence, simulatedPresence(this.#speaker(), this.#fleet.nowMs(), "offline")),
     };
     const clientId = `thormesh-agent-${fleet}-${this.agentId}`;
     const login = secretOf === null ? {} : { username: this.agentId, password: secretOf(this.agentId) };
@@ -121,7 +123,11 @@ export class SimulatedAgent {
 
   beat(qps: number): void {
     if (this.isConnected)
-      this.#publish("beat", encodeMessage(Beat, simulatedBeat(this.#speaker(), Date.now(), this.#rate(qps))), 0);
+      this.#publish(
+        "beat",
+        encodeMessage(Beat, simulatedBeat(this.#speaker(), this.#fleet.nowMs(), this.#rate(qps))),
+        0,
+      );
   }
 
   /** Ends a minute: it is on record from now on, and sent. */
@@ -129,7 +135,7 @@ export class SimulatedAgent {
     this.#qps = qps;
     this.#seq += 1;
     const figures = { seq: this.#seq, startMs, qps: this.#rate(qps), observedMs: 60_000 };
-    const data = simulatedMinute(this.#speaker(), Date.now(), figures);
+    const data = simulatedMinute(this.#speaker(), this.#fleet.nowMs(), figures);
     this.#outbox.set(this.#seq, { data, firstMs: null, sentMs: null });
     this.#drain();
   }
@@ -162,7 +168,7 @@ export class SimulatedAgent {
   }
 
   #introduce(): void {
-    const nowMs = Date.now();
+    const nowMs = this.#fleet.nowMs();
     this.#publish("presence", encodeMessage(Presence, simulatedPresence(this.#speaker(), nowMs, "online")));
     this.#publish("birth", encodeMessage(Birth, simulatedBirth(this.#speaker(), nowMs)));
     this.#report();
@@ -171,7 +177,7 @@ export class SimulatedAgent {
   #report(): void {
     this.#publish(
       "reported",
-      encodeMessage(Reported, simulatedReported(this.#speaker(), Date.now(), this.#desiredVersion)),
+      encodeMessage(Reported, simulatedReported(this.#speaker(), this.#fleet.nowMs(), this.#desiredVersion)),
     );
   }
 
@@ -184,14 +190,15 @@ export class SimulatedAgent {
   /** Sends what waits, oldest first, no more at once than a real agent does. */
   #drain(): void {
     if (!this.isConnected) return;
-    const nowMs = Date.now();
+    const nowMs = this.#fleet.nowMs();
+    const realMs = performance.now();
     let unanswered = 0;
     for (const waiting of this.#outbox.values()) {
       if (unanswered >= maxUnanswered) return;
       unanswered += 1;
-      if (waiting.sentMs !== null && nowMs - waiting.sentMs < answerWithinMs) continue;
-      waiting.sentMs = nowMs;
-      waiting.firstMs ??= nowMs;
+      if (waiting.sentMs !== null && realMs - waiting.sentMs < answerWithinMs) continue;
+      waiting.sentMs = realMs;
+      waiting.firstMs ??= realMs;
       const { data } = waiting;
       const historical = nowMs - data.traffic.minuteStartMs - 60_000 > liveMs;
       this.#publish("data", encodeMessage(MinuteData, { ...data, historical }));
@@ -211,7 +218,7 @@ export class SimulatedAgent {
   }
 
   #confirm({ stored }: Ack): void {
-    const nowMs = Date.now();
+    const nowMs = performance.now();
     for (const { bootId, fromSeq, toSeq } of stored) {
       if (bootId !== this.#bootId) continue;
       for (let seq = fromSeq; seq <= toSeq; seq += 1) {
@@ -228,7 +235,10 @@ export class SimulatedAgent {
     this.#role = role;
     this.#report();
     if (!isNew) return;
-    this.#publish("presence", encodeMessage(Presence, simulatedPresence(this.#speaker(), Date.now(), "online")));
+    this.#publish(
+      "presence",
+      encodeMessage(Presence, simulatedPresence(this.#speaker(), this.#fleet.nowMs(), "online")),
+    );
     if (role === "active") this.beat(this.#qps);
   }
 

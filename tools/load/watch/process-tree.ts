@@ -61,8 +61,9 @@ export function readTreeUsage(root: number): TreeUsage | undefined {
 export function readTreePss(root: number): { readonly command: string; readonly pssBytes: number }[] {
   const rollup = read(`/proc/${root}/smaps_rollup`);
   if (rollup === undefined) return [];
-  // Arguments are separated by zeros; the second one of this program's processes is their command.
-  const command = read(`/proc/${root}/cmdline`)?.split("\0")[1] ?? "";
+  // Arguments are separated by zeros; the second one of this program's processes is their command, from the sources the third.
+  const [, first = "", second = ""] = read(`/proc/${root}/cmdline`)?.split("\0") ?? [];
+  const command = first.endsWith("main.ts") ? second : first;
   const pssBytes = kib(rollup, "Pss") * 1024;
   return [{ command, pssBytes }, ...childrenOf(root).flatMap(readTreePss)];
 }
