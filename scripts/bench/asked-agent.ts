@@ -6,11 +6,11 @@ export const clients = 8;
 /** A client's program: `ask(text)` resolves with the answer. Runs in Bun over HTTP and in Node over gRPC, as clients have it. */
 const asks = {
   "http json": ({ url }: Addresses) => `
-    const headers = { "content-type": "application/json" };
+    const headers = { "content-type": "application/json", ...keyHeader };
     const ask = async (text) => (await fetch("${url}/api/v1/embed", { method: "POST", headers,
       body: JSON.stringify({ inputs: [text] }) })).json();`,
   "http base64": ({ url }: Addresses) => `
-    const headers = { "content-type": "application/json" };
+    const headers = { "content-type": "application/json", ...keyHeader };
     const ask = async (text) => (await fetch("${url}/v1/embeddings", { method: "POST", headers,
       body: JSON.stringify({ input: text, encoding_format: "base64" }) })).json();`,
   grpc: ({ grpc }: Addresses) => `
@@ -36,7 +36,9 @@ export type TextKind = keyof typeof texts;
 export const textKinds = Object.keys(texts) as TextKind[];
 
 function program(ask: string, text: string, runMs: number): string {
-  return `${ask}
+  return `const key = process.env.ASKED_KEY;
+    const keyHeader = key === undefined ? {} : { authorization: "Bearer " + key };
+    ${ask}
     const first = Math.floor(Math.random() * 1e9);
     (async () => {
       const latencies = [];
@@ -69,9 +71,19 @@ export interface AskedAgent extends RunningAgent {
   measure(api: Api, text: TextKind, runMs: number): Promise<Measured>;
 }
 
+/** Settings of an agent, and the variables of its clients: `ASKED_KEY` is their key. */
+interface Asked {
+  readonly serving?: object;
+  readonly clients?: Readonly<Record<string, string>>;
+}
+
 /** The program with an empty state on free ports. */
-export async function startAskedAgent(binary: string, env: Record<string, string> = {}): Promise<AskedAgent> {
-  const agent = await startAgent(binary, { env });
+export async function startAskedAgent(
+  binary: string,
+  env: Record<string, string> = {},
+  { serving = {}, clients: own = {} }: Asked = {},
+): Promise<AskedAgent> {
+  const agent = await startAgent(binary, { env, config: { serving } });
   return {
     ...agent,
     async measure(api, text, runMs) {
@@ -79,6 +91,7 @@ export async function startAskedAgent(binary: string, env: Record<string, string
       const before = cpuSeconds(agent.pid);
       const child = Bun.spawn([runtime, "-e", program(asks[api](agent), texts[text], runMs)], {
         cwd: root,
+        env: { ...process.env, ...own },
         stdout: "pipe",
       });
       const { calls, p50Ms, p95Ms } = JSON.parse(await new Response(child.stdout).text());

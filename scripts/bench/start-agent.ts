@@ -39,7 +39,7 @@ export async function startAgent(
   };
   try {
     const { url } = JSON.parse(await agent.untilLogged('"msg":"serving"'));
-    while ((await fetch(`${url}/readyz`)).status !== 200) await Bun.sleep(1);
+    while ((await fetch(`${url}/readyz`, { tls: { rejectUnauthorized: false } })).status !== 200) await Bun.sleep(1);
     const readyMs = performance.now() - startedMs;
     const { grpc } = JSON.parse(await agent.untilLogged('"msg":"agent started"'));
     return { url, grpc, pid: agent.child.pid, readyMs, stop };

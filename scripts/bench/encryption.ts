@@ -1,0 +1,78 @@
+/** See scripts/bench/encryption. */
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { temporaryDirectory } from "../../test/e2e/program.ts";
+import { makeCertificates } from "../../test/fakes/certificates.ts";
+import { type AskedAgent, type Measured, startAskedAgent, textKinds } from "./asked-agent.ts";
+import { median } from "./median.ts";
+import { printRows } from "./print-rows.ts";
+import { hostBinary } from "./start-agent.ts";
+
+const { values } = parseArgs({
+  options: {
+    binary: { type: "string", default: hostBinary },
+    rounds: { type: "string", default: "9" },
+    json: { type: "boolean", default: false },
+  },
+});
+const rounds = Number(values.rounds);
+if (!Number.isInteger(rounds) || rounds < 1) {
+  console.error(`--rounds: expected a number from 1 up, got ${values.rounds}`);
+  process.exit(2);
+}
+const runMs = 2_000;
+const key = "a-key-of-the-benchmark";
+
+type Kind = "plain" | "encrypted";
+const directory = temporaryDirectory();
+const agents: { readonly kind: Kind; readonly agent: AskedAgent }[] = [];
+try {
+  const { authority, issue } = await makeCertificates();
+  const pair = await issue("bench");
+  const [ca, certFile, keyFile] = ["ca.pem", "cert.pem", "key.pem"].map((name) => join(directory.path, name)) as [
+    string,
+    string,
+    string,
+  ];
+  await Bun.write(ca, authority);
+  await Bun.write(certFile, pair.cert);
+  await Bun.write(keyFile, pair.key, { mode: 0o600 });
+  agents.push({ kind: "plain", agent: await startAskedAgent(values.binary) });
+  agents.push({
+    kind: "encrypted",
+    agent: await startAskedAgent(
+      values.binary,
+      {},
+      {
+        serving: { apiKeys: [key], tls: { certFile, keyFile } },
+        clients: { ASKED_KEY: key, NODE_EXTRA_CA_CERTS: ca },
+      },
+    ),
+  });
+  const rows = [];
+  for (const text of textKinds) {
+    const results: Record<Kind, Measured[]> = { plain: [], encrypted: [] };
+    for (let round = -1; round < rounds; round += 1) {
+      // The order changes: whoever comes second finds the machine as the first left it.
+      for (const { kind, agent } of round % 2 === 0 ? agents : agents.toReversed()) {
+        const result = await agent.measure("http base64", text, runMs);
+        if (round >= 0) results[kind].push(result); // the first one warms up
+      }
+    }
+    const of = (kind: Kind, field: keyof Measured) => median(results[kind].map((each) => each[field]));
+    const ratio = (field: keyof Measured) => Number((of("encrypted", field) / of("plain", field)).toFixed(3));
+    rows.push({
+      text,
+      callsPerSPlain: of("plain", "callsPerS"),
+      callsPerSEncrypted: of("encrypted", "callsPerS"),
+      callsRatio: ratio("callsPerS"),
+      cpuUsPerCallPlain: of("plain", "agentCpuUsPerCall"),
+      cpuUsPerCallEncrypted: of("encrypted", "agentCpuUsPerCall"),
+      p95Ratio: ratio("p95Ms"),
+    });
+  }
+  printRows(rows, values.json);
+} finally {
+  await Promise.all(agents.map(({ agent }) => agent.stop()));
+  directory.remove();
+}
