@@ -30,6 +30,8 @@ const window = Type.String({ pattern: windowPattern, title: windowForms });
 // Both fit percent-encoded into the 16 KB of a request's head.
 const filter = Type.String({ ...{ default: "", maxLength: 500, title: filterForms } });
 
+const costsPattern = "^$|^[^:,]{1,64}:[0-9]{1,9}([.][0-9]{1,12})?(,[^:,]{1,64}:[0-9]{1,9}([.][0-9]{1,12})?)*$";
+
 const Query = strictObject({
   window,
   step: Type.Optional(
@@ -51,9 +53,60 @@ const Query = strictObject({
   idleByNode: yesOrNo("false", "idle belongs to the users of its agent, not its region"),
   splitIdle: yesOrNo("false", "a row of idle for each region or agent"),
   accumulate: yesOrNo("false", "all steps in one set"),
+  shareNamespaces: Type.String({
+    ...{ default: "", maxLength: 250, title: "a comma list of tenants" },
+    description: "tenants whose cost, with their idle where that is shared, the others bear",
+  }),
+  shareLabels: Type.String({
+    ...{
+      default: "",
+      maxLength: 250,
+      pattern: "^$|^[^:,]+:[^,]*(,[^:,]+:[^,]*)*$",
+      title: "a comma list of NAME:VALUE",
+    },
+    description: "labels of agents whose work the others bear",
+  }),
+  shareHourlyCosts: Type.String({
+    ...{ default: "", maxLength: 250, pattern: costsPattern, title: "a comma list of NAME:AMOUNT, e.g. dns:0.07" },
+    description: "fixed costs an hour, US$, that the groups share",
+  }),
+  sharedOverhead: Type.Optional(
+    Type.Number({
+      ...{ minimum: 0, maximum: 1e12 },
+      description: "fixed costs a month of 730 hours, US$, that the groups share",
+    }),
+  ),
+  shareSplit: Type.String({
+    ...{ default: "weighted", pattern: "^(weighted|even)$", title: "weighted or even" },
+    description: "how shared costs are split: by the groups' cost before idle, or evenly",
+  }),
   filter,
 });
 type Query = Static<typeof Query>;
+
+/** Costs of a list of NAME:AMOUNT; of two of one name the sum. */
+function readCosts(list: string): Record<string, number> {
+  const costs = new Map<string, number>();
+  for (const each of list === "" ? [] : list.split(",")) {
+    const at = each.lastIndexOf(":");
+    const name = each.slice(0, at);
+    costs.set(name, (costs.get(name) ?? 0) + Number(each.slice(at + 1)));
+  }
+  return Object.fromEntries(costs);
+}
+
+/** Rows that are shared: of these tenants, or with one of these labels. */
+function readShared({ shareNamespaces, shareLabels }: Query): AllocationOptions["shareAny"] {
+  const eq = (field: string, value: string) => ({ op: "eq" as const, field, value });
+  const listOf = (list: string) => (list === "" ? [] : list.split(","));
+  return [
+    ...listOf(shareNamespaces).map((tenant) => eq("namespace", tenant)),
+    ...listOf(shareLabels).map((label) => {
+      const at = label.indexOf(":");
+      return eq(`label:${label.slice(0, at)}`, label.slice(at + 1));
+    }),
+  ];
+}
 
 const AssetQuery = strictObject({ window, filter });
 
@@ -68,6 +121,7 @@ const answerOf = <T extends TSchema>(row: T) =>
 /** Query of assets, which are not grouped. */
 const ungrouped = {
   ...{ aggregate: "", includeIdle: "false", shareIdle: "false", idleByNode: "false", splitIdle: "false" },
+  ...{ shareNamespaces: "", shareLabels: "", shareHourlyCosts: "", shareSplit: "weighted" },
   accumulate: "true",
 } as const;
 const perAgent = { perAgent: true };
@@ -99,13 +153,15 @@ function readQuery(query: Query, nowMs: number, timeZone: string): AllocationQue
   }
   const shareIdle = { true: "weighted", weighted: "weighted", even: "even", false: "none" } as const;
   return {
-    ...{ window: range, stepMs, aggregateBy },
+    ...{ window: range, stepMs, aggregateBy, nowMs },
     includeIdle: query.includeIdle === "true",
     accumulate: query.accumulate === "true",
     options: {
       ...{ shareIdle: shareIdle[query.shareIdle as keyof typeof shareIdle], idleByNode: query.idleByNode === "true" },
-      ...{ splitIdle: query.splitIdle === "true", mergeUnallocated: false, shareSplit: "weighted", share: null },
-      ...{ filter: readFilter(query.filter), sharedHourlyCosts: {} },
+      ...{ splitIdle: query.splitIdle === "true", mergeUnallocated: false, share: null },
+      ...{ shareSplit: query.shareSplit as AllocationOptions["shareSplit"], shareAny: readShared(query) },
+      ...{ filter: readFilter(query.filter), sharedHourlyCosts: readCosts(query.shareHourlyCosts) },
+      sharedMonthlyCosts: query.sharedOverhead === undefined ? {} : { overhead: query.sharedOverhead },
     },
   };
 }

@@ -111,10 +111,17 @@ export const AllocationOptions = strictObject(
       ...{ default: "weighted", description: "how shared costs are split between the groups" },
     }),
     share: { ...Filters, default: null, description: "rows whose cost the others share; null: none" },
+    shareAny: Type.Array(AllocationFilter, {
+      ...{ default: [], maxItems: 64, description: "rows that match one of these are shared, too" },
+    }),
     filter: { ...Filters, default: null, description: "rows that are shown; null: all. Of a list all must match" },
     sharedHourlyCosts: Type.Record(Type.String({ maxLength: 128 }), Type.Number({ minimum: 0, maximum: maxMoney }), {
       default: {},
       description: "fixed costs an hour, which the groups share",
+    }),
+    sharedMonthlyCosts: Type.Record(Type.String({ maxLength: 128 }), Type.Number({ minimum: 0, maximum: maxMoney }), {
+      default: {},
+      description: "fixed costs a month of 730 hours, which the groups share",
     }),
   },
   { default: {} },

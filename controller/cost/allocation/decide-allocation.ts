@@ -1,4 +1,5 @@
-import { type Money, productOf, splitMoney, sumOf } from "../money/money.ts";
+import { divideToNearest, type Money, productOf, splitMoney, sumOf } from "../money/money.ts";
+import { hoursOfMonth } from "../prices/price-list.ts";
 import type { AllocationInput, AllocationItem, AllocationOptions } from "./allocation-input.ts";
 import { type Costed, type Costs, costsOf, noCosts, plus, totalOf } from "./costs.ts";
 import { groupKey, matches } from "./group-key.ts";
@@ -105,13 +106,14 @@ function partOfCosts(costs: Costs, numerator: Money, denominator: Money): Costs 
  * costs split between the groups; filtered last. Amounts are exact: what is shown and what the filter left out add up to all that was paid.
  */
 export function decideAllocation({ items, nodes, options, aggregateBy, window }: ExactAllocationInput): Allocation {
-  const { filter, share, mergeUnallocated, idleByNode } = options;
+  const { filter, share, shareAny, mergeUnallocated, idleByNode } = options;
   const of = (...kinds: ItemKind[]) => items.filter((item) => kinds.includes(kindOf(item)));
   const work = of("work", "unmounted");
   const given = of("idle").map((item) => ({ cluster: item.cluster, node: item.node, costs: costsOf(item) }));
   const computed = nodes === undefined ? null : idleOfNodes(nodes, work, idleByNode);
   const idle = computed ?? given;
-  const isSharedRow = (item: AllocationItem) => share !== null && matches(item, share);
+  const isSharedRow = (item: AllocationItem) =>
+    (share !== null && matches(item, share)) || shareAny.some((each) => matches(item, each));
   const isKept = (item: AllocationItem) => matches(item, filter);
   const keyOf = (item: AllocationItem) => groupKey(item, aggregateBy, mergeUnallocated);
 
@@ -129,7 +131,7 @@ export function decideAllocation({ items, nodes, options, aggregateBy, window }:
     if (item !== undefined) group.items.push(item);
     groups.set(name, group);
   };
-  const overhead = sumOf(Object.values(options.sharedHourlyCosts).map((each) => productOf(each, hoursOf(window))));
+  const overhead = overheadOf(options, hoursOf(window));
   let pot: Costs = { ...noCosts, sharedCost: overhead };
   const isIdleShared = options.shareIdle !== "none";
   const shares = shareIdle(work, idle, { idleByNode, evenly: options.shareIdle === "even" });
@@ -159,6 +161,18 @@ export function decideAllocation({ items, nodes, options, aggregateBy, window }:
     ...{ rows, total, assets, filteredOut: assets - total, shared: totalOf(pot), idle: computed },
     withoutNode: nodes === undefined ? [] : poolsWithoutNode(work, computed ?? [], idleByNode),
   };
+}
+
+/** Fixed costs of a number of hours. */
+export function overheadOf(
+  options: Pick<AllocationOptions, "sharedHourlyCosts" | "sharedMonthlyCosts">,
+  hours: number,
+): Money {
+  const hourly = Object.values(options.sharedHourlyCosts).map((each) => productOf(each, hours));
+  const monthly = Object.values(options.sharedMonthlyCosts).map((each) =>
+    divideToNearest(productOf(each, hours), BigInt(hoursOfMonth)),
+  );
+  return sumOf([...hourly, ...monthly]);
 }
 
 function hoursOf({ hours, minutes }: AllocationInput["window"]): number {

@@ -1,7 +1,7 @@
 import { minuteMs } from "#platform/time.ts";
 import type { AllocationOptions } from "../allocation/allocation-input.ts";
 import { type Costs, plus } from "../allocation/costs.ts";
-import { decideAllocation, idleRowName } from "../allocation/decide-allocation.ts";
+import { decideAllocation, idleRowName, overheadOf } from "../allocation/decide-allocation.ts";
 import type { TimeWindow } from "../window/parse-window.ts";
 import type { DeviceSum, FleetUsage, WorkItem } from "./fleet-usage.ts";
 
@@ -14,6 +14,8 @@ export interface AllocationQuery {
   readonly includeIdle: boolean;
   /** True: one set, in which rows of one name are added up. */
   readonly accumulate: boolean;
+  /** The present: fixed costs of later hours are not spent yet. Default: the window's end. */
+  readonly nowMs?: number;
   /** True: devices are told apart, whatever is grouped. */
   readonly perAgent?: boolean;
 }
@@ -33,7 +35,8 @@ export interface AllocationSet {
 
 function allocate(usage: FleetUsage, window: TimeWindow, query: AllocationQuery): AllocationSet {
   const { options, aggregateBy, includeIdle } = query;
-  const hours = (window.endMs - window.startMs) / 3_600_000;
+  // Of fixed costs only the time that has passed counts.
+  const hours = Math.max(0, Math.min(window.endMs, query.nowMs ?? window.endMs) - window.startMs) / 3_600_000;
   const input = {
     items: usage.items(),
     nodes: usage.nodes(),
@@ -82,8 +85,8 @@ const withoutAgents = new Set(["cluster", "region", "namespace", "tenant", "cont
 
 /** True for a query whose answer depends on the agents one by one. */
 export function needsAgents({ aggregateBy, options, perAgent = false }: AllocationQuery): boolean {
-  const { filter, share, idleByNode } = options;
-  const fields = [filter, share].flatMap((each) => each ?? []).map(({ field }) => field);
+  const { filter, share, shareAny, idleByNode } = options;
+  const fields = [filter, share, shareAny].flatMap((each) => each ?? []).map(({ field }) => field);
   if (perAgent || idleByNode || aggregateBy.length === 0) return true;
   return [...fields, ...(aggregateBy.includes("all") ? [] : aggregateBy)].some((field) => !withoutAgents.has(field));
 }
@@ -95,11 +98,14 @@ export async function allocateWindow(
 ): Promise<AllocationSet[]> {
   const { window, stepMs } = query;
   const byAgent = needsAgents(query);
+  const hasOverhead = overheadOf(query.options, 1) > 0n;
   const sets: AllocationSet[] = [];
   for (let startMs = window.startMs; startMs < window.endMs; startMs += stepMs) {
     const step = { startMs, endMs: Math.min(window.endMs, startMs + stepMs) };
     const usage = await usageOf(step, byAgent);
-    if (!usage.isEmpty) sets.push(allocate(usage, step, query));
+    const isPast = query.nowMs === undefined || step.startMs < query.nowMs;
+    // Fixed costs are there without any minute, too.
+    if (!usage.isEmpty || (hasOverhead && isPast)) sets.push(allocate(usage, step, query));
   }
   return query.accumulate && sets.length > 0 ? [accumulate(sets, window)] : sets;
 }

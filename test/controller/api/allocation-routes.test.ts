@@ -264,3 +264,51 @@ describe("with a price catalogue", () => {
     expect(activeUsd).toBeCloseTo(60 * (450 / 3.6e6) * (0.36 + 3.6), 12);
   });
 });
+
+describe("shared costs", () => {
+  const window = `${startMs},${startMs + 2 * hourMs}`;
+  const ask2 = async (more: string) =>
+    totals((await ask(`/allocation?window=${window}&aggregate=tenant&includeIdle=true&${more}`)).data[0]);
+
+  test("a tenant's cost is borne by the others, and so is that of labels", async () => {
+    const plain = await ask2("");
+    const shared = await ask2("shareNamespaces=blue");
+    expect(Object.keys(shared).toSorted()).toEqual(["__idle__", "red"]);
+    expect(shared["red"]).toBeCloseTo((plain["red"] ?? 0) + (plain["blue"] ?? 0), 12);
+    const north = await ask2("shareLabels=site:north");
+    expect(sum(north)).toBeCloseTo(sum(plain), 12);
+    expect(Object.keys(north).toSorted()).toEqual(["__idle__", "red"]);
+  });
+
+  test("fixed costs are split by the groups' cost, or evenly; only of the time that has passed", async () => {
+    const plain = await ask2("");
+    const hours = (nowMs() - startMs) / hourMs;
+    const evenly = await ask2("shareHourlyCosts=dns:0.07,support:1.3&sharedOverhead=73&shareSplit=even");
+    const each = (hours * (0.07 + 1.3 + 0.1)) / 2;
+    for (const tenant of ["red", "blue"]) expect(evenly[tenant]).toBeCloseTo((plain[tenant] ?? 0) + each, 9);
+    const weighted = await ask2("sharedOverhead=730");
+    expect(sum(weighted)).toBeCloseTo(sum(plain) + hours, 9);
+    expect((weighted["red"] ?? 0) / (weighted["blue"] ?? 1)).toBeCloseTo((plain["red"] ?? 0) / (plain["blue"] ?? 1), 6);
+  });
+
+  test("without any minute, fixed costs are in a row of their own", async () => {
+    const { data } = await ask(
+      "/allocation?window=2026-11-01T00:00:00Z,2026-11-02T00:00:00Z&aggregate=tenant&shareHourlyCosts=dns:0.5",
+    );
+    expect(totals(data[0])).toEqual({ __shared__: 12 });
+  });
+
+  test.each([
+    ["shareHourlyCosts=dns", "NAME:AMOUNT"],
+    ["shareHourlyCosts=dns:-1", "NAME:AMOUNT"],
+    ["shareHourlyCosts=dns:1e9", "NAME:AMOUNT"],
+    ["shareSplit=fair", "weighted or even"],
+    ["shareLabels=site", "NAME:VALUE"],
+  ])("%s is refused by name", async (query, says) => {
+    const answer = await app().handle(new Request(`http://controller/allocation?window=${window}&${query}`));
+    expect(answer.status).toBeGreaterThanOrEqual(400);
+    const text = await answer.text();
+    expect(text).toContain(query.split("=")[0] as string);
+    expect(text).toContain(says);
+  });
+});

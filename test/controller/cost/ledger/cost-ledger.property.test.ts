@@ -7,9 +7,10 @@ import { totalOf } from "#controller/cost/allocation/costs.ts";
 import { CostLedger } from "#controller/cost/ledger/cost-ledger.ts";
 import { readUsage } from "#controller/cost/ledger/read-usage.ts";
 import { allocateWindow } from "#controller/cost/metering/allocation-sets.ts";
-import { productOf, sumOf } from "#controller/cost/money/money.ts";
+import { divideToNearest, productOf, sumOf } from "#controller/cost/money/money.ts";
 import { PriceCatalogue } from "#controller/cost/prices/catalogue.ts";
 import { cataloguePrices, configuredPrices, type PriceSource } from "#controller/cost/prices/price-source.ts";
+import type { TimeWindow } from "#controller/cost/window/parse-window.ts";
 import { controllerMigrations } from "#controller/store/migrations.ts";
 import { createSqliteStore } from "#controller/store/sqlite-store.ts";
 import type { Store } from "#controller/store/store.ts";
@@ -122,7 +123,16 @@ async function play(seed: number): Promise<{ store: Store; ledger: CostLedger; n
 const options: AllocationOptions = {
   ...{ shareIdle: "none", idleByNode: false, splitIdle: false, mergeUnallocated: false },
   ...{ shareSplit: "weighted", share: null, filter: null, sharedHourlyCosts: {} },
+  ...{ shareAny: [], sharedMonthlyCosts: {} },
 };
+/** Hours of a window's steps. */
+function stepsOf({ startMs, endMs }: TimeWindow, stepMs: number): number[] {
+  const starts = Array.from({ length: Math.ceil((endMs - startMs) / stepMs) }, (_, index) => startMs + index * stepMs);
+  return starts.map((at) => (Math.min(endMs, at + stepMs) - at) / hourMs);
+}
+/** DNS at 0.07 and monitoring at 1.3 an hour, support at 100 a month of 730 hours. */
+const fixedCosts = (hours: number) =>
+  productOf(0.07, hours) + productOf(1.3, hours) + divideToNearest(productOf(100, hours), 730n);
 const groupings = [["tenant"], ["model"], ["region"], ["tenant", "model"], ["agent"], ["label:site"], ["all"], []];
 
 test.each([1, 2, 3, 4])(
@@ -150,22 +160,20 @@ test.each([1, 2, 3, 4])(
           {
             ...{ window, stepMs: steps, aggregateBy, includeIdle: true, accumulate: random() < 0.5 },
             options: {
-              ...{ ...options, sharedHourlyCosts: shared, idleByNode: random() < 0.4, splitIdle: random() < 0.5 },
+              ...{ ...options, sharedHourlyCosts: shared, sharedMonthlyCosts: "dns" in shared ? { support: 100 } : {} },
+              ...{ idleByNode: random() < 0.4, splitIdle: random() < 0.5 },
               shareIdle: (["none", "weighted", "even"] as const)[Math.floor(random() * 3)] ?? "none",
+              shareAny: random() < 0.2 ? [{ op: "eq", field: "model", value: "e5" }] : [],
               share: random() < 0.3 ? { op: "eq", field: "tenant", value: "red" } : null,
             },
           },
           (step, byAgent) => readUsage(step, byAgent, parts),
         );
-        const stepsWithCost = sets.length;
         const rows = sumOf(sets.flatMap((set) => set.rows.map(({ costs }) => totalOf(costs))));
         const assets = sumOf(sets.flatMap((set) => set.devices.map(({ cost }) => cost)));
         expect(assets).toBe(devices);
-        if (Object.keys(shared).length === 0 || stepsWithCost === 0) expect(rows).toBe(devices + offers);
-        else if (steps === window.endMs - window.startMs) {
-          const hours = (window.endMs - window.startMs) / hourMs;
-          expect(rows).toBe(devices + offers + productOf(0.07, hours) + productOf(1.3, hours));
-        }
+        const fixed = Object.keys(shared).length === 0 ? [] : stepsOf(window, steps).map(fixedCosts);
+        expect(rows).toBe(devices + offers + sumOf(fixed));
       }
     }
     await store.close();
