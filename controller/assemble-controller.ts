@@ -109,6 +109,8 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
   });
   const audit = new AuditLog({ store, nowMs, log });
   const tenantJobs = new TenantJobs({ store, fleet, ...adapters.access, shares: tenantShares, nowMs, log });
+  // Parts of quotas of a tenant that is gone are dropped when they are stored.
+  tenantJobs.alsoErase([() => quotas.save().then(() => 0)]);
   registerTotal(registry, "thormesh_audit_failures_total", "Audit entries that could not be written", () =>
     audit.failures(),
   );

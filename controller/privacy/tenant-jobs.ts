@@ -282,15 +282,15 @@ export class TenantJobs {
 
   async #erase({ tenant, pseudonym }: TenantJob, isFirst: boolean): Promise<StoreReceipt[]> {
     const { store, fleet, tenants, keys, shares } = this.#parts;
-    let documents = 0;
-    for (const eraser of this.#erasers) documents += await eraser(tenant);
     const rows = await store.eraseTenant(tenant, pseudonym);
-    // What is left there can only be a text by people.
-    const left = rows.kept > 0 ? [{ store: "controller.db/kept", fate: "kept", records: rows.kept } as const] : [];
     await store.wipeOverwritten();
     await tenants.load();
     await keys.load();
     shares.forgetTenant(tenant);
+    let documents = 0;
+    for (const eraser of this.#erasers) documents += await eraser(tenant);
+    // At the end it can only be in a text by people.
+    const left = rows.kept > 0 ? [{ store: "controller.db/kept", fate: "kept", records: rows.kept } as const] : [];
     let recent = 0;
     const nameOf = (name: string) => (name === tenant ? pseudonym : name);
     for (const agent of fleet.agents()) {

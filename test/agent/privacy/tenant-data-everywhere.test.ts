@@ -69,6 +69,7 @@ const planters: Readonly<Record<string, () => Promise<void> | void>> = {
       await store.saveKept("budgets", { budgets: [budget("one", "red"), budget("two", "blue")] });
       const labels = [{ name: "tenant", value: "red" }];
       const times = { sinceMs: nowMs, untilMs: nowMs + dayMs };
+      await store.saveKept("quota-parts", { red: { month: { name: "2026-11", otherPart: 0.5, agents: {} } } });
       await store.saveKept("alerts", {
         ...{ alerts: [], told: [] },
         silences: [{ id: "s", rule: null, labels, reason: "known", by: "root", ...times }],
@@ -126,6 +127,10 @@ const planters: Readonly<Record<string, () => Promise<void> | void>> = {
       const tenant = { tenant: "red", suspended: false, models: null, regions: null };
       database.run("INSERT INTO document (name, content) VALUES ('access', ?)", [
         JSON.stringify({ v: 1, sentAtMs: 1, tenants: [tenant], keys: [] }),
+      ]);
+      const used = { requests: 1, texts: 1, tokens: 1 };
+      database.run("INSERT INTO document (name, content) VALUES ('quota-use', ?)", [
+        JSON.stringify({ v: 1, tenants: { red: { month: { name: "2026-11", used } } } }),
       ]);
     }),
 };
