@@ -93,7 +93,8 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
   const { tariffUsdPerKwh, amortisationUsdPerHour } = config.cost;
   const prices = { tariffUsdPerKwh, amortisationUsdPerHour };
   const fleet = createFleet();
-  const desired = createDesiredDocuments({ fleetName: config.fleet, fleet, store, broker, seals, nowMs, log });
+  const term = () => store.leaseTerm();
+  const desired = createDesiredDocuments({ fleetName: config.fleet, fleet, store, broker, seals, term, nowMs, log });
 
   const peerList = createPeerList({
     ...{ fleetName: config.fleet, fleet, documents: desired.documents, broker, staleAfterMs, nowMs },
@@ -134,8 +135,10 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
   const policy = policyFile === null ? null : new LivePolicy(policyFile, clock, log, store);
   const times = config.scaling.capacity;
   const machines = new Machines({ providers, times, staleAfterMs, fleet, desired, store, nowMs, log });
-  const decide = (isUrgent = false) =>
-    loop.run(isUrgent).catch((error) => log.error({ err: describeError(error) }, "deciding failed"));
+  const decide = async (isUrgent = false) => {
+    if (!lease.isHeld()) return;
+    await loop.run(isUrgent).catch((error) => log.error({ err: describeError(error) }, "deciding failed"));
+  };
   const onChange = () => void decide();
   const spending = new SpendingWatch(config.scaling.plan.maxCloudUsdPerHour);
   const freeze = createFleetFreeze({ store, nowMs, onChange });

@@ -14,7 +14,7 @@ import { ControllerConfig } from "./config.ts";
 import { readZone } from "./cost/window/local-time.ts";
 import { checkCapacityConfig } from "./scaling/actuators/capacity-config.ts";
 import { checkCloudConfig } from "./scaling/apply-plan/cloud-config.ts";
-import { checkStoreConfig } from "./store/store-config.ts";
+import { checkStoreConfig } from "./store/postgres/store-config.ts";
 
 /** Addresses whose user and password are split off. */
 const takenApart = ["broker.url", "store.url", "scaling.capacity.webhooks.*.url"];

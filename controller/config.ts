@@ -6,6 +6,7 @@ import { ApiKeyText, HostNames } from "#platform/http/guard/access-config.ts";
 import { TlsConfig } from "#platform/http/tls/tls-config.ts";
 import { logLevels } from "#platform/log.ts";
 import { strictObject } from "#platform/schema-parts.ts";
+import { httpUrlPattern } from "#protocol/bounds.ts";
 import { Identifier } from "#protocol/messages.ts";
 import { OidcConfig } from "./access/oidc-config.ts";
 import { AlertsConfig } from "./alerts/alerts-config.ts";
@@ -14,7 +15,7 @@ import { CostConfig } from "./cost/cost-config.ts";
 import { IdentityConfig } from "./identity/identity-config.ts";
 import { ScalingConfig } from "./scaling/loop/scaling-config.ts";
 import { SloConfig } from "./scaling/slo/slo-config.ts";
-import { StoreConfig } from "./store/store-config.ts";
+import { StoreConfig } from "./store/postgres/store-config.ts";
 
 const host = (description: string) => Type.String({ default: "127.0.0.1", minLength: 1, maxLength: 253, description });
 const port = (byDefault: number) => integer(byDefault, [0, 65_535], "0: any free port");
@@ -35,6 +36,10 @@ export const ControllerConfig = strictObject({
     {
       host: host("address of the HTTP API"),
       port: port(7070),
+      publicUrl: orNull(
+        Type.String({ pattern: httpUrlPattern, maxLength: 256 }),
+        "address under which clients reach the API, told by controllers that stand by; null: made of host, or this machine's name, and port",
+      ),
       allowedHosts: HostNames,
       apiKeys: Type.Array(ApiKeyText, {
         default: [],

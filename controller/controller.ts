@@ -1,6 +1,6 @@
 import type { Forecaster } from "#forecast/forecaster.ts";
 import type { Clock } from "#platform/clock.ts";
-import { describeError } from "#platform/errors.ts";
+import { describeError, UsageError } from "#platform/errors.ts";
 import { redactUrl } from "#platform/fetch/redact-url.ts";
 import { defaultStateDir } from "#platform/files/default-state-dir.ts";
 import type { Logger } from "#platform/log.ts";
@@ -10,10 +10,10 @@ import { openAccess } from "./access/open-access.ts";
 import { type Alerts, assembleAlerts } from "./alerts/assemble-alerts.ts";
 import { assembleController, type ControllerAssembly } from "./assemble-controller.ts";
 import { createFleetBroker, type FleetBroker } from "./broker/fleet-broker.ts";
-import { keptControllerId } from "./broker/kept-controller-id.ts";
+import { keptControllerId, sharedControllerId } from "./broker/kept-controller-id.ts";
 import { assertControllerConfig } from "./check-config.ts";
 import type { ControllerConfig } from "./config.ts";
-import { createControllerLease } from "./controller-lease.ts";
+import { type ControllerLease, createControllerLease, timesOfServer } from "./controller-lease.ts";
 import { createHoursFromLines } from "./cost/history/hours-from-lines.ts";
 import { CostLedger } from "./cost/ledger/cost-ledger.ts";
 import { configuredPrices, openPrices, type PriceSource } from "./cost/prices/price-source.ts";
@@ -21,10 +21,12 @@ import { IdentityWatch } from "./fleet/identity-watch.ts";
 import { openApiCertificate } from "./identity/api-certificate.ts";
 import { type FleetIdentity, openFleetIdentity } from "./identity/fleet-identity.ts";
 import { loginOfAgents } from "./login-of-agents.ts";
-import { openConfiguredRecords } from "./open-records.ts";
+import { type ControllerRecords, openConfiguredRecords } from "./open-records.ts";
 import { createProviders } from "./scaling/actuators/create-providers.ts";
 import type { FleetPlanner } from "./scaling/fleet-plan/worker/fleet-planner.ts";
-import { serveControllerApi } from "./serve-api.ts";
+import { publicApiUrl, serveControllerApi } from "./serve-api.ts";
+import { type ReadOnlyApi, standBy } from "./stand-by.ts";
+import type { Lease } from "./store/store.ts";
 
 export interface ControllerParts {
   readonly log: Logger;
@@ -53,6 +55,8 @@ export class Controller {
   #openPrices: () => PriceSource = () => configuredPrices(this.#config.cost);
   /** Steps that stop what has been started so far, run in reverse order. */
   readonly #opened: (() => Promise<unknown> | unknown)[] = [];
+  /** API that is served, of the leading controller or of one that stands by. */
+  #served: { readonly url: string } | undefined;
   #running: { readonly url: string; readonly brokerUrl: string } | undefined;
   #stopped: Promise<void> = Promise.resolve();
 
@@ -66,9 +70,9 @@ export class Controller {
     return this.#replaced.promise;
   }
 
-  /** Base address of the API, once started. */
+  /** Base address of the API, once started or standing by at a shared store. */
   get url(): string {
-    return this.#running?.url ?? "";
+    return this.#served?.url ?? "";
   }
 
   /** Address at which agents find the broker, once started. */
@@ -96,6 +100,7 @@ export class Controller {
     this.#standingBy.abort();
     if (this.#running !== undefined) {
       this.#running = undefined;
+      this.#served = undefined;
       this.#stopped = this.#close().then(() => this.#parts.log.info("stopped"));
     }
     return this.#stopped;
@@ -125,11 +130,24 @@ export class Controller {
     const { store } = records;
     this.#openPrices = await openPrices(this.#config.cost.catalogue, this.#config.cost);
     const access = await openAccess(this.#config, { store, nowMs: () => clock.nowMs(), log });
-    const lease = createControllerLease(records.store, log, () => this.#replaced.resolve());
-    if (!(await lease.acquire(this.#standingBy.signal))) return false;
+    const { isShared } = records;
+    const lease = createControllerLease({
+      ...{ store, isShared, log },
+      ...(isShared ? { times: timesOfServer(this.#config.store.leaseMs) } : {}),
+      apiUrl: () => publicApiUrl(this.#config.api, this.#served?.url ?? null),
+      onLost: () => {
+        // At once: at the broker nobody may take this one for the leading one.
+        if (isShared) void fleetBroker.broker.stop();
+        this.#replaced.resolve();
+      },
+    });
+    if (!(await this.#acquire(lease, records, stateDir))) return false;
     this.#opened.push(() => lease.release());
+    await access.keys.load();
+    await access.tenants.load();
     const identity: FleetIdentity = await openFleetIdentity({
       ...{ fleet: this.#config.fleet, stateDir, config: this.#config.identity, store: records.store, log },
+      ...{ isLeading: true, isShared },
       brokerAddress: () => fleetBroker.addressForDevices(),
       onRevoked: (agentId) => fleetBroker.disconnect(agentId),
     });
@@ -138,7 +156,8 @@ export class Controller {
     const fleetBroker: FleetBroker = createFleetBroker({
       config: this.#config,
       ...{ stateDir, identity },
-      controllerId: await keptControllerId(stateDir, log),
+      controllerId: isShared ? await sharedControllerId(store) : await keptControllerId(stateDir, log),
+      ...(isShared ? { isLeading: () => lease.isHeld() } : {}),
       environment: process.env,
       nowMs: () => clock.nowMs(),
       log,
@@ -187,16 +206,52 @@ export class Controller {
       nowMs: () => clock.nowMs(),
     }).start();
     const { url, stop } = serveControllerApi({
+      standingBy: null,
       ...{ config: this.#config, log, clock, assembly: { ...assembly, alerts, history } },
       ...{ records, access, fleetBroker, identity, tls, openPrices: this.#openPrices, startedAtMs },
     });
     this.#opened.push(stop);
+    this.#served = { url };
     await this.#connect(assembly, fleetBroker);
     this.#schedule(assembly, alerts);
     const { url: brokerUrl } = fleetBroker;
     this.#running = { url, brokerUrl };
     log.info({ url, brokerUrl: redactUrl(brokerUrl), fleet: this.#config.fleet, stateDir }, "controller started");
     return true;
+  }
+
+  /** Waits for the lease, of a shared store with an API that only reads. False when the controller was stopped meanwhile. */
+  async #acquire(lease: ControllerLease, records: ControllerRecords, stateDir: string): Promise<boolean> {
+    const { log, clock } = this.#parts;
+    const stopping = new AbortController();
+    const signal = AbortSignal.any([this.#standingBy.signal, stopping.signal]);
+    const wrong = Promise.withResolvers<never>();
+    let leader: Lease | null = null;
+    let opening: Promise<ReadOnlyApi | null> | null = null;
+    const open = async (): Promise<ReadOnlyApi | null> => {
+      const given = { config: this.#config, stateDir, records, openPrices: this.#openPrices, clock, log };
+      try {
+        const api = await standBy({ ...given, leader: () => leader });
+        this.#served = { url: api.url };
+        return api;
+      } catch (error) {
+        if (error instanceof UsageError) wrong.reject(error);
+        else log.warn({ err: describeError(error) }, "the API can't be opened yet");
+        opening = null;
+        return null;
+      }
+    };
+    const waiting = lease.acquire(signal, (other) => {
+      leader = other;
+      if (records.isShared) opening ??= open();
+    });
+    try {
+      return await Promise.race([waiting, wrong.promise]);
+    } finally {
+      stopping.abort();
+      await (await (opening as Promise<ReadOnlyApi | null> | null))?.stop();
+      this.#served = undefined;
+    }
   }
 
   /** Restores what an earlier run knew, and starts the parts that decisions rest on. */

@@ -6,10 +6,10 @@ import { controllerMigrations } from "./store/migrations.ts";
 import { openMirroredAccuracy } from "./store/postgres/mirrored-accuracy.ts";
 import { openPostgres } from "./store/postgres/open-postgres.ts";
 import { createPostgresStore } from "./store/postgres/postgres-store.ts";
+import type { StoreConfig } from "./store/postgres/store-config.ts";
 import { createRowQuarantine } from "./store/row-quarantine.ts";
 import { createSqliteStore } from "./store/sqlite-store.ts";
 import type { Store } from "./store/store.ts";
-import type { StoreConfig } from "./store/store-config.ts";
 
 /** The records of a controller, in one database. */
 export interface ControllerRecords {

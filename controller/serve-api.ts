@@ -1,6 +1,8 @@
+import { hostname } from "node:os";
 import { accuracyRoutes } from "#forecast/accuracy/accuracy-routes.ts";
-import type { Clock } from "#platform/clock.ts";
-import { registerTotal } from "#platform/fetch/scraped-metrics.ts";
+import { type Clock, systemClock } from "#platform/clock.ts";
+import { describeError, type ServiceError } from "#platform/errors.ts";
+import { registerGauge, registerTotal } from "#platform/fetch/scraped-metrics.ts";
 import { defaultStateDir } from "#platform/files/default-state-dir.ts";
 import { createHttpApp } from "#platform/http/create-http-app.ts";
 import { createAuthenticator } from "#platform/http/guard/authenticate.ts";
@@ -9,6 +11,7 @@ import { neededRole } from "#platform/http/guard/roles.ts";
 import { serveHttp } from "#platform/http/serve-http.ts";
 import type { ServerCertificate } from "#platform/http/tls/server-certificate.ts";
 import type { Logger } from "#platform/log.ts";
+import { runPeriodically } from "#platform/periodic.ts";
 import { watchOpenFiles } from "#platform/process/open-files.ts";
 import { version } from "#platform/version.ts";
 import { AccessPublisher } from "./access/access-publisher.ts";
@@ -57,15 +60,46 @@ export interface ServedParts {
   /** Creates the prices of a report. */
   readonly openPrices: () => PriceSource;
   readonly startedAtMs: number;
+  /** Controller that this one waits for; null: this one leads. */
+  readonly standingBy: StandingBy | null;
+}
+
+/** Terms of an API that only reads. */
+export interface StandingBy {
+  /** Address of the leading controller's API; null: unknown. */
+  readonly leader: () => string | null;
+  readonly refusal: () => ServiceError;
+  /** Reads again what the leading controller may have changed. */
+  readonly refresh: () => Promise<void>;
 }
 
 const openFilesPeriodMs = 5_000;
 const stopWithinMs = 1_000;
+const readAgainEachMs = 3_000;
+
+/** Address under which others reach the API: the configured one, else by this machine's name where it listens on all addresses. */
+export function publicApiUrl({ host, publicUrl }: ControllerConfig["api"], url: string | null): string {
+  if (publicUrl !== null || url === null) return publicUrl ?? "";
+  const { protocol, port } = new URL(url);
+  return ["0.0.0.0", "::"].includes(host) ? `${protocol}//${hostname()}:${port}` : url;
+}
 
 type Routes = Parameters<typeof createHttpApp>[0]["routes"];
 
 function routesOf(
-  { config, clock, assembly, records, access, fleetBroker, identity, tls, openPrices, startedAtMs }: ServedParts,
+  {
+    config,
+    clock,
+    assembly,
+    records,
+    access,
+    fleetBroker,
+    identity,
+    tls,
+    openPrices,
+    startedAtMs,
+    standingBy,
+  }: ServedParts,
   publisher: AccessPublisher,
   openFiles: ReturnType<typeof watchOpenFiles>,
 ): Routes {
@@ -82,7 +116,18 @@ function routesOf(
     staleAfterMs: ingest.staleAfterMs,
     capacityPerReplicaQps: scaling.capacityPerReplicaQps,
   };
-  const looked = { broker, counts, store, housekeeping, damage, agents: parts.fleet.agents, openFiles, audit, tls };
+  const looked = {
+    broker,
+    counts,
+    store,
+    housekeeping,
+    damage,
+    agents: parts.fleet.agents,
+    openFiles,
+    audit,
+    tls,
+    standingBy,
+  };
   return [
     fleetRoutes(parts),
     identityRoutes(identity, audit),
@@ -110,7 +155,7 @@ function routesOf(
 
 /** Opens the controller's HTTP API. */
 export function serveControllerApi(served: ServedParts): { readonly url: string; stop(): Promise<void> } {
-  const { config, log, clock, assembly, records, access, fleetBroker, identity, tls } = served;
+  const { config, log, clock, assembly, records, access, fleetBroker, identity, tls, standingBy } = served;
   const { broker } = fleetBroker;
   const { api, fleet: fleetName } = config;
   const { registry, tenantShares, quotas, tenantJobs } = assembly;
@@ -125,7 +170,10 @@ export function serveControllerApi(served: ServedParts): { readonly url: string;
     ...{ seals: identity.seals, shares: tenantShares, quotas, jobs: () => tenantJobs.told() },
     devices: identity.devices,
   });
-  broker.onConnection((connected) => void (connected && publisher.publish(true)));
+  if (standingBy === null) broker.onConnection((connected) => void (connected && publisher.publish(true)));
+  registerGauge(registry, "thormesh_controller_leads", "1: this controller leads; 0: it stands by", () =>
+    standingBy === null ? 1 : 0,
+  );
   registerIdentityMetrics(registry, () => identity.devices.list());
   const app = createHttpApp({
     about: {
@@ -140,10 +188,16 @@ export function serveControllerApi(served: ServedParts): { readonly url: string;
     log,
     encrypted: tls !== undefined,
     routes: routesOf(served, publisher, openFiles),
+    ...(standingBy === null ? {} : { refuseChanges: standingBy.refusal }),
   });
   warnOfPlainText("api", api.host, tls !== undefined, log);
   const server = serveHttp(app, { host: api.host, port: api.port, log, tls });
-  const refreshing = keepAccessFresh(access, publisher, tenantJobs, log);
+  const refreshing =
+    standingBy === null
+      ? keepAccessFresh(access, publisher, tenantJobs, log)
+      : runPeriodically(systemClock, readAgainEachMs, standingBy.refresh, (error) =>
+          log.warn({ err: describeError(error) }, "the store can't be read again"),
+        );
   const looking = setInterval(() => openFiles.look(), openFilesPeriodMs).unref();
   return {
     url: server.url,

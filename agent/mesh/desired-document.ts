@@ -13,13 +13,16 @@ const maxJump = 1_000_000;
 
 /**
  * Returns true for a document that replaces the held one: later by its time, or next by its version. A controller that lost its store
- * counts from one again, one whose clock was set back counts on. No held document blocks later ones for good: one from the
+ * counts from one again, one whose clock was set back counts on. One that lost its lease to another is not heard any more. No held document blocks later ones for good: one from the
  * future is replaced by any other, and a version far beyond the next one does not count.
  */
 export function supersedes(document: Desired, held: Desired | null, nowMs: number): boolean {
   if (held === null) return true;
   if (document.version === held.version && document.issuedAtMs === held.issuedAtMs) return false;
   if (held.issuedAtMs > nowMs + clocksAgreeToMs) return true;
+  // Whoever leads now has the higher term; it is a time as well, and one from the future is forged.
+  const isTermTrue = held.term !== undefined && held.term <= nowMs + clocksAgreeToMs;
+  if (isTermTrue && document.term !== undefined && document.term !== held.term) return document.term > (held.term ?? 0);
   if (document.issuedAtMs > held.issuedAtMs) return true;
   const jump = document.version - held.version;
   return jump > 0 && jump <= maxJump;

@@ -27,6 +27,8 @@ export function controllerHealth(
     readonly audit?: Pick<AuditLog, "isFailing">;
     /** Certificate of the API; undefined: it does not encrypt. */
     readonly tls?: Pick<ServerCertificate, "problem"> | undefined;
+    /** Controller that this one waits for; null or absent: it leads. */
+    readonly standingBy?: { readonly leader: () => string | null } | null;
     readonly openFiles: Pick<OpenFilesWatch, "check">;
   },
   nowMs: number,
@@ -66,7 +68,10 @@ export function controllerHealth(
       : `${refusedOrders} agent(s) were sent orders that they did not obey: see their brokerProblems`,
     isRecent(lastConflictMs) ? `${conflicts} minute(s) arrived under the name of a different one` : null,
   ].filter((problem) => problem !== null);
+  const { standingBy = null } = parts;
   return {
+    role: standingBy === null ? "leading" : "standing by",
+    leader: standingBy?.leader() ?? null,
     status: problems.length === 0 ? "ok" : "degraded",
     version,
     brokerConnected: parts.broker.connected,

@@ -172,6 +172,14 @@ export const Health = Type.Object({
     description: "degraded: it runs, and something is wrong with receiving or storing",
   }),
   version: text("of the program"),
+  role: Type.Unsafe<"leading" | "standing by">(
+    Type.Union([Type.Literal("leading"), Type.Literal("standing by")], {
+      description: "standing by: another controller leads, and this one answers what only reads",
+    }),
+  ),
+  leader: textOrNull(
+    "address of the API of the controller that leads; null: it is this one, or its address is not known",
+  ),
   brokerConnected: Type.Boolean(),
   problems: Type.Array(Type.String(), { description: "for people" }),
   messages: Type.Object(

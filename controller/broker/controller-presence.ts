@@ -17,6 +17,8 @@ export interface ControllerPresenceParts {
   readonly log: Logger;
   /** Another controller acts at the same broker, was there first, and answers: this one has to stand by. */
   readonly onReplaced: () => void;
+  /** Tells if this controller leads, where a lease decides that: then no claim at the broker does. Default: claims are judged. */
+  readonly isLeading?: () => boolean;
 }
 
 /** Time within which a running controller answers a probe; no other probe is sent meanwhile. */
@@ -65,7 +67,7 @@ export class ControllerPresence {
 
   /** Publishes that the controller is offline, unless another one has taken over. */
   async sayOffline(): Promise<void> {
-    const wasReplaced = this.#isLeaving;
+    const wasReplaced = this.#isLeaving || this.#parts.isLeading?.() === false;
     this.#isLeaving = true;
     if (!wasReplaced && this.#parts.broker().connected) await this.#say("offline");
   }
@@ -125,7 +127,12 @@ export class ControllerPresence {
     const decoded = decodeMessage(ControllerState, payload);
     // A retained state may be that of a controller that no longer runs.
     if (!decoded.ok || retained || !this.#isAnnounced || this.#isLeaving) return;
-    const { fleet, instanceId, log, onReplaced } = this.#parts;
+    const { fleet, instanceId, isLeading, log, onReplaced } = this.#parts;
+    if (isLeading !== undefined) {
+      // Such as the last will of the one before, whose connection ended late.
+      if (isLeading() && decoded.message.instanceId !== instanceId) this.#sayAgain();
+      return;
+    }
     const { answers } = decoded.message;
     const claim = { ...decoded.message, answersUs: this.#asked !== null && answers === this.#asked };
     const decision = decideSoleController({ instanceId, sinceMs: this.#sinceMs }, claim, Date.now());

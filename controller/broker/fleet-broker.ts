@@ -15,6 +15,7 @@ import { brokerKeyPath, keptBrokerKey, shareBrokerKey } from "./broker-key.ts";
 import { ControllerPresence } from "./controller-presence.ts";
 import { EmbeddedBroker } from "./embedded-broker.ts";
 import { createFleetAccess } from "./fleet-access.ts";
+import { listenOnly, noBroker, whileLeading } from "./leading-broker.ts";
 import { type ControllerCertificate, keepControllerCertificate } from "./tls/controller-certificate.ts";
 
 /** The fleet's broker, embedded or external, and the controller's presence there. */
@@ -56,6 +57,64 @@ export interface FleetBrokerParts {
   readonly log: Logger;
   /** Another controller acts at the same broker and was there first: this one has to stand by. */
   readonly onReplaced: () => void;
+  /** Tells if this controller leads, where a lease decides that. Default: the one that was first at the broker acts. */
+  readonly isLeading?: () => boolean;
+}
+
+/** Login of a controller at an external broker. */
+function externalLogin({ config, identity, log }: Pick<FleetBrokerParts, "config" | "identity" | "log">, url: string) {
+  const { username, password, passwordFile } = config.broker;
+  const counted = createCountedLog(log, Date.now);
+  const secret = () =>
+    password ?? (passwordFile === null ? null : readSecretIfThere(passwordFile, "broker.passwordFile"));
+  // Who logs in with a password shows no certificate: the broker may know nothing of this authority.
+  const showsCertificate = /^(mqtts|ssl|wss):/.test(url) && username === null;
+  let certificate: ControllerCertificate | undefined;
+  return {
+    /** @throws UsageError when the password's file has none */
+    async prepare(): Promise<void> {
+      if (passwordFile !== null && !secret())
+        throw new UsageError(`broker.passwordFile: expected a password in ${passwordFile}, got none`);
+      if (showsCertificate && identity !== undefined)
+        certificate ??= await keepControllerCertificate(identity.authority, log);
+    },
+    credentials(): BrokerCredentials {
+      const tls = certificate === undefined ? {} : { tls: certificate.tls() };
+      const user = username === null ? tls : { ...tls, username };
+      try {
+        const given = secret();
+        return given === null ? user : { ...user, password: given };
+      } catch (error) {
+        counted.note("the broker's password file can't be used", { err: describeError(error) });
+        return user;
+      }
+    },
+    stop: () => certificate?.stop(),
+  };
+}
+
+/** Broker at which a controller that stands by hears what the fleet says: an external one, else none. */
+export function createStandbyBroker(
+  parts: Pick<FleetBrokerParts, "config" | "identity" | "log">,
+): Pick<FleetBroker, "broker" | "counts" | "start" | "stop"> {
+  const { url } = parts.config.broker;
+  if (url === null)
+    return { broker: noBroker, counts: null, start: async () => undefined, stop: async () => undefined };
+  const login = externalLogin(parts, url);
+  const clientId = `thormesh-controller-${parts.config.fleet}-standby-${crypto.randomUUID()}`;
+  const broker = listenOnly(new MqttBroker({ url, clientId, credentials: login.credentials }, parts.log));
+  return {
+    broker,
+    counts: null,
+    async start() {
+      await login.prepare();
+      await broker.start();
+    },
+    async stop() {
+      await broker.stop();
+      login.stop();
+    },
+  };
 }
 
 export function createFleetBroker(parts: FleetBrokerParts): FleetBroker {
@@ -64,42 +123,22 @@ export function createFleetBroker(parts: FleetBrokerParts): FleetBroker {
 }
 
 function createExternalBroker(parts: FleetBrokerParts, url: string): FleetBroker {
-  const { config, controllerId, identity, log } = parts;
-  const { username, password, passwordFile } = config.broker;
+  const { config, controllerId, isLeading, log } = parts;
   const instanceId = crypto.randomUUID();
-  const counted = createCountedLog(log, Date.now);
-  const secret = () =>
-    password ?? (passwordFile === null ? null : readSecretIfThere(passwordFile, "broker.passwordFile"));
-  // Who logs in with a password shows no certificate: the broker may know nothing of this authority.
-  const showsCertificate = /^(mqtts|ssl|wss):/.test(url) && username === null;
-  let certificate: ControllerCertificate | undefined;
-  const issue = async () => {
-    if (showsCertificate && identity !== undefined)
-      certificate ??= await keepControllerCertificate(identity.authority, log);
-  };
-  const credentials = (): BrokerCredentials => {
-    const tls = certificate === undefined ? {} : { tls: certificate.tls() };
-    const user = username === null ? tls : { ...tls, username };
-    try {
-      const given = secret();
-      return given === null ? user : { ...user, password: given };
-    } catch (error) {
-      counted.note("the broker's password file can't be used", { err: describeError(error) });
-      return user;
-    }
-  };
+  const login = externalLogin(parts, url);
   const presence = new ControllerPresence({ ...parts, fleet: config.fleet, instanceId, broker: () => broker });
-  const broker = new MqttBroker(
+  const connection = new MqttBroker(
     {
       url,
       clientId: `thormesh-controller-${config.fleet}-${controllerId}`,
       // The broker keeps records that arrive while the controller is disconnected.
       cleanSession: false,
       will: { topic: controllerStateTopic(config.fleet), payload: presence.offline() },
-      credentials,
+      credentials: login.credentials,
     },
     log,
   );
+  const broker = isLeading === undefined ? connection : whileLeading(connection, isLeading);
   presence.watch();
   return {
     broker,
@@ -109,28 +148,29 @@ function createExternalBroker(parts: FleetBrokerParts, url: string): FleetBroker
     addressForDevices: () => ({ url: redactUrl(url), port: null, tls: /^(mqtts|ssl|wss):/.test(url) }),
     disconnect: () => undefined,
     async awaitSole(signal) {
-      await issue();
+      // Who held the lease before may hang, and then answers nobody; its connection ends with the same client id.
+      if (isLeading !== undefined) return true;
+      await login.prepare();
       const clientId = `thormesh-controller-${config.fleet}-probe-${instanceId}`;
-      return awaitSoleController(config.fleet, new MqttBroker({ url, clientId, credentials }, log), log, signal);
+      const probe = new MqttBroker({ url, clientId, credentials: login.credentials }, log);
+      return awaitSoleController(config.fleet, probe, log, signal);
     },
     async start() {
-      if (passwordFile !== null && !secret())
-        throw new UsageError(`broker.passwordFile: expected a password in ${passwordFile}, got none`);
-      await issue();
+      await login.prepare();
       await broker.start();
     },
     announce: () => presence.announce(),
     async stop() {
       await presence.sayOffline();
       await broker.stop();
-      certificate?.stop();
+      login.stop();
     },
   };
 }
 
 /** Makes the embedded broker, where only the controller publishes on its topics, so that no other one has to be watched for. */
 function createOwnBroker(parts: FleetBrokerParts): FleetBroker {
-  const { config, stateDir, environment, identity, log } = parts;
+  const { config, stateDir, environment, identity, isLeading, log } = parts;
   const { host, port, embedded, plainText, shareKey, tls, limits } = config.broker;
   if (!embedded) throw new UsageError("broker: expected embedded: true or a url, got neither");
   const key = keptBrokerKey(stateDir);
@@ -144,7 +184,7 @@ function createOwnBroker(parts: FleetBrokerParts): FleetBroker {
   let tlsPort: number | null = null;
   let unshare = () => {};
   return {
-    broker: own.broker,
+    broker: isLeading === undefined ? own.broker : whileLeading(own.broker, isLeading),
     keyFile: brokerKeyPath(stateDir),
     counts: () => own.counts(),
     addressForDevices: () => ({ url: null, port: tlsPort ?? listeningPort, tls: tlsPort !== null }),

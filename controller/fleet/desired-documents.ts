@@ -23,6 +23,8 @@ export interface DesiredDocumentsParts {
   readonly broker: Broker;
   /** Signs what is published. Default: nothing does. */
   readonly seals?: OrderSeals;
+  /** Term of this controller's lease; null: none. Default: none. */
+  readonly term?: () => number | null;
   readonly nowMs: () => number;
   readonly log: Logger;
 }
@@ -31,7 +33,7 @@ const maxReasonLength = 1024;
 
 /** Desired documents of all agents, and the operators' overrides behind them. */
 export function createDesiredDocuments(parts: DesiredDocumentsParts) {
-  const { fleetName, fleet, store, broker, seals = noSeals, nowMs, log } = parts;
+  const { fleetName, fleet, store, broker, seals = noSeals, term = () => null, nowMs, log } = parts;
   /** Time at which each agent's document was signed last. */
   const sealedAtMs = new Map<string, number>();
   const documents = new Map<string, Desired>();
@@ -39,7 +41,9 @@ export function createDesiredDocuments(parts: DesiredDocumentsParts) {
 
   const publish = async (document: Desired) => {
     const { agentId, version } = document;
-    const sealed = seals.seal("desired", document, nowMs() + documentValidMs);
+    const leads = term();
+    const told: Desired = leads === null ? document : { ...document, term: leads };
+    const sealed = seals.seal("desired", told, nowMs() + documentValidMs);
     sealedAtMs.set(agentId, nowMs());
     try {
       await broker.publish(agentTopic(fleetName, agentId, "desired"), encodeMessage(Desired, sealed), {

@@ -31,6 +31,8 @@ interface HttpAppOptions {
   /** Routes that return `Response` objects, streamed where they are long: nothing maps them, for speed. */
   readonly responseRoutes?: readonly AnyElysia[];
   readonly routes: readonly AnyElysia[];
+  /** Refusal of every request that may change something, before its body is read. Default: none is refused. */
+  readonly refuseChanges?: () => ServiceError;
 }
 
 /** API that answers the requests that its guard has accepted. */
@@ -77,6 +79,16 @@ function toServiceError(failed: FailedRequest, app: AnyElysia, log: Logger): [Se
       log.error({ err: error, method: request.method, path }, "request failed: this is a bug");
       return [new ServiceError("INTERNAL", "internal error; the server's log has more"), {}];
   }
+}
+
+/** A guard that also refuses what it passes, unless that only reads. */
+function refusingChanges(refusal: (() => ServiceError) | undefined, guard: RequestGuard): RequestGuard {
+  if (refusal === undefined) return guard;
+  return async (request, address) => {
+    const decision = await guard(request, address);
+    const isChange = !["GET", "HEAD", "OPTIONS"].includes(request.method);
+    return decision.kind === "pass" && isChange ? { kind: "refuse", error: refusal(), headers: {} } : decision;
+  };
 }
 
 /**
@@ -130,19 +142,23 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
     if (isOpenRoute(route)) openRoutes.add(name);
     else if (options.roleOf !== undefined) routeRoles.set(name, options.roleOf(route));
   }
+  const { refuseChanges } = options;
   const crossOrigin = new CrossOriginAccess(options.cors ?? { origins: [], maxAgeS: 0 });
   return {
     answerHeaders: (request) => crossOrigin.answerHeaders(request),
-    guardRequest: createRequestGuard({
-      authenticator,
-      hostNames: options.hostNames ?? [],
-      openRoutes: app.routes.filter(isOpenRoute).map(({ method, path }) => ({ method, path })),
-      routes: app.routes,
-      ...(options.roleOf === undefined ? {} : { roleOf: options.roleOf }),
-      crossOrigin,
-      pathFrom: encrypted ? 11 : 7,
-      log,
-    }),
+    guardRequest: refusingChanges(
+      refuseChanges,
+      createRequestGuard({
+        authenticator,
+        hostNames: options.hostNames ?? [],
+        openRoutes: app.routes.filter(isOpenRoute).map(({ method, path }) => ({ method, path })),
+        routes: app.routes,
+        ...(options.roleOf === undefined ? {} : { roleOf: options.roleOf }),
+        crossOrigin,
+        pathFrom: encrypted ? 11 : 7,
+        log,
+      }),
+    ),
     fetch: (request) => app.fetch(request),
     routes: app.routes,
   };

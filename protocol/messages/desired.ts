@@ -23,6 +23,12 @@ export const Desired = Type.Object(
     ),
     powerModeCapUntilMs: Type.Optional(orNull(TimeMs, "end of the cap; null or absent: it has no end")),
     reason: described(text(1024), "why, for people"),
+    term: Type.Optional(
+      described(
+        TimeMs,
+        "term of the controller's lease: of two controllers that of the higher one counts; absent: one alone acts",
+      ),
+    ),
     order: Type.Optional(Order),
   },
   strict,

@@ -13,7 +13,13 @@ const lease = (
   forMs = 60_000,
   renewMs = 20,
 ) => {
-  const made = createControllerLease(store, log, onLost, { forMs, renewMs });
+  const made = createControllerLease({
+    store,
+    isShared: false,
+    log,
+    onLost,
+    times: { forMs, renewMs, actForMs: forMs },
+  });
   leases.push(made);
   return made;
 };
@@ -62,6 +68,50 @@ describe("lease", () => {
     const wish = { about: "dead", realNowMs: Date.now(), forMs: 3_600_000 };
     await store.takeLease({ holder: `${hostname()}/${dead.pid}/x`, ...wish });
     expect(await lease(store).acquire(never)).toBe(true);
+  });
+
+  test("at a server: one that can't renew it stops acting before another may take it, and goes on when it can", async () => {
+    const store = createMemoryStore();
+    let isAway = false;
+    const away = async () => {
+      throw new Error("no answer");
+    };
+    const takeLease: typeof store.takeLease = (claim) => (isAway ? away() : store.takeLease(claim));
+    const lost: string[] = [];
+    const times = { forMs: 60_000, renewMs: 20, actForMs: 60 };
+    const made = createControllerLease({
+      ...{ store: { ...store, takeLease }, isShared: true, log, onLost: () => lost.push("lost"), times },
+      apiUrl: () => "http://a:7070",
+    });
+    leases.push(made);
+    expect(await made.acquire(never)).toBe(true);
+    isAway = true;
+    while (made.isHeld()) await Bun.sleep(5);
+    // Nobody else had it meanwhile.
+    isAway = false;
+    while (!made.isHeld()) await Bun.sleep(5);
+    expect(lost).toEqual([]);
+  });
+
+  test("at a server: a server that is away is waited for; the one who leads is told of", async () => {
+    const store = createMemoryStore();
+    await lease(store).acquire(never);
+    let tries = 0;
+    const takeLease: typeof store.takeLease = async (claim) => {
+      tries += 1;
+      if (tries < 3) throw new Error("no answer");
+      return store.takeLease(claim);
+    };
+    const abort = new AbortController();
+    const heard = Promise.withResolvers<string | undefined>();
+    const times = { forMs: 60_000, renewMs: 20, actForMs: 60 };
+    const second = createControllerLease({
+      ...{ store: { ...store, takeLease }, isShared: true, log, onLost: () => undefined, times },
+    });
+    const waiting = second.acquire(abort.signal, (other) => heard.resolve(other?.about));
+    expect(await heard.promise).toContain(`process ${process.pid}`);
+    abort.abort();
+    expect(await waiting).toBe(false);
   });
 
   test("of two that ask at once one gets it", async () => {

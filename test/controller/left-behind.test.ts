@@ -19,7 +19,8 @@ import { LoopFixture } from "./scaling/loop/loop-fixture.ts";
 describe("what can leave a state behind; a new one needs an owner, an end and a test here", () => {
   test("the fields of a document: role (decisions), modes and caps (until a time)", () => {
     // order: the controller keeps none, and each later one replaces it at the agent.
-    const meta = ["v", "agentId", "version", "issuedAtMs", "reason", "order"];
+    // term: tells two controllers apart, and each later one is higher.
+    const meta = ["v", "agentId", "version", "issuedAtMs", "reason", "term", "order"];
     const states = Object.keys(Desired.properties).filter((field) => !meta.includes(field));
     expect(states.toSorted()).toEqual(["powerMode", "powerModeCap", "powerModeCapUntilMs", "powerModeUntilMs", "role"]);
   });

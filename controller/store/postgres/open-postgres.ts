@@ -3,9 +3,9 @@ import { describeError, UsageError } from "#platform/errors.ts";
 import { redactUrl } from "#platform/fetch/redact-url.ts";
 import { readSecretFile } from "#platform/files/read-secret-file.ts";
 import { createCountedLog, type Logger } from "#platform/log.ts";
-import { type StoreConfig, usesTls } from "../store-config.ts";
 import { PostgresDatabase } from "./postgres-database.ts";
 import { migratePostgres } from "./postgres-migrations.ts";
+import { type StoreConfig, usesTls } from "./store-config.ts";
 
 const retryMs = 1_000;
 

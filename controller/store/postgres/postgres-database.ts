@@ -1,5 +1,6 @@
 import { SQL } from "bun";
 import { describeError, ServiceError } from "#platform/errors.ts";
+import { NotLeadingError } from "./not-leading.ts";
 
 /** A parameter of a statement. Numbers that are no integers and all times go as they are; JSON goes as text. */
 export type Parameter = string | number | boolean | null | SqlArray;
@@ -14,13 +15,6 @@ export interface Statements {
   /** Runs a statement; resolves with the number of rows that it changed. */
   run(text: string, parameters?: readonly Parameter[]): Promise<number>;
   array(values: readonly (string | number | boolean | null)[], type: ArrayType): SqlArray;
-}
-
-/** Refusal of a write by a controller that does not lead, or no longer. */
-export class NotLeadingError extends ServiceError {
-  constructor() {
-    super("NOT_LEADING", "another controller leads this fleet: this one may not write to their store");
-  }
 }
 
 export interface PostgresOptions {

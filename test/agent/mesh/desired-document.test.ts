@@ -24,6 +24,21 @@ test.each<[string, Partial<Desired>, Partial<Desired> | null, boolean]>([
     { version: highest, issuedAtMs: bounds.timeMs },
     true,
   ],
+  [
+    "of a lower term, later",
+    { version: 9, term: nowMs - 9 },
+    { version: 1, issuedAtMs: nowMs - 1, term: nowMs - 8 },
+    false,
+  ],
+  ["of a higher term, earlier", { version: 1, issuedAtMs: 5, term: nowMs - 8 }, { version: 9, term: nowMs - 9 }, true],
+  ["of the same term: the next version", { version: 2, term: 5 }, { version: 1, term: 5 }, true],
+  ["without a term, later", { version: 2 }, { version: 1, issuedAtMs: nowMs - 1, term: nowMs - 8 }, true],
+  [
+    "after a term of the far future: whatever is later",
+    { version: 2, term: 5 },
+    { version: 1, issuedAtMs: nowMs - 1, term: bounds.timeMs },
+    true,
+  ],
   ["after the highest version: whatever is later", { version: 1 }, { version: highest, issuedAtMs: nowMs - 1 }, true],
 ])("%s", (_name, document, held, expected) => {
   const from = (given: Partial<Desired>) => aDesired({ issuedAtMs: nowMs, ...given });

@@ -319,7 +319,10 @@ describe.each(["freeze", "lease"])("table %s, which has one row", (table) => {
       if (table === "freeze" && column !== "until_ms" && column !== "id") expect(freeze.current()).not.toBeNull();
       await freeze.end();
       expect(freeze.current()).toBeNull();
-      const lease = createControllerLease(store, log, () => undefined, { forMs: 1000, renewMs: 500 });
+      const lease = createControllerLease({
+        ...{ store, isShared: false, log, onLost: () => undefined },
+        times: { forMs: 1000, renewMs: 500, actForMs: 1000 },
+      });
       expect(await lease.acquire(AbortSignal.timeout(5000))).toBe(true);
       await lease.release();
       database.close();

@@ -347,3 +347,35 @@ test("stop finishes the request in flight and accepts no more", async () => {
   await stopped;
   await expect(fetch(`${stopping.url}/livez`)).rejects.toThrow();
 });
+
+test("an API that only reads refuses every request that may change something, after the guard and before its body", async () => {
+  const refusal = () =>
+    new ServiceError("NOT_LEADING", "changes are made at http://a", { details: { leader: "http://a" } });
+  const app = createHttpApp({
+    about: { title: "test", description: "for tests", version: "1" },
+    authenticator: createAuthenticator({ apiKeys: ["a-key"], log }),
+    log,
+    routes: [routes()],
+    refuseChanges: refusal,
+  });
+  const reading = serveHttp(app, { host: "127.0.0.1", port: 0, log });
+  const send = async (method: string, path: string, key = "a-key") => {
+    const headers = { authorization: `Bearer ${key}` };
+    const response = await fetch(reading.url + path, {
+      method,
+      headers,
+      ...(method === "POST" ? { body: "{bad" } : {}),
+    });
+    return { status: response.status, text: await response.text() };
+  };
+  expect((await send("GET", "/api/things/7")).status).toBe(200);
+  for (const [method, path] of [
+    ["POST", "/api/echo"],
+    ["DELETE", "/api/nothing"],
+  ] as const) {
+    const refused = await send(method, path);
+    expect([refused.status, refused.text]).toEqual([503, expect.stringContaining('"leader":"http://a"')]);
+    expect((await send(method, path, "wrong")).status).toBe(401);
+  }
+  await reading.stop(0);
+});

@@ -24,6 +24,11 @@ export const StoreConfig = strictObject(
       "encrypt the connection and check the server's certificate; null: unless the server is on this machine",
     ),
     caFile: orNull(Path, "certificate in PEM of the authority of the server's; null: those that this machine trusts"),
+    leaseMs: integer(
+      10_000,
+      [2_000, 60_000],
+      "time without a word from the leading controller after which another one leads; it renews its lease five times in it",
+    ),
     maxConnections: integer(8, [2, 100], "connections to the server"),
   },
   { default: {}, description: "Records in PostgreSQL, which several controllers can share, instead of SQLite." },
