@@ -125,6 +125,25 @@ async function noneIsLeft(): Promise<void> {
   );
 }
 
+/** The demo's agents have joined, speak over TLS and obey signed orders, and its controller asks for a key, which the demo tells how to use. */
+async function identitiesAreOn(said: string): Promise<void> {
+  const [, keyFile = "", controllerUrl = ""] = /THORMESH_API_KEY_FILE=(\S+) thormesh why --url (\S+)/.exec(said) ?? [];
+  const agents = (headers: Record<string, string>) => fetch(`${controllerUrl}/api/v1/agents`, { headers });
+  expect((await agents({})).status).toBe(401);
+  const authorization = `Bearer ${readFileSync(keyFile, "utf8").trim()}`;
+  expect((await agents({ authorization })).status).toBe(200);
+  const [, agentUrl] = /agent thor-1 ready: (\S+)/.exec(said) ?? [];
+  const ask = async (path: string) => (await fetch(`${agentUrl}${path}`)).json();
+  expect(await ask("/api/v1/status")).toMatchObject({
+    broker: { connected: true, url: expect.stringMatching(/^mqtts:/) },
+  });
+  const { details } = (await ask("/health")) as { details: Record<string, string> };
+  expect(details).toMatchObject({
+    identity: expect.stringContaining("joined fleet demo as thor-1"),
+    orders: "only signed orders are obeyed",
+  });
+}
+
 const temporaryDirectories = () => readdirSync(directory.path).filter((name) => name.startsWith("thormesh-demo-"));
 
 describe.if(process.platform === "linux")("thormesh demo", () => {
@@ -207,10 +226,11 @@ describe.if(process.platform === "linux")("thormesh demo", () => {
 
   // SIGHUP is what a closed terminal sends.
   test.each(["SIGINT", "SIGHUP"] as const)("%s ends everything in order, with a report", async (signal) => {
-    const { child, untilLogged } = startDemo("--agents", "1");
+    const { child, untilLogged, log } = startDemo("--agents", "1");
     await untilLogged("traffic: NASA");
     const agents = familyProcesses().flatMap(({ command }) => / agent .*\/([a-z0-9-]+)\.json/.exec(command)?.[1] ?? []);
     expect(agents.sort()).toEqual(["cloud", "entry", "thor-1"]);
+    await identitiesAreOn(log());
     child.kill(signal);
     const output = await new Response(child.stdout).text();
     expect(await child.exited).toBe(0);

@@ -143,7 +143,7 @@ export async function runDemo(
       // The controller decides nothing before there is traffic.
       warmUpRealMs: leadMs + 4_000,
     };
-    const { controllerUrl, entryUrl, agents } = await unlessStopped(
+    const { controller, entryUrl, agents } = await unlessStopped(
       startFleet(processes, plan, (line) => progress.say(line)),
     );
     progress.say(`traffic: ${traceName}, ${formatClock(fromMs)} to ${formatTime(toMs)} UTC`);
@@ -152,7 +152,7 @@ export async function runDemo(
       processes,
       {
         clock: createClock(clockConfig),
-        ...{ controllerUrl, entryUrl, agents },
+        ...{ controller, entryUrl, agents },
         boards,
         scale,
         requestsInMinute: realRequests,

@@ -20,28 +20,30 @@ export interface ControllerClient {
 
 const maxDecisions = 1000;
 
-export function createControllerClient(url: string): ControllerClient {
+/** @param apiKey key of its API */
+export function createControllerClient(url: string, apiKey: string): ControllerClient {
+  const ask = (path: string) => getJson(`${url}${path}`, apiKey);
   const decisionsOf = async (kind: string, sinceMs: number) => {
     const query = `kind=${kind}&sinceMs=${Math.floor(sinceMs)}&limit=${maxDecisions}`;
-    const { decisions } = (await getJson(`${url}/api/v1/decisions?${query}`)) as Static<typeof DecisionList>;
+    const { decisions } = (await ask(`/api/v1/decisions?${query}`)) as Static<typeof DecisionList>;
     return decisions;
   };
   return {
-    fleet: async () => (await getJson(`${url}/api/v1/fleet`)) as FleetView,
-    agents: async () => ((await getJson(`${url}/api/v1/agents`)) as Static<typeof AgentList>).agents,
+    fleet: async () => (await ask(`/api/v1/fleet`)) as FleetView,
+    agents: async () => ((await ask(`/api/v1/agents`)) as Static<typeof AgentList>).agents,
     async decisions(sinceMs) {
       const kinds = ["scale-out", "scale-in", "change-modes", "override", "override-ended"];
       const lists = await Promise.all(kinds.map((kind) => decisionsOf(kind, sinceMs)));
       return lists.flat().sort((a, b) => b.atMs - a.atMs || b.id - a.id);
     },
     cost: async (startMs, endMs) =>
-      (await getJson(`${url}/api/v1/cost?window=${Math.floor(startMs)},${Math.floor(endMs)}`)) as CostReport,
+      (await ask(`/api/v1/cost?window=${Math.floor(startMs)},${Math.floor(endMs)}`)) as CostReport,
     async allocation(startMs, endMs) {
       const window = `${Math.floor(startMs)},${Math.floor(endMs)}`;
       const path = `/allocation?window=${window}&aggregate=tenant,model&includeIdle=true`;
-      const { data } = (await getJson(`${url}${path}`)) as { data: readonly Record<string, AllocationView>[] };
+      const { data } = (await ask(path)) as { data: readonly Record<string, AllocationView>[] };
       return data[0] ?? {};
     },
-    forecastAccuracy: async () => (await getJson(`${url}/api/v1/forecast/accuracy?window=24h`)) as ForecastAccuracy,
+    forecastAccuracy: async () => (await ask(`/api/v1/forecast/accuracy?window=24h`)) as ForecastAccuracy,
   };
 }

@@ -1,6 +1,5 @@
 import { join } from "node:path";
 import type { AgentConfig } from "#agent/config.ts";
-import { brokerKeyPath } from "#controller/broker/broker-key.ts";
 import type { ControllerConfig } from "#controller/config.ts";
 import type { ClockConfig } from "#platform/clock.ts";
 import { minuteMs } from "#platform/time.ts";
@@ -30,6 +29,8 @@ export interface FleetSettings {
   readonly brokerPort: number;
   /** File with the secret by which agents know each other, so that boards tell tenants apart; absent: there is none. */
   readonly meshKeyFile?: string;
+  /** Key of the controller's API. */
+  readonly apiKey: string;
 }
 
 interface DemoTenant {
@@ -80,9 +81,13 @@ export function controllerConfig(
   return {
     fleet,
     stateDir: controllerStateDir(settings),
-    api: { host: "127.0.0.1", port: settings.controllerPort },
-    // The agents' configuration names the key file.
-    broker: { embedded: true, host: "127.0.0.1", port: settings.brokerPort, shareKey: false },
+    api: { host: "127.0.0.1", port: settings.controllerPort, apiKeys: [settings.apiKey] },
+    // Agents join: they find the encrypted listener by it, and passwords count for nothing.
+    broker: {
+      ...{ embedded: true, host: "127.0.0.1", port: settings.brokerPort, shareKey: false },
+      tls: { host: "127.0.0.1", port: 0 },
+    },
+    identity: { passwordsUntil: "2020-01-01" },
     ingest: {
       staleAfterMs: realTimeMs(clock, 20_000, 180_000),
       rebirthIntervalMs: realTimeMs(clock, 1_000, minuteMs),
@@ -114,19 +119,18 @@ export function controllerConfig(
  */
 const training = { window: "00:00-00:00", minDays: 0.25, maxMinutes: 0.5, units: "tiny" } as const;
 
-const agentBroker = (settings: FleetSettings) => ({
-  url: `mqtt://127.0.0.1:${settings.brokerPort}`,
-  keyFile: brokerKeyPath(controllerStateDir(settings)),
-});
-
-export function agentConfig(settings: FleetSettings, board: DemoBoard, port: number): Partially<AgentConfig> {
+/** Creates the configuration of a board's agent; its fleet and its broker are those that it joined. */
+export function agentConfig(
+  settings: Omit<FleetSettings, "apiKey">,
+  board: DemoBoard,
+  port: number,
+): Partially<AgentConfig> {
   const { capacityScale } = settings;
   return {
     fleet,
     id: board.agentId,
     region: "demo",
     stateDir: join(settings.directory, board.agentId),
-    broker: agentBroker(settings),
     // One thread: the agents share this machine's cores, and short texts gain nothing from a second one.
     // No cache: the demo repeats its texts, and must compute each.
     serving: { host: "127.0.0.1", port, threads: 1, cacheBytes: 0, grpc: { enabled: false } },
@@ -163,7 +167,6 @@ export function entryConfig(settings: FleetSettings, port: number, cloudUrl: str
     id: entryId,
     role: "standby",
     stateDir: join(settings.directory, entryId),
-    broker: agentBroker(settings),
     serving: {
       ...{ host: "127.0.0.1", port, model: "none", cacheBytes: 0, grpc: { enabled: false } },
       apiKeys: [viewerKey, ...demoTenants.map(({ key, tenant }) => ({ key, tenant }))],

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { AgentStatus } from "#agent/agent-status.ts";
 import { type ClockConfig, createClock } from "#platform/clock.ts";
@@ -8,7 +8,7 @@ import { selfCommand } from "#platform/process/self-command.ts";
 import { minuteMs } from "#platform/time.ts";
 import { type SendOptions, type SendResult, sendEmbedding } from "#tools/demo/traffic/send-embedding.ts";
 import type { ChildProcess } from "./child-process.ts";
-import { createControllerClient } from "./controller-client.ts";
+import { type ControllerClient, createControllerClient } from "./controller-client.ts";
 import type { DemoBoard } from "./demo-fleet.ts";
 import {
   agentConfig,
@@ -21,6 +21,7 @@ import {
 } from "./fleet-config.ts";
 import type { FleetProcesses } from "./fleet-processes.ts";
 import { answersOk, getJson } from "./http-json.ts";
+import { joinAgents } from "./join-agents.ts";
 
 /** Time limit of a start: unpacking libraries and loading four models takes seconds, longer on a slow disk. */
 const readyTimeoutMs = minuteMs;
@@ -43,7 +44,8 @@ function startProcess(processes: FleetProcesses, name: string, command: string, 
 async function writeConfig(directory: string, name: string, config: unknown): Promise<string> {
   await mkdir(directory, { recursive: true });
   const path = join(directory, `${name}.json`);
-  await writeFile(path, `${JSON.stringify(config, null, 2)}\n`);
+  // The controller's holds a key.
+  writeSecretFile(path, `${JSON.stringify(config, null, 2)}\n`);
   return path;
 }
 
@@ -127,13 +129,14 @@ export async function startFleet(
   processes: FleetProcesses,
   plan: FleetPlan,
   say: (line: string) => void,
-): Promise<{ controllerUrl: string; entryUrl: string; agents: { agentId: string; url: string }[] }> {
+): Promise<{ controller: ControllerClient; entryUrl: string; agents: { agentId: string; url: string }[] }> {
   const { directory, boards, clock, capacityScale, slowFromMs } = plan;
   const [controllerPort = 0, brokerPort = 0, entryPort = 0, ...agentPorts] = plan.ports;
+  const apiKey = Buffer.from(crypto.getRandomValues(new Uint8Array(24))).toString("base64url");
   const meshKeyFile = join(directory, "mesh-key");
   writeSecretFile(meshKeyFile, crypto.randomUUID());
   const settings: FleetSettings = {
-    ...{ directory, clock, capacityScale, slowFromMs, controllerPort, brokerPort, meshKeyFile },
+    ...{ directory, clock, capacityScale, slowFromMs, controllerPort, brokerPort, meshKeyFile, apiKey },
   };
   const controllerUrl = `http://127.0.0.1:${controllerPort}`;
   const controllerPath = await writeConfig(
@@ -143,7 +146,13 @@ export async function startFleet(
   );
   const controllerChild = startProcess(processes, "controller", "controller", controllerPath);
   await processes.waitUntil(controllerChild, "healthy", readyTimeoutMs, () => answersOk(`${controllerUrl}/healthz`));
-  say(`controller healthy: ${controllerUrl}; why it decides what: thormesh why --url ${controllerUrl}`);
+  const keyFile = join(directory, "api.key");
+  writeSecretFile(keyFile, `${apiKey}\n`);
+  const why = `THORMESH_API_KEY_FILE=${keyFile} thormesh why --url ${controllerUrl}`;
+  say(`controller healthy: ${controllerUrl}; why it decides what: ${why}`);
+  const ids = boards.map(({ agentId }) => agentId);
+  await processes.guard(joinAgents({ directory, controllerUrl, apiKey, agentIds: [...ids, entryId] }));
+  say("agents have joined: each has a certificate of its own, speaks over TLS and obeys signed orders alone");
 
   const agents = await Promise.all(
     boards.map(async (board, index) => {
@@ -163,7 +172,7 @@ export async function startFleet(
       say(`agent ${board.agentId} ready: ${url} (${board.preset})`);
     }),
   );
-  const controller = createControllerClient(controllerUrl);
+  const controller = createControllerClient(controllerUrl, apiKey);
   await processes.waitUntil(controllerChild, "in contact with all agents", readyTimeoutMs, async () => {
     const known = await controller.agents().catch(() => []);
     return (
@@ -171,7 +180,6 @@ export async function startFleet(
       boards.length
     );
   });
-  const ids = boards.map(({ agentId }) => agentId);
   await processes.waitUntil(entry.child, "in contact with all agents", readyTimeoutMs, () =>
     knowsPeers(entry.url, ids).catch(() => false),
   );
@@ -183,7 +191,7 @@ export async function startFleet(
   if (Math.abs(driftMs) > clock.speed * 5_000)
     throw new Error(`the controller's clock is off by ${driftMs} ms. This is a bug.`);
   return {
-    controllerUrl,
+    controller,
     entryUrl: entry.url,
     agents: agents.map(({ board, url }) => ({ agentId: board.agentId, url })),
   };

@@ -1,6 +1,6 @@
 import type { Clock } from "#platform/clock.ts";
 import { minuteMs } from "#platform/time.ts";
-import { createControllerClient } from "#tools/demo/fleet/controller-client.ts";
+import type { ControllerClient } from "#tools/demo/fleet/controller-client.ts";
 import type { DemoBoard } from "#tools/demo/fleet/demo-fleet.ts";
 import { demoTenants } from "#tools/demo/fleet/fleet-config.ts";
 import type { FleetProcesses } from "#tools/demo/fleet/fleet-processes.ts";
@@ -25,7 +25,7 @@ const trainingEndMs = minuteMs;
 
 interface ReplayPlan {
   readonly clock: Clock;
-  readonly controllerUrl: string;
+  readonly controller: ControllerClient;
   /** The only address that clients know. */
   readonly entryUrl: string;
   readonly agents: readonly { readonly agentId: string; readonly url: string }[];
@@ -67,7 +67,7 @@ export async function replayTrace(
   /** End of the traffic; later events don't belong to it. */
   let endedMs = untilMs;
   const fleet = new FleetFollower({
-    controller: createControllerClient(plan.controllerUrl),
+    controller: plan.controller,
     boards: plan.boards,
     agents: plan.agents,
     capacityScale: scale.capacityScale,

@@ -13,7 +13,7 @@ const settings = {
   capacityScale: 1 / 1000,
   slowFromMs: 3_600_000,
   controllerPort: 20_001,
-  brokerPort: 20_002,
+  brokerPort: 20_002, apiKey: "a key of the demo",
 };
 
 describe("the fleet", () => {
