@@ -35,7 +35,7 @@ export const controllerCommand: Command = {
   rights: "service",
   summary: "run a fleet: decide which agents serve, and track what it costs",
   usage:
-    "[--config FILE] [options]\n       thormesh controller secret AGENT_ID|--observer [--state-dir DIR | --config FILE] [--json]\n       thormesh controller broker-config mosquitto --dir DIR --host NAME[,NAME] [--state-dir DIR | --config FILE]",
+    "[--config FILE] [options]\n       thormesh controller secret AGENT_ID|--observer [--state-dir DIR | --config FILE] [--json]\n       thormesh controller broker-config mosquitto|emqx|nats --dir DIR --host NAME[,NAME] [--state-dir DIR | --config FILE]",
   options: {
     config: { short: "c", value: "FILE", help: "configuration, YAML or JSON; command-line options override it" },
     fleet: { value: "NAME", help: "name of the fleet (default: default)" },

@@ -1,7 +1,9 @@
-import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { X509Certificate } from "node:crypto";
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { join, resolve } from "node:path";
-import { mosquittoAcl, mosquittoConfig } from "#controller/broker/tls/mosquitto-config.ts";
+import { certificatePaths } from "#controller/broker/tls/certificate-files.ts";
+import { externalBrokerFiles, externalBrokers } from "#controller/broker/tls/external-broker.ts";
 import { parseControllerConfig } from "#controller/check-config.ts";
 import { authorityFiles, openFleetAuthority } from "#controller/identity/fleet-authority.ts";
 import { certificateToPem } from "#platform/certificates/certificate-authority.ts";
@@ -27,10 +29,29 @@ function hostsOf(text: string): string[] {
   throw new UsageError(`--host: expected names or addresses of the broker with commas between, got "${wrong}"`);
 }
 
+/**
+ * True when the broker's certificate of an earlier run serves for another year at least: its key may belong to the broker's user by now, who
+ * could not read another one.
+ */
+function isKept(paths: ReturnType<typeof certificatePaths>, authority: string, hosts: readonly string[]): boolean {
+  if (!existsSync(paths.key) || !existsSync(paths.certificate)) return false;
+  try {
+    const certificate = new X509Certificate(readFileSync(paths.certificate));
+    const names = hosts.map((host) => (isIP(host) === 0 ? certificate.checkHost(host) : certificate.checkIP(host)));
+    const isOfAuthority = certificate.verify(new X509Certificate(Buffer.from(authority, "base64")).publicKey);
+    return (
+      isOfAuthority && Date.parse(certificate.validTo) - Date.now() > certificateMs / 2 && !names.includes(undefined)
+    );
+  } catch {
+    return false;
+  }
+}
+
 /** Writes what an external broker needs to know the fleet's devices by their certificates, and to give each its own rights. */
 export async function writeBrokerConfig(values: OptionValues, words: readonly string[]): Promise<number> {
-  if (words.length !== 1 || words[0] !== "mosquitto")
-    throw unexpectedWord("mosquitto", words.join(" ") || undefined, ["mosquitto"]);
+  const kind = externalBrokers.find((known) => known === words[0]);
+  if (kind === undefined || words.length !== 1)
+    throw unexpectedWord("mosquitto, emqx or nats", words.join(" ") || undefined, externalBrokers);
   const directory = resolve(requiredOption(values, "dir"));
   const hosts = hostsOf(requiredOption(values, "host"));
   const path = optionalString(values, "config");
@@ -48,33 +69,30 @@ export async function writeBrokerConfig(values: OptionValues, words: readonly st
       `${join(stateDir, authorityFiles.key)} does not exist: start the controller once, or give its state directory with --state-dir or --config`,
     );
   const devices = await withControllerStore(values, (store) => store.loadDevices());
-  const revoked = devices.filter(({ state }) => state === "revoked").map(({ agentId }) => agentId);
+  const idsOf = (wanted: string) => devices.filter(({ state }) => state === wanted).map(({ agentId }) => agentId);
+  const revoked = idsOf("revoked");
+  const { files, steps } = externalBrokerFiles(kind, { fleet, directory, port, joined: idsOf("joined"), revoked });
   const authority = await openFleetAuthority(stateDir, fleet, Date.now());
-  const { key, cert } = await authority.issueBroker(certificateMs, hosts);
-  const files = {
-    authority: join(directory, "ca.pem"),
-    certificate: join(directory, "server.pem"),
-    key: join(directory, "server.key"),
-    acl: join(directory, "acl"),
-  };
+  const paths = certificatePaths(directory);
   mkdirSync(directory, { recursive: true, mode: 0o755 });
-  writeSecretFile(files.key, key);
   const open = (file: string, text: string) => {
     writeFileSync(file, text);
     // The broker reads them as another user.
     chmodSync(file, 0o644);
   };
-  open(files.authority, certificateToPem(authority.certificate));
-  open(files.certificate, cert);
-  open(files.acl, mosquittoAcl(fleet, revoked));
-  open(join(directory, "thormesh.conf"), mosquittoConfig(files, port));
+  open(paths.authority, certificateToPem(authority.certificate));
+  if (!isKept(paths, authority.certificate, hosts)) {
+    const { key, cert } = await authority.issueBroker(certificateMs, hosts);
+    writeSecretFile(paths.key, key);
+    open(paths.certificate, cert);
+  }
+  for (const [name, text] of files) open(join(directory, name), text);
+  const last = `controller: broker.url: mqtts://${hosts[0]}:${port}; devices that join learn it from there`;
   printLine(
     [
-      `wrote ${join(directory, "thormesh.conf")} and the files that it names; the broker's certificate lasts two years`,
-      ...(revoked.length === 0 ? [] : [`shut out, once Mosquitto has read it again (SIGHUP): ${revoked.join(", ")}`]),
-      `1. let the broker read its key: chown mosquitto ${files.key}`,
-      `2. put "include_dir ${directory}" into mosquitto.conf, or start: mosquitto -c ${join(directory, "thormesh.conf")}`,
-      `3. controller: broker.url: mqtts://${hosts[0]}:${port}; devices that join learn it from there`,
+      `wrote ${[...files.keys()].map((name) => join(directory, name)).join(", ")} and certificates; the broker's own lasts two years`,
+      ...(revoked.length === 0 ? [] : [`shut out, once the broker has read it: ${revoked.join(", ")}`]),
+      ...[...steps, last].map((step, index) => `${index + 1}. ${step}`),
     ].join("\n"),
   );
   return 0;

@@ -220,7 +220,11 @@ test("with a stolen device, or its key", async () => {
   );
   // Mosquitto hears of it with its next configuration, and then ends what the device could do.
   const files = ["--dir", join(fleet.directory, "broker"), "--host", "127.0.0.1", "--state-dir", fleet.controllerState];
+  const ofBroker = () => readFileSync(join(fleet.directory, "broker", "server.pem"), "utf8");
+  const before = ofBroker();
   expect(await fleet.run("controller", "broker-config", "mosquitto", ...files)).toMatchObject({ code: 0 });
+  // The broker's user may own the key by now.
+  expect(ofBroker()).toBe(before);
   fleet.reloadBroker();
   await eventually(
     () => published(thief, agentProbeTopic(name, "thor-2"), ""),

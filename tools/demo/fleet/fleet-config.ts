@@ -67,10 +67,6 @@ function realTimeMs(clock: ClockConfig, realMs: number, minMs: number): number {
   return Math.max(minMs, Math.round(realMs * clock.speed));
 }
 
-function controllerStateDir(settings: FleetSettings): string {
-  return join(settings.directory, "controller");
-}
-
 /** @param warmUpRealMs time in which the controller only listens, until there is traffic */
 export function controllerConfig(
   settings: FleetSettings,
@@ -80,7 +76,7 @@ export function controllerConfig(
   const { clock, capacityScale } = settings;
   return {
     fleet,
-    stateDir: controllerStateDir(settings),
+    stateDir: join(settings.directory, "controller"),
     api: { host: "127.0.0.1", port: settings.controllerPort, apiKeys: [settings.apiKey] },
     // Agents join: they find the encrypted listener by it, and passwords count for nothing.
     broker: {

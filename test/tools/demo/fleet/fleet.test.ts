@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { AgentConfig } from "#agent/config.ts";
+import { defaultBrokerUrl } from "#agent/enrolment/adopt-identity.ts";
 import { ControllerConfig } from "#controller/config.ts";
 import type { CostReport } from "#controller/cost/cost-report.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
@@ -13,7 +14,8 @@ const settings = {
   capacityScale: 1 / 1000,
   slowFromMs: 3_600_000,
   controllerPort: 20_001,
-  brokerPort: 20_002, apiKey: "a key of the demo",
+  brokerPort: 20_002,
+  apiKey: "key-of-the-demo",
 };
 
 describe("the fleet", () => {
@@ -34,7 +36,8 @@ describe("the fleet", () => {
       actualShareFromMs: 3_600_000,
     });
     expect(config.power.policy).toMatchObject({ highQps: 0.3, lowQps: 0.1 });
-    expect(config.broker.url).toBe("mqtt://127.0.0.1:20002");
+    // It takes the broker of the fleet that it joins, which only a device that is told of no other does.
+    expect(config.broker.url).toBe(defaultBrokerUrl);
     expect(config.serving.port).toBe(20_003);
     expect(config.clock).toEqual(settings.clock);
   });
