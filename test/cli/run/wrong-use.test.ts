@@ -25,7 +25,7 @@ async function run(...args: string[]): Promise<{ code: number; said: string }> {
 describe("bad usage is said, and ends with 2", () => {
   test.each([
     ["status extra", 'expected options only, got "extra"'],
-    ["controller broker-config", "expected mosquitto, got nothing"],
+    ["controller broker-config", "expected mosquitto, emqx or nats, got nothing"],
     ["controller broker-config mosqito --dir x", "did you mean mosquitto?"],
     ["controller broker-config mosquitto", "--dir is required"],
     ["controller broker-config mosquitto --dir x --host a_b", "--host: expected names or addresses of the broker"],
