@@ -13,7 +13,7 @@ import { FleetKeys } from "./access/fleet-keys.ts";
 import { createAgentForecasting } from "./agent-forecasting.ts";
 import { registerAgentMetrics } from "./agent-metrics.ts";
 import { agentRoutes } from "./agent-routes.ts";
-import { agentRefusals, brokerHealth } from "./broker-status.ts";
+import { agentRefusals, brokerHealth, isTurnedAway } from "./broker-status.ts";
 import { measureLoad } from "./capacity/measure-load.ts";
 import type { AgentConfig } from "./config.ts";
 import type { DeviceIdentity } from "./enrolment/device-identity.ts";
@@ -135,6 +135,7 @@ export function createAgentParts(given: {
     ...{ joined, stateDir, fleet, nowMs, log },
     memory: createStoredText(database, "orders", storage),
     hosts: () => servedHosts(config),
+    isTurnedAway: () => isTurnedAway(broker, refused(), identity),
     onRenewed: () => {
       broker.renew("the certificate was renewed");
       tls?.changed();

@@ -45,6 +45,16 @@ export function agentRefusals(
   return [...known, { action: "publish", topic: data, reason }];
 }
 
+/** True while the broker lets this agent in no more, or lets it in and denies it what an agent is for. */
+export function isTurnedAway(
+  broker: Pick<MqttBroker, "isTurnedAway">,
+  refused: readonly BrokerRefusal[],
+  { fleet, agentId }: Pick<AgentIdentity, "fleet" | "agentId">,
+): boolean {
+  const data = agentTopic(fleet, agentId, "data");
+  return broker.isTurnedAway || refused.some(({ topic }) => topic === data);
+}
+
 export function brokerStatus(
   url: string,
   { connected, protocol, problem }: Connection,

@@ -18,6 +18,7 @@ import { reasonCode } from "./mqtt/mqtt-reasons.ts";
 import { createPublishSlots } from "./mqtt/publish-slots.ts";
 import { createReconnectPace, reconnectDelayMs } from "./mqtt/reconnect-pace.ts";
 import { createSizeSuspicion, largestOf, type SentPacket } from "./mqtt/size-suspicion.ts";
+import { type TlsFault, tlsFault } from "./mqtt/tls-fault.ts";
 import { matchesFilter } from "./topics.ts";
 
 export interface BrokerCredentials {
@@ -39,6 +40,8 @@ export interface MqttBrokerOptions {
   readonly refusedAdvice?: string;
   /** Advice when another client takes this one's place. */
   readonly takenOverAdvice?: string;
+  /** Returns what helps against trouble with certificates. */
+  readonly explainTls?: (fault: TlsFault) => string;
   /** false: the broker keeps messages for this client id while it is disconnected. Default true. */
   readonly cleanSession?: boolean;
   /** After this long without a sign of life the broker publishes the will. Default 15 s. */
@@ -77,6 +80,7 @@ export class MqttBroker implements Broker {
   #version: MqttVersion = 5;
   #version5RefusedAtMs: number | null = null;
   #lastFailure = "";
+  #isTurnedAway = false;
   /** Trouble that a connection does not end: another client of this id, or subscriptions that are not served. */
   #lasting: { readonly kind: "taken-over" | "unheard"; readonly reason: string } | null = null;
   #renewNext = false;
@@ -97,6 +101,11 @@ export class MqttBroker implements Broker {
     if (this.#lasting?.kind === "taken-over" && this.#pace.lasted()) this.#lasting = null;
     if (!this.#isReady && this.#lastFailure !== "") return this.#lastFailure;
     return this.#lasting?.reason ?? null;
+  }
+
+  /** True while the broker does not let this client in: it refuses the login or the certificate, or hangs up before it answers. */
+  get isTurnedAway(): boolean {
+    return this.#isTurnedAway && !this.#isReady;
   }
 
   /** Version of MQTT that is spoken with the broker; null while it is not connected. */
@@ -263,6 +272,8 @@ export class MqttBroker implements Broker {
     const { forMs, likelyTakenOver } = this.#pace.ended(end.code === null && !end.isOwn);
     this.#tooLarge.ended(end.attempt === "connected" && end.code === null && !end.isOwn ? sent : null);
     this.#lastFailure = explainConnectionEnd({ ...this.#options, end, sent, forMs, likelyTakenOver });
+    this.#isTurnedAway =
+      end.loginRefused || end.attempt === "no-answer" || tlsFault(end.reason)?.startsWith("own-") === true;
     if (end.takenOver || likelyTakenOver) this.#lasting = { kind: "taken-over", reason: this.#lastFailure };
     this.#echo.stop();
     this.#setReady(false);

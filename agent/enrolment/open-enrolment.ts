@@ -30,14 +30,16 @@ export function openEnrolment(parts: {
   readonly onRenewed: () => void;
   /** Returns names and addresses by which the device serves with its certificate; null: it does not. */
   readonly hosts: () => readonly string[] | null;
+  /** Returns whether the broker turns this device away. */
+  readonly isTurnedAway: () => boolean;
   readonly nowMs: () => number;
   readonly log: Logger;
 }): Enrolment {
-  const { joined, stateDir, fleet, memory, hosts, onRenewed, nowMs, log } = parts;
+  const { joined, stateDir, fleet, memory, hosts, isTurnedAway, onRenewed, nowMs, log } = parts;
   if (joined === null) return { orders: anyOrders, renewal: null, peers: () => null, checks: () => ({}) };
   const orders = createFleetOrders({ fleet, authority: joined.authority, nowMs, memory });
   // Certificates know the machine's clock alone.
-  const renewal = new Renewal({ stateDir, identity: joined, log, hosts, onRenewed, nowMs: Date.now });
+  const renewal = new Renewal({ stateDir, identity: joined, log, hosts, isTurnedAway, onRenewed, nowMs: Date.now });
   return {
     ...{ orders, renewal },
     peers: (told) => createPeerCertificates({ identity: () => renewal.identity, told, nowMs: Date.now }),

@@ -3,6 +3,7 @@ import { makeRequest } from "#platform/certificates/certificate-request.ts";
 import { keyHash, keyToLine } from "#platform/certificates/device-key.ts";
 import { describeError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
+import { dayMs } from "#platform/time.ts";
 import { agentServerName, namesLacking, parseCertificate } from "#protocol/identity/device-certificate.ts";
 import type { RenewStatement } from "#protocol/identity/join-messages.ts";
 import { signStatement } from "#protocol/identity/signed-statement.ts";
@@ -17,6 +18,8 @@ export interface RenewalParts {
   readonly onRenewed: (identity: DeviceIdentity) => void;
   /** Returns names and addresses by which the device serves with the certificate; null, as by default: it does not. */
   readonly hosts?: () => readonly string[] | null;
+  /** Returns whether the broker turns the device away. Default: it does not. */
+  readonly isTurnedAway?: () => boolean;
   /** The machine's clock. */
   readonly nowMs: () => number;
   readonly log: Logger;
@@ -28,6 +31,8 @@ export class Renewal {
   #identity: DeviceIdentity;
   #triedMs: number | null = null;
   #problem: string | null = null;
+  /** Time of the last certificate that was granted because the broker took the one before for none. */
+  #granted: number | null = null;
   /** Names that the controller was asked for and did not certify: asking again and again would change nothing. */
   readonly #notGranted = new Set<string>();
 
@@ -60,8 +65,9 @@ export class Renewal {
     const { nowMs, log, onRenewed } = this.#parts;
     const { notBeforeMs, notAfterMs } = this.#identity;
     const isLacking = this.lacking().length > 0;
-    if (!decideRenewalTime({ notBeforeMs, notAfterMs, triedMs: this.#triedMs, isLacking, nowMs: nowMs() }).isDue)
-      return;
+    const isTurnedAway = this.#parts.isTurnedAway?.() === true && !this.#wasGranted();
+    const times = { notBeforeMs, notAfterMs, triedMs: this.#triedMs, nowMs: nowMs() };
+    if (!decideRenewalTime({ ...times, isLacking, isTurnedAway }).isDue) return;
     this.#triedMs = nowMs();
     try {
       this.#identity = await this.#renew();
@@ -69,12 +75,18 @@ export class Renewal {
       if (lacking.length > 0) log.warn({ lacking }, "the controller did not certify all names of this agent");
       for (const name of lacking) this.#notGranted.add(name);
       this.#problem = null;
+      if (isTurnedAway) this.#granted = nowMs();
       log.info({ until: new Date(this.#identity.notAfterMs).toISOString() }, "the certificate was renewed");
       onRenewed(this.#identity);
     } catch (error) {
       this.#problem = describeError(error);
       log.warn({ err: this.#problem }, "the certificate could not be renewed");
     }
+  }
+
+  /** True for a day after one was granted for that: another one would change nothing. */
+  #wasGranted(): boolean {
+    return this.#granted !== null && Math.abs(this.#parts.nowMs() - this.#granted) < dayMs;
   }
 
   async #renew(): Promise<DeviceIdentity> {

@@ -7,6 +7,7 @@ import { agentTopic } from "#protocol/topics.ts";
 import { createBrokerCredentials } from "../broker-credentials.ts";
 import type { AgentConfig } from "../config.ts";
 import type { DeviceIdentity } from "../enrolment/device-identity.ts";
+import { explainTlsFault } from "../enrolment/explain-tls-fault.ts";
 import type { AgentIdentity } from "../identity.ts";
 
 /** Creates an agent's connection to its fleet's broker. @param parts.joined identity as it is now; null: the device has not joined */
@@ -35,8 +36,9 @@ export function createAgentBroker(parts: {
       }),
       refusedAdvice:
         joined === null
-          ? `its controller's "thormesh controller secret ${agentId}" prints its broker password`
+          ? `its controller's "thormesh controller secret ${agentId}" prints its broker password; where passwords have ended (identity.passwordsUntil), it joins with a token: thormesh agent join URL TOKEN`
           : `"thormesh agents list" at the controller shows whether ${agentId} was revoked; a device that is to come back joins again with a new token`,
+      ...(joined === null ? {} : { explainTls: (fault) => explainTlsFault(fault, joined(), Date.now()) }),
       takenOverAdvice: `two agents use the id ${agentId}: give one of them another`,
       echoTopic: presence,
       keepAliveS: config.keepAliveS,

@@ -36,6 +36,8 @@ export type Admission =
 
 /** Admission of clients to the broker, with their rights. */
 export interface ClientAccess {
+  /** Returns why a password that admitted an agent does so no longer; null: it still does. Default: it always does. */
+  passwordRefusal?(agentId: string): string | null;
   admit(client: {
     clientId: string;
     username: string | undefined;

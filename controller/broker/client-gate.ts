@@ -175,6 +175,20 @@ export class ClientGate {
     for (const socket of this.#sockets.get(agentId) ?? []) socket.destroy();
   }
 
+  /** Ends the connections of agents whose password counts no longer, as when the time of passwords is over. */
+  reviewPasswords(): void {
+    const { access } = this.#parts;
+    for (const [agentId, sockets] of this.#sockets) {
+      const refusal = access.passwordRefusal?.(agentId) ?? null;
+      if (refusal === null) continue;
+      for (const socket of sockets) {
+        if (this.#certificates.has(socket)) continue;
+        this.#note("an MQTT client's password counts no longer", { name: agentId, detail: refusal });
+        socket.destroy();
+      }
+    }
+  }
+
   /** Ends all connections that aedes does not know of. */
   closeAll(): void {
     this.#connections.closeAll();

@@ -13,6 +13,9 @@ import { openAedes, readRetained } from "./open-aedes.ts";
 import { createRetainedMessages, type RetainedMessages } from "./retained/retained-messages.ts";
 import { type DeviceListener, listenForDevices } from "./tls/device-listener.ts";
 
+/** Time within which a session ends whose password counts no longer. */
+const reviewEachMs = 1_000;
+
 export interface EmbeddedBrokerOptions {
   readonly host: string;
   /** 0: any free port. */
@@ -43,6 +46,7 @@ export class EmbeddedBroker {
   #server: Server | undefined;
   #devices: DeviceListener | undefined;
   #connected = false;
+  #reviewing: NodeJS.Timeout | undefined;
   /** Messages are handled one after another, in the order of their arrival. */
   #handling: Promise<void> = Promise.resolve();
 
@@ -81,6 +85,7 @@ export class EmbeddedBroker {
       listening.listen(port, host, resolve);
     });
     this.#server = listening;
+    this.#reviewing = setInterval(() => this.#gate.reviewPasswords(), reviewEachMs).unref();
     return (listening.address() as { port: number }).port;
   }
 
@@ -104,6 +109,7 @@ export class EmbeddedBroker {
 
   /** Closes the port and all connections. The in-process connection must be stopped first: it would take the end of the agents' connections for the end of the agents. */
   async close(): Promise<void> {
+    clearInterval(this.#reviewing);
     const closing = this.#aedes;
     const stopping = this.#server;
     const stoppingDevices = this.#devices?.close();

@@ -149,6 +149,7 @@ export function createFleetAccess(fleet: string, key: Uint8Array, devices: Devic
     return { refused: "client-id", detail: `expected client id ${agentClientId(fleet, agentId)}` };
   };
   return {
+    passwordRefusal: (agentId) => devices.passwordRefusal(agentId),
     admit({ clientId, username, password, certificate = null }) {
       if (certificate !== null) {
         if (certificate.fleet !== fleet)

@@ -2,6 +2,7 @@ import { secondMs } from "#platform/time.ts";
 import type { ConnectionEnd } from "./mqtt-connection.ts";
 import { reasonCode } from "./mqtt-reasons.ts";
 import type { SentPacket } from "./size-suspicion.ts";
+import { type TlsFault, tlsFault } from "./tls-fault.ts";
 
 export interface EndedConnection {
   readonly end: Pick<ConnectionEnd, "code" | "reason" | "loginRefused" | "takenOver">;
@@ -14,6 +15,8 @@ export interface EndedConnection {
   readonly likelyTakenOver: boolean;
   readonly refusedAdvice?: string | undefined;
   readonly takenOverAdvice?: string | undefined;
+  /** Returns what helps against trouble with certificates. */
+  readonly explainTls?: ((fault: TlsFault) => string) | undefined;
 }
 
 /** Returns the sentence that a person reads about the end of a connection. */
@@ -21,6 +24,8 @@ export function explainConnectionEnd(ended: EndedConnection): string {
   const { end, sent, forMs, likelyTakenOver, clientId, refusedAdvice } = ended;
   const other = `another client connected as ${clientId} and took this one's place`;
   const advice = ended.takenOverAdvice === undefined ? "" : `: ${ended.takenOverAdvice}`;
+  const fault = tlsFault(end.reason);
+  if (fault !== null && ended.explainTls !== undefined) return `${end.reason}: ${ended.explainTls(fault)}`;
   if (end.takenOver) return `${other} (${end.reason})${advice}`;
   if (end.loginRefused && refusedAdvice !== undefined) return `${end.reason}: ${refusedAdvice}`;
   if (likelyTakenOver && sent === null) {

@@ -1,11 +1,13 @@
 import { createBrokerCredentials } from "#agent/broker-credentials.ts";
 import type { AgentConfig } from "#agent/config.ts";
 import type { DeviceIdentity } from "#agent/enrolment/device-identity.ts";
+import { explainTlsFault } from "#agent/enrolment/explain-tls-fault.ts";
 import { redactUrl } from "#platform/fetch/redact-url.ts";
 import { isLoopback } from "#platform/http/guard/listen-address.ts";
 import { createLogger } from "#platform/log.ts";
 import { doctorClientId } from "#protocol/broker-secret.ts";
 import { refusalToText } from "#protocol/mqtt/broker-refusals.ts";
+import { tlsFault } from "#protocol/mqtt/tls-fault.ts";
 import { MqttBroker } from "#protocol/mqtt-broker.ts";
 import { agentProbeTopic, agentTopic, controllerStateTopic } from "#protocol/topics.ts";
 import { type CheckResult, failed, note, ok } from "./check.ts";
@@ -75,7 +77,16 @@ const passes =
 /** Words of mqtt.js for bytes that are no packet. */
 const notMqtt = /^Invalid header flag bits|^Invalid protocol|^Malformed|^Cannot parse/i;
 
-function explainFailure(problem: string, url: string, { agentId }: AskedAgent, faults: readonly string[]): CheckResult {
+function explainFailure(
+  problem: string,
+  url: string,
+  { agentId }: AskedAgent,
+  faults: readonly string[],
+  joined: DeviceIdentity | null,
+): CheckResult {
+  const fault = tlsFault(problem);
+  if (joined !== null && fault !== null)
+    return failed(name, `no connection to ${redactUrl(url)}: ${problem}`, explainTlsFault(fault, joined, Date.now()));
   const advice = accessAdvice(url, agentId);
   const shown = redactUrl(url);
   if (problem.endsWith(advice)) {
@@ -128,7 +139,13 @@ export async function checkBroker(
   try {
     await connectOnce(broker);
     if (!broker.connected)
-      return explainFailure(broker.problem ?? `no answer within ${connectMs / 1000} s (timeout)`, url, agent, faults);
+      return explainFailure(
+        broker.problem ?? `no answer within ${connectMs / 1000} s (timeout)`,
+        url,
+        agent,
+        faults,
+        joined,
+      );
     const grant = "grant it the topics under thormesh/v1/FLEET/agents/ID that docs/mqtt.md lists";
     if (!(await receivesOwnMessage(broker, topic, heard.promise)))
       return failed(name, `${shown} accepts agent ${agentId}, but does not deliver its messages to ${topic}`, grant);

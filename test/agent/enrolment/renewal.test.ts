@@ -23,6 +23,8 @@ test.each<[string, Partial<Parameters<typeof decideRenewalTime>[0]>, boolean]>([
   ["long after its end", { nowMs: 900 * dayMs }, true],
   ["soon after an attempt", { nowMs: 61 * dayMs, triedMs: 61 * dayMs - hourMs / 4 + 1 }, false],
   ["at once when names are lacking", { nowMs: 1, isLacking: true }, true],
+  ["at once when the broker turns it away", { nowMs: 1, isTurnedAway: true }, true],
+  ["not again soon after", { nowMs: 2, isTurnedAway: true, triedMs: 1 }, false],
   ["soon after an attempt to get them", { nowMs: 2, isLacking: true, triedMs: 1 }, false],
   ["later", { nowMs: 61 * dayMs, triedMs: 61 * dayMs - hourMs / 4 }, true],
   ["after an attempt by a clock that was a year ahead", { nowMs: 61 * dayMs, triedMs: 426 * dayMs }, true],
@@ -83,6 +85,35 @@ describe("a device", () => {
     const copy = renewalOf(identity, () => clock.nowMs);
     await copy.evaluate();
     expect(copy.problem).toContain("an old copy of its state, or a clone");
+  });
+
+  test("that the broker turns away hears from the controller why; a certificate that helps is asked for once a day", async () => {
+    let isTurnedAway = true;
+    const parts = {
+      stateDir,
+      nowMs: () => clock.nowMs,
+      log: createLogger("test", "silent"),
+      isTurnedAway: () => isTurnedAway,
+    };
+    const renewal = new Renewal({ ...parts, identity, onRenewed: (renewed) => void told.push(renewed) });
+    await renewal.evaluate();
+    expect([told.length, renewal.problem]).toEqual([1, null]);
+    clock.nowMs += hourMs;
+    await renewal.evaluate();
+    expect(told.length).toBe(1);
+    await authority.devices.revoke("thor-1", "stolen");
+    clock.nowMs += dayMs;
+    await renewal.evaluate();
+    expect(renewal.problem).toContain("thor-1 was revoked: join again with a new token");
+    expect(identityHealth(renewal.identity, renewal.problem, clock.nowMs)).toMatchObject({
+      status: "degraded",
+      detail: expect.stringContaining("thor-1 was revoked"),
+    });
+    isTurnedAway = false;
+    clock.nowMs += dayMs;
+    const tried = renewal.problem;
+    await renewal.evaluate();
+    expect(renewal.problem).toBe(tried);
   });
 
   test("gets a certificate with the names that it serves under, once, and never one that the authority keeps", async () => {

@@ -132,7 +132,9 @@ describe("who is refused", () => {
       return tlsOf({ key, certificate });
     };
     const yearMs = 365 * 86_400_000;
-    await refused(client("thor-1", await make("hall", Date.now() - yearMs, 86_400_000)));
+    const expired = client("thor-1", await make("hall", Date.now() - yearMs, 86_400_000));
+    await refused(expired);
+    expect(expired.isTurnedAway).toBe(true);
     await refused(client("thor-1", await make("hall", Date.now() + yearMs, 86_400_000)));
     expect(own.counts().refused.size).toBe(0);
     await refused(client("thor-1", await make("other", Date.now(), 86_400_000)));
@@ -192,6 +194,35 @@ test("a stranger that never speaks holds no connection for long, and keeps nobod
   await until(() => own.counts().halfOpen === 1);
   await connected(client("thor-1", tlsOf(await enrol("thor-1"))));
   silent.end();
+});
+
+test("the time of passwords ends by itself: sessions by password end, those by certificate go on", async () => {
+  const clock = { nowMs: 1_000 };
+  const dated = await startAuthority({ clock, passwordsUntilMs: 2_000 });
+  const limits = Value.Default(BrokerLimits, {}) as BrokerLimits;
+  const access = createFleetAccess("hall", brokerKey, {
+    refusal: (...given) => authority.devices.refusal(...given),
+    passwordRefusal: (agentId) => dated.devices.passwordRefusal(agentId),
+  });
+  const broker = new EmbeddedBroker({ host: "127.0.0.1", port: 0, access, limits }, log);
+  try {
+    await broker.broker.start();
+    const plain = await broker.listen();
+    const encrypted = await broker.listenForDevices({ host: "127.0.0.1", port: 0 }, authority.authority);
+    const old = await connected(client("thor-1", undefined, `mqtt://127.0.0.1:${plain}`));
+    const joined = await connected(client("thor-2", tlsOf(await enrol("thor-2")), `mqtts://127.0.0.1:${encrypted}`));
+    const told: boolean[] = [];
+    joined.onConnection((isConnected) => told.push(isConnected));
+    clock.nowMs = 2_000;
+    await until(() => old.problem?.includes("Not authorized") === true);
+    expect([old.connected, old.isTurnedAway]).toEqual([false, true]);
+    expect([joined.connected, joined.isTurnedAway, told]).toEqual([true, false, [true]]);
+  } finally {
+    await Promise.all(clients.splice(0).map((each) => each.stop()));
+    await broker.broker.stop();
+    await broker.close();
+    await dated.stop();
+  }
 });
 
 test("passwords count until a day, and then no longer", async () => {
