@@ -40,7 +40,7 @@ function isKept(paths: ReturnType<typeof certificatePaths>, authority: string, h
     const names = hosts.map((host) => (isIP(host) === 0 ? certificate.checkHost(host) : certificate.checkIP(host)));
     const isOfAuthority = certificate.verify(new X509Certificate(Buffer.from(authority, "base64")).publicKey);
     return (
-      isOfAuthority && Date.parse(certificate.validTo) - Date.now() > certificateMs / 2 && !names.includes(undefined)
+      isOfAuthority && certificate.validToDate.getTime() - Date.now() > certificateMs / 2 && !names.includes(undefined)
     );
   } catch {
     return false;

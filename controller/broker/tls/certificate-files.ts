@@ -13,7 +13,7 @@ export function certificatePaths(directory: string): Readonly<Record<keyof typeo
   };
 }
 
-/** What an external broker has to know of a fleet. */
+/** Facts of a fleet that an external broker has to know. */
 export interface ExternalBrokerParts {
   readonly fleet: string;
   /** Directory in which the broker finds the files, absolute. */

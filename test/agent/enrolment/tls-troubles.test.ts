@@ -39,7 +39,7 @@ async function leaf(from: FleetAuthority, use: "client" | "server", fromMs: numb
 }
 type Leaf = Awaited<ReturnType<typeof leaf>>;
 
-/** What a device is told whose connection fails. */
+/** Returns the reason that a device is told whose connection fails. */
 async function problemOf(server: Leaf, own: Leaf | object): Promise<{ problem: string; isTurnedAway: boolean }> {
   const port = await freePort();
   const { files } = externalBrokerFiles("mosquitto", { fleet: "hall", directory, port, joined: [], revoked: [] });
