@@ -8,7 +8,7 @@ import {
 import { invalidInput, parseConfig } from "#platform/files/read-config.ts";
 import { isLoopback } from "#platform/http/guard/listen-address.ts";
 import { tlsMistakes } from "#platform/http/tls/tls-config.ts";
-import { parseTime } from "#platform/parse-time.ts";
+import { calendarTimeMs, parseTime } from "#platform/parse-time.ts";
 import { checkAlertsConfig } from "./alerts/alerts-config.ts";
 import { ControllerConfig } from "./config.ts";
 import { readZone } from "./cost/window/local-time.ts";
@@ -52,6 +52,8 @@ function checkOidcConfig({ issuer, audience, roles }: ControllerConfig["api"]["o
   ];
 }
 
+const isDay = (text: string) => calendarTimeMs(...text.split("-").map(Number)) !== null;
+
 /** Lists what is wrong with a controller's configuration beyond its schema, one line a mistake, path first. */
 function checkControllerConfig(config: CheckedParts): string[] {
   const { api, scaling, forecast, broker, cost, identity } = config;
@@ -78,6 +80,14 @@ function checkControllerConfig(config: CheckedParts): string[] {
     ...(readZone(cost.timeZone) === null
       ? [`cost.timeZone: expected UTC, ±HH:MM or a time zone like Europe/Berlin, got "${cost.timeZone}"`]
       : []),
+    ...(cost.planned ?? []).flatMap(({ from, until }, index) => [
+      ...[from, until].flatMap((day) =>
+        day === null || isDay(day) ? [] : [`cost.planned.${index}: expected a day that exists, got "${day}"`],
+      ),
+      ...(until !== null && until <= from
+        ? [`cost.planned.${index}.until: expected a day after ${from}, got "${until}"`]
+        : []),
+    ]),
     ...checkAlertsConfig(config.alerts).map((line) => `alerts.${line}`),
     ...checkCapacityConfig(capacity).map((line) => `scaling.capacity.${line}`),
     ...checkCloudConfig(cloud, switched).map((line) => `scaling.${line}`),

@@ -7,6 +7,7 @@ import {
   optionalString,
   unexpectedWord,
 } from "#platform/terminal/command.ts";
+import { showAnomalies, showForecast } from "./cost-outlook.ts";
 import { chargeback, exportCosts } from "./cost-reports.ts";
 import { type CostAnswer, costToText } from "./cost-to-text.ts";
 
@@ -15,11 +16,11 @@ const reportsOf: Readonly<Record<string, readonly string[]>> = {
   by: [],
   "share-idle": [],
   filter: [],
-  window: ["export"],
+  window: ["export", "anomalies"],
   focus: ["export"],
   ...{ month: ["chargeback"], tenant: ["chargeback"], idle: ["chargeback"], format: ["chargeback"] },
   out: ["export", "chargeback"],
-  json: [],
+  json: ["forecast", "anomalies"],
 };
 /** Options that the table of costs takes. */
 const ofTable = ["by", "share-idle", "filter", "window", "json"];
@@ -52,17 +53,24 @@ async function table(values: OptionValues): Promise<number> {
 const reports: Readonly<Record<string, (values: OptionValues) => Promise<number>>> = {
   export: exportCosts,
   chargeback,
+  forecast: showForecast,
+  anomalies: showAnomalies,
 };
 
 export const costCommand: Command = {
   summary: "who pays what: cost by tenant, model, agent, region or label, with bars; reports for finance",
   usage: `[--by tenant,model] [--window 7d] [--share-idle weighted|even] [--filter CONDITIONS] [--json]
        thormesh cost chargeback [--month 2026-11] [--tenant NAME] [--idle none] [--format text|json|csv|html] [--out FILE]
+       thormesh cost forecast [--json]
+       thormesh cost anomalies [--window 30d] [--json]
        thormesh cost export --focus [--window month] [--out FILE]
        each with [--url URL]`,
   options: {
     by: { value: "LIST", help: "tenant, model, agent, region, label:NAME, in any combination (default: tenant)" },
-    window: { value: "WINDOW", help: "15m, 24h, 7d, yesterday, lastmonth, … (default: 7d; of export: month)" },
+    window: {
+      value: "WINDOW",
+      help: "15m, 24h, 7d, yesterday, lastmonth, … (default: 7d; of export: month; of anomalies: 30d)",
+    },
     "share-idle": { value: "HOW", help: "weighted or even: idle is given to those who used the rest" },
     filter: { value: "CONDITIONS", help: 'only what matches, e.g. tenant:"shop"+region:"eu"' },
     month: { value: "MONTH", help: "chargeback: a month such as 2026-11 (default: the present one)" },

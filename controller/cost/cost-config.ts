@@ -1,6 +1,9 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { number, orNull, Path } from "#platform/config-fields.ts";
+import { Line, number, orNull, Path } from "#platform/config-fields.ts";
 import { strictObject } from "#platform/schema-parts.ts";
+
+const day = (description: string) =>
+  Type.String({ pattern: "^[0-9]{4}-[0-9]{2}-[0-9]{2}$", title: "a day such as 2026-12-01", description });
 
 /** The fleet's prices; an agent's own prices (from its birth) come first. */
 export const CostConfig = strictObject(
@@ -24,6 +27,15 @@ export const CostConfig = strictObject(
       0,
       [0, 10_000],
       "price of a tonne of CO2 that plans count on top of the tariff; no bill has it",
+    ),
+    planned: Type.Array(
+      strictObject({
+        what: { ...Line, maxLength: 200, description: "name of the change, e.g. two more devices" },
+        from: day("first day"),
+        until: orNull(day("day"), "day from which it no longer holds; null: it stays"),
+        usdPerDay: Type.Number({ minimum: -1e6, maximum: 1e6, description: "cost of a day; below 0: what is saved" }),
+      }),
+      { default: [], maxItems: 100, description: "known changes of cost, for forecasts of spend" },
     ),
     co2KgPerKwh: number(
       0.45,

@@ -6,6 +6,7 @@ import { alertRoutes } from "./alert-routes.ts";
 import { anomalyRoutes } from "./anomaly-routes.ts";
 import { budgetRoutes } from "./budget-routes.ts";
 import { type ReportParts, reportRoutes } from "./report-routes.ts";
+import { spendRoutes } from "./spend-routes.ts";
 
 /** Routes for those who pay: budgets, alerts, anomalies and reports. */
 export function financeRoutes(
@@ -17,5 +18,6 @@ export function financeRoutes(
     .use(budgetRoutes(parts))
     .use(alertRoutes(parts))
     .use(anomalyRoutes(parts, anomalyTerms(config)))
+    .use(spendRoutes(parts, config.cost))
     .use(reportRoutes({ ...parts, costCentreOf }));
 }

@@ -38,6 +38,7 @@ const expected: Readonly<Record<string, "open" | "viewer" | "operator" | "admin"
   "DELETE /api/v1/budgets/{id}": "operator",
   "GET /api/v1/cost/anomalies": "viewer",
   "GET /api/v1/cost/export": "viewer",
+  "GET /api/v1/cost/forecast": "viewer",
   "GET /api/v1/cost/chargeback": "viewer",
   "GET /api/v1/alerts": "viewer",
   "POST /api/v1/alerts/test": "operator",

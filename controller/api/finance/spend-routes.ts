@@ -1,0 +1,44 @@
+import { Type } from "@sinclair/typebox";
+import { Elysia } from "elysia";
+import type { CostConfig } from "../../cost/cost-config.ts";
+import { forecastSpend, type MonthlySpend } from "../../cost/spend/forecast-spend.ts";
+import type { ApiParts } from "../api-parts.ts";
+import { about } from "../schemas.ts";
+
+const range = {
+  expectedUsd: Type.Number(),
+  lowUsd: Type.Number({ description: "lower end of an interval of 80 %" }),
+  highUsd: Type.Number(),
+};
+
+const SpendView = Type.Unsafe<MonthlySpend>(
+  Type.Object({
+    month: Type.String(),
+    spentUsd: Type.Number({ description: "so far" }),
+    rest: Type.Object(range, { description: "what is to come of the month" }),
+    total: Type.Object(range, { description: "the whole month" }),
+    next: Type.Object({ month: Type.String(), ...range }),
+    dailyUsd: Type.Number({ description: "cost of a usual day now" }),
+    days: Type.Integer({ description: "whole days that it rests on" }),
+    reason: Type.String(),
+  }),
+);
+
+/** Route of what this month and the next will cost. */
+export function spendRoutes(
+  { history, timeZone, nowMs }: Pick<ApiParts, "history" | "timeZone" | "nowMs">,
+  { planned }: Pick<CostConfig, "planned">,
+) {
+  return new Elysia().get(
+    "/api/v1/cost/forecast",
+    () => forecastSpend(history, { nowMs: nowMs(), timeZone, planned }),
+    {
+      response: { 200: SpendView },
+      detail: about(
+        "cost",
+        "What this month and the next will cost",
+        "From the days on record, the days of the week and known changes (cost.planned), with an interval of 80 %.",
+      ),
+    },
+  );
+}
