@@ -2,7 +2,7 @@ import { type Static, Type } from "@sinclair/typebox";
 import { createPeriods, isTimeZone, type PeriodKind } from "#platform/calendar/calendar-period.ts";
 import { strictObject } from "#platform/schema-parts.ts";
 import { minuteMs } from "#platform/time.ts";
-import { accessLimits, type MinuteData, type QuotaParts, type TenantQuotas } from "#protocol/messages.ts";
+import { accessLimits, type MinuteData, maxListed, type QuotaParts, type TenantQuotas } from "#protocol/messages.ts";
 import type { KeptStore, Tenant } from "../store/store.ts";
 import { decideQuotaGrowth } from "./decide-quota-growth.ts";
 
@@ -162,11 +162,17 @@ export class TenantQuotaParts {
   #agent(period: Period, agentId: string): AgentUse | null {
     const listed = period.agents[agentId];
     if (listed !== undefined) return listed;
-    if (Object.keys(period.agents).length >= accessLimits.maxQuotaParts) return null;
+    if (Object.keys(period.agents).length >= this.#mostListed()) return null;
     const { otherPart } = period;
     const fresh = { part: otherPart, next: otherPart, perMinute: 0, requests: 0, texts: 0, tokens: 0 };
     period.agents[agentId] = fresh;
     return fresh;
+  }
+
+  /** Max agents with a part of their own, so that the parts of all tenants fit into a message. */
+  #mostListed(): number {
+    const periods = 2 * Math.max(1, Object.keys(this.#held).length);
+    return Math.min(accessLimits.maxQuotaParts, Math.max(1, Math.floor(maxListed.quotaParts / periods)));
   }
 
   /** Part of the quota that nobody has. */

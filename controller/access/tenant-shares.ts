@@ -1,5 +1,5 @@
 import type { MinuteData } from "#protocol/messages.ts";
-import { accessLimits, defaultTenant } from "#protocol/messages.ts";
+import { accessLimits, defaultTenant, maxListed } from "#protocol/messages.ts";
 
 /** Part of a limit that is divided evenly, so that an agent without demand so far can begin. */
 const evenPart = 0.2;
@@ -24,12 +24,17 @@ const floored = (share: number) => Math.floor(share * roundTo) / roundTo;
  * Divides a tenant's limits among agents: most of it by their demand, the rest evenly.
  * @param demand texts a minute by agent
  * @param agents number of agents that serve
+ * @param listed max number of agents with a part of their own
  */
-export function shareLimits(demand: ReadonlyMap<string, number>, agents: number): LimitShares {
+export function shareLimits(
+  demand: ReadonlyMap<string, number>,
+  agents: number,
+  listed: number = accessLimits.maxShares,
+): LimitShares {
   const busiest = [...demand]
     .filter(([, texts]) => texts > noDemand)
     .sort(([idA, a], [idB, b]) => b - a || (idA < idB ? -1 : 1))
-    .slice(0, accessLimits.maxShares);
+    .slice(0, listed);
   const total = busiest.reduce((sum, [, texts]) => sum + texts, 0);
   const count = Math.max(1, agents, busiest.length);
   if (total === 0) return { shares: [], otherShare: floored(1 / count) };
@@ -95,7 +100,9 @@ export class TenantShares {
 
   /** Shares of a tenant's limits; those told last while they are about right. */
   of(tenant: string): LimitShares {
-    const now = shareLimits(this.#demand.get(tenant) ?? new Map(), this.#agents());
+    const listed = Math.floor(maxListed.shares / Math.max(1, this.#demand.size));
+    const most = Math.min(accessLimits.maxShares, Math.max(1, listed));
+    const now = shareLimits(this.#demand.get(tenant) ?? new Map(), this.#agents(), most);
     const told = this.#told.get(tenant);
     if (told !== undefined && !differs(now, told)) return told;
     if (this.#told.size > accessLimits.maxTenants) this.#told.clear();

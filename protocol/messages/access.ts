@@ -6,6 +6,9 @@ import { described, envelope, Share } from "./fields.ts";
 import { Order } from "./order.ts";
 import { TenantJobs } from "./tenant-jobs.ts";
 
+/** Entries of all tenants' shares, and of all their parts of quotas, that fit into a message. */
+export const maxListed = { shares: 1_000, quotaParts: 600 } as const;
+
 /** Bounds of what agents are told of tenants and keys. */
 export const accessLimits = {
   maxTenants: 500,

@@ -100,6 +100,15 @@ describe("the controller's division", () => {
     expect(kept).toEqual({});
   });
 
+  test("lists fewer agents of each tenant the more tenants there are, so that agents can be told", async () => {
+    settings = Object.fromEntries(Array.from({ length: 100 }, (_, number) => [`t${number}`, settings["red"]!]));
+    const parts = await opened();
+    for (const tenant of Object.keys(settings)) parts.of(tenant);
+    for (let number = 0; number < 10; number += 1) parts.add(minute(`a${number}`, 5, 0, "t7"));
+    expect(parts.of("t7")!.dayParts!.parts).toHaveLength(3);
+    expect(parts.of("t8")!.dayParts!.parts).toEqual([]);
+  });
+
   test("what could not be kept is tried again", async () => {
     let isFull = true;
     const full: KeptStore = {
@@ -188,12 +197,12 @@ test.each([1, 2, 3])("whatever happens, agents never let more through than the q
   for (const agent of fleet) agent.held.quotas = first;
   const byDay = new Map<string, number>();
   let refused = 0;
-  for (let turn = 0; turn < 1_500; turn += 1) {
+  for (let turn = 0; turn < 800; turn += 1) {
     nowMs += 5 * minuteMs * random();
     // Its day by the zone: an hour ahead of UTC in winter.
     const day = new Date(nowMs + 60 * minuteMs).toISOString().slice(0, 10);
     for (const agent of fleet) {
-      const busy = (turn + Number(agent.agentId.slice(1)) * 300) % 1_500 < 600;
+      const busy = (turn + Number(agent.agentId.slice(1)) * 160) % 800 < 320;
       let answered = 0;
       let turnedAway = 0;
       for (let request = 0; request < (busy ? 12 * random() : random()); request += 1) {

@@ -36,6 +36,19 @@ test("whatever the demand, the agents' parts add up to one at most", () => {
   }
 });
 
+test("fewer agents of each tenant are listed the more tenants there are, so that agents can be told", () => {
+  const shares = new TenantShares(() => 10);
+  const models = [{ ...aMinute().traffic.models[0]!, tenants: [] as object[] }];
+  for (let agent = 0; agent < 10; agent += 1) {
+    const tenants = Array.from({ length: 200 }, (_, number) => ({
+      ...{ tenant: `t${number}`, requests: 1, texts: 1 + agent, tokens: 1, computeMs: 1 },
+    }));
+    const given = aMinute({ agentId: `a${agent}` });
+    shares.add({ ...given, traffic: { ...given.traffic, models: [{ ...models[0]!, tenants }] } });
+  }
+  expect(shares.of("t3").shares.map(({ agentId }) => agentId)).toEqual(["a9", "a8", "a7", "a6", "a5"]);
+});
+
 describe("demand from minutes", () => {
   const minute = (
     agentId: string,

@@ -2,7 +2,7 @@ import { AdmittedRequests } from "#agent/serving/admission/admitted-requests.ts"
 import { type AdmissionLimits, decideAdmission } from "#agent/serving/admission/decide-admission.ts";
 import { batchCost } from "#agent/serving/batching/decide-batch.ts";
 import { EmbeddingQueue } from "#agent/serving/batching/embedding-queue.ts";
-import type { FreeLane, QueueView } from "#agent/serving/batching/model-lanes.ts";
+import type { FreeLane, Lanes, QueueView } from "#agent/serving/batching/model-lanes.ts";
 import { ServiceError } from "#platform/errors.ts";
 
 /** One client of a simulated queue: it asks again when it is answered. */
@@ -28,6 +28,12 @@ export interface SimulatedOutcome {
   readonly endedMs: number;
 }
 
+export interface SimulatedClock {
+  now(): number;
+  /** Calls `run` at a time. */
+  at(atMs: number, run: () => void): void;
+}
+
 export interface SimulationOptions {
   readonly clients: readonly SimulatedClient[];
   readonly endMs: number;
@@ -36,6 +42,8 @@ export interface SimulationOptions {
   /** Fixed cost of a batch in tokens beside the one that agents assume. */
   readonly moreOverhead?: number;
   readonly lanes?: number;
+  /** Makes the processes that compute. Default: `lanes` of equal speed. */
+  readonly createLanes?: (clock: SimulatedClock) => Lanes;
   readonly maxTokens?: number;
   readonly weights?: Readonly<Record<string, number>>;
   readonly limits?: Partial<AdmissionLimits>;
@@ -119,7 +127,10 @@ export async function simulateQueue(options: SimulationOptions): Promise<Simulat
     },
   };
   const weightOf = (tenant: string) => options.weights?.[tenant] ?? 1;
-  const queue = new EmbeddingQueue({ next: (_line: QueueView) => (busy < laneCount ? lane : null) }, () => {}, {
+  const lanes = options.createLanes?.({ now: () => now, at }) ?? {
+    next: (_line: QueueView) => (busy < laneCount ? lane : null),
+  };
+  const queue = new EmbeddingQueue(lanes, () => {}, {
     nowMs: () => now,
     weightOf,
   });
