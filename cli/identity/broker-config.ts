@@ -2,6 +2,7 @@ import { X509Certificate } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { join, resolve } from "node:path";
+import { AuditLog } from "#controller/audit/audit-log.ts";
 import { certificatePaths } from "#controller/broker/tls/certificate-files.ts";
 import { externalBrokerFiles, externalBrokers } from "#controller/broker/tls/external-broker.ts";
 import { parseControllerConfig } from "#controller/check-config.ts";
@@ -10,10 +11,11 @@ import { certificateToPem } from "#platform/certificates/certificate-authority.t
 import { UsageError } from "#platform/errors.ts";
 import { defaultStateDir } from "#platform/files/default-state-dir.ts";
 import { writeSecretFile } from "#platform/files/write-secret-file.ts";
+import { createLogger } from "#platform/log.ts";
 import { type OptionValues, optionalString, requiredOption, unexpectedWord } from "#platform/terminal/command.ts";
 import { printLine } from "#platform/terminal/print-line.ts";
 import { dayMs } from "#platform/time.ts";
-import { withControllerStore } from "../access/with-controller-store.ts";
+import { localSource, withControllerStore } from "../access/with-controller-store.ts";
 import { mergeConfig } from "../run/merge-config.ts";
 import { readInput } from "../run/read-input.ts";
 
@@ -82,7 +84,13 @@ export async function writeBrokerConfig(values: OptionValues, words: readonly st
   };
   open(paths.authority, certificateToPem(authority.certificate));
   if (!isKept(paths, authority.certificate, hosts)) {
-    const { key, cert } = await authority.issueBroker(certificateMs, hosts);
+    const { key, cert } = await withControllerStore(values, (store) => {
+      const audit = new AuditLog({ store, nowMs: Date.now, log: createLogger("broker-config", "warn") });
+      const change = { action: "authority.issue-broker", target: hosts.join(","), before: null };
+      const until = { notAfter: new Date(Date.now() + certificateMs).toISOString().slice(0, 10) };
+      const issue = () => authority.issueBroker(certificateMs, hosts);
+      return audit.change(localSource(values), change, issue, () => until);
+    });
     writeSecretFile(paths.key, key);
     open(paths.certificate, cert);
   }
