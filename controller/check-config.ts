@@ -12,6 +12,7 @@ import { calendarTimeMs, parseTime } from "#platform/parse-time.ts";
 import { checkAlertsConfig } from "./alerts/alerts-config.ts";
 import { ControllerConfig } from "./config.ts";
 import { readZone } from "./cost/window/local-time.ts";
+import { hostsMistakes } from "./identity/identity-config.ts";
 import { checkCapacityConfig } from "./scaling/actuators/capacity-config.ts";
 import { checkCloudConfig } from "./scaling/apply-plan/cloud-config.ts";
 import { checkStoreConfig } from "./store/postgres/store-config.ts";
@@ -71,6 +72,7 @@ function checkControllerConfig(config: CheckedParts): string[] {
     ...(passwordsUntil === null || parseTime(passwordsUntil) !== null
       ? []
       : [`identity.passwordsUntil: expected a day or a time with its zone, like 2027-01-31, got "${passwordsUntil}"`]),
+    ...hostsMistakes(identity).map((line) => `identity.${line}`),
     ...tlsMistakes(api.tls).map((line) => `api.tls.${line}`),
     ...checkOidcConfig(api.oidc).map((line) => `api.oidc.${line}`),
     ...checkForecastConfig(forecast).map((line) => `forecast.${line}`),

@@ -15,6 +15,7 @@ import {
 import { isSignedBy, readStatement, type SignedStatement, signStatement } from "#protocol/identity/signed-statement.ts";
 import { accessLimits, type FleetAccess } from "#protocol/messages.ts";
 import type { Device, IdentityStore } from "../store/store.ts";
+import { decideHost } from "./decide-host.ts";
 import { decideJoin } from "./decide-join.ts";
 import { decideRenewal } from "./decide-renewal.ts";
 import { explainJoin } from "./explain-join.ts";
@@ -29,7 +30,12 @@ const maxPending = 1_000;
 
 export interface DevicesParts {
   readonly fleet: string;
-  readonly config: { readonly certificateDays: number; readonly renewalGraceDays: number };
+  readonly config: {
+    readonly certificateDays: number;
+    readonly renewalGraceDays: number;
+    /** Names and networks that certificates may have; null, as by default: any. */
+    readonly hosts?: readonly string[] | null;
+  };
   /** End of the time in which agents may log in with passwords; null: it has none. */
   readonly passwordsUntilMs: number | null;
   readonly authority: FleetAuthority;
@@ -237,13 +243,16 @@ export class Devices {
       throw new ServiceError("FORBIDDEN", refusal ?? "not allowed", { details: { rule } });
     }
     if (rule === "repeated") return this.#answer(known);
+    const granted = hosts?.filter((host) => decideHost(host, config.hosts ?? null) === "granted");
     const previousKeyHash = nextKey === shown.keyHash ? known.previousKeyHash : shown.keyHash;
     const renewed = await this.#certified(
       { ...known, keyHash: nextKey, previousKeyHash, publicKey: spkiOf(key) },
-      hosts,
+      granted,
     );
     await this.#save(renewed);
-    log.info({ agentId, hosts }, "a certificate was renewed");
+    const refused = hosts?.filter((host) => granted?.includes(host) === false) ?? [];
+    if (refused.length > 0) log.warn({ agentId, refused }, "a device asked for names that it may not have");
+    log.info({ agentId, hosts: granted }, "a certificate was renewed");
     return this.#answer(renewed);
   }
 

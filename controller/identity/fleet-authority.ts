@@ -18,7 +18,6 @@ import {
   controllerServerName,
   controllerUri,
   controllerUser,
-  reservedSuffix,
 } from "#protocol/identity/device-certificate.ts";
 
 export const authorityFiles = { key: "ca.key", certificate: "ca.pem" } as const;
@@ -115,13 +114,12 @@ function fleetAuthority(fleet: string, key: KeyObject, certificate: string): Fle
       const uri = agentUri(fleet, agentId, region);
       const names = { commonName: agentId, organisation: fleet };
       const nowMs = Date.now();
-      const isFree = (host: string) => isIP(host) === 0 && !host.toLowerCase().endsWith(reservedSuffix);
       // Agents of earlier versions refuse a certificate with names.
       if (hosts === undefined)
         return issueCertificate(certificate, key, { ...names, uri, publicKey, use: "client", nowMs, lifeMs });
       return issueCertificate(certificate, key, {
         ...{ ...names, uri, publicKey, use: "both", nowMs, lifeMs },
-        dnsNames: [...new Set([agentServerName(fleet, agentId), ...hosts.filter(isFree)])],
+        dnsNames: [...new Set([agentServerName(fleet, agentId), ...hosts.filter((host) => isIP(host) === 0)])],
         addresses: [...new Set(hosts.filter((host) => isIP(host) !== 0))],
       });
     },
