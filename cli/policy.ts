@@ -2,7 +2,7 @@ import { qpsToText } from "#controller/scaling/figures-to-text.ts";
 import { parseScalingPolicy, policyJsonSchema } from "#controller/scaling/policy/parse-scaling-policy.ts";
 import type { LimitStep } from "#controller/scaling/policy/scaling-decision.ts";
 import type { ScalingPolicy } from "#controller/scaling/policy/scaling-policy.ts";
-import { alternationFault, timeZoneDoubt } from "#controller/scaling/policy/schedules/cron-window.ts";
+import { alternationFault, timeZoneDoubt, timeZoneFault } from "#controller/scaling/policy/schedules/cron-window.ts";
 import { describeError, UsageError } from "#platform/errors.ts";
 import { maskSecrets } from "#platform/fetch/redact-url.ts";
 import { readConfigFile } from "#platform/files/read-config.ts";
@@ -18,6 +18,8 @@ import { formatTable } from "#platform/terminal/format-table.ts";
 import { hourMs } from "#platform/time.ts";
 import { previewPast, type RecordedMinute } from "#tools/policy/preview-past.ts";
 import { previewPolicy } from "#tools/policy/preview-policy.ts";
+import { minDays, suggestPolicy } from "#tools/policy/suggest-policy.ts";
+import { suggestionToText } from "#tools/policy/suggestion-to-text.ts";
 import { askController, controllerUrlOption } from "./run/ask-controller.ts";
 
 /** Prints which schedules are valid, but hardly what was meant: starts and ends that do not take turns, zones of the other sign. */
@@ -138,17 +140,56 @@ async function preview([path, ...more]: readonly string[], values: OptionValues)
   return 0;
 }
 
+/** Prints a policy with schedules from the traffic that a controller recorded, and what a replay says of it. */
+async function suggest(words: readonly string[], values: OptionValues): Promise<number> {
+  if (words.length > 0) throw new UsageError(`policy suggest: expected nothing more, got "${words.join(" ")}"`);
+  const timeZone = optionalString(values, "zone") ?? "UTC";
+  const fault = timeZoneFault(timeZone);
+  if (fault !== null) throw new UsageError(`--zone: ${fault}`);
+  const hours = optionalNumber(values, "record", { min: 72, max: 336, integer: true }) ?? 168;
+  const { minutes } = (await askController(values, `/api/v1/traffic?hours=${hours}`)) as {
+    readonly minutes: readonly RecordedMinute[];
+  };
+  const { agents } = (await askController(values, "/api/v1/agents")) as {
+    readonly agents: readonly { readonly capacityQps: number | null }[];
+  };
+  const known = agents.flatMap(({ capacityQps }) => capacityQps ?? []);
+  const mean = known.length === 0 ? undefined : known.reduce((sum, qps) => sum + qps, 0) / known.length;
+  const capacityPerReplicaQps = optionalNumber(values, "capacity", { min: 1e-6, max: 1e6 }) ?? mean;
+  if (capacityPerReplicaQps === undefined)
+    throw new UsageError("--capacity: expected what an agent carries, texts a second: no board here says so");
+  const suggestion = suggestPolicy(minutes, {
+    ...{ timeZone, capacityPerReplicaQps, targetUtilization: 0.8 },
+    maxReplicas: optionalNumber(values, "max", { min: 1, max: 1e6, integer: true }) ?? Math.max(1, agents.length),
+  });
+  if (suggestion === null) throw new Error(`the controller has less than ${minDays} days of traffic on record`);
+  const cost = (await askController(values, `/api/v1/cost?window=${Math.ceil(hours / 24)}d`)) as {
+    readonly energyUsd: number;
+    readonly observedMinutes: number;
+  };
+  const usdPerHour = cost.observedMinutes > 0 ? cost.energyUsd / (cost.observedMinutes / 60) : null;
+  const isJson = values["json"] === true;
+  console.log(
+    isJson ? JSON.stringify({ ...suggestion, usdPerHour }, null, 2) : suggestionToText(suggestion, usdPerHour),
+  );
+  return 0;
+}
+
 export const policyCommand: Command = {
-  summary: "check a scaling policy, print its schema, or preview what it would do",
+  summary: "check a scaling policy, print its schema, preview what it would do, or suggest one from recorded traffic",
   usage:
-    "validate FILE… [--json]\n       thormesh policy schema\n       thormesh policy preview FILE [--at TIME] [--hours N] [--qps N] [--json]\n       thormesh policy preview FILE --past HOURS [--url URL] [--json]",
+    "validate FILE… [--json]\n       thormesh policy schema\n       thormesh policy preview FILE [--at TIME] [--hours N] [--qps N] [--json]\n       thormesh policy preview FILE --past HOURS [--url URL] [--json]\n       thormesh policy suggest [--record HOURS] [--zone ZONE] [--capacity QPS] [--max N] [--url URL] [--json]",
   options: {
     at: { value: "TIME", only: "preview", help: "start of the preview (ISO 8601; default: now)" },
     hours: { value: "N", only: "preview", help: "length of the preview in hours (default: 24)" },
     qps: { value: "N", only: "preview", help: "show how many replicas this steady rate leads to" },
     past: { value: "HOURS", only: "preview", help: "replay the policy on a controller's last N recorded hours" },
-    url: { ...controllerUrlOption.url, only: "preview" },
-    ca: { ...controllerUrlOption.ca, only: "preview" },
+    record: { value: "HOURS", only: "suggest", help: "recorded hours to learn from, 72 to 336 (default: 168)" },
+    zone: { value: "ZONE", only: "suggest", help: "time zone of the schedules (default: UTC)" },
+    capacity: { value: "QPS", only: "suggest", help: "what an agent carries (default: the mean of the boards)" },
+    max: { value: "N", only: "suggest", help: "max agents (default: those that the controller knows)" },
+    url: { ...controllerUrlOption.url, only: ["preview", "suggest"] },
+    ca: { ...controllerUrlOption.ca, only: ["preview", "suggest"] },
     json: { help: "print JSON" },
   },
   async run(values, [action, ...rest]) {
@@ -157,12 +198,19 @@ export const policyCommand: Command = {
         return validate(rest, values);
       case "preview":
         return preview(rest, values);
+      case "suggest":
+        return suggest(rest, values);
       case "schema":
         if (rest.length > 0) throw new UsageError(`policy schema: expected nothing more, got "${rest.join(" ")}"`);
         console.log(JSON.stringify(policyJsonSchema(), null, 2));
         return 0;
       default:
-        throw unexpectedWord("validate, schema or preview", action, ["validate", "schema", "preview"]);
+        throw unexpectedWord("validate, schema, preview or suggest", action, [
+          "validate",
+          "schema",
+          "preview",
+          "suggest",
+        ]);
     }
   },
 };

@@ -12,8 +12,8 @@ export interface CommandOption {
   /** Name of the value in the help, such as "FILE"; without one the option is a switch. */
   readonly value?: string;
   readonly help: string;
-  /** Sub-command that the option belongs to; others refuse it. */
-  readonly only?: string;
+  /** Sub-commands that the option belongs to; others refuse it. */
+  readonly only?: string | readonly string[];
 }
 
 export interface Command {
@@ -93,9 +93,9 @@ export function refuseForeignArguments(command: Command, values: OptionValues, p
   if (command.optionsOnly === true && positionals.length > 0)
     throw new UsageError(`expected options only, got "${positionals.join(" ")}"`);
   for (const name of Object.keys(values)) {
-    const only = command.options[name]?.only;
-    if (only !== undefined && positionals[0] !== undefined && positionals[0] !== only)
-      throw new UsageError(`--${name} is for ${only}, not for ${positionals[0]}`);
+    const only = [command.options[name]?.only ?? []].flat();
+    if (only.length > 0 && positionals[0] !== undefined && !only.includes(positionals[0]))
+      throw new UsageError(`--${name} is for ${only.join(" and ")}, not for ${positionals[0]}`);
   }
 }
 
