@@ -3,6 +3,7 @@ import { parseAgentConfig } from "#agent/check-config.ts";
 import { adoptIdentity } from "#agent/enrolment/adopt-identity.ts";
 import { readIdentity } from "#agent/enrolment/device-identity.ts";
 import { agentIdFromHostname } from "#agent/identity.ts";
+import type { Health } from "#controller/api/schemas.ts";
 import { cleanText } from "#platform/clean-text.ts";
 import { closeNewFiles } from "#platform/files/close-to-others.ts";
 import { defaultStateDir } from "#platform/files/default-state-dir.ts";
@@ -13,14 +14,17 @@ import { type Command, optionalString } from "#platform/terminal/command.ts";
 import type { CheckResult } from "#tools/doctor/check.ts";
 import { checkBoard } from "#tools/doctor/check-board.ts";
 import { checkBroker } from "#tools/doctor/check-broker.ts";
+import { checkController } from "#tools/doctor/check-controller.ts";
 import { checkEncryption } from "#tools/doctor/check-encryption.ts";
 import { checkIdentity } from "#tools/doctor/check-identity.ts";
 import { checkListen } from "#tools/doctor/check-network.ts";
 import { checkProfile } from "#tools/doctor/check-profile.ts";
 import { checkEmbedding, checkForecast, checkStateDirectory } from "#tools/doctor/check-program.ts";
 import { checkTrust } from "#tools/doctor/check-trust.ts";
+import { askController } from "./run/ask-controller.ts";
 import { mergeConfig } from "./run/merge-config.ts";
 import { readInput } from "./run/read-input.ts";
+import { authorityOption } from "./run/trusted-authority.ts";
 
 const marks = { ok: "ok    ", note: "note  ", failed: "FAILED" } as const;
 
@@ -32,10 +36,12 @@ function checkToText({ name, status, detail, advice }: CheckResult): string {
 
 export const doctorCommand: Command = {
   summary: "check this machine for an agent: what works, what is missing and how to fix it",
-  usage: "[--config FILE] [--json]",
+  usage: "[--config FILE] [--url URL] [--json]",
   optionsOnly: true,
   options: {
     config: { short: "c", value: "FILE", help: "the agent's configuration" },
+    url: { value: "URL", help: "ask the controller there, too, for its broker and its store" },
+    ...authorityOption,
     json: { help: "print JSON" },
   },
   async run(values) {
@@ -73,6 +79,9 @@ export const doctorCommand: Command = {
         },
         joined,
       ),
+      ...(optionalString(values, "url") === undefined
+        ? []
+        : await checkController(async () => (await askController(values, "/healthz")) as Health)),
     ];
     const failed = results.filter(({ status }) => status === "failed").length;
     if (values["json"] === true) console.log(JSON.stringify({ ok: failed === 0, checks: results }, null, 2));

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { AgentList } from "#controller/api/schemas.ts";
 import type { ClockConfig } from "#platform/clock.ts";
 import { minuteMs, secondMs } from "#platform/time.ts";
-import { type Program, startConfigured, untilReady } from "../../test/e2e/program.ts";
+import { type Program, startConfigured } from "../../test/e2e/program.ts";
 import { createMosquitto, freePort, type Mosquitto } from "../../test/fakes/mosquitto.ts";
 import { type FaultyLink, openFaultyLink } from "./faulty-link.ts";
 
@@ -148,7 +148,9 @@ export class FaultFleet {
       { name: agentId },
     );
     this.#programs.set(agentId, program);
-    this.#urls.set(agentId, (await untilReady(program)).url);
+    // Not until it is ready: one that stands by never is.
+    const { url } = JSON.parse(await program.untilLogged('"agent started"')) as { url: string };
+    this.#urls.set(agentId, url);
   }
 
   /** Ends a process; the broker is Mosquitto, or the controller that it is in. */
