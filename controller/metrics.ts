@@ -7,6 +7,14 @@ import { type Prices, priceMinute } from "./cost/price-minute.ts";
 import type { IngestOutcome } from "./fleet/ingest.ts";
 import type { ActiveAgentsDecision } from "./scaling/active-agents/scaling-inputs.ts";
 
+/**
+ * Agents that have series of their own; those that come later are counted together. Each has up to ten series, and Prometheus, like this process,
+ * keeps all that there ever were; figures of every agent are in the API.
+ */
+const maxNamedAgents = 1000;
+/** Name of all the others together: no agent can have it. */
+const otherAgents = "(other)";
+
 /** Figures that are read at each scrape. */
 export interface MeasuredFleet {
   agentCounts(): Readonly<Record<"active" | "standby" | "draining" | "offline", number>>;
@@ -66,22 +74,31 @@ export function createControllerMetrics(registry: Registry, fleet: MeasuredFleet
     registers,
   });
   const requests = counter("akidb_cost_requests_total", "Requests that the cost is for", ["agent"]);
+  const named = new Set<string>();
+  const labelOf = (agent: string) => {
+    if (named.has(agent)) return agent;
+    if (named.size >= maxNamedAgents) return otherAgents;
+    named.add(agent);
+    return agent;
+  };
   return {
     message: (channel: string, outcome: IngestOutcome) => messages.inc({ channel, outcome }),
     minute(data: MinuteData, prices: Prices): void {
-      const { agentId: agent } = data;
+      const agent = labelOf(data.agentId);
       const minute = priceMinute(data, prices);
       energy.inc({ agent }, minute.energyKwh);
       cost.inc({ agent, kind: "energy", use: minute.use }, minute.energyUsd);
       cost.inc({ agent, kind: "amortisation", use: minute.use }, minute.amortisationUsd);
       requests.inc({ agent }, minute.requests);
-      if (!data.historical && minute.measuredMs > 0) {
+      // Rates of many agents have no sum that would mean one of them.
+      if (agent !== otherAgents && !data.historical && minute.measuredMs > 0) {
         const energyUsdPerHour = (minute.energyUsd * hourMs) / minute.measuredMs;
         hourlyCost.set({ node: agent }, prices.amortisationUsdPerHour + energyUsdPerHour);
       }
     },
     /** Forgets an agent that was retired. */
     forget(agent: string): void {
+      if (!named.delete(agent)) return;
       energy.remove({ agent });
       hourlyCost.remove({ node: agent });
       requests.remove({ agent });

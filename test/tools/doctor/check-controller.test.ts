@@ -3,7 +3,7 @@ import type { Health } from "#controller/api/schemas.ts";
 import { checkController } from "#tools/doctor/check-controller.ts";
 
 const health = (given: Partial<Health>): Health => ({
-  ...{ status: "ok", version: "1", brokerConnected: true, problems: [] },
+  ...{ status: "ok", version: "1", role: "leading", leader: null, brokerConnected: true, problems: [] },
   ...{ messages: { refused: 0, setAside: 0, conflicts: 0, noRoom: 0 }, unreadableRows: [] },
   ...given,
 });
