@@ -9,6 +9,7 @@ import {
 import { parseConfig } from "#platform/files/read-config.ts";
 import { sharedKeyMistake } from "#platform/http/guard/identify-caller.ts";
 import { tlsMistakes } from "#platform/http/tls/tls-config.ts";
+import { providerMistakes } from "#protocol/identity/oidc/provider-config.ts";
 import { AgentConfig } from "./config.ts";
 
 /** Addresses whose user and password are moved to their own keys; `models pull` sends its own as a header. */
@@ -34,6 +35,7 @@ function checkAgentConfig(config: AgentConfig): string[] {
       ? [`advertiseUrl: expected an address without query and fragment, got "${redactUrl(advertiseUrl)}"`]
       : []),
     ...(sharedKey === null ? [] : [`serving.${sharedKey}`]),
+    ...providerMistakes(serving.oidc).map((line) => `serving.oidc.${line}`),
     ...tlsMistakes(serving.tls).map((line) => `serving.tls.${line}`),
     ...twiceGiven(Object.keys(serving.models), "serving.models"),
     ...twiceGiven(Object.keys(serving.aliases), "serving.aliases"),
@@ -44,9 +46,12 @@ function checkAgentConfig(config: AgentConfig): string[] {
     ...(serving.cors.origins.includes("*") && serving.apiKeys.length === 0
       ? ['serving.cors.origins: expected origins by name where there are no serving.apiKeys, got "*"']
       : []),
-    ...(serving.requireKeys && serving.apiKeys.length === 0 && mesh.keyFile === null && mesh.forward !== "never"
+    ...((serving.requireKeys || serving.oidc.issuer !== null) &&
+    serving.apiKeys.length === 0 &&
+    mesh.keyFile === null &&
+    mesh.forward !== "never"
       ? [
-          "mesh.keyFile: expected a file with the secret by which the agents know each other (serving.requireKeys without serving.apiKeys), got null; or set mesh.forward: never",
+          `mesh.keyFile: expected a file with the secret by which the agents know each other (serving.${serving.requireKeys ? "requireKeys" : "oidc"} without serving.apiKeys), got null; or set mesh.forward: never`,
         ]
       : []),
     ...(lowQps > highQps ? [`power.policy.lowQps: expected at most highQps (${highQps}), got ${lowQps}`] : []),

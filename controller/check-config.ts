@@ -6,9 +6,9 @@ import {
   withoutUserInfo,
 } from "#platform/fetch/split-credentials.ts";
 import { invalidInput, parseConfig } from "#platform/files/read-config.ts";
-import { isLoopback } from "#platform/http/guard/listen-address.ts";
 import { tlsMistakes } from "#platform/http/tls/tls-config.ts";
 import { calendarTimeMs, parseTime } from "#platform/parse-time.ts";
+import { providerMistakes } from "#protocol/identity/oidc/provider-config.ts";
 import { checkAlertsConfig } from "./alerts/alerts-config.ts";
 import { ControllerConfig } from "./config.ts";
 import { readZone } from "./cost/window/local-time.ts";
@@ -37,20 +37,9 @@ function checkBrokerConfig(broker: ControllerConfig["broker"] | undefined): stri
     );
 }
 
-/** Refuses tokens that could be of another service, and keys that could come from anybody. */
-function checkOidcConfig({ issuer, audience, roles }: ControllerConfig["api"]["oidc"]): string[] {
-  if (issuer === null)
-    return audience === null ? [] : ["issuer: expected the provider's address with audience, got null"];
-  const url = new URL(issuer);
-  return [
-    ...(url.protocol === "https:" || isLoopback(url.hostname)
-      ? []
-      : [`issuer: expected an https address, got "${issuer}"`]),
-    ...(audience === null ? ["audience: expected the name of this API in tokens with issuer, got null"] : []),
-    ...(Object.values(roles).every((values) => values.length === 0)
-      ? ["roles: expected values for one role at least, got none"]
-      : []),
-  ];
+function checkOidcConfig(oidc: ControllerConfig["api"]["oidc"]): string[] {
+  const isMapped = oidc.issuer === null || Object.values(oidc.roles).some((values) => values.length > 0);
+  return [...providerMistakes(oidc), ...(isMapped ? [] : ["roles: expected values for one role at least, got none"])];
 }
 
 const isDay = (text: string) => calendarTimeMs(...text.split("-").map(Number)) !== null;

@@ -1,4 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { OidcConfig } from "#agent/access/oidc-config.ts";
 import { integer, number, orNull, Path } from "#platform/config-fields.ts";
 import { ApiKeyText, HostNames } from "#platform/http/guard/access-config.ts";
 import { CorsConfig } from "#platform/http/guard/cross-origin-access.ts";
@@ -29,6 +30,7 @@ export const ServingConfig = Type.Object(
       description:
         "a key is needed although none is configured here: one that the controller made for a tenant. False: such keys are known, but needed only beside apiKeys",
     }),
+    oidc: OidcConfig,
     tenants: Type.Record(
       TenantName,
       Type.Object(

@@ -1,3 +1,4 @@
+import { issuedKeys, needsIssuedKey } from "#agent/access/issued-keys.ts";
 import type { WatchedModel } from "#agent/capacity/capacity-watch.ts";
 import { registerTotal } from "#platform/fetch/scraped-metrics.ts";
 import { createAuthenticator } from "#platform/http/guard/authenticate.ts";
@@ -67,7 +68,7 @@ export class Serving {
    */
   async start(): Promise<void> {
     const { config, log, metrics: registry, tls } = this.#options;
-    assertListenAllowed("serving", { ...config, hasIssuedKeys: config.requireKeys });
+    assertListenAllowed("serving", { ...config, hasIssuedKeys: needsIssuedKey(config) });
     warnOfPlainText("serving", config.host, tls !== undefined, log);
     const cache = new ResultCache(config.cacheBytes);
     this.#cache = cache;
@@ -115,9 +116,10 @@ export class Serving {
       idOf: (name) => home.model(name)?.id ?? null,
     });
     this.#embedder = embedder;
+    const issued = issuedKeys(access, config);
     const authenticator = createAuthenticator({
       ...{ apiKeys: config.apiKeys, log, peers: mesh?.peers ?? null },
-      ...(access === undefined ? {} : { issued: access }),
+      ...(issued === undefined ? {} : { issued }),
       rights: { role: "admin", name: "a configured key" },
     });
     registerTotal(registry, "thormesh_wrong_api_keys_total", "Requests with a wrong API key", authenticator.wrongKeys);
@@ -282,7 +284,7 @@ export class Serving {
       isGateway: this.#isGateway(),
       leftOut: () => this.#pool?.leftOut() ?? new Map(),
       notReadyReason: () => this.#notReadyReason(),
-      keysRequired: config.apiKeys.length > 0 || config.requireKeys,
+      keysRequired: config.apiKeys.length > 0 || needsIssuedKey(config),
       stopping: () => this.#announced !== undefined,
       extraChecks: () => ({ ...this.#grpc?.checks(), ...extraChecks?.() }),
     };

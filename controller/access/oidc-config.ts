@@ -1,7 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { orNull } from "#platform/config-fields.ts";
 import { strictObject } from "#platform/schema-parts.ts";
-import { httpUrlPattern } from "#protocol/bounds.ts";
+import { providerFields } from "#protocol/identity/oidc/provider-config.ts";
 
 const values = (role: string) =>
   Type.Array(Type.String({ minLength: 1, maxLength: 256 }), {
@@ -13,14 +12,7 @@ const values = (role: string) =>
 /** Setting `api.oidc`. */
 export const OidcConfig = strictObject(
   {
-    issuer: orNull(
-      Type.String({ pattern: httpUrlPattern, maxLength: 512, title: "an https:// address without query" }),
-      "the provider, as its tokens name it (iss); null: tokens are not accepted",
-    ),
-    audience: orNull(
-      Type.String({ minLength: 1, maxLength: 256 }),
-      "the name of this API in tokens (aud), without which other services' tokens would open it; null: only without issuer",
-    ),
+    ...providerFields,
     rolesClaim: Type.String({
       default: "roles",
       minLength: 1,

@@ -1,15 +1,18 @@
 import { systemClock } from "#platform/clock.ts";
 import { describeError } from "#platform/errors.ts";
+import { allKeys } from "#platform/http/guard/all-keys.ts";
 import type { IssuedKeys } from "#platform/http/guard/authenticate.ts";
 import { assertListenAllowed } from "#platform/http/guard/listen-address.ts";
 import type { Logger } from "#platform/log.ts";
 import { type PeriodicTask, runPeriodically } from "#platform/periodic.ts";
+import { OidcTokens, type OidcTokensParts } from "#protocol/identity/oidc/oidc-tokens.ts";
 import type { ControllerConfig } from "../config.ts";
 import type { TenantJobs } from "../privacy/tenant-jobs.ts";
 import type { KeyStore, TenantStore } from "../store/store.ts";
 import type { AccessPublisher } from "./access-publisher.ts";
 import { KeyRing } from "./key-ring.ts";
-import { allKeys, OidcTokens } from "./oidc-tokens.ts";
+import type { OidcConfig } from "./oidc-config.ts";
+import { roleOfClaims } from "./role-of-claims.ts";
 import { Tenants } from "./tenants.ts";
 
 /** Time after which a change that another process made counts. */
@@ -23,6 +26,14 @@ export interface ControllerAccess {
   readonly issued: IssuedKeys;
 }
 
+/** Returns the caller of a token's claims, whose role they tell. */
+export const callerWithRole =
+  (config: Pick<OidcConfig, "rolesClaim" | "roles">): OidcTokensParts["callerOf"] =>
+  (claims, name) => {
+    const role = roleOfClaims(claims, config);
+    return { tenant: null, name, ...(role === null ? {} : { role }) };
+  };
+
 /** Loads keys and tenants. @throws UsageError when the API's address needs a key and there is none */
 export async function openAccess(
   { api, insecure }: Pick<ControllerConfig, "api" | "insecure">,
@@ -33,7 +44,7 @@ export async function openAccess(
   const tokens =
     issuer === null || audience === null
       ? []
-      : [new OidcTokens({ config: { ...oidc, issuer, audience }, nowMs: Date.now })];
+      : [new OidcTokens({ config: { issuer, audience }, callerOf: callerWithRole(oidc), nowMs: Date.now })];
   const keys = new KeyRing({ ...parts, hasOtherKeys: apiKeys.length + tokens.length > 0 });
   const tenants = new Tenants(parts);
   await keys.load();

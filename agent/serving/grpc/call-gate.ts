@@ -116,7 +116,14 @@ export class CallGate {
       return;
     }
     if (!connections.mayCall(connection)) return;
-    if (this.#turns.begin()) this.#open(connection, ...call);
+    const { authorization = null } = call[1];
+    const wait = this.#parts.authenticator.prepare(authorization);
+    if (wait !== null) {
+      // Who calls is found out before anything else.
+      void wait.then(() => {
+        if (!stream.closed && !stream.destroyed) this.#open(connection, ...call);
+      });
+    } else if (this.#turns.begin()) this.#open(connection, ...call);
     else if (this.#turns.waiting() >= maxWaiting) stream.close(constants.NGHTTP2_REFUSED_STREAM);
     else {
       void this.#turns.wait().then(() => {

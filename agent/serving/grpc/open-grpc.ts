@@ -1,3 +1,4 @@
+import { needsIssuedKey } from "#agent/access/issued-keys.ts";
 import type { HealthCheck } from "../ports.ts";
 import type { ServingConfig } from "../serving-config.ts";
 import type { GrpcParts } from "./grpc-server.ts";
@@ -26,7 +27,7 @@ function portFor({ port, grpc }: ServingConfig): number {
  */
 export async function openGrpc(config: ServingConfig, parts: GrpcParts): Promise<GrpcApi> {
   const { log } = parts;
-  const { apiKeys, insecure, maxBodyBytes, requireKeys } = config;
+  const { apiKeys, insecure, maxBodyBytes } = config;
   if (!config.grpc.enabled) return { address: null, checks: () => ({}), async stop() {} };
   // Imported late: loading takes time, and an agent without gRPC does not need it.
   const { GrpcPortInUseError, startGrpcServer } = await import("./grpc-server.ts");
@@ -34,7 +35,7 @@ export async function openGrpc(config: ServingConfig, parts: GrpcParts): Promise
     const server = await startGrpcServer({
       host: config.grpc.host ?? config.host,
       port: portFor(config),
-      ...{ apiKeys, insecure, rules: config, hasIssuedKeys: requireKeys },
+      ...{ apiKeys, insecure, rules: config, hasIssuedKeys: needsIssuedKey(config) },
       maxMessageBytes: maxBodyBytes,
       messageMemoryBytes: Math.max(config.grpc.messageMemoryBytes, 4 * maxBodyBytes),
       maxConnections: config.grpc.maxConnections,

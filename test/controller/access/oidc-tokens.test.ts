@@ -4,11 +4,13 @@ import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
-import Provider from "oidc-provider";
-import { claimValues, OidcTokens, roleOfClaims } from "#controller/access/oidc-tokens.ts";
+import { callerWithRole } from "#controller/access/open-access.ts";
+import { roleOfClaims } from "#controller/access/role-of-claims.ts";
 import { parseControllerConfig } from "#controller/check-config.ts";
 import type { Controller } from "#controller/controller.ts";
 import { ServiceError } from "#platform/errors.ts";
+import { claimValues, OidcTokens } from "#protocol/identity/oidc/oidc-tokens.ts";
+import { startProvider } from "../../fakes/start-oidc-provider.ts";
 import { quietController } from "../quiet-controller.ts";
 
 const roles = { viewer: ["staff"], operator: ["ops", "night"], admin: ["root"] };
@@ -50,52 +52,6 @@ test.each([
 ])("configuration %j is refused", (oidc, why) => {
   expect(() => parseControllerConfig({ api: { oidc } }, "the test")).toThrow(why);
 });
-
-/** A provider of its own port; its address is its issuer. */
-async function startProvider(): Promise<{
-  issuer: string;
-  server: Server;
-  tokenFor(values: string[], audience?: string): Promise<string>;
-}> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const issuer = `http://127.0.0.1:${(server.address() as { port: number }).port}`;
-  let claims: string[] = [];
-  let audience = "thormesh";
-  const provider = new Provider(issuer, {
-    clients: [
-      {
-        ...{ client_id: "ci", client_secret: "secret", grant_types: ["client_credentials"], redirect_uris: [] },
-        ...{ response_types: [], token_endpoint_auth_method: "client_secret_post" },
-      },
-    ],
-    features: {
-      clientCredentials: { enabled: true },
-      devInteractions: { enabled: false },
-      resourceIndicators: {
-        enabled: true,
-        defaultResource: () => "https://api.example",
-        getResourceServerInfo: () => ({ scope: "fleet", audience, accessTokenFormat: "jwt", accessTokenTTL: 600 }),
-      },
-    },
-    ttl: { ClientCredentials: 600 },
-    extraTokenClaims: () => ({ groups: claims }),
-  });
-  server.on("request", provider.callback());
-  return {
-    issuer,
-    server,
-    async tokenFor(values, forWhom = "thormesh") {
-      claims = values;
-      audience = forWhom;
-      const answer = await fetch(`${issuer}/token`, {
-        method: "POST",
-        body: new URLSearchParams({ grant_type: "client_credentials", client_id: "ci", client_secret: "secret" }),
-      });
-      return ((await answer.json()) as { access_token: string }).access_token;
-    },
-  };
-}
 
 describe("with a real provider", () => {
   const stateDir = mkdtempSync(join(tmpdir(), "thormesh-oidc-"));
@@ -161,8 +117,8 @@ describe("with a real provider", () => {
   test("the provider's keys outlast it; one that was never asked is said to be away", async () => {
     const token = await provider.tokenFor(["root"]);
     const other = await startProvider();
-    const config = { issuer: other.issuer, audience: "thormesh", rolesClaim: "groups", roles };
-    const away = new OidcTokens({ config, nowMs: Date.now });
+    const config = { issuer: other.issuer, audience: "thormesh" };
+    const away = new OidcTokens({ config, callerOf: callerWithRole({ rolesClaim: "groups", roles }), nowMs: Date.now });
     const lost = await other.tokenFor(["root"]);
     await new Promise((resolve) => other.server.close(resolve));
     other.server.closeAllConnections();
@@ -198,7 +154,11 @@ describe("keys of a scripted provider", () => {
   const startMs = Date.UTC(2026, 10, 30, 12);
   let nowMs = startMs;
   const tokens = () =>
-    new OidcTokens({ config: { issuer: issuer(), audience: "us", rolesClaim: "roles", roles }, nowMs: () => nowMs });
+    new OidcTokens({
+      config: { issuer: issuer(), audience: "us" },
+      callerOf: callerWithRole({ rolesClaim: "roles", roles }),
+      nowMs: () => nowMs,
+    });
   const token = (claims: object = {}, expires: number | null = 600) => {
     const jwt = new SignJWT({ roles: ["staff"], ...claims })
       .setProtectedHeader({ alg: "ES256", kid: "k" })
