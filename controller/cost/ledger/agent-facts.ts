@@ -44,8 +44,11 @@ export class AgentHistory {
     return (known.findLast(({ fromMs }) => fromMs <= timeMs) ?? known[0])?.facts ?? unknown;
   }
 
-  /** Notes what an agent says of itself now; it holds from the present minute on. */
-  async observe(birth: Birth, nowMs: number): Promise<void> {
+  /**
+   * Notes what an agent says of itself now; it holds from the present minute on.
+   * @param isKnown true: no minute of it was rated without knowing it
+   */
+  async observe(birth: Birth, nowMs: number, isKnown = false): Promise<void> {
     const { agentId } = birth;
     const facts = factsOf(birth);
     const known = this.#agents.get(agentId) ?? [];
@@ -57,8 +60,9 @@ export class AgentHistory {
     this.#agents.set(agentId, [...known.filter((each) => each.fromMs < fromMs), { fromMs, facts }]);
     await this.#store.saveAgentFacts({ agentId, fromMs, facts });
     // Minutes that came before were rated without knowing the agent, or, by clocks that are ahead, as it was before.
-    if (newest === undefined) await this.#store.markAgentUnrated(agentId);
-    else {
+    if (newest === undefined) {
+      if (!isKnown) await this.#store.markAgentUnrated(agentId);
+    } else {
       const hourStartMs = Math.floor(fromMs / hourMs) * hourMs;
       const rated = [hourStartMs, hourStartMs + hourMs].map((startMs) => ({ agentId, hourStartMs: startMs }));
       await this.#store.markUnrated(rated);

@@ -59,8 +59,8 @@ export class CostLedger {
   /** Loads what an earlier run knew of the agents, and notes what they are now; to be called before any minute is rated. */
   async recover(births: readonly (Birth | null)[]): Promise<void> {
     await this.history.recover();
-    for (const birth of births) if (birth !== null) await this.observeBirth(birth);
-    const { store } = this.#parts;
+    const { store, nowMs } = this.#parts;
+    for (const birth of births) if (birth !== null) await this.history.observe(birth, nowMs(), true);
     const before: Static<typeof PricesThen> | null = await store.loadKept(keptName, PricesThen);
     this.#pricesCompared = before?.hash === this.#hash();
     // From here on there are lines of two prices, until all have been compared.
