@@ -124,10 +124,13 @@ test("nothing else loads code from a path: who adds one lists it above", () => {
   expect(found.stdout.toString().trim().split("\n").sort()).toEqual([
     "agent/serving/onnxruntime/load-binding.ts",
     "agent/serving/onnxruntime/open-session.ts",
-    // The C library, by its name alone: the system's loader finds it.
+    // The C library, by its name alone, here and below: the system's loader finds it.
+    "agent/serving/worker/resume-without-parent.ts",
     "agent/serving/worker/trim-memory.ts",
     "forecast/lstm/model-files.ts",
     "forecast/lstm/require-from-disk.ts",
     "forecast/lstm/tensorflow.ts",
+    "platform/process/lower-rights.ts",
+    "platform/service/datagram-socket.ts",
   ]);
 });
