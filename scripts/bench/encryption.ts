@@ -1,4 +1,5 @@
 /** See scripts/bench/encryption. */
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { temporaryDirectory } from "../../test/e2e/program.ts";
@@ -36,7 +37,7 @@ try {
   ];
   await Bun.write(ca, authority);
   await Bun.write(certFile, pair.cert);
-  await Bun.write(keyFile, pair.key, { mode: 0o600 });
+  writeFileSync(keyFile, pair.key, { mode: 0o600 });
   agents.push({ kind: "plain", agent: await startAskedAgent(values.binary) });
   agents.push({
     kind: "encrypted",
