@@ -36,13 +36,7 @@ export async function askAuthority(
   const shown = redactUrl(controllerUrl);
   let response: Response;
   try {
-    response = await fetchBounded(new URL(path, controllerUrl), {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      ...{ timeoutMs, maxBytes: maxAnswerBytes, body: JSON.stringify(request.signed) },
-      // The answer is signed by the authority that the token pins, and nothing secret is sent: whoever passes it on can but drop it.
-      tls: { rejectUnauthorized: false },
-    });
+    response = await post(new URL(path, controllerUrl), JSON.stringify(request.signed));
   } catch (cause) {
     throw new Error(`no controller answers at ${shown}`, { cause });
   }
@@ -54,6 +48,28 @@ export async function askAuthority(
     throw response.status === 400 ? new MisunderstoodRequest(message) : new Error(message);
   }
   return proven(body, shown, request.pin, keyHash(request.key));
+}
+
+/** Sends a request by the address's scheme or, where that is not spoken there, by the other one: a controller may have begun to encrypt. */
+async function post(url: URL, body: string): Promise<Response> {
+  const send = (to: URL) =>
+    fetchBounded(to, {
+      ...{ method: "POST", headers: { "content-type": "application/json" }, body },
+      ...{ timeoutMs, maxBytes: maxAnswerBytes },
+      // The answer is signed by the authority that the token pins, and nothing secret is sent: whoever passes it on can but drop it.
+      tls: { rejectUnauthorized: false },
+    });
+  try {
+    return await send(url);
+  } catch (error) {
+    const { code, name } = error as { code?: unknown; name?: unknown };
+    if (code === "ECONNREFUSED" || name === "TimeoutError") throw error;
+    const other = new URL(url);
+    other.protocol = url.protocol === "https:" ? "http:" : "https:";
+    return send(other).catch(() => {
+      throw error;
+    });
+  }
 }
 
 function proven(body: unknown, shown: string, pin: string, ownKey: string): ProvenAnswer {

@@ -81,7 +81,9 @@ async function ask(
   } catch (cause) {
     const fault = explainTlsFault(cause);
     if (fault !== null) throw new Error(`the ${who} at ${redactUrl(url)} is not trusted: ${fault}`, { cause });
-    throw new Error(`no ${who} answers at ${redactUrl(url)}`, { cause });
+    const isCut = url.startsWith("http:") && (cause as { code?: unknown }).code === "ECONNRESET";
+    const hint = isCut ? "; if it encrypts, its address begins with https://" : "";
+    throw new Error(`no ${who} answers at ${redactUrl(url)}${hint}`, { cause });
   }
   if (response.status === 204) return null;
   if (response.ok) return isJson(response) ? response.json() : response.text();

@@ -14,6 +14,7 @@ import { createLogger } from "#platform/log.ts";
 import { dayMs, hourMs, minuteMs } from "#platform/time.ts";
 import { agentServerName, namesLacking } from "#protocol/identity/device-certificate.ts";
 import { parseJoinToken } from "#protocol/identity/join-token.ts";
+import { makeCertificates } from "../../fakes/certificates.ts";
 import { startAuthority } from "../../fakes/identity.ts";
 
 const life = { notBeforeMs: 0, notAfterMs: 90 * dayMs, triedMs: null };
@@ -149,6 +150,28 @@ describe("a device", () => {
     await earlier.stop(true);
     expect(renewal.problem).toBeNull();
     expect(renewal.identity.certificate).not.toBe(identity.certificate);
+  });
+
+  test("finds a controller that has begun to encrypt, or has ceased to", async () => {
+    const { issue } = await makeCertificates();
+    const encrypting = Bun.serve({
+      ...{ port: 0, hostname: "127.0.0.1", tls: await issue("controller") },
+      fetch: async (request) =>
+        fetch(new URL(new URL(request.url).pathname, authority.url), {
+          ...{ method: "POST", body: await request.text(), headers: request.headers },
+        }),
+    });
+    const before = { ...identity, controllerUrl: `http://127.0.0.1:${encrypting.port}` };
+    clock.nowMs += 61 * dayMs;
+    const renewal = renewalOf(before, () => clock.nowMs);
+    await renewal.evaluate();
+    await encrypting.stop(true);
+    expect(renewal.problem).toBeNull();
+    // Names are lacking, so that it asks at once.
+    const now = { ...renewal.identity, controllerUrl: authority.url.replace("http:", "https:") };
+    const back = renewalOf(now, () => clock.nowMs, ["thor-1.example"]);
+    await back.evaluate();
+    expect([back.problem, back.lacking()]).toEqual([null, []]);
   });
 
   test("that slept through the end is let in again for as long as configured", async () => {

@@ -75,6 +75,12 @@ test.each([
   await expect(askController({ url, ...values }, "/x")).rejects.toThrow(sentence);
 });
 
+test("one that is asked without encryption says what may be wrong", async () => {
+  await expect(askController({ url: good.replace("https", "http"), ca }, "/x")).rejects.toThrow(
+    /no controller answers at http:.*; if it encrypts, its address begins with https:/,
+  );
+});
+
 test("a file without a certificate is a usage error", async () => {
   const wrong = (path: string) => askController({ url: good, ca: path }, "/x");
   await expect(wrong(join(directory, "absent"))).rejects.toThrow(/--ca: .* can't be read: there is no such file/);
