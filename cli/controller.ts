@@ -12,6 +12,7 @@ import { openServiceManager } from "#platform/service/service-manager.ts";
 import { type Command, optionalNumber, optionalString, unexpectedWord } from "#platform/terminal/command.ts";
 import { printBrokerSecret } from "./controller-secret.ts";
 import { writeBrokerConfig } from "./identity/broker-config.ts";
+import { migrateControllerStore } from "./migrate-store.ts";
 import { acceptedApiKeysFromEnvironment } from "./run/api-keys-from-environment.ts";
 import { exitOnStdinClose, exitOnStdinCloseOption } from "./run/exit-on-stdin-close.ts";
 import { mergeConfig } from "./run/merge-config.ts";
@@ -35,7 +36,7 @@ export const controllerCommand: Command = {
   rights: "service",
   summary: "run a fleet: decide which agents serve, and track what it costs",
   usage:
-    "[--config FILE] [options]\n       thormesh controller secret AGENT_ID|--observer [--state-dir DIR | --config FILE] [--json]\n       thormesh controller broker-config mosquitto|emqx|nats --dir DIR --host NAME[,NAME] [--state-dir DIR | --config FILE]",
+    "[--config FILE] [options]\n       thormesh controller secret AGENT_ID|--observer [--state-dir DIR | --config FILE] [--json]\n       thormesh controller broker-config mosquitto|emqx|nats --dir DIR --host NAME[,NAME] [--state-dir DIR | --config FILE]\n       thormesh controller migrate-store --to postgres://HOST:PORT/DATABASE [--state-dir DIR | --config FILE] [--json]",
   options: {
     config: { short: "c", value: "FILE", help: "configuration, YAML or JSON; command-line options override it" },
     fleet: { value: "NAME", help: "name of the fleet (default: default)" },
@@ -56,16 +57,20 @@ export const controllerCommand: Command = {
       help: "names and addresses under which the broker is reached",
     },
     observer: { only: "secret", help: "print the password of a read-only observer, for mosquitto_sub and the like" },
-    json: { only: "secret", help: "print JSON, including the user name" },
+    to: { only: "migrate-store", value: "URL", help: "PostgreSQL database that the records are copied into" },
+    json: { help: "with secret or migrate-store: print JSON" },
     ...exitOnStdinCloseOption,
   },
   async run(values, [command, ...names]) {
     if (command === "secret") return printBrokerSecret(values, names);
     if (command === "broker-config") return writeBrokerConfig(values, names);
+    if (command === "migrate-store") return migrateControllerStore(values, names);
     if (command !== undefined)
-      throw unexpectedWord("options only", [command, ...names].join(" "), ["secret", "broker-config"]);
-    for (const name of ["observer", "json"])
-      if (name in values) throw new UsageError(`--${name} works only with: thormesh controller secret`);
+      throw unexpectedWord("options only", [command, ...names].join(" "), ["secret", "broker-config", "migrate-store"]);
+    if ("observer" in values) throw new UsageError("--observer works only with: thormesh controller secret");
+    if ("to" in values) throw new UsageError("--to works only with: thormesh controller migrate-store");
+    if ("json" in values)
+      throw new UsageError("--json works only with: thormesh controller secret and thormesh controller migrate-store");
     for (const name of ["dir", "host"])
       if (name in values) throw new UsageError(`--${name} works only with: thormesh controller broker-config`);
     const path = optionalString(values, "config");

@@ -2,8 +2,12 @@ import { hasUserInfo } from "#platform/fetch/redact-url.ts";
 import type { Logger } from "#platform/log.ts";
 
 /** Warns that every user of the machine can read a password among the arguments. */
-export function warnOfOpenSecret(option: string, url: string | undefined, log: Logger): void {
+export function warnOfOpenSecret(
+  option: string,
+  url: string | undefined,
+  log: Logger,
+  place = "broker.passwordFile or THORMESH_MQTT_PASSWORD_FILE",
+): void {
   if (url === undefined || !hasUserInfo(url)) return;
-  const advice = "put it in broker.passwordFile or THORMESH_MQTT_PASSWORD_FILE";
-  log.warn({ option }, `a password on the command line can be read by every user of this machine: ${advice}`);
+  log.warn({ option }, `a password on the command line can be read by every user of this machine: put it in ${place}`);
 }

@@ -148,9 +148,14 @@ const ofFleet: readonly DataStore[] = [
 
 const files: readonly DataStore[] = [
   {
-    ...{ ...file, ...nothingPersonal, id: "controller.db", holds: "the tables of controller.db, and their journal" },
+    ...{
+      ...file,
+      ...nothingPersonal,
+      id: "controller.db",
+      holds: "the tables of controller.db, and their journal; with store.url in PostgreSQL instead",
+    },
     ...{ purpose: "records", kept: "by table; a damaged file stays beside it until someone removes it" },
-    writtenBy: ["controller/open-records.ts", "platform/files/open-database.ts"],
+    writtenBy: ["controller/open-records.ts", "platform/files/open-database.ts", "cli/migrate-store.ts"],
   },
   {
     ...{

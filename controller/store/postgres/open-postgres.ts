@@ -3,6 +3,7 @@ import { describeError, UsageError } from "#platform/errors.ts";
 import { redactUrl } from "#platform/fetch/redact-url.ts";
 import { readSecretFile } from "#platform/files/read-secret-file.ts";
 import { createCountedLog, type Logger } from "#platform/log.ts";
+import { assertNoOpenCopy } from "../migrate/migrate-store.ts";
 import { PostgresDatabase } from "./postgres-database.ts";
 import { migratePostgres } from "./postgres-migrations.ts";
 import { type StoreConfig, usesTls } from "./store-config.ts";
@@ -56,6 +57,7 @@ export async function openPostgres(
   for (let tries = 0; ; tries += 1) {
     try {
       await migratePostgres(database);
+      if (isFenced) await assertNoOpenCopy(database);
       return database;
     } catch (error) {
       if (isRefusal(error) || signal === null) {

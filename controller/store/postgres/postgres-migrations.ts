@@ -153,6 +153,11 @@ export const postgresMigrations: readonly string[] = [
      document text NOT NULL,
      PRIMARY KEY (job_id, of)
    );`,
+  `CREATE TABLE migrated_from (
+     id int8 PRIMARY KEY CHECK (id = 1),
+     source text NOT NULL,
+     is_complete boolean NOT NULL
+   );`,
 ];
 
 /** Brings the schema up to date. One controller at a time does so, and the others wait for it. @throws UsageError for a schema of a later version of the program */
