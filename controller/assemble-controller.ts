@@ -30,6 +30,7 @@ import { Retirement } from "./fleet/retire-agents.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { noSeals, type OrderSeals } from "./identity/order-seals.ts";
 import { createControllerMetrics } from "./metrics.ts";
+import { TenantExpiry } from "./privacy/tenant-expiry.ts";
 import { TenantJobs } from "./privacy/tenant-jobs.ts";
 import type { CapacityProvider } from "./scaling/actuators/capacity-provider.ts";
 import { Machines } from "./scaling/actuators/machines.ts";
@@ -232,6 +233,7 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
   const { retention } = config;
   const housekeeping = new Housekeeping({
     ...{ store, traffic: fleet.traffic, accuracy, retention, jobs: tenantJobs, nowMs, log },
+    expiry: new TenantExpiry({ store, tenants: adapters.access.tenants }),
   });
   return {
     ...{

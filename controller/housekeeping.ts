@@ -5,6 +5,7 @@ import { dayMs } from "#platform/time.ts";
 import type { ControllerConfig } from "./config.ts";
 import type { FleetTraffic } from "./fleet/fleet-traffic.ts";
 import { maxSetAside } from "./fleet/minute-intake.ts";
+import type { TenantExpiry } from "./privacy/tenant-expiry.ts";
 import type { TenantJobs } from "./privacy/tenant-jobs.ts";
 import type { Store } from "./store/store.ts";
 
@@ -22,6 +23,7 @@ export interface HousekeepingParts {
   readonly traffic: Pick<FleetTraffic, "prune">;
   readonly accuracy: Pick<LiveAccuracy, "prune">;
   readonly jobs: Pick<TenantJobs, "prune">;
+  readonly expiry: Pick<TenantExpiry, "run">;
   readonly retention: ControllerConfig["retention"];
   readonly nowMs: () => number;
   readonly log: Logger;
@@ -38,7 +40,7 @@ export class Housekeeping {
   }
 
   async clean(): Promise<void> {
-    const { store, traffic, accuracy, jobs, retention } = this.#parts;
+    const { store, traffic, accuracy, jobs, expiry, retention } = this.#parts;
     const nowMs = this.#parts.nowMs();
     const oldestMs = nowMs - retention.minuteDays * dayMs;
     traffic.prune(nowMs);
@@ -48,6 +50,7 @@ export class Housekeeping {
     await store.pruneSetAside(oldestMs, maxSetAside.inAll);
     await store.pruneDecisions(nowMs - retention.decisionDays * dayMs, retention.mostDecisions, maxNotes);
     await store.pruneAudit(nowMs - retention.auditDays * dayMs, maxAuditEntries, nowMs);
+    await expiry.run(nowMs);
     await jobs.prune(nowMs - retention.receiptDays * dayMs);
     await this.trim();
   }

@@ -47,6 +47,8 @@ function settingsOf(values: OptionValues) {
     textsPerMonth: limit("texts-per-month"),
     tokensPerMonth: limit("tokens-per-month"),
     quotaTimeZone: timeZone,
+    retentionDays:
+      values["retention-days"] === "any" ? null : optionalNumber(values, "retention-days", { min: 1, max: 3650 }),
     models: namesOf(values, "models"),
     regions: namesOf(values, "regions"),
     costCentre: costCentre === "" ? null : costCentre,
@@ -115,13 +117,17 @@ const limitOptions = {
 export const tenantsCommand: Command = {
   summary: "make, change, suspend, delete, erase and export a fleet's tenants",
   usage:
-    "create|update TENANT [--models A,B|any] [--regions A,B|any] [--cost-centre TEXT]\n         [--requests-per-minute|-day|-month N|any] [--texts-per-… N|any] [--tokens-per-… N|any] [--quota-time-zone ZONE]\n       thormesh tenants suspend|resume|delete TENANT\n       thormesh tenants erase TENANT\n       thormesh tenants export TENANT --out DIR [--job JOB]\n       thormesh tenants jobs [JOB]\n       thormesh tenants list\n       each with [--url URL] [--reason TEXT] [--json]",
+    "create|update TENANT [--models A,B|any] [--regions A,B|any] [--cost-centre TEXT] [--retention-days DAYS|any]\n         [--requests-per-minute|-day|-month N|any] [--texts-per-… N|any] [--tokens-per-… N|any] [--quota-time-zone ZONE]\n       thormesh tenants suspend|resume|delete TENANT\n       thormesh tenants erase TENANT\n       thormesh tenants export TENANT --out DIR [--job JOB]\n       thormesh tenants jobs [JOB]\n       thormesh tenants list\n       each with [--url URL] [--reason TEXT] [--json]",
   options: {
     models: { value: "NAMES", help: "ids of the models that it may use, with commas between them; any: all" },
     regions: { value: "NAMES", help: "regions in which its texts may be computed; any: all" },
     ...limitOptions,
     out: { value: "DIR", only: "export", help: "new or empty directory for the export" },
     job: { value: "JOB", only: "export", help: "an export that was begun earlier (default: a new one)" },
+    "retention-days": {
+      value: "DAYS",
+      help: "days after which its costs are counted without its name; any: they keep it",
+    },
     "cost-centre": { value: "TEXT", help: "where its costs belong, for reports" },
     ...controllerUrlOption,
     ...reasonOption,
@@ -129,7 +135,7 @@ export const tenantsCommand: Command = {
   },
   async run(values, [action, ...rest]) {
     if (action !== "create" && action !== "update")
-      for (const name of ["models", "regions", "cost-centre", ...Object.keys(limitOptions)])
+      for (const name of ["models", "regions", "cost-centre", "retention-days", ...Object.keys(limitOptions)])
         if (name in values) throw new UsageError(`--${name} is for create and update, not for ${action ?? "nothing"}`);
     switch (action) {
       case "create":

@@ -36,7 +36,7 @@ export const callerWithRole =
 
 /** Loads keys and tenants. @throws UsageError when the API's address needs a key and there is none */
 export async function openAccess(
-  { api, insecure }: Pick<ControllerConfig, "api" | "insecure">,
+  { api, insecure, retention }: Pick<ControllerConfig, "api" | "insecure" | "retention">,
   parts: { readonly store: KeyStore & TenantStore; readonly nowMs: () => number; readonly log: Logger },
 ): Promise<ControllerAccess> {
   const { host, apiKeys, oidc } = api;
@@ -46,7 +46,7 @@ export async function openAccess(
       ? []
       : [new OidcTokens({ config: { issuer, audience }, callerOf: callerWithRole(oidc), nowMs: Date.now })];
   const keys = new KeyRing({ ...parts, hasOtherKeys: apiKeys.length + tokens.length > 0 });
-  const tenants = new Tenants(parts);
+  const tenants = new Tenants({ ...parts, minuteDays: retention.minuteDays });
   await keys.load();
   await tenants.load();
   const issued = allKeys([keys, ...tokens]);

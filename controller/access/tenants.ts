@@ -6,6 +6,8 @@ import type { Tenant, TenantStore } from "../store/store.ts";
 
 export interface TenantsParts {
   readonly store: TenantStore;
+  /** Days for which minutes are kept, which a tenant's own retention can't be shorter than. Default: none. */
+  readonly minuteDays?: number;
   readonly nowMs: () => number;
 }
 
@@ -13,6 +15,12 @@ function refuseUnknownZone({ quotaTimeZone: zone }: Partial<TenantSettings>): vo
   if (zone == null || isTimeZone(zone)) return;
   const message = `quotaTimeZone: expected a time zone like Europe/Berlin, got ${JSON.stringify(zone)}`;
   throw new ServiceError("INVALID_REQUEST", message, { details: { param: "quotaTimeZone" } });
+}
+
+function refuseShortRetention({ retentionDays }: Partial<TenantSettings>, minuteDays: number): void {
+  if (retentionDays == null || retentionDays >= minuteDays) return;
+  const message = `retentionDays: expected at least ${minuteDays}, for which minutes are kept (retention.minuteDays), got ${retentionDays}`;
+  throw new ServiceError("INVALID_REQUEST", message, { details: { param: "retentionDays" } });
 }
 
 const newTenant: TenantSettings = { suspended: false, models: null, regions: null, costCentre: null };
@@ -48,6 +56,7 @@ export class Tenants {
   /** @throws ServiceError CONFLICT where the name is taken, or there are as many tenants as may be; INVALID_REQUEST for an unknown time zone */
   async create(id: string, settings: Partial<TenantSettings>): Promise<Tenant> {
     refuseUnknownZone(settings);
+    refuseShortRetention(settings, this.#parts.minuteDays ?? 0);
     await this.load();
     if (id === defaultTenant)
       throw new ServiceError("CONFLICT", `id: ${defaultTenant} is the tenant of all requests without one of their own`);
@@ -63,6 +72,7 @@ export class Tenants {
   /** Changes the given settings. @throws ServiceError NOT_FOUND; INVALID_REQUEST for an unknown time zone */
   async update(id: string, settings: Partial<TenantSettings>): Promise<Tenant> {
     refuseUnknownZone(settings);
+    refuseShortRetention(settings, this.#parts.minuteDays ?? 0);
     await this.load();
     const before = this.get(id);
     return this.#save({ ...before, settings: { ...before.settings, ...settings } });

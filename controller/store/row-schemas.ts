@@ -102,6 +102,12 @@ export const TenantSettings = strictObject({
   requestsPerMonth: limit("requests a month of the calendar", maxLimit),
   textsPerMonth: limit("texts a month", maxLimit),
   tokensPerMonth: limit("tokens a month", maxLimit),
+  retentionDays: Type.Optional(
+    orNull(
+      Type.Number({ minimum: 1, maximum: 3650 }),
+      "days after which its cost lines are counted without its name, at least retention.minuteDays; null or absent: they keep it",
+    ),
+  ),
   quotaTimeZone: Type.Optional(
     orNull(text(64), "time zone in which days and months begin, like Europe/Berlin; null or absent: UTC"),
   ),

@@ -55,10 +55,18 @@ export function createTenantDataTables(database: Database, quarantine: RowQuaran
       return removeCosts.run({ from: names.from, ...at }).changes;
     },
   );
-  const renameCosts = async (names: { from: string; to: string }): Promise<number> => {
+  const renameCosts = async (
+    names: { from: string; to: string },
+    fromMs = 0,
+    beforeMs = Number.POSITIVE_INFINITY,
+  ): Promise<number> => {
     let renamed = 0;
-    for (let at = nextCosts.get(-1, -1); at !== null; at = nextCosts.get(at.spanMs, at.startMs)) {
-      renamed += moveCosts(names, at);
+    for (let at = nextCosts.get(-1, -1); at !== null; ) {
+      // The next length begins behind the last time of this one.
+      const isBehind = at.startMs >= beforeMs;
+      if (at.startMs >= fromMs && !isBehind) renamed += moveCosts(names, at);
+      const next: [number, number] = at.startMs < fromMs ? [at.spanMs, fromMs - 1] : [at.spanMs, at.startMs];
+      at = isBehind ? nextCosts.get(at.spanMs, Number.MAX_SAFE_INTEGER) : nextCosts.get(...next);
       await Bun.sleep(0);
     }
     return renamed;
@@ -127,6 +135,8 @@ export function createTenantDataTables(database: Database, quarantine: RowQuaran
         audit: inAudit.get(`"${tenant}"`)?.rows ?? 0,
       };
     },
+    renameCosts: (tenant, name, fromMs, beforeMs) =>
+      renameCosts({ from: tenant, to: name }, Math.ceil(fromMs), Math.ceil(beforeMs)),
     async wipeOverwritten() {
       // The journal still holds what was there before; in the file itself it was overwritten (secure_delete).
       database.run("PRAGMA wal_checkpoint(TRUNCATE)");

@@ -255,6 +255,8 @@ export interface TenantDataStore {
    * not block. Again: does what is left.
    */
   eraseTenant(tenant: string, pseudonym: string): Promise<ErasedRows>;
+  /** Counts a tenant's cost lines that start in [fromMs, beforeMs) under another name, in steps that do not block; resolves with their number. */
+  renameCosts(tenant: string, name: string, fromMs: number, beforeMs: number): Promise<number>;
   /** Makes that what was overwritten or removed can't be read from the store's files any more, as far as it can. */
   wipeOverwritten(): Promise<void>;
   /** Implausible minutes that name a tenant, oldest first. */

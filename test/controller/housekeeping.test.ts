@@ -39,7 +39,16 @@ function house(nowMs: () => number, given: { maxBytes?: number } = {}) {
     traffic,
     prunedMs,
     prunedJobsMs,
-    housekeeping: new Housekeeping({ store, traffic, accuracy, jobs, retention, nowMs, log }),
+    housekeeping: new Housekeeping({
+      store,
+      traffic,
+      accuracy,
+      jobs,
+      expiry: { run: async () => 0 },
+      retention,
+      nowMs,
+      log,
+    }),
   };
 }
 

@@ -145,6 +145,7 @@ test("what a setting keeps for a time is there until then and gone afterwards, i
   await jobs.load();
   const housekeeping = new Housekeeping({
     ...{ store, traffic: createFleetTraffic(), accuracy: new StoredAccuracy(database), jobs, retention, log },
+    expiry: { run: async () => 0 },
     nowMs: () => nowMs,
   });
   const prices = configuredPrices({ tariffUsdPerKwh: null, amortisationUsdPerHour: null } as never);

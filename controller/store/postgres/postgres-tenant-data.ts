@@ -48,10 +48,15 @@ export function createPostgresTenantData(database: PostgresDatabase, quarantine:
       );
       return statements.run(`DELETE FROM cost_work WHERE start_ms = $2 AND tenant = $1`, [from, startMs]);
     });
-  const renameCosts = async (from: string, to: string): Promise<number> => {
+  const renameCosts = async (
+    from: string,
+    to: string,
+    fromMs = 0,
+    beforeMs = Number.MAX_SAFE_INTEGER,
+  ): Promise<number> => {
     const starts = await database.rows<{ readonly startMs: number }>(
-      `SELECT DISTINCT start_ms::float8 AS "startMs" FROM cost_work WHERE tenant = $1`,
-      [from],
+      `SELECT DISTINCT start_ms::float8 AS "startMs" FROM cost_work WHERE tenant = $1 AND start_ms >= $2 AND start_ms < $3`,
+      [from, Math.ceil(fromMs), Math.ceil(beforeMs)],
     );
     let renamed = 0;
     for (const { startMs } of starts) renamed += await moveCosts(from, to, startMs);
@@ -117,6 +122,7 @@ export function createPostgresTenantData(database: PostgresDatabase, quarantine:
         audit: await countIn("audit", "entry", `"${tenant}"`),
       };
     },
+    renameCosts,
     async wipeOverwritten() {
       // Dead rows are given free to be overwritten; the server's journal and copies of it are its operator's.
       for (const table of vacuumed) await database.rows(`VACUUM ${table}`);

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { Type } from "@sinclair/typebox";
+import type { RatedMinute } from "#controller/store/costs/cost-rows.ts";
 import type { NewDecision } from "#controller/store/decision-record.ts";
 import type { ApiKey, MinuteRecord, Store, TenantJob, TenantReceipt } from "#controller/store/store.ts";
 import { minuteMs } from "#platform/time.ts";
@@ -122,6 +123,32 @@ export function describeStore(
       expect(names).toEqual([["erased-1", "redder"], ["redder"]]);
       expect(await store.setAsideNaming("red")).toEqual([]);
       expect((await store.setAsideNaming("erased-1")).map(({ seq }) => seq)).toEqual([3]);
+    });
+
+    test("cost lines of a tenant in a stretch of time are counted under another name, which may have lines already", async () => {
+      const rated = (tenants: readonly string[]): RatedMinute => ({
+        ...{ region: "eu", priceKey: "p", gaps: "" },
+        device: { energy: 1n, owning: 1n, energyKwh: 1, observedMs: 1, measuredMs: 1, computeMs: 1 },
+        work: tenants.map((tenant) => ({
+          ...{ tenant, model: "mini", used: 3_000_001n, offers: 0n, activeKwh: 1 },
+          ...{ computeMs: 1, requests: 2, tokens: 5 },
+        })),
+      });
+      const hourMs = 3_600_000;
+      for (const [hour, tenants] of [["red"], ["red", "(expired)", "blue"], ["red"], ["red"]].entries())
+        await store.insertMinute(aMinute({ seq: hour + 1, minuteStartMs: hour * hourMs }), "eu", rated(tenants));
+      expect(await store.renameCosts("red", "(expired)", hourMs, 3 * hourMs)).toBe(2);
+      expect(await store.renameCosts("red", "(expired)", hourMs, 3 * hourMs)).toBe(0);
+      const lines = async (hour: number) => {
+        const query = { span: "hour", startMs: hour * hourMs, endMs: (hour + 1) * hourMs, of: "together" } as const;
+        return (await store.workCosts(query))
+          .map(({ tenant, used, requests }) => `${tenant} ${used} ${requests}`)
+          .sort();
+      };
+      expect(await lines(0)).toEqual(["red 3000001 2"]);
+      expect(await lines(1)).toEqual(["(expired) 6000002 4", "blue 3000001 2"]);
+      expect(await lines(2)).toEqual(["(expired) 3000001 2"]);
+      expect(await lines(3)).toEqual(["red 3000001 2"]);
     });
 
     test("keys: as they were saved last, the oldest first; a use never goes back in time", async () => {
