@@ -19,6 +19,7 @@ import type { FleetBroker } from "./broker/fleet-broker.ts";
 import type { ControllerConfig } from "./config.ts";
 import type { ControllerLease } from "./controller-lease.ts";
 import type { CostLedger } from "./cost/ledger/cost-ledger.ts";
+import { registerCostMetrics } from "./cost/ledger/cost-metrics.ts";
 import { pricesOf } from "./cost/price-minute.ts";
 import { type AgentState, availabilityOf, ownRoleOf } from "./fleet/agent-state.ts";
 import { createDesiredDocuments } from "./fleet/desired-documents.ts";
@@ -128,6 +129,7 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
     storeUsable: () => store.fault() === null,
   });
   if (fleetBroker.counts !== null) registerBrokerMetrics(registry, fleetBroker.counts);
+  registerCostMetrics(registry, { store, ledger, nowMs, labelsOf: () => ({}) });
   const sloReports = new SloReports(store, config.slo, nowMs);
   registerSloMetrics(registry, sloReports);
   registerAccuracyMetrics(registry, "thormesh_fleet_forecast", accuracyOf);

@@ -1,12 +1,20 @@
+import { unsafeCharacters } from "#platform/clean-text.ts";
+
 /** Cell of a table. Texts come from outside; figures are the program's own. */
 export type CsvCell = { readonly text: string } | { readonly figure: string };
 
 /** Beginnings that spreadsheets take for a formula. */
 const formula = /^[=+\-@\t\r]/;
 
-/** Writes a cell: quoted where it needs it. A text that a spreadsheet would compute begins with an apostrophe. */
+/** Text without control characters beside tabs and line breaks; one that a spreadsheet would compute begins with an apostrophe. */
+function shownText(given: string): string {
+  const shown = given.replace(unsafeCharacters, (each) => (/[\t\r\n]/.test(each) ? each : " "));
+  return formula.test(given) || formula.test(shown.trimStart()) ? `'${shown}` : shown;
+}
+
+/** Writes a cell: quoted where it needs it. */
 function cellToText(cell: CsvCell): string {
-  const raw = "figure" in cell ? cell.figure : formula.test(cell.text) ? `'${cell.text}` : cell.text;
+  const raw = "figure" in cell ? cell.figure : shownText(cell.text);
   return /[",\r\n]/.test(raw) || raw !== raw.trim() ? `"${raw.replaceAll('"', '""')}"` : raw;
 }
 

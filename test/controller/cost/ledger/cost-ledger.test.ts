@@ -1,6 +1,8 @@
 import { Database } from "bun:sqlite";
 import { beforeEach, describe, expect, test } from "bun:test";
+import { Registry } from "prom-client";
 import { CostLedger } from "#controller/cost/ledger/cost-ledger.ts";
+import { registerCostMetrics } from "#controller/cost/ledger/cost-metrics.ts";
 import { readGaps } from "#controller/cost/ledger/read-gaps.ts";
 import { readUsage } from "#controller/cost/ledger/read-usage.ts";
 import { moneyToNumber } from "#controller/cost/money/money.ts";
@@ -212,4 +214,35 @@ test("a store of an earlier version is rated in slices, the newest hour first, w
   expect(order).toEqual([30, 5, 0]);
   expect(ledger.progress()).toEqual({ isBackfilling: false, kept: 0 });
   expect(await costOf(ledger, dayStartMs, dayStartMs + 2 * dayMs)).toBeCloseTo(4 * perMinute, 9);
+});
+
+test("metrics tell what the fleet has cost today, by region and part, and what has no price; anew after a minute", async () => {
+  nowMs = dayStartMs + 2 * hourMs;
+  const ledger = await ledgerOf(
+    store,
+    cataloguePrices(parseConfig(PriceCatalogue, { currency: "USD" }, "test"), fleetPrices),
+  );
+  const registry = new Registry();
+  registerCostMetrics(registry, { store, ledger, nowMs: () => nowMs, labelsOf: () => ({}) });
+  const metric = async (name: string) =>
+    Number(
+      (await registry.metrics())
+        .split("\n")
+        .find((line) => line.startsWith(`${name} `))
+        ?.split(" ")
+        .at(-1),
+    );
+  await insert(ledger, dayStartMs);
+  const cost = async () => {
+    const parts = await Promise.all(
+      ["used", "idle", "offers"].map((part) => metric(`thormesh_cost_today_usd{region="eu",part="${part}"}`)),
+    );
+    return parts.reduce((sum, each) => sum + each, 0);
+  };
+  expect(await cost()).toBeCloseTo(perMinute, 9);
+  expect(await metric('thormesh_cost_gap_minutes{section="devices"}')).toBe(1);
+  await insert(ledger, dayStartMs + minuteMs);
+  expect(await cost()).toBeCloseTo(perMinute, 9);
+  nowMs += minuteMs;
+  expect(await cost()).toBeCloseTo(2 * perMinute, 9);
 });
