@@ -4,11 +4,13 @@ import { join } from "node:path";
 import { connectAsync, type IClientOptions, type MqttClient } from "mqtt";
 import { askAuthority } from "#agent/enrolment/ask-authority.ts";
 import { brokerTls } from "#agent/enrolment/broker-tls.ts";
+import { createPeerCertificates } from "#agent/enrolment/peer-membership.ts";
+import { RemoteClient } from "#agent/mesh/routing/remote-client.ts";
 import { openFleetAuthority } from "#controller/identity/fleet-authority.ts";
 import { createOrderSeals } from "#controller/identity/order-seals.ts";
 import { certificateToPem } from "#platform/certificates/certificate-authority.ts";
 import { makeRequest } from "#platform/certificates/certificate-request.ts";
-import { keyHash, newKey } from "#platform/certificates/device-key.ts";
+import { keyHash, keyToPem, newKey } from "#platform/certificates/device-key.ts";
 import { parseCertificate } from "#protocol/identity/device-certificate.ts";
 import { parseJoinToken } from "#protocol/identity/join-token.ts";
 import { signStatement } from "#protocol/identity/signed-statement.ts";
@@ -230,6 +232,50 @@ test("with a stolen device, or its key", async () => {
     () => published(thief, agentProbeTopic(name, "thor-2"), ""),
     (code) => code === notAuthorised,
   );
+});
+
+test("that forges a peer's address", async () => {
+  // What a device does with a presence that whoever owns the broker has changed, once certificates are required.
+  const asking = fleet.identityOf("thor-2");
+  const told = { revokedKeys: [], revokedAgents: [], passwordsUntilMs: Date.now() };
+  const certificates = createPeerCertificates({ identity: () => asking, told: () => told, nowMs: Date.now });
+  const client = new RemoteClient({
+    ...{ ownId: "thor-2", secret: null, peerNetworks: [], certificates },
+    ...{ offerKey: () => null, modelHere: () => null, nowMs: Date.now },
+  });
+  const received: string[] = [];
+  const listen = (tls?: { key: string; cert: string }) => {
+    const answer = async (request: Request) => {
+      received.push(await request.text());
+      return Response.json({});
+    };
+    const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: answer, ...(tls === undefined ? {} : { tls }) });
+    stops.push(() => server.stop(true));
+    return server.url.href;
+  };
+  const device = fleet.identityOf("thor-3");
+  const foreign = await openFleetAuthority(join(fleet.directory, "stranger"), name, Date.now());
+  const forged = [
+    listen(),
+    listen(await foreign.issueBroker(3_600_000)),
+    listen({ key: keyToPem(device.key), cert: certificateToPem(device.certificate) }),
+    // The fleet's own authority, for another name.
+    listen(await (await theAuthority()).issueBroker(3_600_000)),
+  ];
+  for (const url of forged) {
+    const peer = { agentId: "thor-1", bootId: "b", url, region: "", spaces: { m: "s" }, qps: 1, usdPerRequest: 0 };
+    const reply = await client.ask(
+      { kind: "peer", id: "thor-1", peer: { ...peer, silent: false } },
+      {
+        ...{ model: "m", inputs: ["a secret"], inputsField: "input", dimensions: undefined },
+        signal: new AbortController().signal,
+      },
+      { space: "s", dimension: null, budgetMs: 5_000, hopMs: 0, maxWaitMs: null },
+      new AbortController().signal,
+    );
+    expect({ url, result: reply.result, mayRetry: reply.mayRetry }).toEqual({ url, result: null, mayRetry: true });
+  }
+  expect(received).toEqual([]);
 });
 
 test("with a copy of a device's state", async () => {
