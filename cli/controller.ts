@@ -12,6 +12,7 @@ import { openServiceManager } from "#platform/service/service-manager.ts";
 import { type Command, optionalNumber, optionalString, unexpectedWord } from "#platform/terminal/command.ts";
 import { printBrokerSecret } from "./controller-secret.ts";
 import { writeBrokerConfig } from "./identity/broker-config.ts";
+import { backUpOrRestore } from "./identity/controller-backup.ts";
 import { migrateControllerStore } from "./migrate-store.ts";
 import { acceptedApiKeysFromEnvironment } from "./run/api-keys-from-environment.ts";
 import { exitOnStdinClose, exitOnStdinCloseOption } from "./run/exit-on-stdin-close.ts";
@@ -36,7 +37,7 @@ export const controllerCommand: Command = {
   rights: "service",
   summary: "run a fleet: decide which agents serve, and track what it costs",
   usage:
-    "[--config FILE] [options]\n       thormesh controller secret AGENT_ID|--observer [--state-dir DIR | --config FILE] [--json]\n       thormesh controller broker-config mosquitto|emqx|nats --dir DIR --host NAME[,NAME] [--state-dir DIR | --config FILE]\n       thormesh controller migrate-store --to postgres://HOST:PORT/DATABASE [--state-dir DIR | --config FILE] [--json]",
+    "[--config FILE] [options]\n       thormesh controller secret AGENT_ID|--observer [--state-dir DIR | --config FILE] [--json]\n       thormesh controller broker-config mosquitto|emqx|nats --dir DIR --host NAME[,NAME] [--state-dir DIR | --config FILE]\n       thormesh controller migrate-store --to postgres://HOST:PORT/DATABASE [--state-dir DIR | --config FILE] [--json]\n       thormesh controller backup|restore DIR [--state-dir DIR | --config FILE]",
   options: {
     config: { short: "c", value: "FILE", help: "configuration, YAML or JSON; command-line options override it" },
     fleet: { value: "NAME", help: "name of the fleet (default: default)" },
@@ -65,8 +66,11 @@ export const controllerCommand: Command = {
     if (command === "secret") return printBrokerSecret(values, names);
     if (command === "broker-config") return writeBrokerConfig(values, names);
     if (command === "migrate-store") return migrateControllerStore(values, names);
+    if (command === "backup" || command === "restore") return backUpOrRestore(command, values, names);
     if (command !== undefined)
-      throw unexpectedWord("options only", [command, ...names].join(" "), ["secret", "broker-config", "migrate-store"]);
+      throw unexpectedWord("options only", [command, ...names].join(" "), [
+        ...["secret", "broker-config", "migrate-store", "backup", "restore"],
+      ]);
     if ("observer" in values) throw new UsageError("--observer works only with: thormesh controller secret");
     if ("to" in values) throw new UsageError("--to works only with: thormesh controller migrate-store");
     if ("json" in values)

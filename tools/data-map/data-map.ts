@@ -38,6 +38,15 @@ const toolDataMap: readonly DataStore[] = [
     writtenBy: ["cli/identity/broker-config.ts"],
   },
   {
+    ...{ ...file, id: "a controller's backup", personal: "names", tenant: "kept" },
+    ...{
+      holds: "the authority's and the broker's keys, and the controller's records",
+      purpose: "thormesh controller backup",
+    },
+    kept: "until someone removes it",
+    writtenBy: ["controller/identity/state-backup.ts", "platform/files/copy-database.ts"],
+  },
+  {
     ...{ ...file, id: "directories that are tried", holds: "nothing: made to see whether they can be" },
     ...{ purpose: "thormesh doctor", kept: "as the directories of the service" },
     writtenBy: ["tools/doctor/check-program.ts"],
