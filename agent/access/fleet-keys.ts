@@ -120,6 +120,8 @@ export class FleetKeys implements IssuedKeys {
       return new ServiceError("UNAUTHORIZED", `key ${key.id} belongs to no tenant of this fleet`);
     if (tenant.suspended)
       return new ServiceError("TENANT_SUSPENDED", `tenant ${key.tenant} is suspended: ask who runs this service`);
-    return { tenant: key.tenant, role: "embed", name: `key ${key.id}`, keyId: key.id };
+    const { models = null, regions = null } = key;
+    const scope = models === null && regions === null ? {} : { scope: { models, regions } };
+    return { tenant: key.tenant, role: "embed", name: `key ${key.id}`, keyId: key.id, ...scope };
   }
 }

@@ -18,6 +18,7 @@ import { optionalDuration } from "#platform/terminal/duration.ts";
 import { formatTable } from "#platform/terminal/format-table.ts";
 import { printLine } from "#platform/terminal/print-line.ts";
 import { askController, controllerUrlOption } from "../run/ask-controller.ts";
+import { namesOf } from "./names-option.ts";
 import {
   localSource,
   localStoreOptions,
@@ -100,7 +101,15 @@ async function create(values: OptionValues): Promise<number> {
   if (tenant !== null && values["local"] === true)
     throw new UsageError("--tenant can't be combined with --local: keys of tenants are made through the API");
   const expiresInS = optionalDuration(values, "expires", { minS: 1, maxS: maxKeyLifeS }) ?? null;
-  const body = { name, role, ...(expiresInS === null ? {} : { expiresInS }), ...(tenant === null ? {} : { tenant }) };
+  const scope = { models: namesOf(values, "models"), regions: namesOf(values, "regions") };
+  if ((scope.models !== undefined || scope.regions !== undefined) && tenant === null)
+    throw new UsageError("--models and --regions are for keys of tenants: expected --tenant");
+  const body = {
+    ...Object.fromEntries(Object.entries(scope).filter(([, names]) => names !== undefined)),
+    ...{ name, role },
+    ...(expiresInS === null ? {} : { expiresInS }),
+    ...(tenant === null ? {} : { tenant }),
+  };
   const made = await ask<NewKey>(values, {
     path: "/api/v1/keys",
     request: { method: "POST", body },
@@ -152,7 +161,7 @@ async function revoke(id: string, values: OptionValues): Promise<number> {
 export const keysCommand: Command = {
   summary: "make, list, rotate and revoke keys: of a controller's API, and of tenants at the agents",
   usage:
-    "create --name NAME --role viewer|operator|admin [--expires 90d]\n       thormesh keys create --name NAME --role embed --tenant TENANT [--expires 90d]\n       thormesh keys list\n       thormesh keys rotate ID [--overlap 24h]\n       thormesh keys revoke ID\n       each with [--url URL | --local [--state-dir DIR | --config FILE]] [--reason TEXT] [--json]",
+    "create --name NAME --role viewer|operator|admin [--expires 90d]\n       thormesh keys create --name NAME --role embed --tenant TENANT [--models A,B] [--regions A,B] [--expires 90d]\n       thormesh keys list\n       thormesh keys rotate ID [--overlap 24h]\n       thormesh keys revoke ID\n       each with [--url URL | --local [--state-dir DIR | --config FILE]] [--reason TEXT] [--json]",
   options: {
     name: { value: "NAME", only: "create", help: "what the key is for" },
     role: {
@@ -161,6 +170,12 @@ export const keysCommand: Command = {
       help: "viewer: reads; operator: also overrides and freezes; admin: everything; embed: a tenant's at the agents",
     },
     tenant: { value: "TENANT", only: "create", help: "with --role embed: whose requests come with the key" },
+    models: { value: "NAMES", only: "create", help: "with --tenant: models that it may use, of the tenant's" },
+    regions: {
+      value: "NAMES",
+      only: "create",
+      help: "with --tenant: regions in which texts may be computed, of the tenant's",
+    },
     expires: { value: "TIME", only: "create", help: "end after this time, such as 90d (default: never)" },
     overlap: { value: "TIME", only: "rotate", help: "time for which the old key stays valid (default: 24h)" },
     ...controllerUrlOption,

@@ -12,21 +12,12 @@ import { formatTable } from "#platform/terminal/format-table.ts";
 import { bounds, TenantName } from "#protocol/bounds.ts";
 import { maxLimit } from "#protocol/messages.ts";
 import { askController, controllerUrlOption } from "../run/ask-controller.ts";
+import { namesOf } from "./names-option.ts";
 import { eraseTenant, exportTenant, showJobs } from "./tenant-jobs.ts";
 import { reasonOf, reasonOption } from "./with-controller-store.ts";
 
 const path = "/api/v1/tenants";
 const actions = ["create", "list", "update", "suspend", "resume", "delete", "erase", "export", "jobs"] as const;
-
-/** Names from an option such as `eu,us`; `any` for null. Undefined when it is absent. */
-function namesOf(values: OptionValues, option: string): string[] | null | undefined {
-  const text = optionalString(values, option);
-  if (text === undefined || text === "any") return text === undefined ? undefined : null;
-  const names = text.split(",").map((name) => name.trim());
-  if (names.includes(""))
-    throw new UsageError(`--${option}: expected names with commas between them, or any; got "${text}"`);
-  return names;
-}
 
 function settingsOf(values: OptionValues) {
   const costCentre = optionalString(values, "cost-centre");

@@ -59,9 +59,12 @@ export class AccessPublisher {
     return {
       ...(devices === null ? {} : { devices }),
       tenants: this.#parts.tenants.list().map((tenant) => this.#told(tenant)),
-      keys: this.#parts.keys
-        .ofTenants()
-        .map(({ id, hash, tenant, expiresAtMs }) => ({ id, hash, tenant, expiresAtMs })),
+      keys: this.#parts.keys.ofTenants().map(({ id, hash, tenant, expiresAtMs, scope = null }) => ({
+        ...{ id, hash, tenant, expiresAtMs },
+        ...(scope === null
+          ? {}
+          : { models: scope.models as string[] | null, regions: scope.regions as string[] | null }),
+      })),
       ...(jobs.length === 0 ? {} : { jobs }),
     };
   }

@@ -27,6 +27,8 @@ export interface KeyRequest {
   readonly expiresInS: number | null;
   /** With role embed: whose requests come with it. */
   readonly tenant?: string | null;
+  /** With role embed: part of what its tenant may use. Default: all of it. */
+  readonly scope?: NonNullable<ApiKey["scope"]> | null;
 }
 
 /** Key as it is shown: without its hash. */
@@ -123,12 +125,16 @@ export class KeyRing implements IssuedKeys {
    * @throws ServiceError CONFLICT where a valid key has the name, or the first key would not be an admin's; INVALID_REQUEST where role and tenant
    * don't match
    */
-  async create({ name, role, expiresInS, tenant = null }: KeyRequest): Promise<NewKey> {
+  async create({ name, role, expiresInS, tenant = null, scope = null }: KeyRequest): Promise<NewKey> {
     await this.load();
     if ((role === "embed") !== (tenant !== null)) {
       const expected = role === "embed" ? "the tenant of the key, got none" : `none with role ${role}, got ${tenant}`;
       throw new ServiceError("INVALID_REQUEST", `tenant: expected ${expected}`, { details: { param: "tenant" } });
     }
+    if (scope !== null && role !== "embed")
+      throw new ServiceError("INVALID_REQUEST", `models, regions: expected none with role ${role}`, {
+        details: { param: "role" },
+      });
     if (this.list().some((key) => key.name === name && key.state === "valid"))
       throw new ServiceError(
         "CONFLICT",
@@ -140,7 +146,7 @@ export class KeyRing implements IssuedKeys {
         `role: the first key must be an admin's, got ${role}: with it a key is needed for everything`,
       );
     const expiresAtMs = expiresInS === null ? null : Math.round(this.#parts.nowMs()) + expiresInS * secondMs;
-    return this.#issue({ name, role, expiresAtMs, replaces: null, tenant });
+    return this.#issue({ name, role, expiresAtMs, replaces: null, tenant, scope });
   }
 
   /**
@@ -152,8 +158,8 @@ export class KeyRing implements IssuedKeys {
     const old = this.#valid(id);
     const nowMs = Math.round(this.#parts.nowMs());
     const expiresAtMs = old.expiresAtMs === null ? null : nowMs + (old.expiresAtMs - old.createdAtMs);
-    const { name, role, tenant } = old;
-    const made = await this.#issue({ name, role, expiresAtMs, replaces: id, tenant });
+    const { name, role, tenant, scope = null } = old;
+    const made = await this.#issue({ name, role, expiresAtMs, replaces: id, tenant, scope });
     await this.#save({
       ...old,
       expiresAtMs: Math.min(old.expiresAtMs ?? Number.POSITIVE_INFINITY, nowMs + overlapS * secondMs),
@@ -187,7 +193,7 @@ export class KeyRing implements IssuedKeys {
     return this.#keys.get(id) as ApiKey;
   }
 
-  async #issue(key: Pick<ApiKey, "name" | "role" | "expiresAtMs" | "replaces" | "tenant">): Promise<NewKey> {
+  async #issue(key: Pick<ApiKey, "name" | "role" | "expiresAtMs" | "replaces" | "tenant" | "scope">): Promise<NewKey> {
     await this.#makeRoom();
     const { id, hash, text } = makeIssuedKey(key.role);
     const createdAtMs = Math.round(this.#parts.nowMs());

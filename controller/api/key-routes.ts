@@ -4,11 +4,12 @@ import { jsonBody } from "#platform/http/body/read-json-body.ts";
 import { needsRole } from "#platform/http/guard/roles.ts";
 import { literals, orNull, strictObject } from "#platform/schema-parts.ts";
 import { TenantName } from "#protocol/bounds.ts";
+import { tenantModels, tenantRegions } from "#protocol/messages.ts";
 import type { AccessPublisher } from "../access/access-publisher.ts";
 import type { KeyRing, NewKey } from "../access/key-ring.ts";
 import type { ControllerAccess } from "../access/open-access.ts";
 import type { AuditLog } from "../audit/audit-log.ts";
-import { KeyName, KeyRole, keyIdPattern } from "../store/row-schemas.ts";
+import { KeyName, KeyRole, KeyScope, keyIdPattern } from "../store/row-schemas.ts";
 import { auditSourceOf, withReason } from "./audited-change.ts";
 import { about, ErrorBody } from "./schemas.ts";
 
@@ -24,6 +25,14 @@ const NewKeyBody = strictObject({
       "viewer: reads; operator: also overrides and freezes; admin: everything; embed: a tenant's at the agents",
   },
   tenant: Type.Optional({ ...TenantName, description: "with role embed: whose requests come with it" }),
+  models: Type.Optional({
+    ...tenantModels,
+    description: "with role embed: models that it may use; null or left out: all of its tenant's",
+  }),
+  regions: Type.Optional({
+    ...tenantRegions,
+    description: "with role embed: regions in which texts may be computed; null or left out: all of its tenant's",
+  }),
   expiresInS: Type.Optional(
     Type.Integer({ minimum: 1, maximum: maxKeyLifeS, description: "seconds; left out: it does not expire" }),
   ),
@@ -49,6 +58,7 @@ const KeyView = Type.Object({
   lastUsedAtMs: orNull(Type.Number(), "to the minute; null: never"),
   replaces: orNull(Type.String(), "id of the key it was rotated from; null: none"),
   tenant: orNull(Type.String(), "whose key it is; null: not a tenant's"),
+  scope: Type.Optional(orNull(KeyScope, "models and regions of a tenant's key; null: all of its tenant's")),
   state: literals("valid", "expired", "revoked"),
 });
 const MadeKey = Type.Unsafe<NewKey>(
@@ -79,12 +89,18 @@ export function keyRoutes({ keys, tenants }: ControllerAccess, publisher: Access
     .post(
       "/api/v1/keys",
       ({ body, request }) => {
-        const { name, role, expiresInS = null, tenant = null } = body;
+        const { name, role, expiresInS = null, tenant = null, models = null, regions = null } = body;
+        const scope = models === null && regions === null ? null : { models, regions };
         if (tenant !== null) tenants.get(tenant);
-        if (role === "embed") publisher.assertRoom(256);
+        if (role === "embed") publisher.assertRoom(256 + Buffer.byteLength(JSON.stringify(scope)));
         const change = { action: "keys.create", target: name, before: null };
         return told(
-          audit.change(auditSourceOf(request), change, () => keys.create({ name, role, expiresInS, tenant }), made),
+          audit.change(
+            auditSourceOf(request),
+            change,
+            () => keys.create({ name, role, expiresInS, tenant, scope }),
+            made,
+          ),
         );
       },
       {

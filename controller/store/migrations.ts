@@ -148,4 +148,6 @@ export const controllerMigrations: readonly Migration[] = [
      document TEXT NOT NULL,         -- TenantReceiptRow as JSON
      PRIMARY KEY (job_id, of)
    ) STRICT, WITHOUT ROWID;`,
+  // What a tenant's key may use, as JSON; null: all that its tenant may.
+  `ALTER TABLE api_key ADD COLUMN scope TEXT;`,
 ];

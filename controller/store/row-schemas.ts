@@ -68,6 +68,10 @@ export const KeyName = Type.String({
 
 export const KeyRole = Type.Unsafe<Role>(literals("embed", "viewer", "operator", "admin"));
 
+/** Models and regions of a tenant's key; null: all that its tenant may use. */
+export const KeyScope = strictObject({ models: tenantModels, regions: tenantRegions });
+export type KeyScope = Static<typeof KeyScope>;
+
 export const ApiKeyRow = strictObject({
   id: KeyId,
   name: KeyName,
@@ -79,6 +83,7 @@ export const ApiKeyRow = strictObject({
   lastUsedAtMs: orNull(TimeMs),
   replaces: orNull(KeyId),
   tenant: orNull(TenantName, "null: not a tenant's"),
+  scope: Type.Optional(orNull(KeyScope, "null or absent: all that its tenant may use")),
 });
 export type ApiKeyRow = Static<typeof ApiKeyRow>;
 

@@ -121,6 +121,14 @@ export const FleetAccess = Type.Object(
           hash: Type.String({ pattern: "^[0-9a-f]{64}$", description: "keyed hash of the key's text" }),
           tenant: described(TenantName, "whose requests come with it"),
           expiresAtMs: orNull(TimeMs, "end of its validity; null: none"),
+          models: Type.Optional({
+            ...tenantModels,
+            description: "ids of the models that it may use, of its tenant's; null or absent: all of these",
+          }),
+          regions: Type.Optional({
+            ...tenantRegions,
+            description: "regions in which its texts may be computed, of its tenant's; null or absent: all of these",
+          }),
         },
         strict,
       ),

@@ -46,6 +46,12 @@ export interface RouterParts {
   readonly random: () => number;
 }
 
+/** Regions that are among both; null: any. */
+function bothOf(one: readonly string[] | null, other: readonly string[] | null): readonly string[] | null {
+  if (one === null || other === null) return one ?? other;
+  return one.filter((region) => other.includes(region));
+}
+
 /** Answers every request at the backend that is cheapest and in time: here, at a peer, or at an offer. */
 export class RoutedEmbedder implements Embedder {
   readonly tokenize: Embedder["tokenize"];
@@ -79,7 +85,7 @@ export class RoutedEmbedder implements Embedder {
     const staysHere = config.forward === "never" || request.everyToken === true;
     const all = name === undefined || staysHere ? [] : backends.remotes(name);
     const remotes = request.isPassedOn === true ? all.filter(({ kind }) => kind === "peer") : all;
-    const regions = this.#parts.regionsOf(request.tenant ?? defaultTenant);
+    const regions = bothOf(this.#parts.regionsOf(request.tenant ?? defaultTenant), request.scope?.regions ?? null);
     this.#retries.earn();
     this.#hedges.earn();
     // The usual case costs nothing: there is no other place, or this one is idle and no other is cheaper.

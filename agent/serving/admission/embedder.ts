@@ -3,6 +3,7 @@ import type { SaidKind } from "#agent/serving/text/prompt/text-kinds.ts";
 import type { TextInput } from "#agent/serving/text/text-input.ts";
 import type { NamedTokens, TextTokenizer } from "#agent/serving/text/text-tokenizer.ts";
 import type { TruncationSide } from "#agent/serving/text/truncation-side.ts";
+import type { CallerScope } from "#platform/http/guard/identify-caller.ts";
 
 export interface EmbedRequest {
   /** Id or alias; undefined = the default model. */
@@ -31,6 +32,8 @@ export interface EmbedRequest {
   readonly textKinds?: readonly SaidKind[] | undefined;
   /** The tenant to charge; undefined = the default tenant. */
   readonly tenant?: string | undefined;
+  /** Models and regions of the caller's key, of those of its tenant. Default: all of them. */
+  readonly scope?: CallerScope | undefined;
   /** True for a request that another agent sent here: it is work, but demand only there. */
   readonly forPeer?: boolean;
   /** True for a request that an agent of another fleet sent here, as to an offer: it is sent to no offer again, so that nothing circles. */
@@ -66,6 +69,7 @@ export interface TokenizeRequest {
   readonly addSpecialTokens: boolean;
   readonly latencyBudgetMs?: number | undefined;
   readonly tenant?: string | undefined;
+  readonly scope?: EmbedRequest["scope"];
   /** Aborts when the client disconnects. */
   readonly signal: AbortSignal;
 }

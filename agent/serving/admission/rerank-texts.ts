@@ -20,6 +20,7 @@ export interface RerankRequest {
   readonly isPassedOn?: boolean;
   /** The tenant to charge; undefined = the default tenant. */
   readonly tenant?: string | undefined;
+  readonly scope?: EmbedRequest["scope"];
   readonly signal: AbortSignal;
 }
 

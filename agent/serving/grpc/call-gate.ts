@@ -4,6 +4,7 @@ import { tenantOf } from "#agent/serving/admission/tenant.ts";
 import { ServiceError } from "#platform/errors.ts";
 import { receiveLimitMs } from "#platform/http/body/receive-in-time.ts";
 import type { Authenticator } from "#platform/http/guard/authenticate.ts";
+import type { Caller } from "#platform/http/guard/identify-caller.ts";
 import { createRequestTurns } from "#platform/request-turns.ts";
 import { minuteMs } from "#platform/time.ts";
 import type { Connection, Connections } from "./connections.ts";
@@ -136,7 +137,7 @@ export class CallGate {
     const { budget, nowMs } = this.#parts;
     try {
       const measure = measureHeaders(rawHeaders);
-      const { rule, tenant, trusted } = this.#admit(headers, measure, connection);
+      const { rule, caller, trusted } = this.#admit(headers, measure, connection);
       const type = headers["content-type"];
       if (headers[":method"] !== "POST" || type === undefined || !type.startsWith("application/grpc")) {
         stream.respond({ ":status": 415 }, { endStream: true });
@@ -145,7 +146,10 @@ export class CallGate {
       }
       const encoding = headers["grpc-encoding"];
       const packed = encoding !== undefined && encoding !== "identity";
-      const call = new OpenCall({ stream, rule, tenant, trusted, packed, budget, nowMs });
+      const call = new OpenCall({
+        ...{ stream, rule, trusted, packed, budget, nowMs },
+        ...{ tenant: tenantOf(caller), scope: caller?.scope },
+      });
       call.begin(measure.bytes);
       delete headers.authorization;
       headers[callHeader] = this.#follow(stream, call, connection);
@@ -163,25 +167,25 @@ export class CallGate {
     headers: IncomingHttpHeaders,
     measure: ReturnType<typeof measureHeaders>,
     connection: Connection,
-  ): { readonly rule: MethodRule; readonly tenant: string; readonly trusted: boolean } {
+  ): { readonly rule: MethodRule; readonly caller: Caller | undefined; readonly trusted: boolean } {
     const { authenticator, limits, refusalOf } = this.#parts;
     const path = headers[":path"] ?? "";
     const rule = this.#methods.get(path);
-    let tenant = tenantOf(undefined);
+    let caller: Caller | undefined;
     let trusted = !authenticator.keysRequired;
     if (authenticator.keysRequired && (rule?.open !== true || measure.authorizations > 0)) {
       const { authorization = null } = headers;
       const key = measure.authorizations > 1 ? "several" : authorization;
-      const caller = authenticator.authenticate(key, () => connection.address);
-      trusted = !(caller instanceof ServiceError);
-      if (!(caller instanceof ServiceError)) {
-        tenant = tenantOf(caller);
+      const known = authenticator.authenticate(key, () => connection.address);
+      trusted = !(known instanceof ServiceError);
+      if (!(known instanceof ServiceError)) {
+        caller = known;
         connection.proven = true;
-      } else if (rule?.open !== true) throw caller;
+      } else if (rule?.open !== true) throw known;
     } else if (!authenticator.keysRequired) {
-      const caller = authenticator.recognize(headers.authorization ?? null);
-      if (caller instanceof ServiceError && rule?.open !== true) throw caller;
-      if (caller !== null && !(caller instanceof ServiceError)) tenant = tenantOf(caller);
+      const known = authenticator.recognize(headers.authorization ?? null);
+      if (known instanceof ServiceError && rule?.open !== true) throw known;
+      if (known !== null && !(known instanceof ServiceError)) caller = known;
     }
     if (rule === undefined) {
       throw new ServiceError("METHOD_NOT_ALLOWED", `there is no method ${path.slice(0, 200)} here`);
@@ -191,9 +195,11 @@ export class CallGate {
       throw new ServiceError("PAYLOAD_TOO_LARGE", message);
     }
     this.#refuseTooManyCalls(connection, rule);
-    const refusal = rule.computes ? (refusalOf?.(tenant, Number(headers["content-length"] ?? 0) || 0) ?? null) : null;
+    const refusal = rule.computes
+      ? (refusalOf?.(tenantOf(caller), Number(headers["content-length"] ?? 0) || 0) ?? null)
+      : null;
     if (refusal !== null) throw refusal;
-    return { rule, tenant, trusted };
+    return { rule, caller, trusted };
   }
 
   #refuseTooManyCalls(connection: Connection, { lasting }: MethodRule): void {

@@ -94,6 +94,7 @@ export function embeddingService(parts: {
       promptName: prompt_name === "" ? undefined : prompt_name,
       latencyBudgetMs: latencyBudgetMs(call),
       tenant: open.tenant,
+      scope: open.scope,
       signal: client.signal,
     });
     open.holdAnswer(answerBytes(result, request));

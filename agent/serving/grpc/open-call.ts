@@ -1,5 +1,6 @@
 import { constants, type ServerHttp2Stream } from "node:http2";
 import { ServiceError } from "#platform/errors.ts";
+import type { CallerScope } from "#platform/http/guard/identify-caller.ts";
 import { toGrpcError } from "./grpc-error.ts";
 import type { BudgetHolder, MessageBudget } from "./message-budget.ts";
 import type { MethodRule } from "./service-definition.ts";
@@ -38,6 +39,7 @@ export function endWith(stream: ServerHttp2Stream, error: ServiceError): void {
 /** An admitted call, and its part of the budget. */
 export class OpenCall implements BudgetHolder {
   readonly tenant: string;
+  readonly scope: CallerScope | undefined;
   /** It came with a valid key, or none is configured: it may be told names, paths and addresses. */
   readonly trusted: boolean;
   readonly rule: MethodRule;
@@ -54,6 +56,7 @@ export class OpenCall implements BudgetHolder {
     readonly stream: ServerHttp2Stream;
     readonly rule: MethodRule;
     readonly tenant: string;
+    readonly scope?: CallerScope | undefined;
     readonly trusted: boolean;
     /** Messages are compressed. */
     readonly packed: boolean;
@@ -63,6 +66,7 @@ export class OpenCall implements BudgetHolder {
     this.#stream = parts.stream;
     this.rule = parts.rule;
     this.tenant = parts.tenant;
+    this.scope = parts.scope;
     this.trusted = parts.trusted;
     this.#packed = parts.packed;
     this.#budget = parts.budget;

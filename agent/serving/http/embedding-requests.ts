@@ -117,10 +117,12 @@ function isPassedOn(headers: Headers): boolean {
  */
 export function requestContext(
   request: Request,
-): Required<Pick<EmbedRequest, "latencyBudgetMs" | "tenant" | "signal" | "isPassedOn">> {
+): Required<Pick<EmbedRequest, "latencyBudgetMs" | "tenant" | "scope" | "signal" | "isPassedOn">> {
+  const caller = callerOf(request);
   return {
     latencyBudgetMs: readMilliseconds(request.headers, latencyBudgetHeader),
-    tenant: tenantOf(callerOf(request)),
+    tenant: tenantOf(caller),
+    scope: caller?.scope,
     signal: request.signal,
     isPassedOn: isPassedOn(request.headers),
   };
@@ -139,7 +141,6 @@ export function embeddingRequest(
   request: Request,
 ) {
   const { truncate, truncationSide } = cutOf(body);
-  const { latencyBudgetMs, tenant, signal, isPassedOn } = requestContext(request);
   return {
     model: body.model ?? undefined,
     dimensions: body.dimensions ?? undefined,
@@ -148,10 +149,8 @@ export function embeddingRequest(
     promptName: body.prompt_name ?? undefined,
     textKinds: saidKinds(body),
     tokenLimits: saidLimits(body),
-    latencyBudgetMs,
-    tenant,
-    signal,
-    isPassedOn,
+    // As a whole: what is added to it must not be left out here.
+    ...requestContext(request),
   };
 }
 

@@ -11,13 +11,21 @@ interface TenantModels {
 
 /** Refuses requests of tenants for models that they may not use. Requests of other agents were checked there. */
 export function withTenantModels(embedder: Embedder, { tenant: tenantNamed, idOf }: TenantModels): Embedder {
-  const refuseModel = ({ tenant = defaultTenant, model }: Pick<EmbedRequest, "tenant" | "model">): void => {
-    const models = tenantNamed(tenant)?.models ?? null;
-    if (models === null) return;
+  const refuseModel = ({
+    tenant = defaultTenant,
+    model,
+    scope,
+  }: Pick<EmbedRequest, "tenant" | "model" | "scope">): void => {
+    const ofTenant = tenantNamed(tenant)?.models ?? null;
+    const ofKey = scope?.models ?? null;
+    if (ofTenant === null && ofKey === null) return;
     const id = idOf(model) ?? model;
-    if (id !== undefined && models.includes(id)) return;
+    const may = (models: readonly string[] | null) => models === null || (id !== undefined && models.includes(id));
+    if (may(ofTenant) && may(ofKey)) return;
     const got = id === undefined ? "none" : JSON.stringify(id.slice(0, 128));
-    throw new ServiceError("FORBIDDEN", `model: tenant ${tenant} may use ${models.join(", ")}; got ${got}`, {
+    const who = may(ofTenant) ? `this key of tenant ${tenant}` : `tenant ${tenant}`;
+    const models = (may(ofTenant) ? ofKey : ofTenant) ?? [];
+    throw new ServiceError("FORBIDDEN", `model: ${who} may use ${models.join(", ")}; got ${got}`, {
       details: { param: "model" },
     });
   };

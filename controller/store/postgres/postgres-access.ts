@@ -1,5 +1,6 @@
 import { columnValue, type RowQuarantine } from "../row-quarantine.ts";
 import { ApiKeyRow, TenantRow } from "../row-schemas.ts";
+import { withScope } from "../sqlite-keys.ts";
 import type { KeptStore, KeyStore, TenantStore } from "../store.ts";
 import type { PostgresDatabase } from "./postgres-database.ts";
 
@@ -14,14 +15,15 @@ export function createPostgresAccess(
   return {
     async saveKey(key) {
       const { id, name, role, hash, createdAtMs, expiresAtMs, revokedAtMs, lastUsedAtMs, replaces, tenant } = key;
+      const scope = key.scope == null ? null : JSON.stringify(key.scope);
       await database.run(
-        `INSERT INTO api_key (id, name, role, hash, created_at_ms, expires_at_ms, revoked_at_ms, last_used_at_ms, replaces, tenant)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        `INSERT INTO api_key (id, name, role, hash, created_at_ms, expires_at_ms, revoked_at_ms, last_used_at_ms, replaces, tenant, scope)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
          ON CONFLICT (id) DO UPDATE SET name = excluded.name, role = excluded.role, hash = excluded.hash,
            created_at_ms = excluded.created_at_ms, expires_at_ms = excluded.expires_at_ms,
            revoked_at_ms = excluded.revoked_at_ms, last_used_at_ms = excluded.last_used_at_ms,
-           replaces = excluded.replaces, tenant = excluded.tenant`,
-        [id, name, role, hash, createdAtMs, expiresAtMs, revokedAtMs, lastUsedAtMs, replaces, tenant],
+           replaces = excluded.replaces, tenant = excluded.tenant, scope = excluded.scope`,
+        [id, name, role, hash, createdAtMs, expiresAtMs, revokedAtMs, lastUsedAtMs, replaces, tenant, scope],
       );
     },
     async saveKeyUse(id, atMs) {
@@ -34,12 +36,12 @@ export function createPostgresAccess(
       await database.run(`DELETE FROM api_key WHERE id = $1`, [id]);
     },
     async loadKeys() {
-      const rows = await database.rows<{ readonly id: string }>(
+      const rows = await database.rows<{ readonly id: string; readonly scope: string | null }>(
         `SELECT id, name, role, hash, created_at_ms::float8 AS "createdAtMs", expires_at_ms::float8 AS "expiresAtMs",
-           revoked_at_ms::float8 AS "revokedAtMs", last_used_at_ms::float8 AS "lastUsedAtMs", replaces, tenant
+           revoked_at_ms::float8 AS "revokedAtMs", last_used_at_ms::float8 AS "lastUsedAtMs", replaces, tenant, scope
          FROM api_key ORDER BY created_at_ms, id`,
       );
-      const keys = rows.flatMap((row) => quarantine.decode("api_key", row.id, ApiKeyRow, row) ?? []);
+      const keys = rows.flatMap((row) => quarantine.decode("api_key", row.id, ApiKeyRow, withScope(row)) ?? []);
       return { keys, unreadable: rows.length - keys.length };
     },
     async saveTenant({ id, createdAtMs, settings }) {

@@ -158,6 +158,8 @@ export const postgresMigrations: readonly string[] = [
      source text NOT NULL,
      is_complete boolean NOT NULL
    );`,
+  // What a tenant's key may use, as JSON; null: all that its tenant may.
+  `ALTER TABLE api_key ADD COLUMN scope text;`,
 ];
 
 /** Brings the schema up to date. One controller at a time does so, and the others wait for it. @throws UsageError for a schema of a later version of the program */

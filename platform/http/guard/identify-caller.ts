@@ -5,6 +5,12 @@ import type { Role } from "./roles.ts";
 /** API key, with the tenant that its requests belong to if it has one. */
 export type ApiKey = string | { readonly key: string; readonly tenant: string };
 
+/** Models and regions of a key; null: any. */
+export interface CallerScope {
+  readonly models: readonly string[] | null;
+  readonly regions: readonly string[] | null;
+}
+
 /** Sender of a request with a valid key. */
 export interface Caller {
   /** Null for a key without a tenant. */
@@ -17,6 +23,8 @@ export interface Caller {
   readonly name?: string;
   /** Id of the issued key. */
   readonly keyId?: string;
+  /** Part of what its tenant may use. Default: all of it. */
+  readonly scope?: CallerScope;
 }
 
 /** Secret of a configured key. */

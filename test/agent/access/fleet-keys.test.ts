@@ -42,6 +42,19 @@ test("a key is its tenant's, from the first message on and over a restart", () =
   expect(again.status()).toMatchObject({ tenants: 1, keys: 1, audit: null });
 });
 
+test.each([
+  [{ models: ["mini"] }, { models: ["mini"], regions: null }],
+  [
+    { regions: ["eu"], models: null },
+    { models: null, regions: ["eu"] },
+  ],
+  [{ models: null, regions: null }, undefined],
+])("a key told with %j has the scope %j, over a restart too", (scope, expected) => {
+  opened().accept(told({ keys: [{ ...told().keys[0]!, ...scope }] }));
+  expect(opened().identify(key.text)).toMatchObject({ tenant: "red" });
+  expect((opened().identify(key.text) as { scope?: unknown }).scope).toEqual(expected);
+});
+
 test.each<[string, Partial<FleetAccess>, string | null]>([
   [
     "of a suspended tenant",

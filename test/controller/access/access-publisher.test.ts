@@ -99,6 +99,24 @@ test("tenants and their valid keys are told when they change, and again when ask
   expect(sent[3]?.access).toMatchObject({ tenants: [], keys: [] });
 });
 
+test("a key's models and regions are told, and kept when it is rotated", async () => {
+  await tenants.create("red", {});
+  const scope = { models: ["mini"], regions: null };
+  const made = await keys.create({ name: "line", role: "embed", expiresInS: null, tenant: "red", scope });
+  await keys.rotate(made.key.id, 60);
+  await keys.create({ name: "all", role: "embed", expiresInS: null, tenant: "red" });
+  await publisher.publish();
+  const told = sent[0]?.access.keys ?? [];
+  expect(told.map(({ models, regions }) => [models, regions])).toEqual([
+    [["mini"], null],
+    [["mini"], null],
+    [undefined, undefined],
+  ]);
+  await expect(keys.create({ name: "root", role: "admin", expiresInS: null, scope })).rejects.toThrow(
+    "models, regions: expected none with role admin",
+  );
+});
+
 test("limits are told with the agents' parts of them, where a tenant has any", async () => {
   await tenants.create("red", { requestsPerMinute: 600, tokensPerMinute: null });
   await tenants.create("blue", { requestsPerMinute: null });

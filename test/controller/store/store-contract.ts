@@ -157,7 +157,14 @@ export function describeStore(
         ...{ id: "aaaaaaaa", name: "root", role: "admin" as const, hash: "0".repeat(64), createdAtMs: 2 },
         ...{ expiresAtMs: null, revokedAtMs: null, lastUsedAtMs: null, replaces: null, tenant: null },
       };
-      const older: ApiKey = { ...key, id: "bbbbbbbb", createdAtMs: 1, expiresAtMs: 9, replaces: "aaaaaaaa" };
+      const older: ApiKey = {
+        ...key,
+        scope: { models: ["mini"], regions: null },
+        id: "bbbbbbbb",
+        createdAtMs: 1,
+        expiresAtMs: 9,
+        replaces: "aaaaaaaa",
+      };
       await store.saveKey(key);
       await store.saveKey(older);
       await store.saveKey({ ...key, revokedAtMs: 5 });

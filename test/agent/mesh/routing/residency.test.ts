@@ -9,6 +9,7 @@ import type { EmbedRequest, EmbedResult } from "#agent/serving/admission/embedde
 import type { Home } from "#agent/serving/admission/home.ts";
 import { seededRandom } from "#forecast/lstm/seeded-random.ts";
 import { ServiceError } from "#platform/errors.ts";
+import type { CallerScope } from "#platform/http/guard/identify-caller.ts";
 
 const regions = ["eu", "us", "ap", ""];
 const result: EmbedResult = {
@@ -95,19 +96,31 @@ function randomFleet(seed: number) {
 }
 
 test("whatever the fleet and whatever fails, the forwarder sends no tenant's texts out of its regions", async () => {
-  const allowed: Record<string, readonly string[]> = { bound: ["eu"], wide: ["eu", "ap"], none: ["nowhere"] };
+  const allowed: Record<string, readonly string[]> = {
+    bound: ["eu"],
+    wide: ["eu", "ap"],
+    none: ["nowhere"],
+    keyed: ["eu"],
+  };
+  // The key of a tenant that is bound to no region.
+  const scopes: Record<string, CallerScope> = { keyed: { models: null, regions: ["eu"] } };
   const counts = { asked: 0, refused: 0, answered: 0 };
   for (let seed = 1; seed <= 150; seed += 1) {
     const { embedder, asked } = randomFleet(seed);
     const { signal } = new AbortController();
     const send = async (tenant: string) => {
-      const request = { ...{ model: "m", inputs: ["a"], inputsField: "input", dimensions: undefined }, tenant, signal };
+      const request = {
+        ...{ model: "m", inputs: ["a"], inputsField: "input", dimensions: undefined },
+        tenant,
+        signal,
+        scope: scopes[tenant],
+      };
       const answer = await embedder.embed(request).catch((error: unknown) => error);
       if (answer instanceof ServiceError) counts.refused += 1;
       else if (answer === undefined || answer instanceof Error) throw answer;
       else counts.answered += 1;
     };
-    for (let round = 0; round < 6; round += 1) await Promise.all(["bound", "wide", "none", "free"].map(send));
+    for (let round = 0; round < 6; round += 1) await Promise.all(["bound", "wide", "none", "free", "keyed"].map(send));
     for (const { tenant, region } of asked) {
       counts.asked += 1;
       const within = allowed[tenant];

@@ -18,8 +18,9 @@ const embedder = withTenantModels(inner, {
     ]).get(name) ?? null,
 });
 const { signal } = new AbortController();
-const ask = (tenant: string | undefined, model: string | undefined) => {
-  const request = { model, inputs: ["a"], inputsField: "input", dimensions: undefined, tenant, signal };
+const ask = (tenant: string | undefined, model: string | undefined, models: string[] | null = null) => {
+  const scope = models === null ? undefined : { models, regions: null };
+  const request = { model, scope, inputs: ["a"], inputsField: "input", dimensions: undefined, tenant, signal };
   return Promise.all([embedder.embed(request), embedder.tokenize({ ...request, addSpecialTokens: true })]).then(
     () => "answered",
     (error) => `${error.code} ${error.message}`,
@@ -43,4 +44,14 @@ test.each([
   ["unknown", '"unknown"'],
 ])("tenant red may not use model %p", async (model, got) => {
   expect(await ask("red", model)).toBe(`FORBIDDEN model: tenant red may use mini, large; got ${got}`);
+});
+
+test.each([
+  ["red", "mini", ["mini"], "answered"],
+  ["red", "large", ["mini"], 'FORBIDDEN model: this key of tenant red may use mini; got "large"'],
+  ["red", "gte", ["gte"], 'FORBIDDEN model: tenant red may use mini, large; got "gte"'],
+  ["blue", undefined, ["gte"], 'FORBIDDEN model: this key of tenant blue may use gte; got "mini"'],
+  [undefined, "gte", ["gte"], "answered"],
+])("tenant %p with model %p and a key for %j", async (tenant, model, models, expected) => {
+  expect(await ask(tenant, model, models)).toBe(expected);
 });
