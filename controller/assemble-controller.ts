@@ -31,6 +31,7 @@ import { Retirement } from "./fleet/retire-agents.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { noSeals, type OrderSeals } from "./identity/order-seals.ts";
 import { createControllerMetrics } from "./metrics.ts";
+import { ControllerTenantData } from "./privacy/controller-tenant-data.ts";
 import { TenantExpiry } from "./privacy/tenant-expiry.ts";
 import { TenantJobs } from "./privacy/tenant-jobs.ts";
 import type { CapacityProvider } from "./scaling/actuators/capacity-provider.ts";
@@ -111,9 +112,10 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
     settingsOf: (tenant) => adapters.access.tenants.find(tenant)?.settings,
   });
   const audit = new AuditLog({ store, nowMs, log });
-  const tenantJobs = new TenantJobs({ store, fleet, ...adapters.access, shares: tenantShares, nowMs, log });
+  const tenantData = new ControllerTenantData({ store, fleet, ...adapters.access, shares: tenantShares });
+  const tenantJobs = new TenantJobs({ store, fleet, data: tenantData, nowMs, log });
   // Parts of quotas of a tenant that is gone are dropped when they are stored.
-  tenantJobs.alsoErase([() => quotas.save().then(() => 0)]);
+  tenantData.alsoErase([() => quotas.save().then(() => 0)]);
   registerTotal(registry, "thormesh_audit_failures_total", "Audit entries that could not be written", () =>
     audit.failures(),
   );
@@ -247,6 +249,7 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
       audit,
       tenantShares,
       quotas,
+      tenantData,
       tenantJobs,
       policy,
       machines,

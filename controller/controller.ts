@@ -191,7 +191,7 @@ export class Controller {
       ...{ fleet: assembly.fleet, loop: assembly.loop, registry: assembly.registry },
     });
     await alerts.recover();
-    assembly.tenantJobs.alsoErase([
+    assembly.tenantData.alsoErase([
       (tenant) => alerts.budgets.removeOf(tenant),
       (tenant) => alerts.monitor.forgetTenant(tenant),
     ]);

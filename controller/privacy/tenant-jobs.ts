@@ -1,20 +1,15 @@
 import { createHmac, randomInt } from "node:crypto";
 import { describeError, ServiceError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
-import { defaultTenant, maxTenantJobs, type StoreReceipt } from "#protocol/messages.ts";
-import type { KeyRing } from "../access/key-ring.ts";
-import type { TenantShares } from "../access/tenant-shares.ts";
-import type { Tenants } from "../access/tenants.ts";
+import { defaultTenant, maxTenantJobs } from "#protocol/messages.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { TenantDataStore, TenantJob, TenantReceipt } from "../store/store.ts";
-import { renameTenants } from "./rename-tenant.ts";
+import type { ControllerTenantData } from "./controller-tenant-data.ts";
 
 export interface TenantJobsParts {
   readonly store: TenantDataStore;
-  readonly fleet: Pick<Fleet, "agents" | "get" | "put">;
-  readonly tenants: Pick<Tenants, "load" | "list">;
-  readonly keys: Pick<KeyRing, "load" | "list">;
-  readonly shares: Pick<TenantShares, "forgetTenant">;
+  readonly fleet: Pick<Fleet, "agents" | "get">;
+  readonly data: Pick<ControllerTenantData, "erase" | "exportable">;
   readonly nowMs: () => number;
   readonly log: Logger;
 }
@@ -54,7 +49,6 @@ export class TenantJobs {
   readonly #answered = new Map<string, Set<string>>();
   #remembered = new Map<string, string>();
   #running: Promise<void> | undefined;
-  #erasers: readonly ((tenant: string) => Promise<number>)[] = [];
 
   constructor(parts: TenantJobsParts) {
     this.#parts = parts;
@@ -76,11 +70,6 @@ export class TenantJobs {
       this.#answered.set(id, answered);
     }
     this.#remembered.clear();
-  }
-
-  /** Adds parts that keep documents which may name tenants. Each resolves with the number of things that it removed. */
-  alsoErase(erasers: readonly ((tenant: string) => Promise<number>)[]): void {
-    this.#erasers = [...this.#erasers, ...erasers];
   }
 
   #open(): TenantJob[] {
@@ -268,7 +257,9 @@ export class TenantJobs {
     const before = (await this.#parts.store.tenantReceipts(job.id, justBefore, 1)).find(
       ({ of }) => of === controllerName,
     );
-    const stores = job.kind === "erase" ? await this.#erase(job, before === undefined) : await this.#exportable(job);
+    const { data } = this.#parts;
+    const stores =
+      job.kind === "erase" ? await data.erase(job, before === undefined) : await data.exportable(job.tenant);
     return {
       ...{ of: controllerName, atMs: Math.round(this.#parts.nowMs()), state: "done" },
       // The second time only what came late is left to do.
@@ -278,61 +269,6 @@ export class TenantJobs {
         return { ...each, records: each.records + (isSum ? (first?.records ?? 0) : 0) };
       }),
     };
-  }
-
-  async #erase({ tenant, pseudonym }: TenantJob, isFirst: boolean): Promise<StoreReceipt[]> {
-    const { store, fleet, tenants, keys, shares } = this.#parts;
-    const rows = await store.eraseTenant(tenant, pseudonym);
-    await store.wipeOverwritten();
-    await tenants.load();
-    await keys.load();
-    shares.forgetTenant(tenant);
-    let documents = 0;
-    for (const eraser of this.#erasers) documents += await eraser(tenant);
-    // At the end it can only be in a text by people.
-    const left = rows.kept > 0 ? [{ store: "controller.db/kept", fate: "kept", records: rows.kept } as const] : [];
-    let recent = 0;
-    const nameOf = (name: string) => (name === tenant ? pseudonym : name);
-    for (const agent of fleet.agents()) {
-      const minutes = agent.recent.map((minute) => renameTenants(minute, nameOf));
-      recent += minutes.filter((minute, index) => minute !== agent.recent[index]).length;
-      if (minutes.some((minute, index) => minute !== agent.recent[index])) fleet.put({ ...agent, recent: minutes });
-    }
-    return [
-      { store: "controller.db/minute", fate: "renamed", records: rows.minute },
-      { store: "controller.db/cost_work", fate: "renamed", records: rows.costs },
-      { store: "controller.db/set_aside", fate: "renamed", records: rows.setAside },
-      { store: "controller.db/tenant", fate: "removed", records: rows.tenant },
-      { store: "controller.db/api_key", fate: "removed", records: rows.key },
-      { store: "controller.db/tenant_job", fate: "renamed", records: isFirst ? 1 : 0 },
-      { store: "controller.db/kept", fate: "removed", records: documents },
-      ...left,
-      { store: "controller.db/audit", fate: "kept", records: rows.audit },
-      { store: "agents/{id}/data", fate: "renamed", records: 0 },
-      { store: "controller/access", fate: "removed", records: rows.tenant },
-      { store: "newest minutes and shares of tenants", fate: "removed", records: recent },
-      { store: "the controller's log (standard error)", fate: "kept", records: 0 },
-    ];
-  }
-
-  async #exportable({ tenant }: TenantJob): Promise<StoreReceipt[]> {
-    const { store, tenants, keys } = this.#parts;
-    await tenants.load();
-    await keys.load();
-    const aside = (await store.setAsideNaming(tenant)).length;
-    return [
-      {
-        store: "controller.db/tenant",
-        fate: "exported",
-        records: tenants.list().filter(({ id }) => id === tenant).length,
-      },
-      {
-        store: "controller.db/api_key",
-        fate: "exported",
-        records: keys.list().filter((key) => key.tenant === tenant).length,
-      },
-      { store: "controller.db/set_aside", fate: "exported", records: aside },
-    ];
   }
 
   /** Receipts of a job behind that of `after`, by whom they are of. @throws ServiceError NOT_FOUND */

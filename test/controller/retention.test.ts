@@ -137,10 +137,8 @@ test("what a setting keeps for a time is there until then and gone afterwards, i
   let nowMs = startMs;
   const jobs = new TenantJobs({
     ...{ store, nowMs: () => nowMs, log },
-    fleet: { agents: () => [], get: () => undefined, put: () => undefined },
-    tenants: { load: async () => undefined, list: () => [] },
-    keys: { load: async () => undefined, list: () => [] },
-    shares: { forgetTenant: () => undefined },
+    fleet: { agents: () => [], get: () => undefined },
+    data: { erase: async () => [], exportable: async () => [] },
   });
   await jobs.load();
   const housekeeping = new Housekeeping({

@@ -5,6 +5,7 @@ import { TenantShares } from "#controller/access/tenant-shares.ts";
 import { Tenants } from "#controller/access/tenants.ts";
 import { unknownAgent } from "#controller/fleet/agent-state.ts";
 import { createFleet } from "#controller/fleet/fleet.ts";
+import { ControllerTenantData } from "#controller/privacy/controller-tenant-data.ts";
 import { TenantExport } from "#controller/privacy/tenant-export.ts";
 import { TenantJobs } from "#controller/privacy/tenant-jobs.ts";
 import type { Store } from "#controller/store/store.ts";
@@ -21,9 +22,13 @@ let fleet: ReturnType<typeof createFleet>;
 let keys: KeyRing;
 let tenants: Tenants;
 let shares: TenantShares;
+let data: ControllerTenantData;
 let jobs: TenantJobs;
 
-const jobsOn = () => new TenantJobs({ store, fleet, tenants, keys, shares, nowMs: () => nowMs, log });
+const jobsOn = () => {
+  data = new ControllerTenantData({ store, fleet, tenants, keys, shares });
+  return new TenantJobs({ store, fleet, data, nowMs: () => nowMs, log });
+};
 const counts = (tenant: string) => ({ tenant, requests: 1, texts: 1, tokens: 10, computeMs: 1 });
 const minuteOf = (names: readonly string[], seq = 1) =>
   aMinute({
@@ -124,7 +129,7 @@ test("minutes in memory and the tenant's shares are erased, too", async () => {
 test("documents of other parts are erased, and what is left of people's texts is said", async () => {
   await store.saveKept("a-part", { name: "red" });
   await store.saveKept("a-note", { by: "red" });
-  jobs.alsoErase([
+  data.alsoErase([
     async (tenant) => {
       const kept = await store.loadKept("a-part", Type.Object({ name: Type.String() }));
       if (kept?.name !== tenant) return 0;
