@@ -37,6 +37,8 @@ export interface ObservationLimits {
   readonly liveWindowMinutes: number;
   readonly capacityPerReplicaQps: number;
   readonly tariffUsdPerKwh: number;
+  /** Tariff of an agent at a time. Default: its own, else the one above. */
+  readonly tariffOf?: ((agentId: string, timeMs: number) => number) | undefined;
 }
 
 /** Role an agent is meant to have: that of its desired document, else its own. */
@@ -77,7 +79,7 @@ function toCandidate(
   const { busyWatts = null }: Partial<PowerModeProfile> = birth?.board.powerModes[0] ?? {};
   const isKnown = (profileQps ?? measuredQps) !== null && capacityQps > 0;
   const wattsPerQps = busyWatts === null || !isKnown ? null : busyWatts / capacityQps;
-  const tariffUsdPerKwh = birth?.prices.tariffUsdPerKwh ?? limits.tariffUsdPerKwh;
+  const tariffUsdPerKwh = limits.tariffOf?.(agentId, nowMs) ?? birth?.prices.tariffUsdPerKwh ?? limits.tariffUsdPerKwh;
   // An agent that is offline can be counted on where a provider can switch its machine on.
   const isOnline = availabilityOf(agent, nowMs, limits.staleAfterMs).online;
   const byMachine = isOnline ? undefined : machines?.unavailability(agentId, nowMs);

@@ -220,7 +220,7 @@ export class DecisionLoop {
   }
 
   #observe(): ObservedFleet {
-    const { config, limits, prices, fleet, desired, machines, nowMs } = this.#parts;
+    const { config, limits, prices, pricesAt, fleet, desired, machines, nowMs } = this.#parts;
     const { maxDataAgeMs, liveWindowMinutes, capacityPerReplicaQps, horizonMinutes, stabilizationMs } = config;
     return observeFleet(
       fleet.agents(),
@@ -229,6 +229,7 @@ export class DecisionLoop {
       {
         ...{ ...limits, maxDataAgeMs, liveWindowMinutes, capacityPerReplicaQps, horizonMinutes },
         tariffUsdPerKwh: prices.tariffUsdPerKwh,
+        tariffOf: pricesAt && ((agentId, timeMs) => pricesAt(agentId, timeMs).tariffUsdPerKwh),
         lostForMs: stabilizationMs,
       },
       nowMs(),

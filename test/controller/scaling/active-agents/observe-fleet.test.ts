@@ -7,7 +7,12 @@ import {
   observePresence,
   unknownAgent,
 } from "#controller/fleet/agent-state.ts";
-import { intendedRole, observeFleet, unavailability } from "#controller/scaling/active-agents/observe-fleet.ts";
+import {
+  intendedRole,
+  type ObservationLimits,
+  observeFleet,
+  unavailability,
+} from "#controller/scaling/active-agents/observe-fleet.ts";
 import type { Override } from "#controller/store/store.ts";
 import { minuteMs } from "#platform/time.ts";
 import type { AgentRole, Desired, MinuteData } from "#protocol/messages.ts";
@@ -75,7 +80,7 @@ describe("the fleet as a decision sees it", () => {
     given: {
       desired?: Record<string, Desired>;
       overrides?: Record<string, Override>;
-      limits?: Partial<typeof limits>;
+      limits?: Partial<ObservationLimits>;
     } = {},
     ...more: [watch?: Parameters<typeof observeFleet>[5], machines?: Parameters<typeof observeFleet>[6]]
   ) =>
@@ -102,6 +107,10 @@ describe("the fleet as a decision sees it", () => {
     expect(of(null)).toMatchObject({ capacityQps: 350, wattsPerQps: joules });
     expect(of(null).energyUsdPerRequest).toBeCloseTo((joules / 3_600_000) * 0.2, 15);
     expect(of(0.4).energyUsdPerRequest).toBeCloseTo((joules / 3_600_000) * 0.4, 15);
+    // By a catalogue, at the present hour.
+    const tariffOf = (agentId: string, atMs: number) => (agentId === "a" && atMs === nowMs ? 0.7 : 0);
+    const priced = candidateOf([born(null)], { limits: { tariffOf } });
+    expect(priced.energyUsdPerRequest).toBeCloseTo((joules / 3_600_000) * 0.7, 15);
   });
 
   test.each([
