@@ -17,6 +17,7 @@ import { type ControllerLease, createControllerLease, timesOfServer } from "./co
 import { createHoursFromLines } from "./cost/history/hours-from-lines.ts";
 import { CostLedger } from "./cost/ledger/cost-ledger.ts";
 import { configuredPrices, openPrices, type PriceSource } from "./cost/prices/price-source.ts";
+import { loadServices } from "./cost/savings/load-services.ts";
 import { IdentityWatch } from "./fleet/identity-watch.ts";
 import { openApiCertificate } from "./identity/api-certificate.ts";
 import { type FleetIdentity, openFleetIdentity } from "./identity/fleet-identity.ts";
@@ -40,6 +41,8 @@ export interface ControllerParts {
 /** Time between two looks at the store's size. */
 const trimEachMs = hourMs / 12;
 
+/** Time between two looks whether a day's digest is due. */
+const digestEachMs = 10 * minuteMs;
 /** Time after a minute's end at which alerts are looked for: its records have come. */
 const alertsAfterMs = 20 * secondMs;
 /** Min time between two lists: each goes to every agent. */
@@ -186,7 +189,9 @@ export class Controller {
       () => assembly.urgent.stop(),
     );
     const history = createHoursFromLines({ store, ledger: assembly.ledger, nowMs: () => clock.nowMs() });
+    const services = await loadServices(this.#config.cost, clock.nowMs());
     const alerts = assembleAlerts({
+      ...{ services, openPrices: this.#openPrices },
       ...{ config: this.#config, store: records.store, history, environment: process.env, clock, log },
       ...{ fleet: assembly.fleet, loop: assembly.loop, registry: assembly.registry },
     });
@@ -305,6 +310,7 @@ export class Controller {
     };
     each(intervalMs, "deciding", () => loop.run(), offsetMs);
     each(peerListEachMs, "listing the agents to follow", () => peerList.publish());
+    each(digestEachMs, "telling the digest", () => alerts.tellDaily());
     each(minuteMs, "looking for alerts", () => alerts.look(), alertsAfterMs);
     each(hourMs, "renewing the seals of documents", () => desired.renewSeals());
     each(hourMs, "removing old records", async () => {

@@ -9,6 +9,7 @@ import type { ControllerConfig } from "./config.ts";
 import { createHoursFromLines } from "./cost/history/hours-from-lines.ts";
 import { CostLedger } from "./cost/ledger/cost-ledger.ts";
 import type { PriceSource } from "./cost/prices/price-source.ts";
+import { loadServices } from "./cost/savings/load-services.ts";
 import { openApiCertificate } from "./identity/api-certificate.ts";
 import { openFleetIdentity } from "./identity/fleet-identity.ts";
 import type { ControllerRecords } from "./open-records.ts";
@@ -75,6 +76,7 @@ export async function standBy(parts: StandByParts): Promise<ReadOnlyApi> {
   });
   const history = createHoursFromLines({ store, ledger: assembly.ledger, nowMs });
   const alerts = assembleAlerts({
+    ...{ services: await loadServices(config.cost, nowMs()), openPrices },
     ...{ config, store, history, environment: process.env, clock, log },
     ...{ fleet: assembly.fleet, loop: assembly.loop, registry: assembly.registry },
   });

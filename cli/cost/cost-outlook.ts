@@ -1,5 +1,6 @@
 import { askController } from "#cli/run/ask-controller.ts";
 import type { JudgedDay } from "#controller/cost/anomaly/find-anomalies.ts";
+import type { Digest } from "#controller/cost/digest/make-digest.ts";
 import type { AmountRange, MonthlySpend } from "#controller/cost/spend/forecast-spend.ts";
 import { cleanText } from "#platform/clean-text.ts";
 import { type OptionValues, optionalString } from "#platform/terminal/command.ts";
@@ -46,5 +47,23 @@ export async function showAnomalies(values: OptionValues): Promise<number> {
   const path = `/api/v1/cost/anomalies?${String(query).replaceAll("+", "%20")}`;
   const answer = (await askController(values, path)) as { readonly days: readonly JudgedDay[] };
   console.log(values["json"] === true ? JSON.stringify(answer, null, 2) : anomaliesToText(answer.days));
+  return 0;
+}
+
+/** Shows the digest of yesterday, and with --tell has the notifiers told. */
+export async function showDaily(values: OptionValues): Promise<number> {
+  const path = "/api/v1/cost/digest";
+  const answer = (await askController(values, path, { method: values["tell"] === true ? "POST" : "GET" })) as Digest & {
+    readonly told?: number;
+  };
+  if (values["json"] === true) console.log(JSON.stringify(answer, null, 2));
+  else
+    console.log(
+      answer.text
+        .split("\n")
+        .map((line) => wrapText(cleanText(line)))
+        .join("\n"),
+    );
+  if (answer.told !== undefined && values["json"] !== true) console.log(`${answer.told} notifiers are told`);
   return 0;
 }

@@ -7,7 +7,7 @@ import {
   optionalString,
   unexpectedWord,
 } from "#platform/terminal/command.ts";
-import { showAnomalies, showForecast } from "./cost-outlook.ts";
+import { showAnomalies, showDaily, showForecast } from "./cost-outlook.ts";
 import { chargeback, exportCosts } from "./cost-reports.ts";
 import { type CostAnswer, costToText } from "./cost-to-text.ts";
 
@@ -20,7 +20,8 @@ const reportsOf: Readonly<Record<string, readonly string[]>> = {
   focus: ["export"],
   ...{ month: ["chargeback"], tenant: ["chargeback"], idle: ["chargeback"], format: ["chargeback"] },
   out: ["export", "chargeback"],
-  json: ["forecast", "anomalies"],
+  tell: ["daily"],
+  json: ["forecast", "anomalies", "daily"],
 };
 /** Options that the table of costs takes. */
 const ofTable = ["by", "share-idle", "filter", "window", "json"];
@@ -55,12 +56,14 @@ const reports: Readonly<Record<string, (values: OptionValues) => Promise<number>
   chargeback,
   forecast: showForecast,
   anomalies: showAnomalies,
+  daily: showDaily,
 };
 
 export const costCommand: Command = {
   summary: "who pays what: cost by tenant, model, agent, region or label, with bars; reports for finance",
   usage: `[--by tenant,model] [--window 7d] [--share-idle weighted|even] [--filter CONDITIONS] [--json]
        thormesh cost chargeback [--month 2026-11] [--tenant NAME] [--idle none] [--format text|json|csv|html] [--out FILE]
+       thormesh cost daily [--tell] [--json]
        thormesh cost forecast [--json]
        thormesh cost anomalies [--window 30d] [--json]
        thormesh cost export --focus [--window month] [--out FILE]
@@ -77,6 +80,7 @@ export const costCommand: Command = {
     tenant: { value: "NAME", help: "chargeback: only this tenant's" },
     idle: { value: "HOW", help: "chargeback: weighted (default: tenants bear idle time by what they used) or none" },
     format: { value: "FORMAT", help: "chargeback: text (default), json, csv or html, a page to print" },
+    tell: { help: "daily: tell the notifiers, too" },
     focus: { help: "export: as FOCUS 1.2 (CSV)" },
     out: { value: "FILE", help: "chargeback and export: write it there" },
     ...controllerUrlOption,

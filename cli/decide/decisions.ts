@@ -8,6 +8,9 @@ import { decideSleep, SleepInputs } from "#agent/power/sleep/decide-sleep.ts";
 import { explainSleep } from "#agent/power/sleep/explain-sleep.ts";
 import { AdmissionInput, decideAdmission } from "#agent/serving/admission/decide-admission.ts";
 import { explainAdmission } from "#agent/serving/admission/explain-admission.ts";
+import { decideSavings } from "#controller/cost/savings/decide-savings.ts";
+import { explainSaving } from "#controller/cost/savings/explain-savings.ts";
+import { SavingsInput } from "#controller/cost/savings/savings-input.ts";
 import { decideActiveAgents } from "#controller/scaling/active-agents/decide-active-agents.ts";
 import { explainActiveAgents } from "#controller/scaling/active-agents/explain-active-agents.ts";
 import { ScalingInputs } from "#controller/scaling/active-agents/scaling-inputs.ts";
@@ -184,6 +187,11 @@ export const decisions: Readonly<Record<string, DecisionEntry>> = {
     AllocationInput,
     answerAllocation,
     checkAllocationInput,
+  ),
+  savings: decisionEntry(
+    "by what less would be paid: devices, models and services outside, each with evidence, yearly amount, risk and effort",
+    SavingsInput,
+    (input) => decideSavings(input).map((saving) => ({ ...saving, reason: explainSaving(saving) })),
   ),
   bill: decisionEntry(
     "what a bill is before and after a change, and which of its stated sums don't add up",

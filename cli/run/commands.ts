@@ -24,6 +24,7 @@ export const commands: CommandTable = {
   policy: async () => (await import("#cli/policy.ts")).policyCommand,
   cost: async () => (await import("#cli/cost/cost.ts")).costCommand,
   budgets: async () => (await import("#cli/cost/budgets.ts")).budgetsCommand,
+  savings: async () => (await import("#cli/cost/savings.ts")).savingsCommand,
   alerts: async () => (await import("#cli/cost/alerts.ts")).alertsCommand,
   prices: async () => (await import("#cli/cost/prices.ts")).pricesCommand,
   decide: async () => (await import("#cli/decide.ts")).decideCommand,

@@ -7,7 +7,13 @@ import { minuteMs } from "#platform/time.ts";
 import type { ControllerConfig } from "../config.ts";
 import type { AnomalyTerms } from "../cost/anomaly/find-anomalies.ts";
 import { Budgets } from "../cost/budgets/budgets.ts";
+import { DailyDigest } from "../cost/digest/daily-digest.ts";
+import { type Digest, makeDigest } from "../cost/digest/make-digest.ts";
 import type { CostHistory } from "../cost/history/cost-history.ts";
+import type { PriceSource } from "../cost/prices/price-source.ts";
+import { findSavings } from "../cost/savings/find-savings.ts";
+import type { Saving } from "../cost/savings/saving.ts";
+import type { SavingsServices } from "../cost/savings/savings-input.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { DecisionLoop } from "../scaling/loop/decision-loop.ts";
 import type { KeptStore } from "../store/store.ts";
@@ -24,6 +30,9 @@ export interface AlertsParts {
   readonly fleet: Pick<Fleet, "agents">;
   readonly loop: Pick<DecisionLoop, "latestForecast">;
   readonly registry: Registry;
+  readonly openPrices: () => PriceSource;
+  /** Use of services outside the fleet. */
+  readonly services: SavingsServices;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
   readonly log: Logger;
@@ -33,6 +42,11 @@ export interface AlertsParts {
 export interface Alerts {
   readonly budgets: Budgets;
   readonly monitor: AlertMonitor;
+  savings(): Promise<Saving[]>;
+  /** Makes the digest of yesterday. */
+  digest(): Promise<Digest>;
+  /** Tells the notifiers the digest of yesterday, once a day. */
+  tellDaily(): Promise<void>;
   /** Loads what an earlier run knew. */
   recover(): Promise<void>;
   /** Looks at budgets and rules once. */
@@ -116,9 +130,21 @@ export function assembleAlerts(parts: AlertsParts): Alerts {
     readings: async () => readBudgets(budgets.latest()),
   });
   registerAlertMetrics(registry, budgets, monitor);
+  const savings = () =>
+    findSavings({
+      ...{ history, services: parts.services, prices: parts.openPrices(), agents: fleet.agents(), nowMs: nowMs() },
+    });
+  const digest = () => {
+    const { timeZone, planned } = config.cost;
+    return makeDigest(history, { ...anomalyTerms(config), timeZone, planned, nowMs: nowMs() }, savings);
+  };
+  const daily = new DailyDigest({
+    ...{ store, timeZone: config.cost.timeZone, make: digest, nowMs },
+    tell: ({ text }) => monitor.announce("digest", "costs of yesterday", text),
+  });
   return {
-    budgets,
-    monitor,
+    ...{ budgets, monitor, savings, digest },
+    tellDaily: () => daily.look(),
     async recover() {
       await budgets.recover();
       await monitor.recover();

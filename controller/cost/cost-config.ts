@@ -18,6 +18,10 @@ export const CostConfig = strictObject(
       Path,
       "price catalogue (YAML or JSON) by which minutes are priced; null: the prices here, which also count for what it lacks",
     ),
+    services: orNull(
+      Path,
+      "use of services outside the fleet (YAML or JSON), for advice on savings: storage, CDN, functions, DNS, monitoring, instances; null: none is known",
+    ),
     timeZone: Type.String({
       ...{ default: "UTC", maxLength: 64 },
       description:

@@ -2,6 +2,7 @@ import { Elysia } from "elysia";
 import { anomalyTerms } from "../../alerts/assemble-alerts.ts";
 import type { ControllerConfig } from "../../config.ts";
 import type { ApiParts } from "../api-parts.ts";
+import { adviceRoutes } from "./advice-routes.ts";
 import { alertRoutes } from "./alert-routes.ts";
 import { anomalyRoutes } from "./anomaly-routes.ts";
 import { budgetRoutes } from "./budget-routes.ts";
@@ -18,6 +19,7 @@ export function financeRoutes(
     .use(budgetRoutes(parts))
     .use(alertRoutes(parts))
     .use(anomalyRoutes(parts, anomalyTerms(config)))
+    .use(adviceRoutes(parts))
     .use(spendRoutes(parts, config.cost))
     .use(reportRoutes({ ...parts, costCentreOf }));
 }

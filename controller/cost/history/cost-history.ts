@@ -13,6 +13,8 @@ export interface CostCell {
   readonly requests: number;
   readonly tokens: number;
   readonly energyKwh: number;
+  /** Time for which the device computed. */
+  readonly computeMs: number;
 }
 
 /** Cells of an hour; they add up to what the fleet cost in it. */

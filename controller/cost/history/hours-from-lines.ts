@@ -24,19 +24,30 @@ export function hourOf(startMs: number, devices: readonly DeviceCosts[], work: r
     devices.map((each) => [keyOf(each), { ...each, cost: each.energy + each.owning, energyKwh: each.energyKwh }]),
   );
   const used = work.map((row): CostCell => {
-    const { region, agentId, onlyAgent, tenant, model, offers, requests, tokens, activeKwh } = row;
+    const { region, agentId, onlyAgent, tenant, model, offers, requests, tokens, activeKwh, computeMs } = row;
     const rest = unused.get(keyOf(row));
     if (rest !== undefined) {
       rest.cost -= row.used;
       rest.energyKwh -= activeKwh;
     }
     const of = agentId === "" ? onlyAgent : agentId;
-    return { region, agentId: of, tenant, model, device: row.used, offers, requests, tokens, energyKwh: activeKwh };
+    return {
+      region,
+      agentId: of,
+      tenant,
+      model,
+      device: row.used,
+      offers,
+      requests,
+      tokens,
+      energyKwh: activeKwh,
+      computeMs,
+    };
   });
   const idle = [...unused.values()].map(
     ({ region, agentId, cost, energyKwh }): CostCell => ({
       ...{ region, agentId, tenant: null, model: null, device: cost, offers: 0n },
-      ...{ requests: 0, tokens: 0, energyKwh: Math.max(0, energyKwh) },
+      ...{ requests: 0, tokens: 0, energyKwh: Math.max(0, energyKwh), computeMs: 0 },
     }),
   );
   const minutesOf = (of: (device: DeviceCosts) => number) =>

@@ -37,6 +37,8 @@ describe("bad usage is said, and ends with 2", () => {
     ["agent join http://a:1 TM1.x", "token: expected TM1. and three more parts"],
     ["agent --wait 3", "--wait works only with: thormesh agent join"],
     ["cost reprot", "expected options or one of"],
+    ["savings x", 'expected options only, got "x"'],
+    ["cost forecast --tell", "--tell is not for cost forecast"],
     ["cost export", "cost export: expected --focus"],
     ["cost export --focus --by tenant", "--by is not for cost export"],
     ["cost --month 2026-11", "--month is not for cost"],

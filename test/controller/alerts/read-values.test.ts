@@ -8,7 +8,7 @@ import { aMinute, anAgent, aPower } from "../../fakes/builders.ts";
 
 const cell = (usd: number, given: Partial<CostCell> = {}): CostCell => ({
   ...{ region: "eu", agentId: "thor-1", tenant: "shop", model: "mini", device: moneyOf(usd), offers: 0n },
-  ...{ requests: 1, tokens: 1, energyKwh: 0, ...given },
+  ...{ requests: 1, tokens: 1, energyKwh: 0, computeMs: 0, ...given },
 });
 const hour = (startMs: number, cells: readonly CostCell[]): CostHour => ({
   ...{ startMs, cells, observedMinutes: 60, missingEnergyMinutes: 0 },

@@ -51,6 +51,7 @@ const requests: readonly { route: string; action: string; target: () => string; 
       },
     },
     { route: "DELETE /api/v1/budgets/{id}", action: "budgets.delete", target: () => "all" },
+    { route: "POST /api/v1/cost/digest", action: "digest.tell", target: () => "default" },
     { route: "POST /api/v1/alerts/test", action: "alerts.test", target: () => "default" },
     {
       ...{ route: "POST /api/v1/silences", action: "silences.create", target: () => "cost-spike" },

@@ -66,7 +66,7 @@ describe("which part of the fleet moved", () => {
   const start = Date.UTC(2026, 10, 1);
   const cell = (usd: number, given: Partial<CostCell>): CostCell => ({
     ...{ region: "eu", agentId: "thor-1", tenant: "shop", model: "mini", device: moneyOf(usd), offers: 0n },
-    ...{ requests: 100, tokens: 1000, energyKwh: 0, ...given },
+    ...{ requests: 100, tokens: 1000, energyKwh: 0, computeMs: 0, ...given },
   });
   /** Ten days of two tenants; `extra` $ of shop on the last. */
   const historyOf = (extra: number): CostHistory => {
