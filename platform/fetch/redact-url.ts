@@ -87,11 +87,17 @@ const hideQuery = (query: string) =>
     })
     .join("");
 
-/** Address that is safe to show: without user, password, values of the query and fragment. */
+/** Addresses of incoming webhooks whose path is the secret: it stays as far as it is the same for all. */
+const secretPaths =
+  /^((?:[a-z0-9-]+\.)*(?:hooks\.slack\.com\/(?:services|workflows|triggers)|discord(?:app)?\.com\/api\/webhooks|webhook\.office\.com\/webhookb2))\/.+$/i;
+
+/** Address that is safe to show: without user, password, values of the query, fragment and the secret path of a webhook. */
 export function redactUrl(url: string): string {
   const parts = partsOf(url, true);
   if (parts === null) return url;
   const { scheme, rest } = parts;
+  const webhook = secretPaths.exec(rest)?.[1];
+  if (webhook !== undefined) return `${scheme}${webhook}/${hidden}`;
   const fragment = rest.indexOf("#");
   const shown = fragment < 0 ? rest : rest.slice(0, fragment);
   const query = shown.indexOf("?");

@@ -98,6 +98,20 @@ test.each([
   expect(hasUserInfo(url)).toBe(false);
 });
 
+test.each([
+  ["https://hooks.slack.com/services/T0/B0/s3cr3t", "https://hooks.slack.com/services/***"],
+  ["https://hooks.slack.com/workflows/T0/A0/1/s3cr3t?x=1", "https://hooks.slack.com/workflows/***"],
+  ["https://discord.com/api/webhooks/1/s3cr3t", "https://discord.com/api/webhooks/***"],
+  [
+    "https://plant.webhook.office.com/webhookb2/s3cr3t@t/IncomingWebhook/1",
+    "https://plant.webhook.office.com/webhookb2/***",
+  ],
+  ["https://example.com/services/T0/B0/open", "https://example.com/services/T0/B0/open"],
+])("the path of %s, where it is the secret, is not shown", (url, shown) => {
+  expect(redactUrl(url)).toBe(shown);
+  expect(redactText(`{"url":"${url}","more":1}`)).toBe(`{"url":"${shown}","more":1}`);
+});
+
 test("user and password are split off, decoded", () => {
   expect(splitUserInfo("mqtt://us%40er:p%2Fw%3A@h:1883/x?y=1")).toEqual({
     url: "mqtt://h:1883/x?y=1",
