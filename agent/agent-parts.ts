@@ -21,10 +21,9 @@ import { openEnrolment } from "./enrolment/open-enrolment.ts";
 import { certificateHealth, openServingCertificate, servedHosts } from "./enrolment/serving-certificate.ts";
 import { FleetMember } from "./fleet-member.ts";
 import type { AgentIdentity } from "./identity.ts";
+import { createAgentMesh } from "./mesh/create-agent-mesh.ts";
 import { createDesiredDocument } from "./mesh/desired-document.ts";
-import { electricityUsd } from "./mesh/electricity-price.ts";
 import { createMembership } from "./mesh/membership.ts";
-import { Mesh } from "./mesh/mesh.ts";
 import { createPeers } from "./mesh/peers.ts";
 import { StateFile } from "./open-state.ts";
 import { Power } from "./power/power.ts";
@@ -134,7 +133,7 @@ export function createAgentParts(given: {
   const enrolment = openEnrolment({
     ...{ joined, stateDir, fleet, nowMs, log },
     memory: createStoredText(database, "orders", storage),
-    hosts: () => servedHosts(config),
+    ...{ serving: config.serving, hosts: () => servedHosts(config), told: () => access.devices() },
     isTurnedAway: () => isTurnedAway(broker, refused(), identity),
     onRenewed: () => {
       broker.renew("the certificate was renewed");
@@ -157,24 +156,11 @@ export function createAgentParts(given: {
   });
   const capacityQps = (model: string) => capacity.present().find((each) => each.model === model)?.qps ?? null;
   const access = new FleetKeys({ database, storage, required: config.serving.requireKeys, nowMs, log });
-  const mesh = new Mesh({
-    ...{ config: config.mesh, agentId, region: config.region, metrics },
-    apiKeys: config.serving.apiKeys,
-    certificates: enrolment.peers(() => access.devices()),
+  const mesh = createAgentMesh({
+    ...{ config, agentId, metrics, power, modeName, capacityQps, speed: clock.speed },
+    certificates: enrolment.peers,
     regionsOf: (tenant) => access.tenant(tenant)?.regions ?? null,
-    requestTimeoutMs: config.serving.requestTimeoutMs,
-    maxInputs: config.serving.maxInputs,
     peers: () => membership.backends(),
-    capacityQps: (model) => {
-      const qps = capacityQps(model);
-      return qps === null ? null : qps * clock.speed;
-    },
-    electricityUsd: (model) =>
-      electricityUsd({
-        qps: capacityQps(model),
-        mode: power.status().modes.find(({ name }) => name === modeName()) ?? null,
-        tariffUsdPerKwh: config.prices.tariffUsdPerKwh,
-      }),
   });
   const refused = () => agentRefusals(broker.refused, identity, member.unconfirmed, membership.controllerAcknowledges);
   const status = () =>
