@@ -1,4 +1,4 @@
-import { type Money, moneyOf, sumOf } from "../money/money.ts";
+import { type Money, moneyOf } from "../money/money.ts";
 import { type AllocationItem, costFields } from "./allocation-input.ts";
 
 /** Amounts of a row, by resource. */
@@ -20,7 +20,16 @@ export function costsOf(item: Pick<AllocationItem, CostField> & Costed): Costs {
 }
 
 export function plus(a: Costs, b: Partial<Costs>): Costs {
-  return Object.fromEntries(costFields.map((field) => [field, a[field] + (b[field] ?? 0n)])) as unknown as Costs;
+  const sum = { ...a } as Record<CostField, Money>;
+  for (const field of costFields) {
+    const more = b[field];
+    if (more !== undefined && more !== 0n) sum[field] += more;
+  }
+  return sum;
 }
 
-export const totalOf = (costs: Costs): Money => sumOf(costFields.map((field) => costs[field]));
+export function totalOf(costs: Costs): Money {
+  let sum = 0n;
+  for (const field of costFields) sum += costs[field];
+  return sum;
+}

@@ -134,9 +134,9 @@ export function decideAllocation({ items, nodes, options, aggregateBy, window }:
   const overhead = overheadOf(options, hoursOf(window));
   let pot: Costs = { ...noCosts, sharedCost: overhead };
   const isIdleShared = options.shareIdle !== "none";
-  const shares = shareIdle(work, idle, { idleByNode, evenly: options.shareIdle === "even" });
+  const shares = isIdleShared ? shareIdle(work, idle, { idleByNode, evenly: options.shareIdle === "even" }) : null;
   for (const [index, item] of work.entries()) {
-    const costs = plus(costsOf(item), isIdleShared ? (shares.ofItems[index] as Costs) : noCosts);
+    const costs = plus(costsOf(item), shares?.ofItems[index] ?? noCosts);
     if (isSharedRow(item)) pot = plus(pot, costs);
     else if (isKept(item)) addTo(keyOf(item), costs, item);
   }
@@ -148,9 +148,10 @@ export function decideAllocation({ items, nodes, options, aggregateBy, window }:
   const keptPart = totalOf(pot) === 0n ? 0n : totalOf(pot) - (potParts?.get(null) ?? 0n);
   const partOf = (item: AllocationItem, costs: Costs) =>
     isSharedRow(item) ? partOfCosts(costs, keptPart, totalOf(pot)) : isKept(item) ? costs : noCosts;
-  const beside = isIdleShared
-    ? shares.left.filter((row) => totalOf(row.costs) !== 0n && matches({ ...emptyPlace, ...row }, filter))
-    : shownIdle(idle, work, { options, partOf });
+  const beside =
+    shares !== null
+      ? shares.left.filter((row) => totalOf(row.costs) !== 0n && matches({ ...emptyPlace, ...row }, filter))
+      : shownIdle(idle, work, { options, partOf });
   for (const row of beside) addTo(options.splitIdle ? idleName(row) : idleRowName, row.costs);
 
   const rows = [...groups].map(([name, group]) => ({ name, ...group, total: totalOf(group.costs) }));
