@@ -42,14 +42,22 @@ async function receivesOwnMessage(broker: MqttBroker, topic: string, heard: Prom
 const harmless = ["birth", "data", "beat", "reported", "cmd-result"] as const;
 
 /**
- * Subscribes to what an agent reads and publishes nothing on its channels; returns what the broker denies. Only one of MQTT 5 answers that:
- * one of 3.1.1 acknowledges what it forbids, or hangs up.
+ * Subscribes to what an agent reads and publishes nothing on its channels; returns what the broker denies. Only one of MQTT 5 answers for
+ * publishing: one of 3.1.1 acknowledges what it forbids, or hangs up.
+ * @param isExternal true: the broker is certainly not the controller's own, which lets a doctor ask for its test message alone
  */
-async function askForTopics(broker: MqttBroker, { fleet, agentId }: AskedAgent): Promise<string[]> {
-  if (broker.protocol !== "5") return [];
-  for (const channel of ["desired", "cmd", "ack"] as const)
-    broker.subscribe(agentTopic(fleet, agentId, channel), () => undefined);
-  broker.subscribe(controllerStateTopic(fleet), () => undefined);
+async function askForTopics(
+  broker: MqttBroker,
+  { fleet, agentId }: AskedAgent,
+  isExternal: boolean,
+): Promise<string[]> {
+  if (broker.protocol !== "5" && !isExternal) return [];
+  const read = ["desired", "cmd", "ack"] as const;
+  const filters = [...read.map((channel) => agentTopic(fleet, agentId, channel)), controllerStateTopic(fleet)];
+  for (const filter of filters) broker.subscribe(filter, () => undefined);
+  // Requests are answered in their order: after the test message's return the subscriptions have been answered as well.
+  await broker.publish(agentProbeTopic(fleet, agentId), "", { retain: false }).catch(() => undefined);
+  if (broker.protocol !== "5") return broker.refused.map(refusalToText);
   for (const channel of harmless)
     await broker.publish(agentTopic(fleet, agentId, channel), "", { retain: false }).catch(() => undefined);
   return broker.refused.map(refusalToText);
@@ -149,9 +157,13 @@ export async function checkBroker(
     const grant = "grant it the topics under thormesh/v1/FLEET/agents/ID that docs/mqtt.md lists";
     if (!(await receivesOwnMessage(broker, topic, heard.promise)))
       return failed(name, `${shown} accepts agent ${agentId}, but does not deliver its messages to ${topic}`, grant);
-    const denied = await askForTopics(broker, agent);
+    const denied = await askForTopics(broker, agent, joined !== null && joined.broker.url !== null);
+    const unknown =
+      broker.protocol === "5"
+        ? ""
+        : "; over MQTT 3.1.1 a broker does not tell what else it forbids: the agent does, when the controller confirms no record";
     return denied.length === 0
-      ? ok(name, `${shown} accepts agent ${agentId}, and its messages arrive`)
+      ? ok(name, `${shown} accepts agent ${agentId}, and its messages arrive${joined === null ? "" : unknown}`)
       : failed(name, `${shown} accepts agent ${agentId}, but ${denied.join("; ")}`, grant);
   } finally {
     await broker.stop().catch(() => undefined);

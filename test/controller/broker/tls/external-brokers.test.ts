@@ -5,6 +5,8 @@ import { connect as connectTcp } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectAsync, type IClientOptions, type MqttClient } from "mqtt";
+import { parseAgentConfig } from "#agent/check-config.ts";
+import type { DeviceIdentity } from "#agent/enrolment/device-identity.ts";
 import { agentRights } from "#controller/broker/fleet-access.ts";
 import { certificatePaths } from "#controller/broker/tls/certificate-files.ts";
 import { externalBrokerFiles } from "#controller/broker/tls/external-broker.ts";
@@ -18,6 +20,7 @@ import {
   controllerProbeTopic,
   controllerStateTopic,
 } from "#protocol/topics.ts";
+import { checkBroker } from "#tools/doctor/check-broker.ts";
 import { freePort } from "../../../fakes/mosquitto.ts";
 
 const fleet = "default";
@@ -233,6 +236,38 @@ describe("NATS, a real server", () => {
       socket.on("error", reject);
     });
     expect(answer).toContain("Authorization Violation");
+  });
+
+  test("doctor finds what a device may not read, and that its messages arrive, over MQTT 3.1.1 too", async () => {
+    const key = newKey();
+    const device = { agentId: "thor-1", region: "", publicKey: createPublicKey(key), lifeMs: 3_600_000 };
+    const url = `mqtts://127.0.0.1:${mqttPort}`;
+    const joined: DeviceIdentity = {
+      ...{ fleet, agentId: "thor-1", region: "", key, certificate: await authority.issueAgent(device) },
+      ...{
+        authority: authority.certificate,
+        broker: { url, port: null, tls: true },
+        controllerUrl: "http://127.0.0.1",
+      },
+      ...{ tokenId: "token00000", joinedMs: 0, notBeforeMs: 0, notAfterMs: Date.now() + 3_600_000 },
+    };
+    const { broker } = parseAgentConfig({ broker: { url } }, "test");
+    const check = () => checkBroker(broker, { fleet, agentId: "thor-1", environment: {} }, joined);
+    expect(await check()).toMatchObject({
+      status: "ok",
+      detail: expect.stringContaining("its messages arrive; over MQTT 3.1.1"),
+    });
+    const users = join(directory, "users.conf");
+    const text = await Bun.file(users).text();
+    await Bun.write(users, text.replace(/^.*agents\.thor-1\.cmd"$/m, ""));
+    server.kill("SIGHUP");
+    const denied = async () => {
+      for (;;) {
+        const result = await check();
+        if (result.status !== "ok") return result;
+      }
+    };
+    expect(await denied()).toMatchObject({ status: "failed", detail: expect.stringContaining("agents/thor-1/cmd") });
   });
 
   test("a revoked device's session ends with the next configuration", async () => {
