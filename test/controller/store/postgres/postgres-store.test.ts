@@ -4,6 +4,7 @@ import { migratePostgres } from "#controller/store/postgres/postgres-migrations.
 import { createPostgresStore } from "#controller/store/postgres/postgres-store.ts";
 import { createRowQuarantine } from "#controller/store/row-quarantine.ts";
 import { dayMs, minuteMs } from "#platform/time.ts";
+import { descendantsOf } from "../../../e2e/processes.ts";
 import { aDesired, aMinute } from "../../../fakes/builders.ts";
 import { createPostgres, type Postgres } from "../../../fakes/postgres.ts";
 import { describeStore } from "../store-contract.ts";
@@ -190,6 +191,28 @@ test("a server that was killed: what was confirmed is there, what was not comes 
   expect(found).toEqual([...stored]);
   const sums = (await store.service("hour", 0)).reduce((sum, { requests }) => sum + requests, 0);
   expect(sums).toBe(stored.size);
+  await store.close();
+  await own.dispose();
+}, 60_000);
+
+test("a server that hangs is given up on in time, and used again once it answers", async () => {
+  const own = await createPostgres();
+  const database = new PostgresDatabase({ url: own.url, schema: "fleet", isFenced: true, ...access });
+  await migratePostgres(database);
+  const store = await createPostgresStore(
+    database,
+    createRowQuarantine(() => undefined),
+  );
+  const claim = { holder: "a", about: "", realNowMs: Date.now(), forMs: 60_000 };
+  expect(await store.takeLease(claim)).toBe(true);
+  const all = [own.pid, ...descendantsOf(own.pid).map(({ pid }) => pid)];
+  for (const pid of all) process.kill(pid, "SIGSTOP");
+  await expect(store.takeLease(claim)).rejects.toThrow(/did not answer within 3 s/);
+  expect(store.fault()).toMatch(/did not answer/);
+  for (const pid of all) process.kill(pid, "SIGCONT");
+  while (!(await store.takeLease(claim).catch(() => false))) await Bun.sleep(20);
+  expect(store.fault()).toBeNull();
+  await store.saveKept("a", 1);
   await store.close();
   await own.dispose();
 }, 60_000);
