@@ -59,6 +59,8 @@ export interface ControllerAdapters {
   readonly certifiedRegion?: (agentId: string) => string | null;
   /** Keys and tenants, for jobs with a tenant's data. */
   readonly access: Pick<ControllerAccess, "keys" | "tenants">;
+  /** Messages of different agents that are handled at once. Default: one. */
+  readonly messagesAtOnce?: number;
   /** Signs what agents are told. Default: nothing does. */
   readonly seals?: OrderSeals;
   readonly providers: readonly CapacityProvider[];
@@ -204,6 +206,7 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
     store,
     broker,
     seals,
+    messagesAtOnce: adapters.messagesAtOnce ?? 1,
     ...(adapters.certifiedRegion === undefined ? {} : { certifiedRegion: adapters.certifiedRegion }),
     limits: { ...config.ingest, minutesKeptMs: config.retention.minuteDays * dayMs },
     counts,

@@ -38,6 +38,8 @@ export interface ControllerParts {
   readonly planner?: FleetPlanner;
 }
 
+/** Messages of different agents that are handled at once where the store is a server, which commits them together. */
+const messagesAtServer = 256;
 /** Time between two looks at the store's size. */
 const trimEachMs = hourMs / 12;
 
@@ -175,6 +177,7 @@ export class Controller {
     const assembly = assembleController(this.#config, {
       ...{ store, accuracy: await records.openAccuracy(), access, lease, fleetBroker, seals: identity.seals },
       ...{ providers, forecaster, clock, log },
+      ...(isShared ? { messagesAtOnce: messagesAtServer } : {}),
       certifiedRegion: (agentId) => identity.devices.certifiedRegion(agentId),
       ledger: new CostLedger({
         ...{ store, prices: this.#openPrices(), nowMs: () => clock.nowMs() },

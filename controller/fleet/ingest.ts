@@ -1,3 +1,4 @@
+import { describeError } from "#platform/errors.ts";
 import { type CountedLog, createCountedLog, type Logger } from "#platform/log.ts";
 import { dayMs } from "#platform/time.ts";
 import type { Broker, BrokerMessage } from "#protocol/broker.ts";
@@ -7,7 +8,8 @@ import type { Beat, Birth, CommandResult, MinuteData, Presence, Reported } from 
 import { type AgentChannel, agentChannels, agentTopic, parseAgentTopic } from "#protocol/topics.ts";
 import type { OrderSeals } from "../identity/order-seals.ts";
 import { type NameOf, renameTenants } from "../privacy/rename-tenant.ts";
-import type { AgentStore, MinuteStore, SetAsideStore } from "../store/store.ts";
+import type { AgentRecord, AgentStore, MinuteStore, SetAsideStore } from "../store/store.ts";
+import { AgentLanes } from "./agent-lanes.ts";
 import { type AgentState, observeBirth, observePresence, observeReported, unknownAgent } from "./agent-state.ts";
 import { observeBeat } from "./beats.ts";
 import { implausibleBeat, withPlausibleCapacity } from "./check-plausible.ts";
@@ -32,6 +34,8 @@ export interface IngestParts extends Omit<MinuteIntakeParts, "minutesKeptMs" | "
   readonly certifiedRegion?: (agentId: string) => string | null;
   /** Signs commands. Default: nothing does. */
   readonly seals?: OrderSeals;
+  /** Messages of different agents that are handled at once. Default: one, acknowledged to the broker when it is stored. */
+  readonly messagesAtOnce?: number;
   readonly limits: { readonly rebirthIntervalMs: number; readonly maxAgents: number; readonly minutesKeptMs: number };
   /** Name for a tenant of a record: the pseudonym of an erased one. Default: none is erased. */
   readonly nameOf?: NameOf;
@@ -50,6 +54,7 @@ export interface IngestParts extends Omit<MinuteIntakeParts, "minutesKeptMs" | "
 const maxResultLinesPerS = 50;
 const channels = ["presence", "birth", "data", "beat", "reported", "cmd-result"] as const;
 const weekMs = 7 * dayMs;
+const restoredAtOnce = 200;
 
 type AgentMessage = Presence | Birth | MinuteData | Beat | Reported | CommandResult;
 
@@ -66,6 +71,7 @@ export class Ingest {
   readonly #minutes: MinuteIntake;
   readonly #rebirths: RebirthRequests;
   readonly #acks: RecordAcks;
+  readonly #lanes: AgentLanes | null;
   #second = 0;
   #resultsInSecond = 0;
 
@@ -74,6 +80,10 @@ export class Ingest {
     this.#counted = createCountedLog(parts.log, Date.now);
     this.#rebirths = new RebirthRequests({ ...parts, intervalMs: parts.limits.rebirthIntervalMs });
     this.#acks = new RecordAcks(parts);
+    const { messagesAtOnce = 1 } = parts;
+    const failed = (error: unknown) =>
+      this.#counted.note("a message could not be taken in", { err: describeError(error) });
+    this.#lanes = messagesAtOnce === 1 ? null : new AgentLanes(messagesAtOnce, failed);
     this.#minutes = new MinuteIntake({
       ...parts,
       minutesKeptMs: parts.limits.minutesKeptMs,
@@ -86,7 +96,17 @@ export class Ingest {
   start(): void {
     const { broker, fleetName } = this.#parts;
     for (const channel of channels)
-      broker.subscribe(agentTopic(fleetName, "+", channel), (message) => this.#handle(channel, message));
+      broker.subscribe(agentTopic(fleetName, "+", channel), (message) => this.#accept(channel, message));
+  }
+
+  /** Handles a message, or begins to: agents are told which records are stored, so that the broker need not wait for that. */
+  #accept(channel: (typeof channels)[number], message: BrokerMessage): Promise<void> {
+    const { fleetName, fleet } = this.#parts;
+    const agentId = parseAgentTopic(fleetName, message.topic)?.agentId;
+    // One after another where agents become known, as their number is bounded.
+    if (this.#lanes === null || agentId === undefined || fleet.get(agentId) === undefined)
+      return this.#handle(channel, message);
+    return this.#lanes.run(agentId, () => this.#handle(channel, message));
   }
 
   /** Ends what is under way: agents send again what was not acknowledged. */
@@ -98,11 +118,15 @@ export class Ingest {
   async recover(): Promise<void> {
     const { fleet, store } = this.#parts;
     const nowMs = this.#parts.nowMs();
-    for (const record of await store.loadAgents()) {
+    const restore = async (record: AgentRecord) => {
       const bootId = record.presence?.bootId ?? record.birth?.bootId ?? null;
       const lastSeq = bootId === null ? null : await store.lastSeq(record.agentId, bootId);
       fleet.put({ ...record, bootId, reportedAtMs: null, lastSeq: lastSeq ?? 0, recent: [], beats: [] });
-    }
+    };
+    const agents = await store.loadAgents();
+    // Many at once: each asks the store, which may be a server.
+    for (let at = 0; at < agents.length; at += restoredAtOnce)
+      await Promise.all(agents.slice(at, at + restoredAtOnce).map(restore));
     for (const { minuteStartMs, texts } of await store.fleetMinutes(nowMs - weekMs, nowMs))
       fleet.traffic.add(minuteStartMs, texts);
   }

@@ -93,11 +93,11 @@ async function startDevice(): Promise<Device> {
   const timer = setInterval(() => {
     turn += 1;
     const waiting = unconfirmed();
-    if (!isFinishing && waiting.length < 200) {
+    if (!isFinishing && waiting.length < 16) {
       seq += 1;
       void send(seq);
     }
-    if (turn % 20 === 0) for (const each of waiting.slice(0, 100)) void send(each);
+    if (turn % 40 === 0) for (const each of waiting) void send(each);
   }, 50);
   return {
     ...{ confirmed, terms, states },
