@@ -10,15 +10,24 @@ import {
 import { showAnomalies, showDaily, showForecast } from "./cost-outlook.ts";
 import { chargeback, exportCosts } from "./cost-reports.ts";
 import { type CostAnswer, costToText } from "./cost-to-text.ts";
+import { reconcile } from "./reconcile.ts";
 
 /** Options of the table of costs, by the reports that take them as well. */
 const reportsOf: Readonly<Record<string, readonly string[]>> = {
-  by: [],
+  by: ["reconcile"],
+  column: ["reconcile"],
+  map: ["reconcile"],
+  tolerance: ["reconcile"],
   "share-idle": [],
   filter: [],
   window: ["export", "anomalies"],
   focus: ["export"],
-  ...{ month: ["chargeback"], tenant: ["chargeback"], idle: ["chargeback"], format: ["chargeback"] },
+  ...{
+    month: ["chargeback", "reconcile"],
+    tenant: ["chargeback"],
+    idle: ["chargeback"],
+    format: ["chargeback", "reconcile"],
+  },
   out: ["export", "chargeback"],
   tell: ["daily"],
   json: ["forecast", "anomalies", "daily"],
@@ -51,12 +60,13 @@ async function table(values: OptionValues): Promise<number> {
   return 0;
 }
 
-const reports: Readonly<Record<string, (values: OptionValues) => Promise<number>>> = {
+const reports: Readonly<Record<string, (values: OptionValues, words: readonly string[]) => Promise<number>>> = {
   export: exportCosts,
   chargeback,
   forecast: showForecast,
   anomalies: showAnomalies,
   daily: showDaily,
+  reconcile,
 };
 
 export const costCommand: Command = {
@@ -66,6 +76,8 @@ export const costCommand: Command = {
        thormesh cost daily [--tell] [--json]
        thormesh cost forecast [--json]
        thormesh cost anomalies [--window 30d] [--json]
+       thormesh cost reconcile BILL.csv --month 2026-11 [--by region|tenant|model] [--column NAME] [--map THEIRS=OURS,…]
+         [--tolerance US$] [--format text|json|csv]
        thormesh cost export --focus [--window month] [--out FILE]
        each with [--url URL]`,
   options: {
@@ -76,11 +88,20 @@ export const costCommand: Command = {
     },
     "share-idle": { value: "HOW", help: "weighted or even: idle is given to those who used the rest" },
     filter: { value: "CONDITIONS", help: 'only what matches, e.g. tenant:"shop"+region:"eu"' },
-    month: { value: "MONTH", help: "chargeback: a month such as 2026-11 (default: the present one)" },
+    month: {
+      value: "MONTH",
+      help: "chargeback, reconcile: a month such as 2026-11 (of chargeback: default the present one)",
+    },
     tenant: { value: "NAME", help: "chargeback: only this tenant's" },
     idle: { value: "HOW", help: "chargeback: weighted (default: tenants bear idle time by what they used) or none" },
-    format: { value: "FORMAT", help: "chargeback: text (default), json, csv or html, a page to print" },
+    format: {
+      value: "FORMAT",
+      help: "chargeback: text (default), json, csv or html, a page to print; reconcile: text, json or csv",
+    },
     tell: { help: "daily: tell the notifiers, too" },
+    column: { value: "NAME", help: "reconcile: column of the bill that names its lines" },
+    map: { value: "NAMES", help: "reconcile: names of the bill that mean own ones, e.g. us-east-1=hall-1" },
+    tolerance: { value: "US$", help: "reconcile: difference of a line that is of no account (default: 0.01)" },
     focus: { help: "export: as FOCUS 1.2 (CSV)" },
     out: { value: "FILE", help: "chargeback and export: write it there" },
     ...controllerUrlOption,
@@ -94,8 +115,9 @@ export const costCommand: Command = {
     const run = Object.hasOwn(reports, report) ? reports[report] : undefined;
     if (run === undefined)
       throw unexpectedWord(`options or one of ${Object.keys(reports).join(", ")}`, report, Object.keys(reports));
-    if (rest.length > 0) throw new UsageError(`cost ${report}: expected nothing more, got "${rest.join(" ")}"`);
+    if (rest.length > 0 && report !== "reconcile")
+      throw new UsageError(`cost ${report}: expected nothing more, got "${rest.join(" ")}"`);
     refuseOptionsOfOthers(values, report);
-    return run(values);
+    return run(values, rest);
   },
 };
