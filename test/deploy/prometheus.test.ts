@@ -6,6 +6,7 @@ import { rulesOf } from "./prometheus-files.ts";
 
 const root = join(import.meta.dir, "..", "..");
 const folder = join(root, "deploy", "prometheus");
+const unitTests = ["rules.test.yml", "rules-of-days.test.yml"].map((file) => join(import.meta.dir, file));
 const hasPromtool = Bun.which("promtool") !== null;
 const rules = readdirSync(folder).filter((file) => file.endsWith(".rules.yml"));
 
@@ -21,7 +22,7 @@ describe.if(hasPromtool)("by promtool", () => {
   });
 
   test("each alert fires when it should, and not else", () => {
-    const { code, said } = promtool("test", "rules", join(import.meta.dir, "rules.test.yml"));
+    const { code, said } = promtool("test", "rules", ...unitTests);
     expect({ code, said }).toEqual({ code: 0, said: expect.stringContaining("SUCCESS") });
   });
 });
@@ -29,9 +30,8 @@ describe.if(hasPromtool)("by promtool", () => {
 const alerts = rulesOf().filter(({ alert }) => alert !== undefined);
 
 test("each alert has a unit test in which it fires", () => {
-  const { tests } = parse(readFileSync(join(import.meta.dir, "rules.test.yml"), "utf8")) as {
-    tests: { alert_rule_test: { alertname: string; exp_alerts: unknown[] }[] }[];
-  };
+  type UnitTest = { alert_rule_test: { alertname: string; exp_alerts: unknown[] }[] };
+  const tests = unitTests.flatMap((file) => (parse(readFileSync(file, "utf8")) as { tests: UnitTest[] }).tests);
   const fired = tests.flatMap(({ alert_rule_test }) =>
     alert_rule_test.filter(({ exp_alerts }) => exp_alerts.length > 0),
   );
