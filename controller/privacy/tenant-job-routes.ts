@@ -35,7 +35,7 @@ const JobView = Type.Unsafe<TenantJobView>(
 const Receipts = Type.Unsafe<TenantReceipt[]>(
   Type.Array(
     Type.Object({
-      of: Type.String({ description: "controller, or the id of an agent" }),
+      of: Type.String({ description: "(controller), or the id of an agent" }),
       atMs: Type.Number(),
       state: literals("done", "retired"),
       stores: Type.Array(StoreReceipt),

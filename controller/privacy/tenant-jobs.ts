@@ -28,9 +28,10 @@ const maxJobs = 1000;
 const maxNamed = 100;
 /** Names of tenants whose hash was looked for, with what was found. */
 const maxRemembered = 10_000;
-const controllerName = "controller";
+/** Name of the controller among those who answer, which no agent can have. */
+const controllerName = "(controller)";
 /** Text right before that name in the order of receipts. */
-const justBefore = "controlleq\uffff";
+const justBefore = "(controlleq\uffff";
 
 const characters = "0123456789abcdefghijklmnopqrstuvwxyz";
 const randomId = () => Array.from({ length: 8 }, () => characters[randomInt(characters.length)]).join("");

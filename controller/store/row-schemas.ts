@@ -139,7 +139,7 @@ export const TenantJobRow = strictObject({
 export type TenantJobRow = Static<typeof TenantJobRow>;
 
 export const TenantReceiptRow = strictObject({
-  of: { ...text(64), description: "controller, or the id of an agent" },
+  of: { ...text(64), description: "(controller), or the id of an agent" },
   atMs: { ...TimeMs, description: "when it came" },
   state: { ...literals("done", "retired"), description: "retired: the agent was retired and will not answer" },
   stores: Type.Array(StoreReceipt, { maxItems: 64, description: "outcome by store" }),

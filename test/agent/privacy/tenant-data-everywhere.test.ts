@@ -287,19 +287,25 @@ test("an erasure goes on over restarts until every agent has answered; then red 
   ]);
 
   const receipts = await receiptsOf(job.id);
-  expect(receipts.map(({ of, state }) => `${of} ${state}`)).toEqual(["controller done", "thor-1 done", "thor-2 done"]);
+  expect(receipts.map(({ of, state }) => `${of} ${state}`)).toEqual([
+    "(controller) done",
+    "thor-1 done",
+    "thor-2 done",
+  ]);
   for (const { of, stores } of receipts) {
-    const listed = dataMap.filter((each) => each.of === (of === "controller" ? of : "agent") && each.tenant !== "none");
+    const listed = dataMap.filter(
+      (each) => each.of === (of === "(controller)" ? "controller" : "agent") && each.tenant !== "none",
+    );
     expect(stores.map(({ store, fate }) => `${store}: ${fate}`).sort()).toEqual(
       listed.map(({ id, tenant }) => `${id}: ${tenant}`).sort(),
     );
   }
   const recordsOf = (of: string, store: string) =>
     receipts.find((each) => each.of === of)?.stores.find((each) => each.store === store)?.records;
-  expect(recordsOf("controller", "controller.db/set_aside")).toBe(1);
-  expect(recordsOf("controller", "controller.db/tenant")).toBe(1);
-  expect(recordsOf("controller", "controller.db/kept")).toBe(2);
-  expect(recordsOf("controller", "controller.db/api_key")).toBe(1);
+  expect(recordsOf("(controller)", "controller.db/set_aside")).toBe(1);
+  expect(recordsOf("(controller)", "controller.db/tenant")).toBe(1);
+  expect(recordsOf("(controller)", "controller.db/kept")).toBe(2);
+  expect(recordsOf("(controller)", "controller.db/api_key")).toBe(1);
   expect(recordsOf("thor-2", "agent.db/minute_traffic")).toBe(1);
 
   // The waiting record of the agent that was offline has come, under the pseudonym.

@@ -85,7 +85,7 @@ test("a directory holds every kind of evidence, with a manifest of hashes, and n
   });
   expect(JSON.parse(read("keys.json"))).toMatchObject({ keys: [{ name: "wall", role: "viewer" }], joinTokens: [] });
   expect(JSON.parse(read("tenant-jobs.json"))).toMatchObject({
-    jobs: [{ kind: "erase", receipts: [{ of: "controller" }] }],
+    jobs: [{ kind: "erase", receipts: [{ of: "(controller)" }] }],
   });
 });
 

@@ -70,9 +70,9 @@ test("a job waits for every agent that was known, and for no other; a retired on
   await jobs.run();
   expect(jobs.view(id)).toMatchObject({ state: "done", waiting: 0, doneMs: nowMs });
   expect((await jobs.receipts(id, "", 9)).map(({ of, state }) => [of, state])).toEqual([
+    ["(controller)", "done"],
     ["a", "done"],
     ["b", "retired"],
-    ["controller", "done"],
   ]);
   expect(jobs.told()).toEqual([]);
 });
@@ -113,7 +113,7 @@ test("what agents had under way when the controller erased its part is erased at
     names.push(...traffic.models.flatMap(({ tenants: of = [] }) => of.map(({ tenant }) => tenant)));
   const { pseudonym } = jobs.view(id);
   expect(names.sort()).toEqual(["blue", pseudonym, pseudonym].sort());
-  const own = (await jobs.receipts(id, "", 9)).find(({ of }) => of === "controller");
+  const own = (await jobs.receipts(id, "", 9)).find(({ of }) => of === "(controller)");
   expect(own?.stores.find(({ store: name }) => name === "controller.db/minute")?.records).toBe(2);
 });
 
@@ -140,7 +140,7 @@ test("documents of other parts are erased, and what is left of people's texts is
   const id = await erase();
   for (const agentId of ["a", "b"]) answer(agentId, receipt(id));
   await jobs.run();
-  const own = (await jobs.receipts(id, "", 9)).find(({ of }) => of === "controller");
+  const own = (await jobs.receipts(id, "", 9)).find(({ of }) => of === "(controller)");
   expect(own?.stores.filter(({ store: name }) => name === "controller.db/kept")).toEqual([
     { store: "controller.db/kept", fate: "removed", records: 1 },
     { store: "controller.db/kept", fate: "kept", records: 1 },
@@ -160,7 +160,7 @@ test("a store that can't be written keeps the job open; it goes on the next time
   const { eraseTenant } = store;
   store.eraseTenant = () => Promise.reject(new Error("disk full"));
   await jobs.run();
-  expect(jobs.view(id).waitingFor).toEqual(["controller", "a", "b"]);
+  expect(jobs.view(id).waitingFor).toEqual(["(controller)", "a", "b"]);
   store.eraseTenant = eraseTenant;
   await jobs.run();
   expect(jobs.view(id).waitingFor).toEqual(["a", "b"]);
