@@ -20,6 +20,7 @@ const reportsOf: Readonly<Record<string, readonly string[]>> = {
   tolerance: ["reconcile"],
   "share-idle": [],
   filter: [],
+  ...{ share: [], fixed: [], overhead: [] },
   window: ["export", "anomalies"],
   focus: ["export"],
   ...{
@@ -33,7 +34,7 @@ const reportsOf: Readonly<Record<string, readonly string[]>> = {
   json: ["forecast", "anomalies", "daily"],
 };
 /** Options that the table of costs takes. */
-const ofTable = ["by", "share-idle", "filter", "window", "json"];
+const ofTable = ["by", "share-idle", "share", "fixed", "overhead", "filter", "window", "json"];
 
 /** Refuses options of other reports. */
 function refuseOptionsOfOthers(values: OptionValues, report: string | undefined): void {
@@ -53,6 +54,11 @@ async function table(values: OptionValues): Promise<number> {
     shareIdle: optionalChoice(values, "share-idle", ["weighted", "even"]) ?? "false",
     includeIdle: "true",
   });
+  const more = { share: "shareNamespaces", fixed: "shareHourlyCosts", overhead: "sharedOverhead" };
+  for (const [option, parameter] of Object.entries(more)) {
+    const value = optionalString(values, option);
+    if (value !== undefined) query.set(parameter, value);
+  }
   // A space is written so that every parser of queries reads it.
   const path = `/allocation/summary?${String(query).replaceAll("+", "%20")}`;
   const answer = (await askController(values, path)) as CostAnswer;
@@ -72,6 +78,7 @@ const reports: Readonly<Record<string, (values: OptionValues, words: readonly st
 export const costCommand: Command = {
   summary: "who pays what: cost by tenant, model, agent, region or label, with bars; reports for finance",
   usage: `[--by tenant,model] [--window 7d] [--share-idle weighted|even] [--filter CONDITIONS] [--json]
+         [--share TENANTS] [--fixed NAME:USD,…] [--overhead USD]
        thormesh cost chargeback [--month 2026-11] [--tenant NAME] [--idle none] [--format text|json|csv|html] [--out FILE]
        thormesh cost daily [--tell] [--json]
        thormesh cost forecast [--json]
@@ -87,6 +94,9 @@ export const costCommand: Command = {
       help: "15m, 24h, 7d, yesterday, lastmonth, … (default: 7d; of export: month; of anomalies: 30d)",
     },
     "share-idle": { value: "HOW", help: "weighted or even: idle is given to those who used the rest" },
+    share: { value: "TENANTS", help: "tenants whose cost the others bear, e.g. ops,platform" },
+    fixed: { value: "COSTS", help: "fixed costs an hour that all share, e.g. dns:0.07,support:1.3" },
+    overhead: { value: "USD", help: "fixed costs a month of 730 hours that all share" },
     filter: { value: "CONDITIONS", help: 'only what matches, e.g. tenant:"shop"+region:"eu"' },
     month: {
       value: "MONTH",

@@ -87,6 +87,9 @@ describe("the command", () => {
         "/allocation/summary?window=7d&aggregate=tenant&filter=&shareIdle=false&includeIdle=true",
         '/allocation/summary?window=24h offset 1d&aggregate=region,tenant&filter=tenant:"a"+node:"b"&shareIdle=even&includeIdle=true',
       ]);
+      await costCommand.run({ url, share: "ops,it", fixed: "dns:0.07", overhead: "500", json: true }, []);
+      expect(asked.at(-1)).toEndWith("&shareNamespaces=ops,it&shareHourlyCosts=dns:0.07&sharedOverhead=500");
+      await expect(costCommand.run({ url, share: "ops" }, ["daily"])).rejects.toThrow("--share is not for cost daily");
       expect(log.mock.calls[0]?.[0]).toMatch(/red +2\.00 +100\.0 %/);
       expect(JSON.parse(log.mock.calls[1]?.[0])).toEqual(answer(row("red", 2)));
       await expect(costCommand.run({ url, "share-idle": "half" }, [])).rejects.toThrow(/weighted.*even.*half/);
