@@ -31,7 +31,7 @@ const agents = Number(values.agents ?? (values.quick ? 1_000 : 10_000));
 const durationS = Number(values.duration ?? (values.quick ? 130 : 300));
 if (!(agents >= 1 && agents <= 40_000)) throw new Error(`--agents: expected 1 to 40,000, got "${values.agents}"`);
 if (!(durationS >= 10)) throw new Error(`--duration: expected seconds from 10, got "${values.duration}"`);
-const kinds = (values.broker?.split(",") ?? (values.quick ? ["embedded"] : brokerKinds)) as readonly BrokerKind[];
+const kinds = (values.broker?.split(",") ?? (values.quick ? ["embedded"] : ["embedded", "mosquitto"])) as readonly BrokerKind[];
 for (const kind of kinds)
   if (!brokerKinds.includes(kind))
     throw new Error(`--broker: expected some of ${brokerKinds.join(",")}, got "${kind}"`);
@@ -97,6 +97,12 @@ async function measure(kind: BrokerKind, directory: string): Promise<Record<stri
     say("skipped: nats-server is not installed (Debian's package of that name)");
     return null;
   }
+  // Ended from outside, it must leave no broker behind.
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.once(signal, () => {
+      for (const pid of broker?.pids() ?? []) process.kill(pid, "SIGKILL");
+      process.exit(130);
+    });
   const brokerPort = broker === null ? await freePort() : 0;
   const controller = await createBenchController({
     directory,
