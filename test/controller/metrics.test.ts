@@ -33,3 +33,14 @@ test("a thousand agents have series of their own, later ones are counted togethe
   expect(await figureOf("akidb_cost_requests_total", idOf(0))).toBeNaN();
   expect(await figureOf("akidb_cost_requests_total", "new")).toBe(600);
 });
+
+test("rounds of deciding are told with their time, regular and urgent ones apart", async () => {
+  const registry = new Registry();
+  const metrics = createControllerMetrics(registry, nothing);
+  metrics.round(300, false);
+  metrics.round(20, true);
+  const text = await registry.metrics();
+  expect(text).toContain('thormesh_decision_seconds_bucket{le="0.25",urgent="false"} 0');
+  expect(text).toContain('thormesh_decision_seconds_bucket{le="0.5",urgent="false"} 1');
+  expect(text).toContain('thormesh_decision_seconds_sum{urgent="true"} 0.02');
+});

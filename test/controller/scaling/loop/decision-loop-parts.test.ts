@@ -111,10 +111,14 @@ describe("a decision", () => {
   test("is told as it is made, and is the latest until the next", async () => {
     const told: string[] = [];
     fixture.report(calm);
-    await fixture.begin({}, { onDecision: ({ kind }) => told.push(kind) });
+    const rounds: [number, boolean][] = [];
+    const onRound = (tookMs: number, isUrgent: boolean) => void rounds.push([tookMs, isUrgent]);
+    await fixture.begin({}, { onDecision: ({ kind }) => told.push(kind), onRound });
     expect(fixture.loop.latest()).toBeNull();
     await round();
     expect(told).toEqual(["hold"]);
+    expect(rounds).toEqual([[expect.any(Number), false]]);
+    expect(rounds[0]?.[0]).toBeGreaterThan(0);
     expect(fixture.loop.latest()).toMatchObject({
       atMs: fixture.nowMs,
       decision: { kind: "hold", rule: "sufficient" },
