@@ -52,6 +52,8 @@ async function ask<T>(url: string): Promise<T | null> {
 export class FaultFleet {
   readonly agentIds: readonly string[];
   readonly links = new Map<string, FaultyLink>();
+  /** Boots whose clock was wrong: they live through minutes that others had, or will have. */
+  readonly wrongClocks = new Set<string>();
   readonly #settings: FleetSettings;
   readonly #programs = new Map<string, Program>();
   readonly #urls = new Map<string, string>();
@@ -149,8 +151,9 @@ export class FaultFleet {
     );
     this.#programs.set(agentId, program);
     // Not until it is ready: one that stands by never is.
-    const { url } = JSON.parse(await program.untilLogged('"agent started"')) as { url: string };
-    this.#urls.set(agentId, url);
+    const started = JSON.parse(await program.untilLogged('"agent started"')) as { url: string; bootId: string };
+    this.#urls.set(agentId, started.url);
+    if (stepMs !== 0) this.wrongClocks.add(started.bootId);
   }
 
   /** Ends a process; the broker is Mosquitto, or the controller that it is in. */

@@ -109,10 +109,8 @@ try {
   }
   await fleet.stop();
   const controllers = [fleet.databaseOfController, ...scene.setAside];
-  const check = checkRecords(
-    fleet.agentIds.map((agentId) => ({ agentId, stateDir: fleet.stateDirOf(agentId) })),
-    controllers,
-  );
+  const agents = fleet.agentIds.map((agentId) => ({ agentId, stateDir: fleet.stateDirOf(agentId) }));
+  const check = checkRecords(agents, controllers, fleet.wrongClocks);
   const wrong = wrongDecisions(controllers, replicaLimits);
   const rows = [...tried.values()];
   const { recorded, stored, setAside, lost, doubled, changed } = check;

@@ -62,6 +62,16 @@ test("what is missing, of another figure, under two names or beyond a minute a m
   expect(doubled).toEqual([expect.stringContaining("120000 ms"), expect.stringContaining("boot-1/9: no such record")]);
 });
 
+test("a boot whose clock was wrong lived through minutes that others had, and doubles none", async () => {
+  record(minuteOf(2));
+  await store.insertMinute(minuteOf(2));
+  await store.insertMinute({ ...minuteOf(2), bootId: "an hour behind" });
+  const agents = [{ agentId: "thor-1", stateDir: join(directory.path, "thor-1") }];
+  const controllers = [join(directory.path, "controller.db")];
+  expect(checkRecords(agents, controllers).doubled).toHaveLength(1);
+  expect(checkRecords(agents, controllers, new Set(["an hour behind"])).doubled).toEqual([]);
+});
+
 const decision = (missingData: string[], stoodBy: string[], activated: string[] = []) =>
   store.insertDecision({
     ...{ atMs: 1, kind: "scale-in", rule: "peak", reason: "", agents: [] },
