@@ -31,7 +31,8 @@ const agents = Number(values.agents ?? (values.quick ? 1_000 : 10_000));
 const durationS = Number(values.duration ?? (values.quick ? 130 : 300));
 if (!(agents >= 1 && agents <= 40_000)) throw new Error(`--agents: expected 1 to 40,000, got "${values.agents}"`);
 if (!(durationS >= 10)) throw new Error(`--duration: expected seconds from 10, got "${values.duration}"`);
-const kinds = (values.broker?.split(",") ?? (values.quick ? ["embedded"] : ["embedded", "mosquitto"])) as readonly BrokerKind[];
+const kinds = (values.broker?.split(",") ??
+  (values.quick ? ["embedded"] : ["embedded", "mosquitto"])) as readonly BrokerKind[];
 for (const kind of kinds)
   if (!brokerKinds.includes(kind))
     throw new Error(`--broker: expected some of ${brokerKinds.join(",")}, got "${kind}"`);
