@@ -220,8 +220,12 @@ describe("outbox sender", () => {
     let answers: boolean;
     let silences: number;
     let realNowMs: number;
-    const times = { waitMs: 20, maxPauseMs: 100 };
-    const begin = () => {
+    /** Longer than any machine takes between two lines: a silence must not come where none is meant. */
+    const patientMs = 3_600_000;
+    const shortMs = 20;
+    let times: { waitMs: number; maxPauseMs: number };
+    const begin = (waitMs = patientMs) => {
+      times = { waitMs, maxPauseMs: 100 };
       broker = createRecordingBroker();
       broker.setConnected(true);
       [answers, silences, realNowMs] = [true, 0, 0];
@@ -290,13 +294,14 @@ describe("outbox sender", () => {
     });
 
     test("silence keeps them, asks for a sign of life, pauses, and sends them again", async () => {
-      const sender = begin();
+      const sender = begin(shortMs);
       append(1, 2);
       await sender.drain();
       expect([kept(), silences, sender.unconfirmed.silences]).toEqual([[1, 2], 1, 1]);
       await sender.drain();
       expect(broker.published).toHaveLength(2);
       realNowMs = 21;
+      times.waitMs = patientMs;
       const draining = sender.drain();
       await published(4);
       sender.acknowledge(ack([["b1", 1, 2]]));
@@ -305,9 +310,10 @@ describe("outbox sender", () => {
     });
 
     test("another connection or controller begins anew, without a pause", async () => {
-      const sender = begin();
+      const sender = begin(shortMs);
       append(1, 1);
       await sender.drain();
+      times.waitMs = patientMs;
       sender.restart();
       const draining = sender.drain();
       await published(2);
