@@ -78,6 +78,15 @@ async function attempt(name: string, inflict: () => Promise<void>): Promise<void
   say(`${name}: ${trouble ?? `recovered after ${seconds.toFixed(1)} s`}`);
 }
 
+async function cleanUp(): Promise<void> {
+  await fleet.dispose();
+  for (const disk of disks.values()) disk.unmount();
+  directory.remove();
+}
+// Ended from outside, it must leave neither processes nor disks behind.
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.once(signal, () => void cleanUp().finally(() => process.exit(130)));
+
 let exitCode = 0;
 try {
   say(
@@ -148,8 +157,6 @@ try {
   for (const name of [...fleet.agentIds, "controller"]) say(`log of ${name}:\n${fleet.logOf(name).slice(-3000)}`);
   throw error;
 } finally {
-  await fleet.dispose();
-  for (const disk of disks.values()) disk.unmount();
-  directory.remove();
+  await cleanUp();
 }
 process.exit(exitCode);
