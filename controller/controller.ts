@@ -14,6 +14,7 @@ import { keptControllerId, sharedControllerId } from "./broker/kept-controller-i
 import { assertControllerConfig } from "./check-config.ts";
 import type { ControllerConfig } from "./config.ts";
 import { type ControllerLease, createControllerLease, timesOfServer } from "./controller-lease.ts";
+import { Baselines } from "./cost/baseline/baselines.ts";
 import { createHoursFromLines } from "./cost/history/hours-from-lines.ts";
 import { CostLedger } from "./cost/ledger/cost-ledger.ts";
 import { configuredPrices, openPrices, type PriceSource } from "./cost/prices/price-source.ts";
@@ -202,6 +203,7 @@ export class Controller {
     assembly.tenantData.alsoErase([
       (tenant) => alerts.budgets.removeOf(tenant),
       (tenant) => alerts.monitor.forgetTenant(tenant),
+      (tenant) => new Baselines({ store, history }).eraseTenant(tenant),
     ]);
     assembly.spending.follow(() => alerts.budgets.latest());
     this.#opened.push(() => alerts.stop());

@@ -7,6 +7,7 @@ import {
   optionalString,
   unexpectedWord,
 } from "#platform/terminal/command.ts";
+import { baseline, compare } from "./baseline.ts";
 import { showAnomalies, showDaily, showForecast } from "./cost-outlook.ts";
 import { chargeback, exportCosts } from "./cost-reports.ts";
 import { type CostAnswer, costToText } from "./cost-to-text.ts";
@@ -14,14 +15,14 @@ import { reconcile } from "./reconcile.ts";
 
 /** Options of the table of costs, by the reports that take them as well. */
 const reportsOf: Readonly<Record<string, readonly string[]>> = {
-  by: ["reconcile"],
+  by: ["reconcile", "compare"],
   column: ["reconcile"],
   map: ["reconcile"],
   tolerance: ["reconcile"],
   "share-idle": [],
   filter: [],
   ...{ share: [], fixed: [], overhead: [] },
-  window: ["export", "anomalies"],
+  window: ["export", "anomalies", "baseline", "compare"],
   focus: ["export"],
   ...{
     month: ["chargeback", "reconcile"],
@@ -31,7 +32,7 @@ const reportsOf: Readonly<Record<string, readonly string[]>> = {
   },
   out: ["export", "chargeback"],
   tell: ["daily"],
-  json: ["forecast", "anomalies", "daily"],
+  json: ["forecast", "anomalies", "daily", "baseline", "compare"],
 };
 /** Options that the table of costs takes. */
 const ofTable = ["by", "share-idle", "share", "fixed", "overhead", "filter", "window", "json"];
@@ -73,7 +74,12 @@ const reports: Readonly<Record<string, (values: OptionValues, words: readonly st
   anomalies: showAnomalies,
   daily: showDaily,
   reconcile,
+  baseline,
+  compare,
 };
+
+/** Reports that take more words. */
+const takeWords = ["reconcile", "baseline", "compare"];
 
 export const costCommand: Command = {
   summary: "who pays what: cost by tenant, model, agent, region or label, with bars; reports for finance",
@@ -83,6 +89,10 @@ export const costCommand: Command = {
        thormesh cost daily [--tell] [--json]
        thormesh cost forecast [--json]
        thormesh cost anomalies [--window 30d] [--json]
+       thormesh cost baseline set NAME [--window lastmonth]
+       thormesh cost baseline list
+       thormesh cost baseline delete NAME
+       thormesh cost compare NAME [--window 7d] [--by tenant] [--json]
        thormesh cost reconcile BILL.csv --month 2026-11 [--by region|tenant|model] [--column NAME] [--map THEIRS=OURS,…]
          [--tolerance US$] [--format text|json|csv]
        thormesh cost export --focus [--window month] [--out FILE]
@@ -125,7 +135,7 @@ export const costCommand: Command = {
     const run = Object.hasOwn(reports, report) ? reports[report] : undefined;
     if (run === undefined)
       throw unexpectedWord(`options or one of ${Object.keys(reports).join(", ")}`, report, Object.keys(reports));
-    if (rest.length > 0 && report !== "reconcile")
+    if (rest.length > 0 && !takeWords.includes(report))
       throw new UsageError(`cost ${report}: expected nothing more, got "${rest.join(" ")}"`);
     refuseOptionsOfOthers(values, report);
     return run(values, rest);

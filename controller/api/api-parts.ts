@@ -16,7 +16,7 @@ import type { Retirement } from "../fleet/retire-agents.ts";
 import type { LivePolicy } from "../scaling/policy/live-policy.ts";
 import type { SloReports } from "../slo/slo-reports.ts";
 import type { CostStore } from "../store/costs/cost-rows.ts";
-import type { DecisionStore, MinuteStore, SetAsideStore } from "../store/store.ts";
+import type { DecisionStore, KeptStore, MinuteStore, SetAsideStore } from "../store/store.ts";
 
 export interface ApiParts {
   readonly fleetName: string;
@@ -27,7 +27,7 @@ export interface ApiParts {
   readonly freeze: FleetFreeze;
   /** The scaling policy; null: none is configured. */
   readonly policy: Pick<LivePolicy, "status"> | null;
-  readonly store: MinuteStore & CostStore & SetAsideStore & DecisionStore;
+  readonly store: MinuteStore & CostStore & SetAsideStore & DecisionStore & KeptStore;
   readonly sloReports: SloReports;
   readonly counts: IngestCounts;
   readonly retirement: Retirement;

@@ -133,8 +133,11 @@ const ofFleet: readonly DataStore[] = [
   {
     ...{ ...table, id: `${db}kept`, personal: "names", tenant: "removed", exported: false },
     holds:
-      "state of parts of the controller; names of tenants in budgets, in parts of quotas until the tenant is deleted, and in alerts up to a day after their end; who silenced alerts",
-    ...{ purpose: "goes on after a restart", kept: "until it is replaced; a budget until it is removed" },
+      "state of parts of the controller; names of tenants in budgets and baselines, in parts of quotas until the tenant is deleted, and in alerts up to a day after their end; who silenced alerts",
+    ...{
+      purpose: "goes on after a restart",
+      kept: "until it is replaced; budgets and baselines until they are removed",
+    },
   },
   {
     ...{ ...table, ...nothingPersonal, id: `${db}join_token`, holds: "public keys of join tokens, regions" },

@@ -5,6 +5,7 @@ import type { ApiParts } from "../api-parts.ts";
 import { adviceRoutes } from "./advice-routes.ts";
 import { alertRoutes } from "./alert-routes.ts";
 import { anomalyRoutes } from "./anomaly-routes.ts";
+import { baselineRoutes } from "./baseline-routes.ts";
 import { budgetRoutes } from "./budget-routes.ts";
 import { type ReportParts, reportRoutes } from "./report-routes.ts";
 import { spendRoutes } from "./spend-routes.ts";
@@ -20,6 +21,7 @@ export function financeRoutes(
     .use(alertRoutes(parts))
     .use(anomalyRoutes(parts, anomalyTerms(config)))
     .use(adviceRoutes(parts))
+    .use(baselineRoutes(parts))
     .use(spendRoutes(parts, config.cost))
     .use(reportRoutes({ ...parts, costCentreOf }));
 }

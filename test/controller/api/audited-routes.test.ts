@@ -8,7 +8,7 @@ import type { Controller } from "#controller/controller.ts";
 import { openRecords } from "#controller/open-records.ts";
 import { newKey } from "#platform/certificates/device-key.ts";
 import { createLogger } from "#platform/log.ts";
-import { aBirth, aPresence } from "../../fakes/builders.ts";
+import { aBirth, aMinute, aPresence } from "../../fakes/builders.ts";
 import { aDevice } from "../../fakes/identity.ts";
 import { quietController } from "../quiet-controller.ts";
 
@@ -51,6 +51,11 @@ const requests: readonly { route: string; action: string; target: () => string; 
       },
     },
     { route: "DELETE /api/v1/budgets/{id}", action: "budgets.delete", target: () => "all" },
+    {
+      ...{ route: "POST /api/v1/cost/baselines", action: "baselines.set", target: () => "before" },
+      body: { name: "before", window: "2d" },
+    },
+    { route: "DELETE /api/v1/cost/baselines/{id}", action: "baselines.delete", target: () => "before" },
     { route: "POST /api/v1/cost/digest", action: "digest.tell", target: () => "default" },
     { route: "POST /api/v1/alerts/test", action: "alerts.test", target: () => "default" },
     {
@@ -86,6 +91,7 @@ beforeAll(async () => {
     reported: null,
     lastHeardMs: Date.now(),
   });
+  await store.insertMinute(aMinute({ minuteStartMs: Math.floor(Date.now() / 60_000 - 2) * 60_000 }));
   const publicKey = createPublicKey(newKey()).export({ type: "spki", format: "der" }).toString("base64");
   await store.saveDevice(aDevice({ agentId: "thor-1", state: "pending", publicKey }));
   await store.close();

@@ -49,6 +49,8 @@ const bounded: Readonly<Record<string, string>> = {
   "/healthz": "10 of each kind",
   "/api/v1/budgets": "the maximum of budgets",
   "/api/v1/cost/chargeback": "tenants, regions and models of the month",
+  "/api/v1/cost/baselines": "20 baselines",
+  "/api/v1/cost/compare": "parts of a dimension, 200 of the baseline",
   "/api/v1/cost/digest": "three that moved",
   "/api/v1/savings": "two for each of 200 agents, models, and what cost.services lists",
   "/api/v1/cost/anomalies": "days of the window, and what moved them",
