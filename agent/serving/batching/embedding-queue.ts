@@ -1,7 +1,7 @@
 import type { ComputeGate } from "#agent/serving/ports.ts";
 import { ServiceError } from "#platform/errors.ts";
 import { defaultTenant } from "#protocol/messages.ts";
-import { type BatchDecision, batchCost, decideBatch, usualCostPerToken } from "./decide-batch.ts";
+import { batchCost, decideBatch, usualCostPerToken } from "./decide-batch.ts";
 import { FairQueue } from "./fair-queue.ts";
 import type { Lanes } from "./model-lanes.ts";
 import { ModelSpeed } from "./model-speed.ts";
@@ -9,7 +9,7 @@ import type { QueuedRequest, RequestOutline } from "./queued-request.ts";
 import { QueuedTexts } from "./queued-texts.ts";
 import { FailedTextError, RefusedTextError } from "./refused-texts.ts";
 import { type Sending, type SentBatch, SentBatches } from "./sent-batches.ts";
-import { inTurn, nextTurn, type OpenRequest, type QueuedText, type QueuedVector } from "./tenant-texts.ts";
+import { inTurn, nextTurn, type OpenRequest, type QueuedVector } from "./tenant-texts.ts";
 import type { Work } from "./work-record.ts";
 
 /**
@@ -65,7 +65,7 @@ export class EmbeddingQueue {
     this.#fair = new FairQueue(options.weightOf ?? (() => 1));
     this.#texts = new QueuedTexts(this.#nowMs);
     this.#batches = new SentBatches({
-      ...{ texts: this.#texts, speed: this.#speed, nowMs: this.#nowMs, onBatch },
+      ...{ texts: this.#texts, fair: this.#fair, speed: this.#speed, nowMs: this.#nowMs, onBatch },
       boardMs: (texts) => this.#boardMs(texts),
       onEnd: () => this.#pump(),
     });
@@ -248,7 +248,7 @@ export class EmbeddingQueue {
       if (batch === null || first === undefined) return;
       this.#passes = Math.max(0, this.#passes - batch.take.length);
       this.#fair.beginTurn(first.claim.turn);
-      void this.#batches.run(lane, batch, this.#take(batch, turns), sending);
+      void this.#batches.run(lane, batch, turns, sending);
     }
   }
 
@@ -292,17 +292,5 @@ export class EmbeddingQueue {
       this.#speed.endHold(this.#nowMs() - askedMs);
     }
     this.#sendAll();
-  }
-
-  #take(batch: BatchDecision, turns: readonly QueuedText[]): QueuedText[] {
-    const entries = batch.take.map((index) => turns[index] as QueuedText);
-    const cost = batchCost(entries.length, batch.paddedTokens) / entries.length;
-    const sentMs = this.#nowMs();
-    for (const { claim, texts } of entries) {
-      this.#fair.charge(claim.turn, cost);
-      texts.recentWork.record(claim.size, cost, sentMs);
-    }
-    this.#texts.markSent(entries);
-    return entries;
   }
 }

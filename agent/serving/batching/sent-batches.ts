@@ -1,5 +1,6 @@
 import { BatchFailedError } from "#agent/serving/worker/model-process.ts";
 import { type BatchDecision, batchCost } from "./decide-batch.ts";
+import type { FairQueue } from "./fair-queue.ts";
 import type { FreeLane } from "./model-lanes.ts";
 import type { ModelSpeed, RunningBatch } from "./model-speed.ts";
 import type { QueuedTexts } from "./queued-texts.ts";
@@ -21,6 +22,7 @@ export interface Sending {
 
 interface SentBatchesParts {
   readonly texts: QueuedTexts;
+  readonly fair: FairQueue;
   readonly speed: ModelSpeed;
   readonly nowMs: () => number;
   /** Time that the board's capacity takes for so many texts. */
@@ -44,8 +46,12 @@ export class SentBatches {
     return this.#work;
   }
 
-  /** Has a lane compute a batch, and settles its texts. */
-  async run(lane: FreeLane, batch: BatchDecision, entries: readonly QueuedText[], sending: Sending): Promise<void> {
+  /**
+   * Has a lane compute a batch, and settles its texts.
+   * @param turns the texts that the decision chose from
+   */
+  async run(lane: FreeLane, batch: BatchDecision, turns: readonly QueuedText[], sending: Sending): Promise<void> {
+    const entries = this.#take(batch, turns);
     const { texts, speed, nowMs } = this.#parts;
     const sentMs = nowMs();
     const usefulTokens = entries.reduce((sum, entry) => sum + entry.tokens, 0);
@@ -87,6 +93,20 @@ export class SentBatches {
       speed.endBatch(running);
       this.#parts.onEnd();
     }
+  }
+
+  /** Takes the texts of a batch out of the queue, at their tenants' charge. */
+  #take(batch: BatchDecision, turns: readonly QueuedText[]): QueuedText[] {
+    const { fair, nowMs, texts: queued } = this.#parts;
+    const entries = batch.take.map((index) => turns[index] as QueuedText);
+    const cost = batchCost(entries.length, batch.paddedTokens) / entries.length;
+    const sentMs = nowMs();
+    for (const { claim, texts } of entries) {
+      fair.charge(claim.turn, cost);
+      texts.recentWork.record(claim.size, cost, sentMs);
+    }
+    queued.markSent(entries);
+    return entries;
   }
 
   /** @param repeats answers by computed text: a text that several ask for at once is computed once, and is demand each time. */
