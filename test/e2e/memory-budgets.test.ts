@@ -11,7 +11,7 @@ let port: number;
 let idleBytes: number;
 
 /** Resident memory of the agent's process and its children. */
-const rssBytes = () => readTreeUsage(program.child.pid)?.memoryBytes ?? Number.NaN;
+const rssBytes = () => readTreeUsage(program.child.pid)?.residentBytes ?? Number.NaN;
 
 const embed = (body: string) =>
   fetch(`${url}/v1/embeddings`, { method: "POST", headers: { "content-type": "application/json" }, body });

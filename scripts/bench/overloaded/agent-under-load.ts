@@ -69,7 +69,7 @@ export async function startAgent(binary: string, name: string): Promise<AgentUnd
     cpuS: () => readTreeUsage(pid)?.cpuS ?? 0,
     memory() {
       const servingBytes = residentBytes(pid);
-      return { servingBytes, modelBytes: (readTreeUsage(pid)?.memoryBytes ?? servingBytes) - servingBytes };
+      return { servingBytes, modelBytes: (readTreeUsage(pid)?.residentBytes ?? servingBytes) - servingBytes };
     },
     stop,
   };

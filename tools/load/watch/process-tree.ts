@@ -9,6 +9,8 @@ export interface TreeUsage {
   readonly cpuS: number;
   /** Memory of the tree: a page that several processes share counts once, in parts, as far as this user may see that. */
   readonly memoryBytes: number;
+  /** Resident memory of the tree's processes together: a page that several share counts in each of them. */
+  readonly residentBytes: number;
 }
 
 function read(path: string): string | undefined {
@@ -33,16 +35,18 @@ function childrenOf(pid: number): number[] {
 const kib = (text: string | undefined, name: string) =>
   Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(text ?? "")?.[1] ?? 0);
 
-/** Memory of one process; of another user's, whose shares can't be read, its resident memory. */
-function memoryKibOf(pid: number): number {
-  return kib(read(`/proc/${pid}/smaps_rollup`), "Pss") || kib(read(`/proc/${pid}/status`), "VmRSS");
+/** Memory of one process; of another user's, whose shares can't be read, its resident memory in place of its share. */
+function memoryKibOf(pid: number): { readonly share: number; readonly resident: number } {
+  const resident = kib(read(`/proc/${pid}/status`), "VmRSS");
+  return { share: kib(read(`/proc/${pid}/smaps_rollup`), "Pss") || resident, resident };
 }
 
 /** CPU time and memory of a process and all its descendants, from /proc; undefined if it does not exist. */
 export function readTreeUsage(root: number): TreeUsage | undefined {
   let processes = 0;
   let ticks = 0;
-  let memoryKib = 0;
+  let shareKib = 0;
+  let residentKib = 0;
   const waiting = [root];
   for (let pid = waiting.pop(); pid !== undefined; pid = waiting.pop()) {
     const stat = read(`/proc/${pid}/stat`);
@@ -50,11 +54,14 @@ export function readTreeUsage(root: number): TreeUsage | undefined {
     // The program's name is in brackets and may contain anything; see proc(5) for the columns.
     const columns = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     ticks += [11, 12, 13, 14].reduce((sum, column) => sum + Number(columns[column]), 0);
-    memoryKib += memoryKibOf(pid);
+    const { share, resident } = memoryKibOf(pid);
+    shareKib += share;
+    residentKib += resident;
     processes += 1;
     waiting.push(...childrenOf(pid));
   }
-  return processes === 0 ? undefined : { processes, cpuS: ticks / ticksPerS, memoryBytes: memoryKib * 1024 };
+  if (processes === 0) return undefined;
+  return { processes, cpuS: ticks / ticksPerS, memoryBytes: shareKib * 1024, residentBytes: residentKib * 1024 };
 }
 
 /** Memory of a process and all its descendants by command, bytes; a page that several processes map counts in parts. */
