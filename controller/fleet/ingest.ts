@@ -79,7 +79,7 @@ export class Ingest {
     this.#parts = parts;
     this.#counted = createCountedLog(parts.log, Date.now);
     this.#rebirths = new RebirthRequests({ ...parts, intervalMs: parts.limits.rebirthIntervalMs });
-    this.#acks = new RecordAcks(parts);
+    this.#acks = new RecordAcks({ ...parts, settled: () => parts.store.settled() });
     const { messagesAtOnce = 1 } = parts;
     const failed = (error: unknown) =>
       this.#counted.note("a message could not be taken in", { err: describeError(error) });

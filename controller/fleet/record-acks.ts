@@ -10,6 +10,8 @@ export interface RecordAcksParts {
   readonly broker: Pick<Broker, "publish" | "connected">;
   readonly nowMs: () => number;
   readonly log: Logger;
+  /** Resolves when all that was stored before outlasts a power cut. Default: at once. */
+  readonly settled?: () => Promise<void>;
   /** Time in which the records of an agent are gathered into one message; real time. */
   readonly gatherMs?: number;
 }
@@ -40,6 +42,7 @@ export class RecordAcks {
   readonly #counted: ReturnType<typeof createCountedLog>;
   #pending = new Map<string, Pending>();
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #isStopped = false;
 
   constructor(parts: RecordAcksParts) {
     this.#parts = parts;
@@ -57,25 +60,39 @@ export class RecordAcks {
   }
 
   stop(): void {
+    this.#isStopped = true;
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#pending.clear();
   }
 
+  #schedule(): void {
+    this.#timer ??= setTimeout(() => void this.#flush(), this.#parts.gatherMs ?? defaultGatherMs);
+  }
+
   #of(agentId: string): Pending {
     // Not awaited: a message handler must not wait for a publish.
-    this.#timer ??= setTimeout(() => this.#flush(), this.#parts.gatherMs ?? defaultGatherMs);
+    this.#schedule();
     const known = this.#pending.get(agentId) ?? { stored: [], refused: [] };
     this.#pending.set(agentId, known);
     return known;
   }
 
-  #flush(): void {
-    const { fleetName, broker, nowMs } = this.#parts;
+  async #flush(): Promise<void> {
+    const { fleetName, broker, nowMs, settled } = this.#parts;
     const due = this.#pending;
     this.#pending = new Map();
-    this.#timer = undefined;
-    if (!broker.connected) return;
+    try {
+      // While the disk is busy no other flush begins: the records of that time are gathered into the next.
+      await settled?.();
+    } catch (error) {
+      this.#counted.note("records are not acknowledged, as the disk does not keep them", { err: describeError(error) });
+      return;
+    } finally {
+      this.#timer = undefined;
+      if (this.#pending.size > 0 && !this.#isStopped) this.#schedule();
+    }
+    if (!broker.connected || this.#isStopped) return;
     const sentAtMs = Math.round(nowMs());
     for (const [agentId, pending] of due) {
       const message = encodeMessage(Ack, { v: 1, agentId, sentAtMs, ...pending });

@@ -1,14 +1,15 @@
 import type { Database } from "bun:sqlite";
 import { bounds } from "#protocol/bounds.ts";
+import { createSettling } from "./settle-journal.ts";
 import type { MinuteStore } from "./store.ts";
 
 /** Max rows of a removal, so that it does not block other requests. */
 const prunedAtOnce = 2000;
 
-/** Removal of stored minutes, by age and by the size of the database. */
+/** Care for stored minutes: removal by age and by the size of the database, and that they outlast a power cut. */
 export function createMinutePruning(
   database: Database,
-): Pick<MinuteStore, "pruneMinutes" | "pruneToSize" | "usedBytes"> {
+): Pick<MinuteStore, "pruneMinutes" | "pruneToSize" | "usedBytes" | "settled"> {
   // After a start with a clock in the past, as of a device that has lost its time, stored minutes must not count as the future.
   const prune = database.query(
     `DELETE FROM minute WHERE minute_start_ms < $beforeMs OR minute_start_ms >= $dayMs + max($nowMs,
@@ -42,5 +43,6 @@ export function createMinutePruning(
       return removed;
     },
     usedBytes,
+    settled: createSettling(database),
   };
 }

@@ -97,6 +97,8 @@ export interface MinuteStore {
    * hour: all or nothing, and once. Without `rated` the hour's lines are left to be made ({@link CostStore.rateHourAgain}).
    */
   insertMinute(data: MinuteData, region?: string, rated?: RatedMinute | null): Promise<StoredMinuteAs>;
+  /** Resolves when all that was stored before outlasts a power cut; rejects when the disk can't be written. */
+  settled(): Promise<void>;
   /** Stored rows and bytes of the minutes that start in the hour from `hourStartMs`. */
   hourUse(agentId: string, hourStartMs: number): Promise<HourUse>;
   hasMinutes(agentId: string): Promise<boolean>;

@@ -157,6 +157,8 @@ export function createPostgresMinutes(
     ...service.reading,
     measure,
     usedBytes: () => usedBytes,
+    // The server syncs its journal with each commit.
+    settled: async () => {},
     pruneMinutes: (beforeMs, nowMs) => partitions.prune(beforeMs, nowMs),
     async pruneToSize(maxBytes) {
       let removed = 0;

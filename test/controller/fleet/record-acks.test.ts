@@ -50,6 +50,39 @@ test("one message an agent tells of everything that came in the meantime; 10,000
   acks.stop();
 });
 
+test("nothing is acknowledged before the disk keeps it, nor when it can't; what comes meanwhile is told afterwards", async () => {
+  const broker = createRecordingBroker();
+  broker.setConnected(true);
+  const syncs: PromiseWithResolvers<void>[] = [];
+  const settled = () => {
+    const sync = Promise.withResolvers<void>();
+    syncs.push(sync);
+    return sync.promise;
+  };
+  const acks = new RecordAcks({ fleetName: "f", broker, nowMs: () => 5, log, gatherMs: 1, settled });
+  const untilSyncing = async (count: number) => {
+    while (syncs.length < count) await Bun.sleep(1);
+  };
+  acks.stored("a", "b", 1);
+  await untilSyncing(1);
+  acks.stored("a", "b", 2);
+  await Bun.sleep(20);
+  expect([syncs.length, broker.published.length]).toEqual([1, 0]);
+  syncs[0]?.resolve();
+  await untilSyncing(2);
+  expect(broker.published.map(({ payload }) => JSON.parse(payload).stored)).toEqual([
+    [{ bootId: "b", fromSeq: 1, toSeq: 1 }],
+  ]);
+  syncs[1]?.reject(new Error("EIO"));
+  await Bun.sleep(20);
+  expect(broker.published).toHaveLength(1);
+  acks.stored("a", "b", 2);
+  await untilSyncing(3);
+  syncs[2]?.resolve();
+  while (broker.published.length < 2) await Bun.sleep(1);
+  acks.stop();
+});
+
 test.each<[string, string, unknown]>([
   ["named", `{"bootId":"b-1","seq":3,"traffic":7}`, { bootId: "b-1", seq: 3 }],
   ["no seq", `{"bootId":"b-1"}`, null],
