@@ -33,14 +33,14 @@ export const bounds = {
 
 /** Id of a fleet or agent, which becomes a part of topics, paths and command lines. */
 export const Identifier = Type.String({
-  pattern: "^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$",
-  title: "1 to 64 letters, digits, dots, dashes or underscores, not beginning with a dot or dash",
+  pattern: "^(?!__proto__$)[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$",
+  title: "1 to 64 letters, digits, dots, dashes or underscores, not beginning with a dot or dash, not __proto__",
 });
 
-/** Name of a tenant. Restricted because tenants are part of metrics and messages. */
+/** Name of a tenant. Restricted because tenants are part of metrics, messages and paths, in which dots alone mean a directory. */
 export const TenantName = Type.String({
-  pattern: "^[A-Za-z0-9._-]{1,64}$",
-  title: "1 to 64 letters, digits, dots, dashes or underscores",
+  pattern: "^(?!(?:__proto__|\\.{1,2})$)[A-Za-z0-9._-]{1,64}$",
+  title: "1 to 64 letters, digits, dots, dashes or underscores, not just dots or __proto__",
 });
 
 /** Base address of an HTTP API: http or https, a host, perhaps a port and a path; no user, no query. Empty in a last will. */

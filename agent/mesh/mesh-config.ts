@@ -1,10 +1,9 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { integer, number, orNull, Path } from "#platform/config-fields.ts";
 import { literals, strict } from "#platform/schema-parts.ts";
-import { amount, httpUrlPattern } from "#protocol/bounds.ts";
+import { amount, httpUrlPattern, TenantName } from "#protocol/bounds.ts";
 import { offerKinds } from "#protocol/messages.ts";
 
-const Name = Type.String({ pattern: "^[A-Za-z0-9._-]{1,64}$" });
 const Region = Type.String({ minLength: 1, maxLength: 64 });
 const maxUsd = 1000;
 
@@ -84,7 +83,7 @@ export const MeshConfig = Type.Object(
       description:
         "a name for the vectors of a model, by its id: agents with the same name answer for each other although their files differ; others: a fingerprint of the files",
     }),
-    residency: Type.Record(Name, Type.Array(Region, { minItems: 1, maxItems: 64 }), {
+    residency: Type.Record(TenantName, Type.Array(Region, { minItems: 1, maxItems: 64 }), {
       default: {},
       maxProperties: 256,
       additionalProperties: false,

@@ -8,6 +8,7 @@ import { UsageError } from "#platform/errors.ts";
 import { readSecretFile } from "#platform/files/read-secret-file.ts";
 import { type ApiKey, keyText } from "#platform/http/guard/identify-caller.ts";
 import { secretOfKeys, verifyPeerRequest } from "#platform/http/guard/peer-signature.ts";
+import { ownValue } from "#protocol/own-value.ts";
 import type { MeshConfig } from "./mesh-config.ts";
 import { createMeshMetrics } from "./mesh-metrics.ts";
 import { type MeshStatus, meshStatusRoutes, peerRoutes } from "./mesh-routes.ts";
@@ -118,7 +119,7 @@ export class Mesh implements MeshEntry {
 
   /** Fingerprint of a model's vectors, or the name that the configuration gives them. */
   spaceOf(id: string, own: string): string {
-    return this.#parts.config.spaces[id] ?? own;
+    return ownValue(this.#parts.config.spaces, id) ?? own;
   }
 
   /** Price of a request that this device answers; null: unknown. */
@@ -147,7 +148,7 @@ export class Mesh implements MeshEntry {
     this.#home = home;
     return new RoutedEmbedder({
       ...{ config, region, requestTimeoutMs, home },
-      regionsOf: (tenant) => config.residency[tenant] ?? this.#parts.regionsOf?.(tenant) ?? null,
+      regionsOf: (tenant) => ownValue(config.residency, tenant) ?? this.#parts.regionsOf?.(tenant) ?? null,
       homeCapacity: (model) => ({
         capacityQps: this.#figuresOf(model).capacityQps,
         utilization: this.#utilization(model) ?? 0,

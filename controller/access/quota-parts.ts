@@ -3,6 +3,7 @@ import { createPeriods, isTimeZone, type PeriodKind } from "#platform/calendar/c
 import { strictObject } from "#platform/schema-parts.ts";
 import { minuteMs } from "#platform/time.ts";
 import { accessLimits, type MinuteData, maxListed, type QuotaParts, type TenantQuotas } from "#protocol/messages.ts";
+import { ownValue } from "#protocol/own-value.ts";
 import type { KeptStore, Tenant } from "../store/store.ts";
 import { decideQuotaGrowth } from "./decide-quota-growth.ts";
 
@@ -160,7 +161,7 @@ export class TenantQuotaParts {
 
   /** Agent's part, listed from now on; null where as many are listed as may be. */
   #agent(period: Period, agentId: string): AgentUse | null {
-    const listed = period.agents[agentId];
+    const listed = ownValue(period.agents, agentId);
     if (listed !== undefined) return listed;
     if (Object.keys(period.agents).length >= this.#mostListed()) return null;
     const { otherPart } = period;
@@ -186,7 +187,7 @@ export class TenantQuotaParts {
   /** Period of now. A new one begins with the parts that agents were told before. */
   #period(tenant: string, kind: PeriodKind, timeZone: string): Period {
     const { name } = this.#periods(kind, this.#options.nowMs(), timeZone);
-    const of = this.#held[tenant] ?? {};
+    const of = ownValue(this.#held, tenant) ?? {};
     const before = of[kind];
     // A clock that was set back does not begin a period again.
     if (before !== undefined && before.name >= name) return before;

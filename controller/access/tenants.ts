@@ -1,6 +1,6 @@
 import { isTimeZone } from "#platform/calendar/calendar-period.ts";
 import { ServiceError } from "#platform/errors.ts";
-import { accessLimits, defaultTenant } from "#protocol/messages.ts";
+import { accessLimits, defaultTenant, pseudonymPrefix } from "#protocol/messages.ts";
 import type { TenantSettings } from "../store/row-schemas.ts";
 import type { Tenant, TenantStore } from "../store/store.ts";
 
@@ -60,6 +60,8 @@ export class Tenants {
     await this.load();
     if (id === defaultTenant)
       throw new ServiceError("CONFLICT", `id: ${defaultTenant} is the tenant of all requests without one of their own`);
+    if (id.startsWith(pseudonymPrefix))
+      throw new ServiceError("CONFLICT", `id: names with ${pseudonymPrefix} stand for tenants that were erased`);
     if (this.#tenants.has(id)) throw new ServiceError("CONFLICT", `id: there is a tenant ${id} already`);
     if (this.#tenants.size >= accessLimits.maxTenants)
       throw new ServiceError(

@@ -1,7 +1,7 @@
 import { createHmac, randomInt } from "node:crypto";
 import { describeError, ServiceError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
-import { defaultTenant, maxTenantJobs } from "#protocol/messages.ts";
+import { defaultTenant, maxTenantJobs, pseudonymPrefix } from "#protocol/messages.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { TenantDataStore, TenantJob, TenantReceipt } from "../store/store.ts";
 import type { ControllerTenantData } from "./controller-tenant-data.ts";
@@ -135,7 +135,7 @@ export class TenantJobs {
       );
     await this.#makeRoom();
     const id = randomId();
-    const pseudonym = `erased-${randomId()}`;
+    const pseudonym = `${pseudonymPrefix}${randomId()}`;
     this.#answered.set(id, new Set());
     await this.#save({
       ...{ id, kind, tenant, pseudonym, createdMs: Math.round(nowMs()), doneMs: null },

@@ -9,6 +9,8 @@ import { MinutePower } from "./power.ts";
 
 /** The tenant of requests without a key, or with one that is no tenant's. Records that name no tenants are all of this one. */
 export const defaultTenant = "default";
+/** Beginning of the names that stand for erased tenants. */
+export const pseudonymPrefix = "erased-";
 
 const counts = {
   requests: described(count(bounds.requests), "requests that were answered with vectors"),

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { MeshConfig } from "#agent/mesh/mesh-config.ts";
+import { ownValue } from "#protocol/own-value.ts";
 import { type BackendState, BackendStates, type ModelState } from "./backend-states.ts";
 import { circuitState, decideCircuit, mayBeOut, type Outcome, warmthOf } from "./decide-circuit.ts";
 import type { LoadReport } from "./load-report.ts";
@@ -50,7 +51,7 @@ export class Backends {
   commonSpace(model: string): string | null {
     const capacities = new Map<string, number>();
     for (const { spaces, qps } of this.#peers()) {
-      const space = spaces[model];
+      const space = ownValue(spaces, model);
       if (space !== undefined) capacities.set(space, (capacities.get(space) ?? 0) + (qps ?? unknownQps));
     }
     const [most] = [...capacities].sort(([one, mine], [other, its]) => its - mine || one.localeCompare(other));
@@ -228,7 +229,9 @@ export class Backends {
       room: state.room.update(utilization, spill.spillAt, nowMs),
       warmth: warmthOf(circuit, nowMs),
       sameSpace:
-        remote.kind === "offer" || request.space === null || remote.peer.spaces[request.model] === request.space,
+        remote.kind === "offer" ||
+        request.space === null ||
+        ownValue(remote.peer.spaces, request.model) === request.space,
       state: circuitNow === "closed" ? (silent ? "silent" : "ready") : circuitNow,
     };
   }
@@ -252,7 +255,7 @@ export class Backends {
 
   /** A tenant that is bound to regions goes by the operator's word only. */
   #regionOf(peer: MeshPeer, regions: readonly string[] | null): string {
-    const stated = this.#config.peerRegions[peer.agentId];
+    const stated = ownValue(this.#config.peerRegions, peer.agentId);
     return stated ?? (regions === null ? peer.region : "");
   }
 

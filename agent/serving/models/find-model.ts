@@ -6,6 +6,7 @@ import { describeError, UsageError } from "#platform/errors.ts";
 import { checkTrustedTree, findUntrustedInTree } from "#platform/files/check-trusted-path.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
 import { readRegularText } from "#platform/files/read-regular-file.ts";
+import { ownValue } from "#protocol/own-value.ts";
 import { decideOnnxFile, type OnnxChoice } from "./decide-onnx-file.ts";
 import { describeModelDirectory } from "./describe-model-directory.ts";
 import { describesModel } from "./describe-modules.ts";
@@ -185,7 +186,7 @@ export async function findModel(
     // The directory is not configured: files put there by another user must not disable the carried model.
     notes.push(`${directory} is left out: ${flaw}`);
   }
-  const embedded = embeddedModels[id];
+  const embedded = ownValue(embeddedModels, id);
   if (embedded !== undefined) {
     const manifest = parseConfig(ModelManifest, embedded.manifest, `the embedded manifest of ${id}`);
     const place = {

@@ -1,5 +1,6 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { bounds, record } from "#protocol/bounds.ts";
+import { ownValue } from "#protocol/own-value.ts";
 
 const strict = { additionalProperties: false } as const;
 const orNull = <T extends TSchema>(schema: T, options: object) => Type.Union([schema, Type.Null()], options);
@@ -45,6 +46,6 @@ export type Slo = Readonly<Pick<SloConfig, "p95Ms" | "availability">>;
 
 /** Returns a model's objective: its own, or the fleet's. */
 export function sloOf(config: SloConfig, model: string): Slo {
-  const { p95Ms = config.p95Ms, availability = config.availability } = config.models[model] ?? {};
+  const { p95Ms = config.p95Ms, availability = config.availability } = ownValue(config.models, model) ?? {};
   return { p95Ms, availability };
 }

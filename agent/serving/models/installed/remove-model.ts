@@ -15,12 +15,12 @@ export async function removeModel(id: string, pulledDirectory: string, inUse: re
   const directory = join(pulledDirectory, id);
   if (!isModelId(id) || !existsSync(directory) || !isModelDirectory(directory)) {
     throw new UsageError(
-      embeddedModels[id] === undefined
+      !Object.hasOwn(embeddedModels, id)
         ? `"${id}" was not pulled: there is none of this name in ${pulledDirectory}`
         : `${id} is carried inside the program and can't be removed`,
     );
   }
-  if (embeddedModels[id] === undefined && inUse.includes(id))
+  if (!Object.hasOwn(embeddedModels, id) && inUse.includes(id))
     throw new UsageError(`${id} is in use: the configuration names it as serving.model or among serving.pinned`);
   // Renamed first, so that no agent reads half of it.
   const doomed = join(pulledDirectory, `.removed-${id.replaceAll("/", "--")}-${process.pid}`);
