@@ -16,12 +16,19 @@ function editDistance(a: string, b: string): number {
   return previous[b.length] ?? 0;
 }
 
+/** Number of letters with which both words begin: those are seldom mistyped. */
+function sharedBeginning(a: string, b: string): number {
+  let length = 0;
+  while (length < a.length && a[length] === b[length]) length += 1;
+  return length;
+}
+
 const plain = (name: string) => name.toLowerCase().replaceAll(/[^a-z0-9]/g, "");
 /** Length limit of a typo: longer input is not one. */
 const maxNameCharacters = 128;
 
 /**
- * Known names that may have been meant, the nearest first: those that contain what was written or are contained in it, and those that differ in
+ * Known names that may have been meant, the nearest first, of equally near ones those that begin alike: those that contain what was written or are contained in it, and those that differ in
  * at most a quarter of their letters. Case and punctuation don't count.
  */
 export function nearNames(written: string, known: readonly string[], max = 3): string[] {
@@ -33,10 +40,10 @@ export function nearNames(written: string, known: readonly string[], max = 3): s
       const distance = editDistance(wanted, candidate);
       const contained = candidate.includes(wanted) || (candidate.length > 3 && wanted.includes(candidate));
       const near = contained || distance <= Math.max(1, Math.floor(Math.max(candidate.length, wanted.length) / 4));
-      return { name, near, distance };
+      return { name, near, distance, begins: sharedBeginning(wanted, candidate) };
     })
     .filter(({ near }) => near)
-    .sort((a, b) => a.distance - b.distance)
+    .sort((a, b) => a.distance - b.distance || b.begins - a.begins)
     .slice(0, max)
     .map(({ name }) => name);
 }

@@ -98,7 +98,7 @@ describe("bad usage is said, and ends with 2", () => {
     ["models lsit", "did you mean list?"],
     ["models constructor", 'got "constructor"'],
     ["policy valdate", "did you mean validate?"],
-    ["policy", "expected validate, schema or preview, got nothing"],
+    ["policy", "expected validate, schema, preview or suggest, got nothing"],
     ["forecast trian", "did you mean train?"],
     ["decide replica", "did you mean replicas?"],
     ["config chekc agent x.yaml", "did you mean check?"],
