@@ -121,6 +121,9 @@ export class OidcTokens implements IssuedKeys {
         ...{ issuer, audience, algorithms },
         ...{ clockTolerance: clockToleranceS, requiredClaims: ["exp", "sub"], currentDate: new Date(nowMs()) },
       });
+      // The audit log names its bearer by it.
+      if (typeof payload.sub !== "string" || payload.sub === "")
+        throw new errors.JWTClaimValidationFailed("", payload, "sub");
       return { answer: payload, untilMs: Math.min(endOf(payload), nowMs() + knownForMs) };
     } catch (error) {
       return { answer: refusalOf(error), untilMs: nowMs() + refusedForMs };
@@ -143,12 +146,10 @@ function refusalOf(error: unknown): ServiceError {
       "UNAUTHORIZED",
       `the token's claim ${cleanText(error.claim)} is missing or not as expected`,
     );
-  const isItsFault =
-    error instanceof errors.JWSSignatureVerificationFailed ||
-    error instanceof errors.JWKSNoMatchingKey ||
-    error instanceof errors.JOSEAlgNotAllowed ||
-    error instanceof errors.JWSInvalid ||
-    error instanceof errors.JWTInvalid;
+  // What asking the provider throws is none of the library's errors, but for a set of keys that is none.
+  const isItsFault = error instanceof errors.JOSEError && !(error instanceof errors.JWKSInvalid);
+  if (error instanceof errors.JWKSMultipleMatchingKeys)
+    return new ServiceError("UNAUTHORIZED", "the token does not name the provider's key that signed it (kid)");
   if (isItsFault) return new ServiceError("UNAUTHORIZED", "the token is not one that the provider signed");
   return new ServiceError("IDENTITY_PROVIDER_UNAVAILABLE", "the identity provider can't be asked for its keys", {
     cause: new Error(describeError(error)),

@@ -138,10 +138,12 @@ describe("keys of a scripted provider", () => {
     const pair = await generateKeyPair("ES256", { extractable: true });
     key = pair.privateKey;
     const jwk = { ...(await exportJWK(pair.publicKey)), kid: "k", alg: "ES256" };
+    const another = await generateKeyPair("ES256", { extractable: true });
+    const next = { ...(await exportJWK(another.publicKey)), kid: "next", alg: "ES256" };
     server = createServer((request, response) => {
       asked += 1;
       const body =
-        request.url === "/jwks" ? { keys: [jwk] } : { issuer: named ?? issuer(), jwks_uri: `${issuer()}/jwks` };
+        request.url === "/jwks" ? { keys: [jwk, next] } : { issuer: named ?? issuer(), jwks_uri: `${issuer()}/jwks` };
       response.setHeader("content-type", "application/json").end(JSON.stringify(body));
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -159,13 +161,13 @@ describe("keys of a scripted provider", () => {
       callerOf: callerWithRole({ rolesClaim: "roles", roles }),
       nowMs: () => nowMs,
     });
-  const token = (claims: object = {}, expires: number | null = 600) => {
-    const jwt = new SignJWT({ roles: ["staff"], ...claims })
-      .setProtectedHeader({ alg: "ES256", kid: "k" })
+  const token = (claims: object = {}, expires: number | null = 600, header: object = { kid: "k" }) => {
+    const jwt = new SignJWT({ sub: "per\u001bson", roles: ["staff"], ...claims })
+      .setProtectedHeader({ alg: "ES256", ...header })
       .setIssuer(issuer())
-      .setAudience("us")
-      .setSubject("per\u001bson");
-    return (expires === null ? jwt : jwt.setExpirationTime(startMs / 1000 + expires)).sign(key);
+      .setAudience("us");
+    const ending = expires === null ? jwt : jwt.setExpirationTime(startMs / 1000 + expires);
+    return ending.sign(key, { crit: { made: true } });
   };
   const identify = async (checker: OidcTokens, text: string) => {
     await checker.prepare(text);
@@ -195,6 +197,24 @@ describe("keys of a scripted provider", () => {
   ])("a token %s is refused", async (_, claims, expires, why) => {
     nowMs = startMs;
     expect(await identify(tokens(), await token(claims, expires))).toBe(why);
+  });
+
+  const unnamed = "the token does not name the provider's key that signed it (kid)";
+  const foreign = "the token is not one that the provider signed";
+  test.each([
+    ["names no key", {}, {}, unnamed],
+    ["brings a key of its own", {}, { jwk: { kty: "EC", crv: "P-256", x: "AA", y: "AA" } }, unnamed],
+    ["needs what nobody knows", {}, { kid: "k", crit: ["made"], made: 1 }, foreign],
+    ["names another key", {}, { kid: "next" }, foreign],
+    ["names an unknown key", {}, { kid: "none" }, foreign],
+    ["names no person", { sub: { name: "root" } }, { kid: "k" }, "the token's claim sub is missing or not as expected"],
+    ["names nobody", { sub: "" }, { kid: "k" }, "the token's claim sub is missing or not as expected"],
+  ])("one that %s is its sender's fault, not the provider's", async (_, claims, header, why) => {
+    nowMs = startMs;
+    const checker = tokens();
+    const text = await token(claims, 600, header);
+    await checker.prepare(text);
+    expect(checker.identify(text)).toMatchObject({ code: "UNAUTHORIZED", message: why });
   });
 
   test("a provider whose document names another is not believed", async () => {
