@@ -31,6 +31,32 @@ describe("a state directory of an earlier version", () => {
     expect(modeOf(directory.path)).toBe(0o755);
   });
 
+  test("secrets in it that others could read are named, and no others", () => {
+    const lines: { level: number; files?: string[] }[] = [];
+    const heard = pino({}, { write: (line: string) => void lines.push(JSON.parse(line)) });
+    for (const name of ["open", "shut"]) mkdirSync(join(state, name));
+    for (const name of ["ca.key", "broker.password", "open/identity.json", "shut/b.key", "tight.key", "cards.keys"])
+      writeFileSync(join(state, name), "x");
+    chmodSync(join(state, "shut"), 0o700);
+    chmodSync(join(state, "tight.key"), 0o600);
+    symlinkSync(join(state, "tight.key"), join(state, "link.key"));
+    closeStateDirectory(state, heard);
+    expect(lines.map(({ level, files = [] }) => ({ level, files: files.sort() }))).toEqual([
+      { level: 40, files: ["broker.password", "ca.key", "open/identity.json"].map((name) => join(state, name)) },
+    ]);
+    closeStateDirectory(state, heard);
+    expect(lines).toHaveLength(1);
+  });
+
+  test("nobody could read what a closed directory holds", () => {
+    const lines: string[] = [];
+    chmodSync(state, 0o700);
+    writeFileSync(join(state, "ca.key"), "x");
+    closeStateDirectory(state, pino({}, { write: (line: string) => void lines.push(line) }));
+    expect(modeOf(join(state, "ca.key"))).toBe(0o600);
+    expect(lines).toEqual([]);
+  });
+
   test("what a link leads to is left alone", () => {
     const outside = join(directory.path, "outside");
     mkdirSync(outside, { mode: 0o755 });
