@@ -5,6 +5,7 @@ import { ServiceError } from "#platform/errors.ts";
 import { receiveLimitMs } from "#platform/http/body/receive-in-time.ts";
 import type { Authenticator } from "#platform/http/guard/authenticate.ts";
 import type { Caller } from "#platform/http/guard/identify-caller.ts";
+import { hasRole } from "#platform/http/guard/roles.ts";
 import { createRequestTurns } from "#platform/request-turns.ts";
 import { minuteMs } from "#platform/time.ts";
 import type { Connection, Connections } from "./connections.ts";
@@ -177,9 +178,9 @@ export class CallGate {
       const { authorization = null } = headers;
       const key = measure.authorizations > 1 ? "several" : authorization;
       const known = authenticator.authenticate(key, () => connection.address);
-      trusted = !(known instanceof ServiceError);
       if (!(known instanceof ServiceError)) {
         caller = known;
+        trusted = hasRole(known.role, "viewer");
         connection.proven = true;
       } else if (rule?.open !== true) throw known;
     } else if (!authenticator.keysRequired) {

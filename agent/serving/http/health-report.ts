@@ -13,7 +13,7 @@ export interface ServingState {
   /** Reason that a request for vectors would be refused now; null when it would be answered. */
   notReadyReason(): string | null;
   stopping(): boolean;
-  /** Keys are configured: details of the checks are then only for requests with one. */
+  /** Keys are configured: details of the checks are then only for requests with one that is no tenant's. */
   readonly keysRequired: boolean;
   readonly providers: EngineConfig["executionProviders"];
   /** Checks of parts beyond serving. */
@@ -125,8 +125,11 @@ export function healthReport(state: ServingState): HealthReport {
   };
 }
 
-/** Removes the details, which name models, paths and addresses, for requests without a key where keys are configured. */
+/** Removes the details, which name models, paths and addresses, for requests without a key, and for tenants, where keys are needed. */
 export function withoutDetails(health: HealthReport): HealthReport {
   const names = Object.keys(health.checks);
-  return { ...health, details: Object.fromEntries(names.map((name) => [name, "shown to requests with an API key"])) };
+  return {
+    ...health,
+    details: Object.fromEntries(names.map((name) => [name, "shown to requests with a configured API key"])),
+  };
 }

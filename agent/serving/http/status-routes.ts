@@ -4,6 +4,7 @@ import type { Registry } from "prom-client";
 import { answerText } from "#platform/http/answer-text.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
 import { callerOf } from "#platform/http/guard/request-caller.ts";
+import { hasRole } from "#platform/http/guard/roles.ts";
 import { literals, orNull } from "#platform/schema-parts.ts";
 import { ExecutionProvider } from "../onnxruntime/execution-provider.ts";
 import { healthReport, modelEntry, type ServingState, withoutDetails } from "./health-report.ts";
@@ -44,7 +45,7 @@ const Health = Type.Object({
 
 /** `/health`, `/livez`, `/readyz`, `/models`, `/metrics`. */
 export function statusRoutes(state: ServingState, metrics: Registry) {
-  const mayKnow = (request: Request) => !state.keysRequired || callerOf(request) !== undefined;
+  const mayKnow = (request: Request) => !state.keysRequired || hasRole(callerOf(request)?.role, "viewer");
   return new Elysia()
     .get("/health", ({ request }) => (mayKnow(request) ? healthReport(state) : withoutDetails(healthReport(state))), {
       detail: describeRoute({
@@ -85,7 +86,7 @@ export function statusRoutes(state: ServingState, metrics: Registry) {
       "/readyz",
       ({ request }) => {
         const reason = state.notReadyReason();
-        const told = mayKnow(request) ? reason : "shown to requests with an API key";
+        const told = mayKnow(request) ? reason : "shown to requests with a configured API key";
         return Response.json(reason === null ? { status: "ready" } : { status: "not ready", reason: told }, {
           status: reason === null ? 200 : 503,
         });

@@ -100,6 +100,13 @@ test("a tenant's key works at the agents, there only and for what tenants use on
   expect(await ask("/livez", null)).toBe("200");
   expect(await ask("/metrics", secret)).toBe("403 FORBIDDEN");
   expect(await ask("/api/v1/status", secret)).toBe("403 FORBIDDEN");
+  // Details of its health name paths and addresses.
+  const brokerAsSeenWith = async (key: string) => {
+    const answer = await fetch(`${url}/health`, { headers: { authorization: `Bearer ${key}` } });
+    return ((await answer.json()) as { details: { broker: string } }).details.broker;
+  };
+  expect(await brokerAsSeenWith(secret)).toBe("shown to requests with a configured API key");
+  expect(await brokerAsSeenWith(own)).toContain("connected over MQTT");
   // A tenant's key neither opens nor closes the controller's API.
   await manage("GET", "tenants");
 

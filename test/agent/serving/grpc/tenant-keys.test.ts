@@ -60,3 +60,25 @@ test("a key that is of no use closes no open method", async () => {
   const call = await start(true);
   expect((await call("blue", "grpc.health.v1.Health/Check"))[0]).toBe(0);
 });
+
+test("a tenant sees its health without details, a key of the agent's own with them", async () => {
+  const seen: boolean[] = [];
+  const issued: IssuedKeys = { required: true, identify: (key) => answers[key] ?? null };
+  const rights = { role: "admin", name: "a configured key" } as const;
+  server = await startGrpc({
+    apiKeys: [],
+    authenticator: createAuthenticator({ apiKeys: ["a-key-of-the-operator"], rights, issued, log }),
+    view: {
+      health(detailed) {
+        seen.push(detailed);
+        return { status: "healthy", checks: {}, details: {}, version: "1" };
+      },
+      models: async () => [],
+    },
+  });
+  for (const key of [null, "red", "unknown", "a-key-of-the-operator"]) {
+    const headers = key === null ? {} : { authorization: `Bearer ${key}` };
+    await callOnce(server.address, `/${embeddingServiceName}/Health`, headers, grpcMessage(Buffer.alloc(0)));
+  }
+  expect(seen).toEqual([false, false, false, true]);
+});
