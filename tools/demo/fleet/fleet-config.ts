@@ -78,12 +78,11 @@ export function controllerConfig(
     fleet,
     stateDir: join(settings.directory, "controller"),
     api: { host: "127.0.0.1", port: settings.controllerPort, apiKeys: [settings.apiKey] },
-    // Agents join: they find the encrypted listener by it, and passwords count for nothing.
+    // Agents join, and so find the encrypted listener.
     broker: {
       ...{ embedded: true, host: "127.0.0.1", port: settings.brokerPort, shareKey: false },
       tls: { host: "127.0.0.1", port: 0 },
     },
-    identity: { passwordsUntil: "2020-01-01" },
     ingest: {
       staleAfterMs: realTimeMs(clock, 20_000, 180_000),
       rebirthIntervalMs: realTimeMs(clock, 1_000, minuteMs),

@@ -90,6 +90,8 @@ describe("the fleet", () => {
     // Twenty real seconds of silence, not three fast minutes (0.6 s), make an agent stale.
     expect(config.ingest.staleAfterMs).toBe(20_000 * 288);
     expect(config.api.port).toBe(20_001);
+    // Its agents do not encrypt HTTP: once passwords have ended they would pass no requests on to each other.
+    expect(config.identity.passwordsUntil).toBeNull();
   });
 
   test("on a slow clock the guards keep their usual values", () => {
