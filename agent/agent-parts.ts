@@ -134,6 +134,7 @@ export function createAgentParts(given: {
     ...{ joined, stateDir, fleet, nowMs, log },
     memory: createStoredText(database, "orders", storage),
     ...{ serving: config.serving, hosts: () => servedHosts(config), told: () => access.devices() },
+    servingPeers: () => membership.servingPeers(),
     isTurnedAway: () => isTurnedAway(broker, refused(), identity),
     onRenewed: () => {
       broker.renew("the certificate was renewed");

@@ -1,7 +1,7 @@
 import type { Logger } from "#platform/log.ts";
 import type { FleetAccess } from "#protocol/messages.ts";
 import type { PeerCertificates } from "../mesh/peer-certificates.ts";
-import type { HealthCheck } from "../serving/ports.ts";
+import type { HealthCheck, ServingPeer } from "../serving/ports.ts";
 import type { ServingConfig } from "../serving/serving-config.ts";
 import type { DeviceIdentity } from "./device-identity.ts";
 import { anyOrders, createFleetOrders, type FleetOrders } from "./fleet-orders.ts";
@@ -33,6 +33,8 @@ export function openEnrolment(parts: {
   /** Returns names and addresses by which the device serves with its certificate; null: it does not. */
   readonly hosts: () => readonly string[] | null;
   readonly serving: Pick<ServingConfig, "host" | "tls">;
+  /** Returns the other agents that serve. */
+  readonly servingPeers: () => readonly ServingPeer[];
   /** Returns what the controller told last of the fleet's devices. */
   readonly told: () => FleetAccess["devices"];
   /** Returns whether the broker turns this device away. */
@@ -40,7 +42,8 @@ export function openEnrolment(parts: {
   readonly nowMs: () => number;
   readonly log: Logger;
 }): Enrolment {
-  const { joined, stateDir, fleet, memory, serving, told, hosts, isTurnedAway, onRenewed, nowMs, log } = parts;
+  const { joined, stateDir, fleet, memory, serving, servingPeers, told, hosts, isTurnedAway, onRenewed, nowMs, log } =
+    parts;
   if (joined === null) return { orders: anyOrders, renewal: null, peers: null, checks: () => ({}) };
   const orders = createFleetOrders({ fleet, authority: joined.authority, nowMs, memory });
   // Certificates know the machine's clock alone.
@@ -51,7 +54,7 @@ export function openEnrolment(parts: {
     checks: () => ({
       identity: identityHealth(renewal.identity, renewal.problem, Date.now()),
       orders: ordersHealth(orders),
-      peers: peersHealth(serving, peers),
+      peers: peersHealth(serving, peers, servingPeers()),
     }),
   };
 }

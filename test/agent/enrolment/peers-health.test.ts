@@ -17,6 +17,17 @@ test.each([
   ],
   ["without encryption", "0.0.0.0", none, true, "degraded", /passwordsUntil is over.*serving\.tls\.fleet: true/],
 ] as const)("an agent's part in the mesh, %s", (_, host, tls, required, status, detail) => {
-  const health = peersHealth({ host, tls: { ...tls, hosts: [] } }, { areRequired: () => required });
+  const health = peersHealth({ host, tls: { ...tls, hosts: [] } }, { areRequired: () => required }, []);
   expect(health).toMatchObject({ status, detail: expect.stringMatching(detail) });
+});
+
+test("an agent that leaves out others, as they do not encrypt, names them", () => {
+  const others = ["a", "b", "c", "d"].map((agentId) => ({ agentId, url: `http://${agentId}:8080` }));
+  const all = [...others, { agentId: "e", url: "https://e:8080" }];
+  const serving = { host: "127.0.0.1", tls: none };
+  expect(peersHealth(serving, { areRequired: () => true }, all)).toMatchObject({
+    status: "degraded",
+    detail: expect.stringContaining("4 of 5 other agents are not asked, as they do not encrypt (a, b, c, …)"),
+  });
+  expect(peersHealth(serving, { areRequired: () => false }, all).status).toBe("healthy");
 });

@@ -78,7 +78,8 @@ export function controllerConfig(
     fleet,
     stateDir: join(settings.directory, "controller"),
     api: { host: "127.0.0.1", port: settings.controllerPort, apiKeys: [settings.apiKey] },
-    // Agents join, and so find the encrypted listener.
+    // Agents join, and find the encrypted listener by it. Their HTTP stays on this machine, unencrypted, so passwords must not have ended yet:
+    // from then on agents ask each other over TLS alone.
     broker: {
       ...{ embedded: true, host: "127.0.0.1", port: settings.brokerPort, shareKey: false },
       tls: { host: "127.0.0.1", port: 0 },
