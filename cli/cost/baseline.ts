@@ -1,3 +1,4 @@
+import { reasonOf } from "#cli/access/with-controller-store.ts";
 import { askController } from "#cli/run/ask-controller.ts";
 import type { Baseline } from "#controller/cost/baseline/baselines.ts";
 import type { Comparison } from "#controller/cost/baseline/decide-comparison.ts";
@@ -33,7 +34,9 @@ export async function baseline(values: OptionValues, [action, ...rest]: readonly
   switch (action) {
     case "set": {
       const body = { name: onlyName(rest), window: optionalString(values, "window") ?? "lastmonth" };
-      const answer = (await askController(values, path, { method: "POST", body })) as { readonly baseline: Baseline };
+      const answer = (await askController(values, path, { method: "POST", body, ...reasonOf(values) })) as {
+        readonly baseline: Baseline;
+      };
       console.log(isJson ? JSON.stringify(answer, null, 2) : baselinesToText([answer.baseline]));
       return 0;
     }
@@ -45,7 +48,7 @@ export async function baseline(values: OptionValues, [action, ...rest]: readonly
     }
     case "delete": {
       const name = onlyName(rest);
-      await askController(values, `${path}/${encodeURIComponent(name)}`, { method: "DELETE" });
+      await askController(values, `${path}/${encodeURIComponent(name)}`, { method: "DELETE", ...reasonOf(values) });
       console.log(isJson ? JSON.stringify({ deleted: name }) : `baseline ${name} is removed`);
       return 0;
     }

@@ -32,6 +32,7 @@ const reportsOf: Readonly<Record<string, readonly string[]>> = {
   },
   out: ["export", "chargeback"],
   tell: ["daily"],
+  reason: ["baseline"],
   json: ["forecast", "anomalies", "daily", "baseline", "compare"],
 };
 /** Options that the table of costs takes. */
@@ -124,6 +125,7 @@ export const costCommand: Command = {
     tolerance: { value: "US$", help: "reconcile: difference of a line that is of no account (default: 0.01)" },
     focus: { help: "export: as FOCUS 1.2 (CSV)" },
     out: { value: "FILE", help: "chargeback and export: write it there" },
+    reason: { value: "TEXT", help: "baseline: why, for the audit log" },
     ...controllerUrlOption,
     json: { help: "print the controller's answer" },
   },

@@ -50,13 +50,13 @@ export function registerCostMetrics(registry: Registry, parts: UsageParts): void
   );
   registerGauges(
     registry,
-    "thormesh_cost_gap_minutes",
-    "Agent-minutes since midnight in UTC to which a configured price was applied, as the catalogue has none",
+    "thormesh_cost_gap_seconds",
+    "Time of agents since midnight in UTC to which a configured price was applied, as the catalogue has none",
     ["section"],
     async () => {
       const sections = Map.groupBy((await figures()).gaps, ({ section }) => section);
       return [...sections].map(
-        ([section, gaps]) => [{ section }, gaps.reduce((sum, { count }) => sum + count, 0)] as const,
+        ([section, gaps]) => [{ section }, 60 * gaps.reduce((sum, { count }) => sum + count, 0)] as const,
       );
     },
   );

@@ -126,7 +126,7 @@ describe("bad usage is said, and ends with 2", () => {
     ["tenants create", "expected the name of one tenant"],
     [
       "tenants create r/d",
-      'expected the name of one tenant, 1 to 64 letters, digits, dots, dashes or underscores; got "r/d"',
+      'expected the name of one tenant, 1 to 64 letters, digits, dots, dashes or underscores, not just dots or __proto__; got "r/d"',
     ],
     ["tenants update red", "expected something to change: --models, --regions, --cost-centre or a limit"],
     ["tenants update red --texts-per-minute -1", "--texts-per-minute"],

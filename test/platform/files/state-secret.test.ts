@@ -119,5 +119,7 @@ test("no other module keeps a secret of its own in a state directory", () => {
     "controller/broker/kept-controller-id.ts",
     // Its certificate.
     "controller/identity/fleet-authority.ts",
+    // Copies of the files as they are: what is encrypted stays so.
+    "controller/identity/state-backup.ts",
   ]);
 });

@@ -240,7 +240,7 @@ test("metrics tell what the fleet has cost today, by region and part, and what h
     return parts.reduce((sum, each) => sum + each, 0);
   };
   expect(await cost()).toBeCloseTo(perMinute, 9);
-  expect(await metric('thormesh_cost_gap_minutes{section="devices"}')).toBe(1);
+  expect(await metric('thormesh_cost_gap_seconds{section="devices"}')).toBe(60);
   await insert(ledger, dayStartMs + minuteMs);
   expect(await cost()).toBeCloseTo(perMinute, 9);
   nowMs += minuteMs;
