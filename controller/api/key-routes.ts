@@ -106,7 +106,7 @@ export function keyRoutes({ keys, tenants }: ControllerAccess, publisher: Access
       {
         ...jsonBody(NewKeyBody),
         ...withReason,
-        response: { 200: MadeKey, 400: ErrorBody, 404: ErrorBody, 409: ErrorBody, 503: ErrorBody },
+        response: { 200: MadeKey, 400: ErrorBody, 404: ErrorBody, 409: ErrorBody, 413: ErrorBody, 503: ErrorBody },
         detail: forAdmins(
           "Make a key",
           "From the first one on the API needs a key; that one must be an admin's unless others are configured.",

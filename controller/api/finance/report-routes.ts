@@ -1,4 +1,4 @@
-import { Type } from "@sinclair/typebox";
+import { type TSchema, Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { ServiceError } from "#platform/errors.ts";
 import { answerJson, answerText } from "#platform/http/answer-text.ts";
@@ -39,6 +39,12 @@ const savedAs = (name: string) => ({ "content-disposition": `attachment; filenam
 /** Page of an invoice: nothing of it is run or loaded. */
 const inert = "default-src 'none'; style-src 'unsafe-inline'";
 
+/** Answer in JSON, for the OpenAPI document. */
+const asJson = (description: string, schema: TSchema) => ({
+  description,
+  content: { "application/json": { schema: schema as object } },
+});
+
 /** Routes of reports for finance: FOCUS, chargeback and invoices. */
 export function reportRoutes({ history, timeZone, nowMs, fleetName, costCentreOf }: ReportParts) {
   return new Elysia()
@@ -61,12 +67,17 @@ export function reportRoutes({ history, timeZone, nowMs, fleetName, costCentreOf
       },
       {
         query: ExportQuery,
-        response: { 400: ErrorBody },
-        detail: about(
-          "cost",
-          "Costs in FOCUS 1.2",
-          "CSV with a charge for each day, region, tenant and model, one for offers, and one for idle time.",
-        ),
+        detail: {
+          ...about(
+            "cost",
+            "Costs in FOCUS 1.2",
+            "CSV with a charge for each day, region, tenant and model, one for offers, and one for idle time.",
+          ),
+          responses: {
+            200: { description: "The charges.", content: { "text/csv": { schema: Type.String() } } },
+            400: asJson("The window is none, or has too many charges.", ErrorBody),
+          },
+        },
       },
     )
     .get(
@@ -97,12 +108,25 @@ export function reportRoutes({ history, timeZone, nowMs, fleetName, costCentreOf
       },
       {
         query: ChargebackQuery,
-        response: { 200: ChargebackView, 400: ErrorBody, 404: ErrorBody },
-        detail: about(
-          "cost",
-          "What each tenant has to pay for a month",
-          "By model, as JSON, CSV or a page to print. Tenants and idle time that nobody bears add up to what the fleet cost.",
-        ),
+        detail: {
+          ...about(
+            "cost",
+            "What each tenant has to pay for a month",
+            "By model, as JSON, CSV or a page to print. Tenants and idle time that nobody bears add up to what the fleet cost.",
+          ),
+          responses: {
+            200: {
+              description: "The tenants' parts, in the format asked for.",
+              content: {
+                "application/json": { schema: ChargebackView as object },
+                "text/csv": { schema: Type.String() },
+                "text/html": { schema: Type.String() },
+              },
+            },
+            400: asJson("The month is none, or has not begun.", ErrorBody),
+            404: asJson("There is no such tenant.", ErrorBody),
+          },
+        },
       },
     );
 }
