@@ -198,10 +198,12 @@ export class Controller {
       ...{ services, openPrices: this.#openPrices },
       ...{ config: this.#config, store: records.store, history, environment: process.env, clock, log },
       ...{ fleet: assembly.fleet, loop: assembly.loop, registry: assembly.registry },
+      ...{ tenants: access.tenants, tenantShares: assembly.tenantShares, freeze: assembly.freeze },
     });
     await alerts.recover();
     assembly.tenantData.alsoErase([
       (tenant) => alerts.budgets.removeOf(tenant),
+      (tenant) => alerts.ceilings.forgetTenant(tenant),
       (tenant) => alerts.monitor.forgetTenant(tenant),
       (tenant) => new Baselines({ store, history }).eraseTenant(tenant),
     ]);

@@ -145,7 +145,7 @@ function routesOf(
     sloRoutes(parts),
     targetRoutes(parts),
     keyRoutes(access, publisher, audit),
-    tenantRoutes({ ...access, jobs, publisher, audit }),
+    tenantRoutes({ ...access, jobs, publisher, audit, ceilings: assembly.alerts.ceilings }),
     tenantJobRoutes({ jobs, publisher, audit, contents: new TenantExport({ ...access, store, nowMs }) }),
     auditRoutes(store),
     configRoutes(config, config.stateDir ?? defaultStateDir("controller", process.env)),
@@ -168,8 +168,9 @@ export function serveControllerApi(served: ServedParts): { readonly url: string;
   const publisher = new AccessPublisher({
     ...{ ...access, fleetName, broker, store: records.store, nowMs: () => clock.nowMs(), log },
     ...{ seals: identity.seals, shares: tenantShares, quotas, jobs: () => tenantJobs.told() },
-    devices: identity.devices,
+    ...{ devices: identity.devices, ceilings: assembly.alerts.ceilings },
   });
+  assembly.alerts.ceilings.follow((bytes) => publisher.hasRoom(bytes));
   if (standingBy === null) broker.onConnection((connected) => void (connected && publisher.publish(true)));
   registerGauge(registry, "thormesh_controller_leads", "1: this controller leads; 0: it stands by", () =>
     standingBy === null ? 1 : 0,

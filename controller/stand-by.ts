@@ -79,6 +79,7 @@ export async function standBy(parts: StandByParts): Promise<ReadOnlyApi> {
     ...{ services: await loadServices(config.cost, nowMs()), openPrices },
     ...{ config, store, history, environment: process.env, clock, log },
     ...{ fleet: assembly.fleet, loop: assembly.loop, registry: assembly.registry },
+    ...{ tenants: access.tenants, tenantShares: assembly.tenantShares, freeze: assembly.freeze },
   });
   const refresh = async () => {
     await access.keys.load();

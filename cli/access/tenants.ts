@@ -1,3 +1,4 @@
+import type { Limits } from "#controller/access/decide-ceilings.ts";
 import type { Tenant } from "#controller/store/store.ts";
 import { cleanText } from "#platform/clean-text.ts";
 import { UsageError } from "#platform/errors.ts";
@@ -47,18 +48,32 @@ function settingsOf(values: OptionValues) {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
-export function tenantsToText(tenants: readonly Tenant[]): string {
+const lowest = (limits: readonly (number | null | undefined)[]) => {
+  const numbers = limits.filter((limit) => limit != null);
+  return numbers.length === 0 ? "any" : String(Math.min(...numbers));
+};
+const ceilingToText = ({ budget, untilMs }: { readonly budget: string; readonly untilMs: number }) =>
+  `${cleanText(budget)} until ${new Date(untilMs).toISOString().slice(0, 16)}Z`;
+
+/** Tenant as the controller shows it, with the limits that budgets put on it. */
+type ShownTenant = Tenant & {
+  readonly ceilings?: readonly (Limits & { readonly budget: string; readonly untilMs: number })[];
+};
+
+export function tenantsToText(tenants: readonly ShownTenant[]): string {
   if (tenants.length === 0) return "there are no tenants";
   const shown = (names: readonly string[] | null) => (names === null ? "any" : cleanText(names.join(", ")));
-  const rows = tenants.map(({ id, settings: { suspended, models, regions, costCentre, ...limits } }) => [
+  const isLimited = tenants.some(({ ceilings = [] }) => ceilings.length > 0);
+  const rows = tenants.map(({ id, ceilings = [], settings: { suspended, models, regions, costCentre, ...limits } }) => [
     ...[id, suspended ? "suspended" : "active", shown(models), shown(regions)],
-    ...[limits.requestsPerMinute, limits.textsPerMinute, limits.tokensPerMinute].map((limit) => String(limit ?? "any")),
+    lowest([limits.requestsPerMinute, ...ceilings.map(({ requests }) => requests)]),
+    lowest([limits.textsPerMinute]),
+    lowest([limits.tokensPerMinute, ...ceilings.map(({ tokens }) => tokens)]),
     cleanText(costCentre ?? "-"),
+    ...(isLimited ? [ceilings.map(ceilingToText).join(", ") || "-"] : []),
   ]);
-  return formatTable(
-    ["TENANT", "STATE", "MODELS", "REGIONS", "REQUESTS/MIN", "TEXTS/MIN", "TOKENS/MIN", "COST CENTRE"],
-    rows,
-  );
+  const columns = ["TENANT", "STATE", "MODELS", "REGIONS", "REQUESTS/MIN", "TEXTS/MIN", "TOKENS/MIN", "COST CENTRE"];
+  return formatTable(isLimited ? [...columns, "LIMITED BY BUDGET"] : columns, rows);
 }
 
 function onlyId(words: readonly string[]): string {
@@ -88,7 +103,7 @@ async function create(values: OptionValues, id: string): Promise<number> {
 }
 
 async function list(values: OptionValues): Promise<number> {
-  const { tenants } = (await askController(values, path)) as { readonly tenants: readonly Tenant[] };
+  const { tenants } = (await askController(values, path)) as { readonly tenants: readonly ShownTenant[] };
   console.log(values["json"] === true ? JSON.stringify({ tenants }, null, 2) : tenantsToText(tenants));
   return 0;
 }

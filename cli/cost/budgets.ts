@@ -1,4 +1,6 @@
-import { type Budget, budgetActions } from "#controller/cost/budgets/budget.ts";
+import type { Limits } from "#controller/access/decide-ceilings.ts";
+import { limitsToText } from "#controller/access/explain-ceilings.ts";
+import { actionToText, type Budget, budgetActions } from "#controller/cost/budgets/budget.ts";
 import type { BudgetState } from "#controller/cost/budgets/decide-budget-state.ts";
 import { UsageError } from "#platform/errors.ts";
 import {
@@ -25,32 +27,45 @@ function scopeOf(values: OptionValues): Budget["scope"] {
   return kind === undefined ? { kind: "fleet", name: null } : { kind, name: optionalString(values, kind) ?? "" };
 }
 
-/** Reads steps such as `80:notify,100:freeze-offers`. */
+const shownActions = budgetActions.map((action) => (action === "limit" ? "limit-PERCENT (1 to 100)" : action));
+
+/** Reads steps such as `80:notify,100:limit-50`. */
 function stepsOf(text: string): Budget["actions"] {
   return text.split(",").map((step) => {
-    const [, percent, name] = /^\s*(\d{1,4}(?:\.\d+)?)\s*:\s*([a-z-]+)\s*$/.exec(step) ?? [];
+    const [, percent, name, limit] =
+      /^\s*(\d{1,4}(?:\.\d+)?)\s*:\s*([a-z-]*[a-z])(?:-(\d{1,3}(?:\.\d+)?))?\s*$/.exec(step) ?? [];
     const action = budgetActions.find((each) => each === name);
-    if (percent === undefined || action === undefined)
+    const limitPercent = limit === undefined ? undefined : Number(limit);
+    const isLimit = limitPercent !== undefined && limitPercent >= 1 && limitPercent <= 100;
+    if (percent === undefined || action === undefined || (action === "limit" ? !isLimit : limitPercent !== undefined))
       throw new UsageError(
-        `--at: expected steps such as 80:notify,100:freeze-offers, with ${budgetActions.join(", ")}; got "${step.trim()}"`,
+        `--at: expected steps such as 80:notify,100:limit-50, with ${shownActions.join(", ")}; got "${step.trim()}"`,
       );
-    return { atPercent: Number(percent), action };
+    return { atPercent: Number(percent), action, ...(limitPercent === undefined ? {} : { limitPercent }) };
   });
 }
 
 const scopeToText = ({ kind, name }: Budget["scope"]) => (kind === "fleet" ? "fleet" : `${kind} ${name}`);
 const percent = (value: number) => `${value.toFixed(0)} %`;
 
+/** Budget as the controller shows it, with the ceiling that it has put on its tenant. */
+type ShownBudget = BudgetState & { readonly ceiling?: Limits | null };
+
+function dueToText({ reached, ceiling }: ShownBudget): string {
+  const due = reached.map(actionToText).join(", ") || "-";
+  return ceiling == null ? due : `${due} (${limitsToText(ceiling)})`;
+}
+
 /** Shows budgets in a table. */
-export function budgetsToText(states: readonly BudgetState[]): string {
+export function budgetsToText(states: readonly ShownBudget[]): string {
   if (states.length === 0) return "there are no budgets: thormesh budgets set NAME --amount 185 --period daily";
-  const rows = states.map(({ budget, spentUsd, usedPercent, projectedUsd, projectedPercent, status, reached }) => [
-    ...[budget.id, scopeToText(budget.scope), budget.period, budget.amountUsd.toFixed(2)],
+  const rows = states.map((state) => [
+    ...[state.budget.id, scopeToText(state.budget.scope), state.budget.period, state.budget.amountUsd.toFixed(2)],
     ...[
-      `${spentUsd.toFixed(2)} (${percent(usedPercent)})`,
-      `${projectedUsd.toFixed(2)} (${percent(projectedPercent)})`,
+      `${state.spentUsd.toFixed(2)} (${percent(state.usedPercent)})`,
+      `${state.projectedUsd.toFixed(2)} (${percent(state.projectedPercent)})`,
     ],
-    ...[status, reached.map(({ action }) => action).join(", ") || "-"],
+    ...[state.status, dueToText(state)],
   ]);
   return formatTable(["BUDGET", "OF", "PERIOD", "US$", "SPENT", "PROJECTED", "STATUS", "DUE"], rows);
 }
@@ -78,7 +93,7 @@ async function set(values: OptionValues, id: string): Promise<number> {
 export const budgetsCommand: Command = {
   summary: "what a fleet, region, tenant or model may cost, and what is spent of it",
   usage:
-    "list\n       thormesh budgets set NAME --amount US$ [--period daily|weekly|monthly] [--region|--tenant|--model NAME]\n         [--at 80:notify,100:freeze-offers]\n       thormesh budgets delete NAME\n       each with [--url URL] [--reason TEXT] [--json]",
+    "list\n       thormesh budgets set NAME --amount US$ [--period daily|weekly|monthly] [--region|--tenant|--model NAME]\n         [--at 80:notify,100:limit-50]\n       thormesh budgets delete NAME\n       each with [--url URL] [--reason TEXT] [--json]",
   options: {
     amount: { only: "set", value: "US$", help: "amount for each period" },
     period: { only: "set", value: "PERIOD", help: "daily, weekly (from Sunday) or monthly (default)" },
@@ -94,7 +109,7 @@ export const budgetsCommand: Command = {
     switch (action) {
       case "list": {
         if (rest.length > 0) throw new UsageError(`budgets list: expected nothing more, got "${rest.join(" ")}"`);
-        const { budgets } = (await askController(values, path)) as { readonly budgets: readonly BudgetState[] };
+        const { budgets } = (await askController(values, path)) as { readonly budgets: readonly ShownBudget[] };
         console.log(values["json"] === true ? JSON.stringify({ budgets }, null, 2) : budgetsToText(budgets));
         return 0;
       }

@@ -12,6 +12,7 @@ import { documentValidMs, noSeals, type OrderSeals } from "../identity/order-sea
 import type { AuditStore, KeptStore, Tenant } from "../store/store.ts";
 import type { KeyRing } from "./key-ring.ts";
 import type { TenantQuotaParts } from "./quota-parts.ts";
+import type { TenantCeilings } from "./tenant-ceilings.ts";
 import type { TenantShares } from "./tenant-shares.ts";
 import type { Tenants } from "./tenants.ts";
 
@@ -23,6 +24,8 @@ export interface AccessPublisherParts {
   readonly store: KeptStore & Pick<AuditStore, "auditHead">;
   readonly shares: Pick<TenantShares, "of">;
   readonly quotas: Pick<TenantQuotaParts, "of" | "save">;
+  /** Ceilings that budgets put on tenants. Default: there are none. */
+  readonly ceilings?: Pick<TenantCeilings, "of">;
   /** Jobs with tenants' data. Default: there are none. */
   readonly jobs?: () => TenantJobs;
   readonly seals?: OrderSeals;
@@ -41,6 +44,12 @@ const witnessEachMs = 10 * minuteMs;
 
 /** Left of a message for its time, what a later version adds, and the devices that may yet be revoked. */
 const spareBytes = 16_384 + accessLimits.maxRevoked * 120;
+
+/** Lower one of two limits; null: there is neither. */
+function lower(one: number | null | undefined, other: number | null | undefined): number | null {
+  if (one == null || other == null) return one ?? other ?? null;
+  return Math.min(one, other);
+}
 
 /** Tells all agents the fleet's tenants and their keys, when that has changed. Nothing is published before the first tenant or change. */
 export class AccessPublisher {
@@ -71,10 +80,11 @@ export class AccessPublisher {
 
   #told({ id, settings }: Tenant): TenantAccess {
     const { suspended, models, regions, requestsPerMinute, textsPerMinute, tokensPerMinute } = settings;
+    const ceiling = this.#parts.ceilings?.of(id);
     const limits = {
-      requests: requestsPerMinute ?? null,
+      requests: lower(requestsPerMinute, ceiling?.requests),
       texts: textsPerMinute ?? null,
-      tokens: tokensPerMinute ?? null,
+      tokens: lower(tokensPerMinute, ceiling?.tokens),
     };
     const isLimited = Object.values(limits).some((limit) => limit !== null);
     const { shares, otherShare } = this.#parts.shares.of(id);
@@ -86,11 +96,16 @@ export class AccessPublisher {
     };
   }
 
+  /** True: the message has room for so many more bytes. */
+  hasRoom(more: number): boolean {
+    const { devices: _spared, ...content } = this.#content();
+    return Buffer.byteLength(JSON.stringify(content)) + more + spareBytes <= maxMessageBytes;
+  }
+
   /** @throws ServiceError CONFLICT when `more` bytes would not fit into the message */
   assertRoom(more: number): void {
-    const { devices: _spared, ...content } = this.#content();
-    const bytes = Buffer.byteLength(JSON.stringify(content)) + more + spareBytes;
-    if (bytes <= maxMessageBytes && content.keys.length < accessLimits.maxKeys) return;
+    const content = this.#content();
+    if (this.hasRoom(more) && content.keys.length < accessLimits.maxKeys) return;
     throw new ServiceError(
       "CONFLICT",
       `the agents could not be told: ${content.keys.length} keys and ${content.tenants.length} tenants with their models and regions fill a message`,

@@ -4,6 +4,9 @@ import type { Clock } from "#platform/clock.ts";
 import { registerGauges, registerTotals } from "#platform/fetch/scraped-metrics.ts";
 import type { Logger } from "#platform/log.ts";
 import { minuteMs } from "#platform/time.ts";
+import { TenantCeilings } from "../access/tenant-ceilings.ts";
+import type { TenantShares } from "../access/tenant-shares.ts";
+import type { Tenants } from "../access/tenants.ts";
 import type { ControllerConfig } from "../config.ts";
 import type { AnomalyTerms } from "../cost/anomaly/find-anomalies.ts";
 import { Budgets } from "../cost/budgets/budgets.ts";
@@ -16,7 +19,8 @@ import type { Saving } from "../cost/savings/saving.ts";
 import type { SavingsServices } from "../cost/savings/savings-input.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { DecisionLoop } from "../scaling/loop/decision-loop.ts";
-import type { KeptStore } from "../store/store.ts";
+import type { FleetFreeze } from "../scaling/loop/fleet-freeze.ts";
+import type { DecisionStore, KeptStore } from "../store/store.ts";
 import { AlertMonitor } from "./alert-monitor.ts";
 import { alertRules } from "./alert-rules.ts";
 import { createNotifier } from "./notify/create-notifier.ts";
@@ -25,7 +29,10 @@ import { readService } from "./read-service.ts";
 
 export interface AlertsParts {
   readonly config: Pick<ControllerConfig, "fleet" | "alerts" | "cost" | "ingest">;
-  readonly store: KeptStore;
+  readonly store: KeptStore & Pick<DecisionStore, "insertDecision">;
+  readonly tenants: Pick<Tenants, "find">;
+  readonly tenantShares: Pick<TenantShares, "of">;
+  readonly freeze: Pick<FleetFreeze, "current">;
   readonly history: CostHistory;
   readonly fleet: Pick<Fleet, "agents">;
   readonly loop: Pick<DecisionLoop, "latestForecast">;
@@ -41,6 +48,8 @@ export interface AlertsParts {
 /** Budgets and alerts of a controller. */
 export interface Alerts {
   readonly budgets: Budgets;
+  /** Limits that budgets put on tenants. */
+  readonly ceilings: TenantCeilings;
   readonly monitor: AlertMonitor;
   savings(): Promise<Saving[]>;
   /** Makes the digest of yesterday. */
@@ -107,9 +116,16 @@ function eachTenMinutes<T>(clock: Clock, read: () => Promise<T>): () => Promise<
 
 /** Connects budgets, rules and notifiers. Nothing is started. */
 export function assembleAlerts(parts: AlertsParts): Alerts {
-  const { config, store, history, fleet, loop, registry, environment, clock, log } = parts;
+  const { config, store, history, tenants, fleet, loop, registry, environment, clock, log } = parts;
   const nowMs = () => clock.nowMs();
-  const budgets = new Budgets({ store, history, timeZone: config.cost.timeZone, nowMs });
+  const budgets = new Budgets({
+    ...{ store, history, timeZone: config.cost.timeZone, nowMs },
+    isTenant: (name) => tenants.find(name) !== undefined,
+  });
+  const ceilings = new TenantCeilings({
+    ...{ store, history, tenants, shares: parts.tenantShares, nowMs, log },
+    isFrozen: () => parts.freeze.current() !== null,
+  });
   const anomalies = eachTenMinutes(clock, () => readAnomalies(history, anomalyTerms(config), nowMs()));
   const monitor = new AlertMonitor({
     config: config.alerts,
@@ -143,14 +159,15 @@ export function assembleAlerts(parts: AlertsParts): Alerts {
     tell: ({ text }) => monitor.announce("digest", "costs of yesterday", text),
   });
   return {
-    ...{ budgets, monitor, savings, digest },
+    ...{ budgets, ceilings, monitor, savings, digest },
     tellDaily: () => daily.look(),
     async recover() {
       await budgets.recover();
+      await ceilings.recover();
       await monitor.recover();
     },
     async look() {
-      await budgets.look();
+      await ceilings.look(await budgets.look());
       await monitor.look();
     },
     stop: () => monitor.stop(),

@@ -1,5 +1,6 @@
 import { dayMs, hourMs } from "#platform/time.ts";
 import { type AnomalyTerms, findAnomalies } from "../cost/anomaly/find-anomalies.ts";
+import { actionToText } from "../cost/budgets/budget.ts";
 import type { BudgetState } from "../cost/budgets/decide-budget-state.ts";
 import { explainBudgetState } from "../cost/budgets/explain-budget-state.ts";
 import type { CostHistory, CostHour } from "../cost/history/cost-history.ts";
@@ -64,10 +65,10 @@ export async function readAnomalies(history: CostHistory, terms: AnomalyTerms, n
 /** Reads each share of each budget as an alert of its own. */
 export function readBudgets(states: readonly BudgetState[]): AlertReading[] {
   return states.flatMap((state) =>
-    state.budget.actions.map(({ atPercent, action }) => ({
+    state.budget.actions.map(({ atPercent, ...step }) => ({
       rule: budgetRule,
       labels: {
-        ...{ budget: state.budget.id, at: `${atPercent} %`, action },
+        ...{ budget: state.budget.id, at: `${atPercent} %`, action: actionToText(step) },
         ...(state.budget.scope.name === null ? {} : { [state.budget.scope.kind]: state.budget.scope.name }),
       },
       // At the share itself the action is due, so the alert is, too.

@@ -6,11 +6,13 @@ import { strictObject } from "#platform/schema-parts.ts";
 import { TenantName } from "#protocol/bounds.ts";
 import type { AccessPublisher } from "../access/access-publisher.ts";
 import type { ControllerAccess } from "../access/open-access.ts";
+import type { TenantCeilings } from "../access/tenant-ceilings.ts";
 import type { AuditLog } from "../audit/audit-log.ts";
 import type { TenantJobs } from "../privacy/tenant-jobs.ts";
 import { TenantSettings } from "../store/row-schemas.ts";
 import type { Tenant } from "../store/store.ts";
 import { auditSourceOf, withReason } from "./audited-change.ts";
+import { CeilingView, type ShownCeiling, shownCeiling } from "./ceiling-view.ts";
 import { about, ErrorBody } from "./schemas.ts";
 
 const settings = Type.Partial(TenantSettings).properties;
@@ -21,6 +23,12 @@ const TenantParams = Type.Object({ id: TenantName });
 
 const TenantView = Type.Unsafe<Tenant>(
   Type.Object({ id: Type.String(), createdAtMs: Type.Number(), settings: TenantSettings }),
+);
+const ListedTenantView = Type.Unsafe<ListedTenant>(
+  Type.Object({
+    ...{ id: Type.String(), createdAtMs: Type.Number(), settings: TenantSettings },
+    ceilings: Type.Array(CeilingView, { description: "limits that budgets put on it; the lowest counts" }),
+  }),
 );
 const TenantAnswer = Type.Object({ tenant: TenantView });
 const errors = { 400: ErrorBody, 404: ErrorBody, 409: ErrorBody, 503: ErrorBody };
@@ -35,17 +43,25 @@ const forAdmins = (summary: string, description?: string) => ({
 /** Longest settings of a tenant as JSON, for what the agents are told. */
 const settingsBytes = (value: unknown) => Buffer.byteLength(JSON.stringify(value)) + 256;
 
+/** Tenant with the limits that budgets put on it. */
+export type ListedTenant = Tenant & { readonly ceilings: readonly ShownCeiling[] };
+
 export interface TenantRoutesParts extends Pick<ControllerAccess, "tenants" | "keys"> {
   readonly jobs: Pick<TenantJobs, "assertNotErasing" | "reuseName">;
+  readonly ceilings: Pick<TenantCeilings, "list">;
   readonly publisher: AccessPublisher;
   readonly audit: AuditLog;
 }
 
 /** Routes of the tenants; the agents are told each change. */
-export function tenantRoutes({ tenants, keys, jobs, publisher, audit }: TenantRoutesParts) {
+export function tenantRoutes({ tenants, keys, jobs, ceilings, publisher, audit }: TenantRoutesParts) {
+  const withCeilings = (tenant: Tenant): ListedTenant => ({
+    ...tenant,
+    ceilings: ceilings.list().flatMap((each) => (each.tenant === tenant.id ? [shownCeiling(each)] : [])),
+  });
   return new Elysia()
-    .get("/api/v1/tenants", () => ({ tenants: tenants.list() }), {
-      response: { 200: Type.Object({ tenants: Type.Array(TenantView) }) },
+    .get("/api/v1/tenants", () => ({ tenants: tenants.list().map(withCeilings) }), {
+      response: { 200: Type.Object({ tenants: Type.Array(ListedTenantView) }) },
       detail: about("access", "Tenants", "Whose requests are told apart, and what they may do."),
     })
     .post(

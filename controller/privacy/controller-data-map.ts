@@ -24,6 +24,11 @@ const named: readonly DataStore[] = [
     },
   },
   {
+    ...{ ...table, id: `${db}decision`, personal: "none", tenant: "renamed", exported: false },
+    holds: "decisions with their figures; those by which a budget limits a tenant name it",
+    ...{ purpose: "why the fleet is as it is", kept: "retention.decisionDays and retention.mostDecisions" },
+  },
+  {
     ...{ ...table, id: `${db}set_aside`, holds: "minutes that were not believed, as they came", personal: "none" },
     ...{ tenant: "renamed", exported: true, purpose: "disputes", kept: "retention.minuteDays, at most 5,000" },
   },
@@ -80,10 +85,6 @@ const ofFleet: readonly DataStore[] = [
     ...{ purpose: "goes before decisions", kept: "until it expires" },
   },
   {
-    ...{ ...table, ...nothingPersonal, id: `${db}decision`, holds: "decisions with their figures" },
-    ...{ purpose: "why the fleet is as it is", kept: "retention.decisionDays and retention.mostDecisions" },
-  },
-  {
     ...{ ...table, ...nothingPersonal, id: `${db}freeze`, holds: "a freeze with its reason" },
     ...{ purpose: "nothing is changed meanwhile", kept: "until it ends" },
   },
@@ -133,7 +134,7 @@ const ofFleet: readonly DataStore[] = [
   {
     ...{ ...table, id: `${db}kept`, personal: "names", tenant: "removed", exported: false },
     holds:
-      "state of parts of the controller; names of tenants in budgets and baselines, in parts of quotas until the tenant is deleted, and in alerts up to a day after their end; who silenced alerts",
+      "state of parts of the controller; names of tenants in budgets, their limits and baselines, in parts of quotas until the tenant is deleted, and in alerts up to a day after their end; who silenced alerts",
     ...{
       purpose: "goes on after a restart",
       kept: "until it is replaced; budgets and baselines until they are removed",

@@ -3,7 +3,7 @@ import type { ReadonlyStatic } from "#platform/readonly-static.ts";
 import { literals, strictObject } from "#platform/schema-parts.ts";
 import { bounds, TimeMs, text } from "#protocol/bounds.ts";
 
-/** Kinds of decisions; spending: what the plan may spend has changed, with its effect on users; note: an event of the fleet that people should know of, without a decision. */
+/** Kinds of decisions; spending: what the plan may spend, or what a tenant may ask for, has changed, with its effect on users; note: an event of the fleet that people should know of, without a decision. */
 export const decisionKinds = [
   "hold",
   "scale-out",
@@ -67,3 +67,11 @@ export const DecisionRecord = strictObject({
 });
 export type DecisionRecord = ReadonlyStatic<typeof DecisionRecord>;
 export type NewDecision = Omit<DecisionRecord, "id" | "lastAtMs" | "repeats">;
+
+/** Text and figures of a decision about a tenant that was erased, in the place of those that may name it. */
+export function erasedDecision(pseudonym: string): { readonly reason: string; readonly inputs: string } {
+  return {
+    reason: `a budget limited tenant ${pseudonym}, or did so no longer; the rest was erased with the tenant's name`,
+    inputs: JSON.stringify({ tenant: pseudonym }),
+  };
+}

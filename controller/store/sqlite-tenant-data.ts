@@ -1,6 +1,7 @@
 import type { Database } from "bun:sqlite";
 import { MinuteData } from "#protocol/messages.ts";
 import { tenantInJson } from "#protocol/tenant-in-json.ts";
+import { erasedDecision } from "./decision-record.ts";
 import { columnValue, type RowQuarantine } from "./row-quarantine.ts";
 import { TenantJobRow, TenantReceiptRow } from "./row-schemas.ts";
 import type { TenantDataStore } from "./store.ts";
@@ -74,6 +75,9 @@ export function createTenantDataTables(database: Database, quarantine: RowQuaran
   const renameSetAside = database.query(
     `UPDATE set_aside SET document = replace(document, $from, $to) WHERE instr(document, $from) > 0`,
   );
+  const eraseDecisions = database.query(
+    `UPDATE decision SET reason = $reason, inputs = $inputs WHERE kind = 'spending' AND instr(inputs, $from) > 0`,
+  );
   const removeTenant = database.query(`DELETE FROM tenant WHERE id = ?`);
   const removeKeys = database.query(`DELETE FROM api_key WHERE tenant = ?`);
   const inKept = database.query<{ rows: number }, [string]>(
@@ -128,6 +132,7 @@ export function createTenantDataTables(database: Database, quarantine: RowQuaran
       return {
         minute,
         costs: await renameCosts({ from: tenant, to: pseudonym }),
+        decision: eraseDecisions.run({ from: names.from, ...erasedDecision(pseudonym) }).changes,
         setAside: renameSetAside.run(names).changes,
         tenant: removeTenant.run(tenant).changes,
         key: removeKeys.run(tenant).changes,

@@ -235,6 +235,7 @@ export type TenantReceipt = ReadonlyStatic<typeof TenantReceiptRow>;
 export interface ErasedRows {
   readonly minute: number;
   readonly costs: number;
+  readonly decision: number;
   readonly setAside: number;
   readonly tenant: number;
   readonly key: number;

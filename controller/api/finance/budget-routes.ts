@@ -9,9 +9,10 @@ import type { BudgetState } from "../../cost/budgets/decide-budget-state.ts";
 import { explainBudgetState } from "../../cost/budgets/explain-budget-state.ts";
 import type { ApiParts } from "../api-parts.ts";
 import { auditSourceOf, withReason } from "../audited-change.ts";
+import { CeilingView, type ShownCeiling, shownCeiling } from "../ceiling-view.ts";
 import { about, ErrorBody } from "../schemas.ts";
 
-const BudgetView = Type.Unsafe<BudgetState & { readonly reason: string }>(
+const BudgetView = Type.Unsafe<BudgetState & { readonly ceiling: ShownCeiling | null; readonly reason: string }>(
   Type.Object({
     budget: Budget,
     period: Type.Object({ startMs: Type.Number(), endMs: Type.Number() }),
@@ -23,6 +24,7 @@ const BudgetView = Type.Unsafe<BudgetState & { readonly reason: string }>(
     ...{ usedPercent: Type.Number(), projectedPercent: Type.Number() },
     spentByMs: orNull(Type.Number(), "time at which all is spent at this rate; null: not within the period"),
     reached: Type.Array(BudgetAction, { description: "actions that are due" }),
+    ceiling: orNull(CeilingView, "limits that it puts on its tenant; null: none"),
     reason: Type.String(),
   }),
 );
@@ -34,12 +36,18 @@ const changed = (summary: string, description?: string) => ({
 });
 
 /** Routes of the budgets. */
-export function budgetRoutes({ alerts: { budgets }, audit }: Pick<ApiParts, "alerts" | "audit">) {
+export function budgetRoutes({ alerts: { budgets, ceilings }, audit }: Pick<ApiParts, "alerts" | "audit">) {
+  const ceilingOf = (id: string): ShownCeiling | null => {
+    const held = ceilings.list().find(({ budget }) => budget === id);
+    return held === undefined ? null : shownCeiling(held);
+  };
   return new Elysia()
     .get(
       "/api/v1/budgets",
       async () => ({
-        budgets: (await budgets.look()).map((state) => ({ ...state, reason: explainBudgetState(state) })),
+        budgets: (await budgets.look()).map((state) => ({
+          ...{ ...state, ceiling: ceilingOf(state.budget.id), reason: explainBudgetState(state) },
+        })),
       }),
       {
         response: { 200: Type.Object({ budgets: Type.Array(BudgetView) }) },

@@ -10,6 +10,8 @@ export interface BudgetsParts {
   readonly store: KeptStore;
   readonly history: CostHistory;
   readonly timeZone: string;
+  /** True: the controller knows a tenant of this name, so that agents enforce its limits. */
+  readonly isTenant: (name: string) => boolean;
   readonly nowMs: () => number;
 }
 
@@ -46,6 +48,12 @@ export class Budgets {
   async set(budget: Budget): Promise<Budget> {
     const fault = budgetFault(budget);
     if (fault !== null) throw new ServiceError("INVALID_REQUEST", fault);
+    const { scope, actions } = budget;
+    if (actions.some(({ action }) => action === "limit") && !this.#parts.isTenant(scope.name ?? ""))
+      throw new ServiceError(
+        "INVALID_REQUEST",
+        `scope.name: expected one of the controller's tenants with limit, as agents know no limits of others, got "${scope.name}"`,
+      );
     if (!this.#budgets.has(budget.id) && this.#budgets.size >= maxBudgets)
       throw new ServiceError("CONFLICT", `expected at most ${maxBudgets} budgets: remove one first`);
     await this.#replace(new Map(this.#budgets).set(budget.id, budget));

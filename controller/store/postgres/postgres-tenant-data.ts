@@ -1,6 +1,7 @@
 import { hourMs } from "#platform/time.ts";
 import { MinuteData } from "#protocol/messages.ts";
 import { tenantInJson } from "#protocol/tenant-in-json.ts";
+import { erasedDecision } from "../decision-record.ts";
 import { columnValue, type RowQuarantine } from "../row-quarantine.ts";
 import { TenantJobRow, TenantReceiptRow } from "../row-schemas.ts";
 import type { TenantDataStore } from "../store.ts";
@@ -8,7 +9,7 @@ import { workSums } from "./costs/add-minutes.ts";
 import type { PostgresDatabase } from "./postgres-database.ts";
 
 /** Tables that name tenants, of which an erasure leaves dead rows. */
-const vacuumed = ["tenant", "api_key", "set_aside", "cost_work", "minute"];
+const vacuumed = ["tenant", "api_key", "set_aside", "decision", "cost_work", "minute"];
 
 /** Tables of jobs with tenants' data, and the erasure of a tenant from the other tables. */
 export function createPostgresTenantData(database: PostgresDatabase, quarantine: RowQuarantine): TenantDataStore {
@@ -109,9 +110,14 @@ export function createPostgresTenantData(database: PostgresDatabase, quarantine:
     },
     async eraseTenant(tenant, pseudonym) {
       const [from, to] = [tenantInJson(tenant), tenantInJson(pseudonym)];
+      const { reason, inputs } = erasedDecision(pseudonym);
       return {
         minute: await renameMinutes(from, to),
         costs: await renameCosts(tenant, pseudonym),
+        decision: await database.run(
+          `UPDATE decision SET reason = $2, inputs = $3 WHERE kind = 'spending' AND strpos(inputs, $1) > 0`,
+          [from, reason, inputs],
+        ),
         setAside: await database.run(
           `UPDATE set_aside SET document = replace(document, $1, $2) WHERE strpos(document, $1) > 0`,
           [from, to],

@@ -75,6 +75,13 @@ const planters: Readonly<Record<string, () => Promise<void> | void>> = {
         silences: [{ id: "s", rule: null, labels, reason: "known", by: "root", ...times }],
       });
     }),
+  "controller.db/decision": () =>
+    inStore((store) =>
+      store.insertDecision({
+        ...{ atMs: nowMs, kind: "spending", rule: "limit", reason: "budget one of tenant red is spent" },
+        ...{ agents: [], inputs: { tenant: "red" }, outcome: { activated: [], stoodBy: [], skipped: [] } },
+      }),
+    ),
   "controller.db/set_aside": () =>
     inStore((store) => store.setAside(aNamedMinute("thor-1", 2, 8), "for a test", nowMs, 10)),
   "controller.db/tenant": () =>
@@ -303,6 +310,7 @@ test("an erasure goes on over restarts until every agent has answered; then red 
   const recordsOf = (of: string, store: string) =>
     receipts.find((each) => each.of === of)?.stores.find((each) => each.store === store)?.records;
   expect(recordsOf("(controller)", "controller.db/set_aside")).toBe(1);
+  expect(recordsOf("(controller)", "controller.db/decision")).toBe(1);
   expect(recordsOf("(controller)", "controller.db/tenant")).toBe(1);
   expect(recordsOf("(controller)", "controller.db/kept")).toBe(2);
   expect(recordsOf("(controller)", "controller.db/api_key")).toBe(1);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, spyOn, test } from "bun:test";
+import { tenantsToText } from "#cli/access/tenants.ts";
 import { runCli } from "#cli/run/run-cli.ts";
 import type { Controller } from "#controller/controller.ts";
 import { quietController } from "../../controller/quiet-controller.ts";
@@ -29,6 +30,22 @@ async function run(...words: string[]) {
   }
 }
 const rowOf = (out: string) => (out.split("\n")[1] ?? "").split(/ {2,}/).map((cell) => cell.trim());
+
+test("tenants are shown with the limits that budgets put on them, the lowest of each kind", () => {
+  const settings = { suspended: false, models: null, regions: null, costCentre: null };
+  const until = { untilMs: Date.UTC(2026, 11, 1) };
+  const text = tenantsToText([
+    {
+      ...{ id: "red", createdAtMs: 1, settings: { ...settings, requestsPerMinute: 60, tokensPerMinute: 100 } },
+      ceilings: [{ budget: "shop", requests: 45, tokens: 450, ...until }],
+    },
+    { id: "blue", createdAtMs: 1, settings, ceilings: [] },
+  ]);
+  expect(text).toContain("LIMITED BY BUDGET");
+  expect(rowOf(text)).toEqual([
+    ...["red", "active", "any", "any", "45", "any", "100", "-", "shop until 2026-12-01T00:00Z"],
+  ]);
+});
 
 test("a tenant is made, changed, suspended, resumed and deleted, and each step is on record", async () => {
   expect((await run("tenants", "list")).out).toBe("there are no tenants");
@@ -98,4 +115,21 @@ test("no tenant's key is made for one that is not there", async () => {
   const made = await run("keys", "create", "--name", "x", "--role", "embed", "--tenant", "blue");
   expect(made).toMatchObject({ code: 1, err: expect.stringContaining("there is no tenant blue") });
   expect((await run("keys", "list")).out).toBe("no key was issued");
+});
+
+test("a budget may limit a tenant that the controller knows", async () => {
+  const set = ["budgets", "set", "shop", "--tenant", "green", "--amount", "1", "--at", "80:notify,100:limit-50"];
+  expect((await run(...set)).err).toContain("scope.name: expected one of the controller's tenants with limit");
+  await run("tenants", "create", "green");
+  expect(await run(...set)).toMatchObject({ code: 0, out: "budget shop is set" });
+  const { budgets } = JSON.parse((await run("budgets", "list", "--json")).out);
+  expect(budgets[0]).toMatchObject({
+    budget: { actions: [{ action: "notify" }, { atPercent: 100, action: "limit", limitPercent: 50 }] },
+    ceiling: null,
+  });
+  expect(JSON.parse((await run("tenants", "list", "--json")).out).tenants).toContainEqual(
+    expect.objectContaining({ id: "green", ceilings: [] }),
+  );
+  await run("budgets", "delete", "shop");
+  await run("tenants", "delete", "green");
 });

@@ -30,6 +30,10 @@ test("budgets and alerts", () => {
   expect(budgetsToText([state])).toMatch(
     /all +tenant shop +daily +10\.00 +9\.00 \(90 %\) +18\.00 \(180 %\) +at-risk +notify/,
   );
+  const limited = { ...state, reached: [{ atPercent: 80, action: "limit" as const, limitPercent: 50 }] };
+  expect(budgetsToText([{ ...limited, ceiling: { requests: 12, tokens: 300 } }])).toMatch(
+    /at-risk +limit-50 \(12 requests and 300 tokens a minute\)/,
+  );
   const reading: AlertReading = {
     ...{ rule: "error-rate", labels: {}, value: 5, threshold: 1, isBelow: false, unit: "%", forMs: 0 },
     ...{ severity: "critical", summary: "requests that failed", detail: null },

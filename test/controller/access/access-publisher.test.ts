@@ -1,5 +1,6 @@
 import { beforeEach, expect, test } from "bun:test";
 import { AccessPublisher } from "#controller/access/access-publisher.ts";
+import type { Limits } from "#controller/access/decide-ceilings.ts";
 import { KeyRing } from "#controller/access/key-ring.ts";
 import { Tenants } from "#controller/access/tenants.ts";
 import type { Store } from "#controller/store/store.ts";
@@ -20,6 +21,7 @@ const publisherOn = () =>
   new AccessPublisher({
     ...{ fleetName: "f", keys, tenants, store, nowMs: () => nowMs, log },
     devices: { told: () => devices },
+    ceilings: { of: (tenant) => ceilings[tenant] ?? null },
     quotas: { of: () => undefined, save: async () => {} },
     shares: { of: () => ({ shares: [{ agentId: "a", share: 0.9 }], otherShare: 0.1 }) },
     broker: {
@@ -36,6 +38,7 @@ const publisherOn = () =>
     },
   });
 let publisher: AccessPublisher;
+let ceilings: Record<string, Limits>;
 let devices: FleetAccess["devices"] | null;
 
 beforeEach(() => {
@@ -45,6 +48,7 @@ beforeEach(() => {
   tenants = new Tenants({ store, nowMs: () => nowMs });
   sent = [];
   devices = null;
+  ceilings = {};
   broker.connected = true;
   broker.isFailing = false;
   publisher = publisherOn();
@@ -131,6 +135,31 @@ test("limits are told with the agents' parts of them, where a tenant has any", a
     },
   ]);
   expect(sent[0]?.access.tenants[0]).not.toHaveProperty("limits");
+});
+
+test("the lower of a tenant's own limit and a budget's is told, of this tenant alone", async () => {
+  await tenants.create("red", { requestsPerMinute: 600, textsPerMinute: 70, tokensPerMinute: 90 });
+  await tenants.create("blue", {});
+  await tenants.create("green", {});
+  ceilings = { red: { requests: 45, tokens: 450 }, blue: { requests: null, tokens: 7 } };
+  await publisher.publish();
+  expect(sent[0]?.access.tenants.map(({ tenant, limits }) => [tenant, limits])).toEqual([
+    ["blue", { requests: null, texts: null, tokens: 7 }],
+    ["green", undefined],
+    ["red", { requests: 45, texts: 70, tokens: 90 }],
+  ]);
+  ceilings = {};
+  await publisher.publish();
+  expect(sent[1]?.access.tenants.map(({ limits }) => limits)).toEqual([
+    undefined,
+    undefined,
+    { requests: 600, texts: 70, tokens: 90 },
+  ]);
+});
+
+test("room is what is left of a message", async () => {
+  await tenants.create("red", {});
+  expect([publisher.hasRoom(1000), publisher.hasRoom(maxMessageBytes)]).toEqual([true, false]);
 });
 
 test("each message is later than the one before, also after a restart with a clock that was set back", async () => {

@@ -74,12 +74,14 @@ test("each share of a budget is an alert of its own, due at the share itself", (
       actions: [
         { atPercent: 80, action: "notify" as const },
         { atPercent: 100, action: "freeze-offers" as const },
+        { atPercent: 100, action: "limit" as const, limitPercent: 50 },
       ],
     },
     ...{ period: { startMs: 0, endMs: 1 }, status: "within" as const, spentUsd: 80, projectedUsd: 90, usedPercent: 80 },
     ...{ projectedPercent: 90, spentByMs: null, reached: [] },
   };
-  const [at80, at100] = readBudgets([state]);
+  const [at80, at100, limit] = readBudgets([state]);
+  expect(limit?.labels).toMatchObject({ at: "100 %", action: "limit-50" });
   expect(at80).toMatchObject({ labels: { budget: "b", at: "80 %", tenant: "shop" }, severity: "warning" });
   expect(at80?.value).toBeGreaterThan(80);
   expect(at100).toMatchObject({ severity: "critical", value: 80, threshold: 100 });

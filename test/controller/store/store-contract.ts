@@ -104,17 +104,26 @@ export function describeStore(
         ...{ atMs: 1, actor: "root", role: "admin", from: "local", action: "tenants.create", target: "red" },
         ...{ phase: "done" as const, of: null, before: null, after: null, reason: null },
       });
+      for (const tenant of ["red", "redder"])
+        await store.insertDecision({
+          ...{ atMs: 1, kind: "spending", rule: "limit", reason: `budget of ${tenant}`, agents: [] },
+          ...{ inputs: { tenant, change: { tenant } }, outcome: { activated: [], stoodBy: [], skipped: [] } },
+        });
       expect((await store.setAsideNaming("red")).map(({ seq }) => seq)).toEqual([3]);
-      const rows = { minute: 1, costs: 0, setAside: 1, tenant: 1, key: 1, kept: 0, audit: 1 };
+      const rows = { minute: 1, costs: 0, decision: 1, setAside: 1, tenant: 1, key: 1, kept: 0, audit: 1 };
       expect(await store.eraseTenant("red", "erased-1")).toEqual(rows);
       expect(await store.eraseTenant("red", "erased-1")).toEqual({
         ...rows,
         minute: 0,
+        decision: 0,
         setAside: 0,
         tenant: 0,
         key: 0,
       });
       await store.wipeOverwritten();
+      const limits = await store.decisions({ kind: "spending", limit: 9 });
+      expect(limits.map(({ inputs }) => inputs["tenant"])).toEqual(["redder", "erased-1"]);
+      expect(JSON.stringify(limits)).not.toMatch(/\bred\b/);
       expect((await store.loadTenants()).map(({ id }) => id)).toEqual(["redder"]);
       expect((await store.loadKeys()).keys.map(({ id }) => id)).toEqual(["bbbbbbbb"]);
       const names = (await all(store.minutes(0, 1e9))).map(({ traffic }) =>

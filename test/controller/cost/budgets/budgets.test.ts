@@ -63,6 +63,19 @@ test.each([
     { actions: [...budget.actions, budget.actions[0]] },
     'actions: expected each once, got "freeze-offers at 100 %" twice',
   ],
+  [
+    { actions: [{ atPercent: 100, action: "limit", limitPercent: 50 }] },
+    "actions: expected limit in the budget of a tenant only, got it in one of kind fleet",
+  ],
+  [
+    { actions: [{ atPercent: 100, action: "limit" }] },
+    "actions.limitPercent: expected a share from 1 to 100 with limit, got none",
+  ],
+  [
+    { actions: [{ atPercent: 100, action: "notify", limitPercent: 50 }] },
+    "actions.limitPercent: expected it with limit only, got 50 with notify",
+  ],
+  [{ scope: { kind: "tenant", name: "x" }, actions: [{ atPercent: 100, action: "limit", limitPercent: 50 }] }, null],
   [{}, null],
 ])("a budget with %j: %p", (given, fault) => {
   expect(budgetFault({ ...budget, ...given } as Budget)).toBe(fault);
@@ -135,7 +148,7 @@ test("minutes that come late count once their hour is read again", async () => {
 
 test("budgets are kept, looked at, replaced and removed", async () => {
   const { store, history, nowMs } = await recorded();
-  const parts = { store, history, timeZone: "UTC", nowMs };
+  const parts = { store, history, timeZone: "UTC", nowMs, isTenant: (name: string) => name === "shop" };
   const budgets = new Budgets(parts);
   await budgets.set({ ...budget, amountUsd: 12 });
   await budgets.set({ ...budget, id: "shop", scope: { kind: "tenant", name: "shop" }, amountUsd: 1 });
@@ -148,6 +161,11 @@ test("budgets are kept, looked at, replaced and removed", async () => {
   expect(again.latest()).toHaveLength(2);
   await again.remove("all");
   expect(again.latest().map(({ budget: { id } }) => id)).toEqual(["shop"]);
+  const limit = { atPercent: 100, action: "limit" as const, limitPercent: 50 };
+  const ofTenant = (name: string) => ({ ...budget, scope: { kind: "tenant" as const, name }, actions: [limit] });
+  await expect(again.set(ofTenant("red"))).rejects.toThrow("expected one of the controller's tenants with limit");
+  expect(await again.set(ofTenant("shop"))).toMatchObject({ actions: [limit] });
+  await again.remove("all");
   await expect(again.remove("all")).rejects.toThrow('there is no budget "all"');
   await expect(again.set({ ...budget, scope: { kind: "model", name: null } })).rejects.toThrow("scope.name: expected");
 });
