@@ -4,8 +4,10 @@ import type { AgentList } from "#controller/api/schemas.ts";
 import type { ClockConfig } from "#platform/clock.ts";
 import { minuteMs, secondMs } from "#platform/time.ts";
 import { type Program, startConfigured } from "../../test/e2e/program.ts";
+import { agentLogin, keyIn, type Login, observerLogin } from "../../test/fakes/broker-clients.ts";
 import { createMosquitto, freePort, type Mosquitto } from "../../test/fakes/mosquitto.ts";
 import { type FaultyLink, openFaultyLink } from "./faulty-link.ts";
+import { type OrderRecord, recordOrders } from "./record-orders.ts";
 
 export interface FleetSettings {
   readonly directory: string;
@@ -18,7 +20,7 @@ export interface FleetSettings {
 
 /** The fleet's limits, of which no decision may break. */
 export const replicaLimits = { minReplicas: 1, maxReplicas: 2 } as const;
-const fleetName = "chaos";
+export const fleetName = "chaos";
 const controllerName = "controller";
 
 type Status = {
@@ -58,6 +60,7 @@ export class FaultFleet {
   readonly #programs = new Map<string, Program>();
   readonly #urls = new Map<string, string>();
   #mosquitto: Mosquitto | null = null;
+  #record: OrderRecord | null = null;
   #apiPort = 0;
   #brokerPort = 0;
   #asking: ReturnType<typeof setInterval> | undefined;
@@ -80,6 +83,33 @@ export class FaultFleet {
     return this.#brokerPort;
   }
 
+  /** True for the broker inside the controller. */
+  get hasOwnBroker(): boolean {
+    return this.#settings.broker === "embedded";
+  }
+
+  /** Orders that have passed the broker since the start. */
+  get record(): Pick<OrderRecord, "orders" | "unreadable"> {
+    return this.#record ?? { orders: [], unreadable: [] };
+  }
+
+  /** Login of somebody who reads everything. */
+  observerLogin(): Partial<Login> {
+    return this.hasOwnBroker ? observerLogin(fleetName, keyIn(this.stateDirOf(controllerName))) : {};
+  }
+
+  /** Login of a device. */
+  deviceLogin(agentId: string): Partial<Login> {
+    return this.hasOwnBroker ? agentLogin(agentId, fleetName, keyIn(this.stateDirOf(controllerName))) : {};
+  }
+
+  /** Connections that the controller's own broker has ended since its start because they did not read. */
+  async slowReaders(): Promise<number> {
+    const response = await fetch(`http://127.0.0.1:${this.#apiPort}/metrics`);
+    const line = /^thormesh_broker_dropped_total\{reason="slow-reader"\} (\d+)/m.exec(await response.text());
+    return Number(line?.[1] ?? 0);
+  }
+
   pidOf(name: string): number {
     return name === "broker"
       ? (this.#mosquitto?.pid ?? this.pidOf(controllerName))
@@ -92,6 +122,7 @@ export class FaultFleet {
     this.#apiPort = await freePort();
     this.#brokerPort = this.#mosquitto?.port ?? (await freePort());
     await this.startController();
+    this.#record = await recordOrders(this.#brokerPort, fleetName, this.observerLogin());
     for (const agentId of this.agentIds) this.links.set(agentId, await openFaultyLink(this.#brokerPort));
     await Promise.all(this.agentIds.map((agentId) => this.startAgent(agentId)));
     this.#asking = setInterval(() => void this.#askAgents(), 250);
@@ -209,6 +240,7 @@ export class FaultFleet {
       await program.stop("SIGKILL");
     }
     for (const link of this.links.values()) link.stop();
+    await this.#record?.stop();
     await this.#mosquitto?.dispose();
   }
 

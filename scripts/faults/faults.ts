@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { hourMs, minuteMs, secondMs } from "#platform/time.ts";
 import type { SmallDisk } from "../../test/e2e/small-disk.ts";
 import { childrenOf, type FaultFleet } from "./fault-fleet.ts";
+import { slowSubscribers } from "./slow-subscribers.ts";
 
 /** Fleet and means that a fault works with. */
 export interface FaultScene {
@@ -15,6 +16,8 @@ export interface FaultScene {
   readonly random: () => number;
   /** Databases of the controller that were moved aside, for the check. */
   readonly setAside: string[];
+  /** Tells of something that went wrong while the fault lasted and leaves no trace. */
+  readonly complain: (what: string) => void;
 }
 
 export interface Fault {
@@ -233,6 +236,7 @@ export const faults: readonly Fault[] = [
     },
   },
   { name: "hostile MQTT packets", inflict: hostilePackets },
+  slowSubscribers,
 ];
 
 /** Min length of the fleet's time that a fault lasts. */

@@ -18,7 +18,7 @@ test("an agent that is killed and a controller whose disk is full: nothing is lo
   await child.exited;
   const result = JSON.parse((await output) || "null");
   if (result === null) throw new Error(await log);
-  expect(result).toMatchObject({ lost: 0, doubled: 0, changed: 0, wrong: 0 });
+  expect(result).toMatchObject({ lost: 0, doubled: 0, changed: 0, wrong: 0, twoLeaders: 0 });
   for (const { fault, trouble } of result.rows) expect([fault, trouble]).toEqual([fault, null]);
   expect(result.rows.length + result.skipped.length).toBe(3);
   expect(result.stored).toBeGreaterThan(10);
