@@ -39,6 +39,7 @@ import { clientFiles } from "./client-files.ts";
 import type { ControllerConfig } from "./config.ts";
 import type { CostHistory } from "./cost/history/cost-history.ts";
 import type { PriceSource } from "./cost/prices/price-source.ts";
+import { createTariffNotice } from "./cost/prices/tell-tariffs.ts";
 import type { FleetIdentity } from "./identity/fleet-identity.ts";
 import { registerIdentityMetrics } from "./identity/identity-metrics.ts";
 import type { ControllerRecords } from "./open-records.ts";
@@ -169,6 +170,10 @@ export function serveControllerApi(served: ServedParts): { readonly url: string;
     ...{ ...access, fleetName, broker, store: records.store, nowMs: () => clock.nowMs(), log },
     ...{ seals: identity.seals, shares: tenantShares, quotas, jobs: () => tenantJobs.told() },
     ...{ devices: identity.devices, ceilings: assembly.alerts.ceilings },
+    tariffs: createTariffNotice({
+      ...{ prices: served.openPrices(), births: () => assembly.fleet.agents().map(({ birth }) => birth) },
+      ...{ nowMs: () => clock.nowMs(), log },
+    }),
   });
   assembly.alerts.ceilings.follow((bytes) => publisher.hasRoom(bytes));
   if (standingBy === null) broker.onConnection((connected) => void (connected && publisher.publish(true)));

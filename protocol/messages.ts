@@ -15,4 +15,5 @@ export * from "./messages/order.ts";
 export * from "./messages/peers.ts";
 export * from "./messages/power.ts";
 export * from "./messages/presence.ts";
+export * from "./messages/tariffs.ts";
 export * from "./messages/tenant-jobs.ts";

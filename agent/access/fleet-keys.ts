@@ -9,7 +9,7 @@ import { readIssuedKey } from "#platform/http/guard/issued-key.ts";
 import type { Logger } from "#platform/log.ts";
 import { minuteMs } from "#platform/time.ts";
 import { decodeText } from "#protocol/codec.ts";
-import { FleetAccess, type TenantAccess, type TenantJobs } from "#protocol/messages.ts";
+import { FleetAccess, type RegionTariff, type TenantAccess, type TenantJobs } from "#protocol/messages.ts";
 import { QuotaUse } from "./quota-use.ts";
 
 /** Maximum difference between the clocks of a fleet. */
@@ -98,6 +98,11 @@ export class FleetKeys implements IssuedKeys {
   /** Membership of the fleet's devices, as the controller told; undefined: it did not. */
   devices(): FleetAccess["devices"] {
     return this.#held?.devices;
+  }
+
+  /** Price of a region's electricity by the hour, as the controller told last; null: it did not. */
+  tariff(region: string): RegionTariff | null {
+    return this.#held?.tariffs?.find((tariff) => tariff.region === region) ?? null;
   }
 
   /** Tenant as the controller told; undefined for one of the configuration only. */

@@ -5,7 +5,13 @@ import { minuteMs } from "#platform/time.ts";
 import { TimeMs } from "#protocol/bounds.ts";
 import type { Broker } from "#protocol/broker.ts";
 import { encodeMessage, maxMessageBytes } from "#protocol/codec.ts";
-import { accessLimits, FleetAccess, type TenantAccess, type TenantJobs } from "#protocol/messages.ts";
+import {
+  accessLimits,
+  FleetAccess,
+  type RegionTariff,
+  type TenantAccess,
+  type TenantJobs,
+} from "#protocol/messages.ts";
 import { controllerAccessTopic } from "#protocol/topics.ts";
 import type { Devices } from "../identity/devices.ts";
 import { documentValidMs, noSeals, type OrderSeals } from "../identity/order-seals.ts";
@@ -28,6 +34,8 @@ export interface AccessPublisherParts {
   readonly ceilings?: Pick<TenantCeilings, "of">;
   /** Jobs with tenants' data. Default: there are none. */
   readonly jobs?: () => TenantJobs;
+  /** Prices of electricity by the hour. Default: none are told. */
+  readonly tariffs?: () => readonly RegionTariff[];
   readonly seals?: OrderSeals;
   /** Devices that have joined. */
   readonly devices?: Pick<Devices, "told">;
@@ -51,7 +59,7 @@ function lower(one: number | null | undefined, other: number | null | undefined)
   return Math.min(one, other);
 }
 
-/** Tells all agents the fleet's tenants and their keys, when that has changed. Nothing is published before the first tenant or change. */
+/** Tells all agents the fleet's tenants and their keys, and tariffs, when that has changed. Nothing is published before there is any. */
 export class AccessPublisher {
   readonly #parts: AccessPublisherParts;
   #published = "";
@@ -76,6 +84,16 @@ export class AccessPublisher {
       })),
       ...(jobs.length === 0 ? {} : { jobs }),
     };
+  }
+
+  /** Content with the tariffs, unless tenants and keys leave no room for them. */
+  #contentWith(
+    tariffs: readonly RegionTariff[],
+  ): Pick<FleetAccess, "tenants" | "keys" | "jobs" | "devices" | "tariffs"> {
+    const content = this.#content();
+    if (tariffs.length === 0) return content;
+    const all = { ...content, tariffs: [...tariffs] };
+    return Buffer.byteLength(JSON.stringify(all)) + spareBytes <= maxMessageBytes ? all : content;
   }
 
   #told({ id, settings }: Tenant): TenantAccess {
@@ -118,19 +136,25 @@ export class AccessPublisher {
     if (!broker.connected) return;
     try {
       const audit = await store.auditHead();
+      const tariffs = this.#parts.tariffs?.() ?? [];
       const isUsed =
         audit !== null ||
         (this.#parts.devices?.told() ?? null) !== null ||
         tenants.list().length > 0 ||
+        tariffs.length > 0 ||
         keys.list().some(({ role }) => role === "embed");
       if (!isUsed && this.#published === "") return;
-      const content = this.#content();
+      const content = this.#contentWith(tariffs);
       // Before the agents are told: what they may have used must not be given away again.
       await this.#parts.quotas.save();
       const text = JSON.stringify(content);
       const ageMs = nowMs() - (this.#sentAtMs ?? 0);
       const isNew = text !== this.#published || (audit?.seq !== this.#witnessedSeq && ageMs > witnessEachMs);
       if (!isNew && !again && ageMs <= documentValidMs / 2) return;
+      if (tariffs.length > 0 && content.tariffs === undefined)
+        log.warn(
+          "beside tenants and keys there is no room for electricity's prices: training waits for no cheap hours",
+        );
       const before = this.#sentAtMs ?? (await store.loadKept(keptName, Kept))?.sentAtMs ?? 0;
       this.#sentAtMs = Math.max(Math.round(nowMs()), before + 1);
       await store.saveKept(keptName, { sentAtMs: this.#sentAtMs });

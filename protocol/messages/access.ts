@@ -4,6 +4,7 @@ import { Identifier, TenantName, TimeMs } from "../bounds.ts";
 import { KeyHash } from "../identity/join-messages.ts";
 import { described, envelope, Share } from "./fields.ts";
 import { Order } from "./order.ts";
+import { RegionTariff, tariffLimits } from "./tariffs.ts";
 import { TenantJobs } from "./tenant-jobs.ts";
 
 /** Entries of all tenants' shares, and of all their parts of quotas, that fit into a message. */
@@ -148,6 +149,12 @@ export const FleetAccess = Type.Object(
       ),
     ),
     jobs: Type.Optional(TenantJobs),
+    tariffs: Type.Optional(
+      Type.Array(RegionTariff, {
+        maxItems: tariffLimits.maxRegions,
+        description: "regions whose electricity has different prices by the hour; absent: none that is known",
+      }),
+    ),
     devices: Type.Optional(
       Type.Object(
         {

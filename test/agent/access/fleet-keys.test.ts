@@ -42,6 +42,18 @@ test("a key is its tenant's, from the first message on and over a restart", () =
   expect(again.status()).toMatchObject({ tenants: 1, keys: 1, audit: null });
 });
 
+test("a region's prices by the hour are as told last, over a restart too", () => {
+  const eu = { region: "eu", fromMs: nowMs, usdPerKwh: [0.3, 0.1] };
+  const keys = opened();
+  expect(keys.tariff("eu")).toBeNull();
+  keys.accept(told({ tariffs: [{ ...eu, region: "" }, eu] }));
+  expect(keys.tariff("eu")).toEqual(eu);
+  expect(opened().tariff("")).toEqual({ ...eu, region: "" });
+  expect(keys.tariff("us")).toBeNull();
+  keys.accept(told({ sentAtMs: nowMs + 1 }));
+  expect(keys.tariff("eu")).toBeNull();
+});
+
 test.each([
   [{ models: ["mini"] }, { models: ["mini"], regions: null }],
   [

@@ -22,6 +22,7 @@ const publisherOn = () =>
     ...{ fleetName: "f", keys, tenants, store, nowMs: () => nowMs, log },
     devices: { told: () => devices },
     ceilings: { of: (tenant) => ceilings[tenant] ?? null },
+    ...(tariffs === null ? {} : { tariffs: () => tariffs ?? [] }),
     quotas: { of: () => undefined, save: async () => {} },
     shares: { of: () => ({ shares: [{ agentId: "a", share: 0.9 }], otherShare: 0.1 }) },
     broker: {
@@ -40,6 +41,7 @@ const publisherOn = () =>
 let publisher: AccessPublisher;
 let ceilings: Record<string, Limits>;
 let devices: FleetAccess["devices"] | null;
+let tariffs: NonNullable<FleetAccess["tariffs"]> | null = null;
 
 beforeEach(() => {
   nowMs = 1_000_000;
@@ -49,6 +51,7 @@ beforeEach(() => {
   sent = [];
   devices = null;
   ceilings = {};
+  tariffs = null;
   broker.connected = true;
   broker.isFailing = false;
   publisher = publisherOn();
@@ -101,6 +104,35 @@ test("tenants and their valid keys are told when they change, and again when ask
   await tenants.remove("red");
   await publisher.publish();
   expect(sent[3]?.access).toMatchObject({ tenants: [], keys: [] });
+});
+
+test("prices by the hour are told without a tenant, when they change, and no longer when there are none", async () => {
+  const eu = { region: "eu", fromMs: 0, usdPerKwh: [0.3, 0.1] };
+  tariffs = [];
+  publisher = publisherOn();
+  await publisher.publish();
+  expect(sent).toEqual([]);
+  tariffs = [eu];
+  await publisher.publish();
+  await publisher.publish();
+  tariffs = [{ ...eu, fromMs: 43_200_000 }];
+  await publisher.publish();
+  tariffs = [];
+  await publisher.publish();
+  expect(sent.map(({ access }) => access.tariffs)).toEqual([[eu], [{ ...eu, fromMs: 43_200_000 }], undefined]);
+});
+
+test("prices by the hour give way to tenants and keys", async () => {
+  const models = Array.from({ length: accessLimits.maxNames }, (_, index) => `${index}`.padEnd(128, "m"));
+  for (let tenant = 0; tenant < 49; tenant += 1) await tenants.create(`t${tenant}`, { models });
+  const eu = { region: "eu", fromMs: 0, usdPerKwh: [0.3, 0.1] };
+  tariffs = Array.from({ length: 32 }, (_, index) => ({ ...eu, region: `${index}` }));
+  publisher = publisherOn();
+  await publisher.publish();
+  expect(sent.map(({ access }) => [access.tenants.length, access.tariffs])).toEqual([[49, undefined]]);
+  await tenants.remove("t0");
+  await publisher.publish();
+  expect(sent[1]?.access.tariffs).toHaveLength(32);
 });
 
 test("a key's models and regions are told, and kept when it is rotated", async () => {
