@@ -11,12 +11,13 @@ import type { StateDatabase } from "#platform/files/open-database.ts";
 import type { StorageWatch } from "#platform/files/storage-watch.ts";
 import type { Logger } from "#platform/log.ts";
 import type { HungProcesses } from "#platform/process/hung-processes.ts";
+import type { RegionTariff } from "#protocol/messages.ts";
 import type { AgentConfig } from "./config.ts";
 import { createStoredText } from "./stored-text.ts";
 import type { TrafficRecord } from "./traffic/traffic-record.ts";
 
 export interface AgentForecastingParts {
-  readonly config: Pick<AgentConfig, "forecast" | "recordRetentionDays">;
+  readonly config: Pick<AgentConfig, "forecast" | "prices" | "recordRetentionDays">;
   readonly stateDir: string;
   readonly database: StateDatabase;
   readonly storage: StorageWatch;
@@ -24,6 +25,8 @@ export interface AgentForecastingParts {
   readonly hung: HungProcesses;
   /** True while requests wait: a training then rests. */
   readonly busy: () => boolean;
+  /** Price of electricity in the device's region by the hour; null: not known. */
+  readonly tariff: () => RegionTariff | null;
   readonly metrics: Registry;
   readonly nowMs: () => number;
   readonly log: Logger;
@@ -56,6 +59,8 @@ export function createAgentForecasting(parts: AgentForecastingParts) {
     history: () => record.recentRates(Math.ceil(config.recordRetentionDays * 24 * 60), nowMs()),
     recordedMinutes: () => record.recordedMinutes(),
     busy: parts.busy,
+    // A price of its own holds at all hours.
+    tariff: () => (config.prices.tariffUsdPerKwh === null ? parts.tariff() : null),
     onPromoted: () => forecaster.reload(),
     onTrees: (text) => treeMemory.save(text),
     onHang: (reason) => hung.record("training", reason),

@@ -91,6 +91,7 @@ export function createAgentParts(given: {
     record,
     hung,
     busy: () => serving.queueDepth() > 0,
+    tariff: () => access.tariff(identity.region),
     metrics,
     nowMs,
     log,

@@ -6,6 +6,8 @@ function windowToText(window: string): string {
   return from === to ? "at any hour" : `within the window ${window}`;
 }
 
+const perKwh = (usd: number) => `${Number(usd.toFixed(4))} US$/kWh`;
+
 export function explainNightTraining(decision: TrainingDecision): string {
   switch (decision.rule) {
     case "disabled":
@@ -27,6 +29,11 @@ export function explainNightTraining(decision: TrainingDecision): string {
       const parts = [train, validation, test];
       const [found, needed] = (["found", "needed"] as const).map((key) => parts.map((part) => part[key]).join(" + "));
       return `too little record without gaps: ${found} windows to train, validate and test, ${needed} needed`;
+    }
+    case "cheaper-hour": {
+      const { nowUsdPerKwh, later } = decision;
+      const at = new Date(later.startMs).toISOString().slice(0, 16).replace("T", " ");
+      return `electricity is cheaper from ${at} UTC on, still within the window: ${perKwh(later.usdPerKwh)}, now ${perKwh(nowUsdPerKwh)}`;
     }
     case "due":
       return `${decision.recordedMinutes} minutes recorded, ${windowToText(decision.window)}`;

@@ -8,8 +8,11 @@ import { readRegularText } from "#platform/files/read-regular-file.ts";
 import type { Logger } from "#platform/log.ts";
 import type { WorkerLoss } from "#platform/process/child-worker.ts";
 import { minuteMs } from "#platform/time.ts";
+import type { RegionTariff } from "#protocol/messages.ts";
+import { compareHours, minuteOfDayBy } from "./compare-hours.ts";
 import { decideNightTraining, type TrainingSituation } from "./decide-night-training.ts";
 import { explainNightTraining, explainPromotion } from "./explain-night-training.ts";
+import type { HourPrices } from "./hour-prices.ts";
 import type { NightTrainingConfig } from "./night-training-config.ts";
 import type { TrainedModels } from "./trained-models.ts";
 import type { TrainerMessage, TrainerTask } from "./trainer-messages.ts";
@@ -31,6 +34,8 @@ export interface NightTrainingParts {
   readonly history: () => readonly MinuteRate[];
   readonly recordedMinutes: () => number;
   readonly busy: () => boolean;
+  /** Price of electricity here by the hour; null: not known. */
+  readonly tariff?: () => RegionTariff | null;
   /** Called after another model was put into service. */
   readonly onPromoted: () => Promise<void>;
   /** Called with trees that were fitted to the record, as text. */
@@ -84,6 +89,7 @@ export class NightTraining {
   #concluded: Promise<void> = Promise.resolve();
   #last: TrainingOutcome | null;
   #reason = "not evaluated yet";
+  #hours: HourPrices | null = null;
   #counted: { readonly atMs: number; readonly windows: RecordWindows } | null = null;
 
   constructor(parts: NightTrainingParts) {
@@ -127,6 +133,7 @@ export class NightTraining {
       reason: this.#reason,
       progress: run?.progress ?? null,
       last: this.#last,
+      electricity: this.#hours,
       activeModel: this.#parts.models.activeDirectory(),
     };
   }
@@ -137,12 +144,13 @@ export class NightTraining {
   }
 
   #situation(): TrainingSituation {
-    const { config, nowMs, calendar, busy, recordedMinutes } = this.#parts;
+    const { config, nowMs, calendar, busy, recordedMinutes, tariff } = this.#parts;
     const now = nowMs();
     const last = this.#last;
+    this.#hours = this.#run === null ? compareHours(tariff?.() ?? null, config, now, calendar) : null;
     return {
       enabled: config.enabled,
-      minuteOfDay: Math.floor(calendar(now).hour * 60 + 1e-6),
+      minuteOfDay: minuteOfDayBy(calendar, now),
       window: config.window,
       nowMs: now,
       running: this.#run !== null,
@@ -152,6 +160,7 @@ export class NightTraining {
       recordedMinutes: recordedMinutes(),
       neededMinutes: Math.ceil(config.minDays * 24 * 60),
       windows: null,
+      hours: this.#hours,
     };
   }
 

@@ -1,6 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import type { ReadonlyStatic } from "#platform/readonly-static.ts";
 import { orNull } from "#platform/schema-parts.ts";
+import { HourPrices } from "./hour-prices.ts";
 
 /** Outcome of the last training, as it is stored. */
 export const TrainingOutcome = Type.Object({
@@ -26,6 +27,7 @@ export const TrainingStatus = Type.Object(
       }),
     ),
     last: orNull(Type.Object({ ...TrainingOutcome.properties, reason: Type.String() })),
+    electricity: orNull(HourPrices, "null: outside the window, while it trains, or its price by the hour is not known"),
     activeModel: orNull(Type.String({ description: "directory; null: the configured or built-in model" })),
   },
   {
@@ -37,6 +39,10 @@ export const TrainingStatus = Type.Object(
         kind: "promoted",
         reason: "WAPE 27.10 % against 28.40 % of the model in service on 6000 held-out forecasts",
         endedAtMs: 1_795_000_000_000,
+      },
+      electricity: {
+        nowUsdPerKwh: 0.31,
+        later: { startMs: 1_795_003_200_000, usdPerKwh: 0.19 },
       },
       activeModel: null,
     },

@@ -22,7 +22,17 @@ const night: TrainingSituation = {
   recordedMinutes: 10_080,
   neededMinutes: 10_080,
   windows: null,
+  hours: null,
 };
+const cheapMs = 1_001 * hourMs;
+const hours = (nowUsdPerKwh: number, laterUsdPerKwh: number) => ({
+  nowUsdPerKwh,
+  later: { startMs: cheapMs, usdPerKwh: laterUsdPerKwh },
+});
+const cheaper = (nowUsdPerKwh: number, usdPerKwh: number, startMs = cheapMs): TrainingDecision => ({
+  ...{ kind: "wait", rule: "cheaper-hour", nowUsdPerKwh },
+  later: { startMs, usdPerKwh },
+});
 const windows = (train: number, validation: number, test: number) => ({
   train: { found: train, needed: 5 },
   validation: { found: validation, needed: 5 },
@@ -97,6 +107,23 @@ describe("decideNightTraining", () => {
       change: { lastEndedMs: 1_001 * hourMs },
       expected: { kind: "wait", rule: "trained-recently" },
     },
+    { name: "no later hour is cheaper", change: { hours: { nowUsdPerKwh: 0.3, later: null } }, expected: due },
+    { name: "the same price later", change: { hours: hours(0.3, 0.3) }, expected: due },
+    { name: "dearer later", change: { hours: hours(0.3, 0.4) }, expected: due },
+    { name: "for nothing at all hours", change: { hours: hours(0, 0) }, expected: due },
+    { name: "for nothing later", change: { hours: hours(0.01, 0) }, expected: cheaper(0.01, 0) },
+    { name: "cheaper by just a tenth later", change: { hours: hours(0.3, 0.27) }, expected: cheaper(0.3, 0.27) },
+    { name: "cheaper by less than a tenth", change: { hours: hours(0.3, 0.2701) }, expected: due },
+    {
+      name: "a running one does not wait for a cheaper hour",
+      change: { running: true, hours: hours(0.3, 0.1) },
+      expected: { kind: "go-on", rule: "within-window", window },
+    },
+    {
+      name: "what can't be trained waits for no cheaper hour",
+      change: { windows: windows(4, 5, 30), hours: hours(0.3, 0.1) },
+      expected: tooFew(4, 5, 30),
+    },
   ])("$name", ({ change, expected }) => {
     expect(decideNightTraining({ ...night, ...change })).toEqual(expected);
   });
@@ -135,6 +162,10 @@ test.each<{ decision: TrainingDecision; says: string }>([
   {
     decision: tooFew(4, 5, 29),
     says: "too little record without gaps: 4 + 5 + 29 windows to train, validate and test, 5 + 5 + 30 needed",
+  },
+  {
+    decision: cheaper(0.31, 0.1900001, Date.UTC(2026, 10, 30, 2)),
+    says: "electricity is cheaper from 2026-11-30 02:00 UTC on, still within the window: 0.19 US$/kWh, now 0.31 US$/kWh",
   },
 ])("explains: $says", ({ decision, says }) => {
   expect(explainNightTraining(decision)).toBe(says);

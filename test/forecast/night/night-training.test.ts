@@ -343,6 +343,42 @@ describe("a night's training", () => {
     expect(training.status().state).toBe(trains ? "training" : "waiting");
   });
 
+  test("waits within the window for a cheaper hour, says so, and begins in it", async () => {
+    const usdPerKwh = [0.3, 0.3, 0.3, 0.1, 0.3, 0.3];
+    const { training, moment, place } = await create({
+      ...fake([], "hang"),
+      config: { ...config(), window: "20:00-01:00", maxMinutes: 60 },
+      tariff: () => ({ region: "", fromMs: nowMs, usdPerKwh }),
+    });
+    const electricity = { nowUsdPerKwh: 0.3, later: { startMs: nowMs + 180 * minuteMs, usdPerKwh: 0.1 } };
+    await training.evaluate();
+    expect(training.status()).toMatchObject({
+      ...{ state: "waiting", electricity },
+      reason: expect.stringContaining("electricity is cheaper from 2026-01-05 23:00 UTC on"),
+    });
+    await expect(readdir(join(place, "training"))).rejects.toThrow();
+    moment.nowMs += 180 * minuteMs;
+    await training.evaluate();
+    expect(training.status()).toMatchObject({
+      state: "training",
+      reason: expect.stringContaining("within the window"),
+    });
+    await training.evaluate();
+    expect(training.status()).toMatchObject({ state: "training", electricity: null });
+  });
+
+  test("a controller that is gone lets no night be missed", async () => {
+    // What it told ends at 22:00; until then 23:00 could be cheaper, but nobody knows.
+    const told = { region: "", fromMs: nowMs, usdPerKwh: [0.3, 0.3] };
+    const { training } = await create({
+      ...fake([], "hang"),
+      config: { ...config(), window: "20:00-01:00", maxMinutes: 60 },
+      tariff: () => told,
+    });
+    await training.evaluate();
+    expect(training.status().state).toBe("training");
+  });
+
   test("gives the trainer its task: the model in service to beat, limits and calendar", async () => {
     const tasks: TrainerTask[] = [];
     const command = (task: TrainerTask) => {

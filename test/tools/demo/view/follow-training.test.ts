@@ -7,6 +7,7 @@ const waiting: TrainingStatus = {
   reason: "7 of 303 minutes recorded",
   progress: null,
   last: null,
+  electricity: null,
   activeModel: null,
 };
 const progress = { epoch: 3, batch: 1, batches: 9, loss: 0.05, validationLoss: null, rssBytes: null, pid: 7 };
