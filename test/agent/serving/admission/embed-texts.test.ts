@@ -291,12 +291,14 @@ describe("a full queue", () => {
     expect(refusal.code).toBe("TOO_MANY_REQUESTS");
     expect(refusal.retryAfterS).toBeGreaterThanOrEqual(1);
     const last = embedder.embed(ask(["f"]));
-    await Bun.sleep(0);
-    expect({ depth: embedder.queueDepth(), asked, inFlight: embedder.inFlight() }).toEqual({
+    // The gate is asked once, for what had been tokenized by then.
+    while (asked.length === 0) await Bun.sleep(0);
+    expect({ depth: embedder.queueDepth(), asked: asked.length, inFlight: embedder.inFlight() }).toEqual({
       depth: 4,
-      asked: [4],
+      asked: 1,
       inFlight: 3,
     });
+    expect(asked[0]).toBeOneOf([2, 3, 4]);
     await open();
     await Promise.all([...waiting, last]);
     expect(embedder.queueDepth()).toBe(0);
