@@ -3,6 +3,7 @@ import { Elysia } from "elysia";
 import { strictObject } from "#platform/schema-parts.ts";
 import { CostAllocation } from "../cost/allocate-cost.ts";
 import { CostReport } from "../cost/cost-report.ts";
+import { datedPrices } from "../cost/prices/price-source.ts";
 import { PowerReport, PowerReportBuilder } from "../cost/report-power.ts";
 import { type TimeWindow, windowForms, windowPattern } from "../cost/window/parse-window.ts";
 import type { MinuteRecord } from "../store/store.ts";
@@ -14,8 +15,10 @@ const WindowQuery = strictObject({
   window: Type.String({ default: "24h", pattern: windowPattern, title: windowForms }),
 });
 
-export function costRoutes({ store, fleet, prices, openPrices, timeZone, powerAssumptions, nowMs }: ApiParts) {
+export function costRoutes({ store, fleet, ledger, prices, openPrices, timeZone, powerAssumptions, nowMs }: ApiParts) {
   const births = () => new Map(fleet.agents().map(({ agentId, birth }) => [agentId, birth]));
+  // As cost lines have them, so that a report says the same of a minute as /allocation.
+  const pricesThen = () => datedPrices(openPrices(), ledger.history);
   const reportOn = async <R>(
     text: string,
     sums: { add(minute: MinuteRecord): void; report(window: TimeWindow): R },
@@ -25,7 +28,7 @@ export function costRoutes({ store, fleet, prices, openPrices, timeZone, powerAs
     return sums.report(window);
   };
   return new Elysia()
-    .get("/api/v1/cost", ({ query }) => reportOn(query.window, new CostAllocation(births(), prices, openPrices())), {
+    .get("/api/v1/cost", ({ query }) => reportOn(query.window, new CostAllocation(births(), prices, pricesThen())), {
       query: WindowQuery,
       response: { 200: CostReport, 400: ErrorBody },
       detail: about(
@@ -36,7 +39,7 @@ export function costRoutes({ store, fleet, prices, openPrices, timeZone, powerAs
     })
     .get(
       "/api/v1/power/report",
-      ({ query }) => reportOn(query.window, new PowerReportBuilder(births(), powerAssumptions, openPrices())),
+      ({ query }) => reportOn(query.window, new PowerReportBuilder(births(), powerAssumptions, pricesThen())),
       {
         query: WindowQuery,
         response: { 200: PowerReport, 400: ErrorBody },

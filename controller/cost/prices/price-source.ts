@@ -34,6 +34,8 @@ export function pricedAgentOf(birth: Birth | null): PricedAgent {
 export interface PriceSource {
   /** Prices of an agent at a moment: its own where its birth names them, else the catalogue's, else the configured ones. */
   at(agentId: string, birth: Birth | null, timeMs: number): Prices;
+  /** The same of an agent as it was then. */
+  atFacts(agentId: string, agent: PricedAgent, timeMs: number): Prices;
   /** The same, with what has no price named instead of counted. */
   of(agentId: string, agent: PricedAgent, timeMs: number): AgentPrices;
   /** Names what an agent's prices depend on: agents of one name have the same prices at all times. */
@@ -48,6 +50,10 @@ export interface PriceSource {
 export function configuredPrices(fleet: Prices): PriceSource {
   return {
     at: (_agentId, birth) => pricesOf(birth, fleet),
+    atFacts: (_agentId, { tariffUsdPerKwh, amortisationUsdPerHour }) => ({
+      tariffUsdPerKwh: tariffUsdPerKwh ?? fleet.tariffUsdPerKwh,
+      amortisationUsdPerHour: amortisationUsdPerHour ?? fleet.amortisationUsdPerHour,
+    }),
     of: (_agentId, { tariffUsdPerKwh, amortisationUsdPerHour }) => ({
       tariffUsdPerKwh: tariffUsdPerKwh ?? fleet.tariffUsdPerKwh,
       amortisationUsdPerHour: amortisationUsdPerHour ?? fleet.amortisationUsdPerHour,
@@ -57,6 +63,14 @@ export function configuredPrices(fleet: Prices): PriceSource {
     fingerprint: JSON.stringify(fleet),
     gaps: () => [],
   };
+}
+
+/** Makes a source tell the prices of agents as they were at the time: where they stood, and what they named as their own. */
+export function datedPrices(
+  source: PriceSource,
+  history: { readonly at: (agentId: string, timeMs: number) => PricedAgent },
+): PriceSource {
+  return { ...source, at: (agentId, _birth, timeMs) => source.atFacts(agentId, history.at(agentId, timeMs), timeMs) };
 }
 
 /** Value by key that is computed again when the time's step changes. */
@@ -100,6 +114,11 @@ export function cataloguePrices(catalogue: PriceCatalogue, fleet: Prices): Price
       missing,
     };
   };
+  const atFacts = (agentId: string, agent: PricedAgent, timeMs: number): Prices => {
+    const { missing, ...prices } = of(agentId, agent, timeMs);
+    for (const { section, what } of missing) note(section, what);
+    return prices;
+  };
   const pricedModels = new Set(catalogue.devices.map(({ model }) => model));
   return {
     of,
@@ -111,11 +130,8 @@ export function cataloguePrices(catalogue: PriceCatalogue, fleet: Prices): Price
         pricedModels.has(agentId) ? [agentId, board] : board,
       ]),
     fingerprint: JSON.stringify([fleet, catalogue]),
-    at(agentId, birth, timeMs) {
-      const { missing, ...prices } = of(agentId, pricedAgentOf(birth), timeMs);
-      for (const { section, what } of missing) note(section, what);
-      return prices;
-    },
+    at: (agentId, birth, timeMs) => atFacts(agentId, pricedAgentOf(birth), timeMs),
+    atFacts,
     gaps: () => [...gaps.values()].sort((a, b) => b.count - a.count),
   };
 }
