@@ -135,7 +135,7 @@ export class Controller {
     this.#opened.push(() => records.store.close());
     const { store } = records;
     this.#openPrices = await openPrices(this.#config.cost.catalogue, this.#config.cost);
-    const access = await openAccess(this.#config, { store, nowMs: () => clock.nowMs(), log });
+    const access = await openAccess(this.#config, { store, nowMs: () => clock.nowMs(), log, isLeading: true });
     const { isShared } = records;
     const lease = createControllerLease({
       ...{ store, isShared, log },

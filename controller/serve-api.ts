@@ -9,6 +9,7 @@ import { createAuthenticator } from "#platform/http/guard/authenticate.ts";
 import { warnOfPlainText } from "#platform/http/guard/listen-address.ts";
 import { neededRole } from "#platform/http/guard/roles.ts";
 import { serveHttp } from "#platform/http/serve-http.ts";
+import { sessionRoutes } from "#platform/http/session/session-routes.ts";
 import type { ServerCertificate } from "#platform/http/tls/server-certificate.ts";
 import type { Logger } from "#platform/log.ts";
 import { runPeriodically } from "#platform/periodic.ts";
@@ -193,7 +194,11 @@ export function serveControllerApi(served: ServedParts): { readonly url: string;
     roleOf: neededRole,
     log,
     encrypted: tls !== undefined,
-    routes: routesOf(served, publisher, openFiles),
+    sessions: access.sessions,
+    routes: [
+      sessionRoutes({ authenticator, sessions: access.sessions, encrypted: tls !== undefined, log }),
+      ...routesOf(served, publisher, openFiles),
+    ],
     ...(standingBy === null ? {} : { refuseChanges: standingBy.refusal }),
   });
   warnOfPlainText("api", api.host, tls !== undefined, log);

@@ -59,7 +59,7 @@ export async function standBy(parts: StandByParts): Promise<ReadOnlyApi> {
   const { config, stateDir, records, openPrices, clock, log, leader } = parts;
   const store = readingOnly(records.store);
   const nowMs = () => clock.nowMs();
-  const access = await openAccess(config, { store, nowMs, log });
+  const access = await openAccess(config, { store, nowMs, log, isLeading: false });
   const identity = await openFleetIdentity({
     ...{ fleet: config.fleet, stateDir, config: config.identity, store, log, isLeading: false, isShared: true },
     brokerAddress: () => ({ url: null, port: null, tls: false }),

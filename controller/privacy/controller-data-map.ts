@@ -134,10 +134,10 @@ const ofFleet: readonly DataStore[] = [
   {
     ...{ ...table, id: `${db}kept`, personal: "names", tenant: "removed", exported: false },
     holds:
-      "state of parts of the controller; names of tenants in budgets, their limits and baselines, in parts of quotas until the tenant is deleted, and in alerts up to a day after their end; who silenced alerts",
+      "state of parts of the controller; names of tenants in budgets, their limits and baselines, in parts of quotas until the tenant is deleted, and in alerts up to a day after their end; who silenced alerts; sessions of browsers: names of keys and users, hashes of tokens, and keys that only those tokens decrypt",
     ...{
       purpose: "goes on after a restart",
-      kept: "until it is replaced; budgets and baselines until they are removed",
+      kept: "until it is replaced; budgets and baselines until they are removed; sessions for 12 hours without use, at most 7 days",
     },
   },
   {

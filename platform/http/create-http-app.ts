@@ -9,10 +9,13 @@ import type { Authenticator } from "./guard/authenticate.ts";
 import { type CorsConfig, CrossOriginAccess } from "./guard/cross-origin-access.ts";
 import { createRequestGuard, type RequestGuard } from "./guard/guard-request.ts";
 import { callerOf } from "./guard/request-caller.ts";
+import { requestPath } from "./guard/request-target.ts";
 import { hasRole, type Role, type RouteRole } from "./guard/roles.ts";
 import { isOpenRoute } from "./open-route.ts";
 import { type ApiDescription, openApiPage } from "./openapi-page.ts";
 import { requestFailures } from "./request-failure.ts";
+import { sessionPath } from "./session/session-cookie.ts";
+import type { SessionFinder } from "./session/session-finder.ts";
 
 interface HttpAppOptions {
   readonly about: ApiDescription;
@@ -33,6 +36,8 @@ interface HttpAppOptions {
   readonly routes: readonly AnyElysia[];
   /** Refusal of every request that may change something, before its body is read. Default: none is refused. */
   readonly refuseChanges?: () => ServiceError;
+  /** Sessions of browsers that logged in. Default: cookies mean nothing. */
+  readonly sessions?: SessionFinder;
 }
 
 /** API that answers the requests that its guard has accepted. */
@@ -81,12 +86,12 @@ function toServiceError(failed: FailedRequest, app: AnyElysia, log: Logger): [Se
   }
 }
 
-/** A guard that also refuses what it passes, unless that only reads. */
+/** A guard that also refuses what it passes, unless that only reads, or logs in or out. */
 function refusingChanges(refusal: (() => ServiceError) | undefined, guard: RequestGuard): RequestGuard {
   if (refusal === undefined) return guard;
   return async (request, address) => {
     const decision = await guard(request, address);
-    const isChange = !["GET", "HEAD", "OPTIONS"].includes(request.method);
+    const isChange = !["GET", "HEAD", "OPTIONS"].includes(request.method) && requestPath(request) !== sessionPath;
     return decision.kind === "pass" && isChange ? { kind: "refuse", error: refusal(), headers: {} } : decision;
   };
 }
@@ -155,6 +160,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
         routes: app.routes,
         ...(options.roleOf === undefined ? {} : { roleOf: options.roleOf }),
         crossOrigin,
+        sessions: options.sessions,
         pathFrom: encrypted ? 11 : 7,
         log,
       }),

@@ -1,10 +1,12 @@
 import { hostname } from "node:os";
 import { ServiceError } from "#platform/errors.ts";
 import { allowedMethods, matchesRoute, type RoutePattern } from "#platform/http/allowed-methods.ts";
+import { sessionOf } from "#platform/http/session/session-cookie.ts";
+import type { Session, SessionFinder } from "#platform/http/session/session-finder.ts";
 import { createCountedLog, type Logger } from "#platform/log.ts";
 import { isAllowedHost } from "./allowed-host.ts";
 import type { Authenticator } from "./authenticate.ts";
-import { foreignOrigin } from "./cross-origin.ts";
+import { foreignOrigin, foreignToOwnPages } from "./cross-origin.ts";
 import type { CrossOriginAccess } from "./cross-origin-access.ts";
 import type { Caller } from "./identify-caller.ts";
 import { noteCaller, noteSender } from "./request-caller.ts";
@@ -34,6 +36,8 @@ interface RequestGuardOptions {
   /** Role that a route needs. Default: none does. */
   readonly roleOf?: RouteRole;
   readonly crossOrigin: CrossOriginAccess;
+  /** Sessions of browsers that logged in. Default: cookies mean nothing. */
+  readonly sessions?: SessionFinder | undefined;
   /** Place in a URL from which the router looks for the path: it must find the same one. */
   readonly pathFrom: number;
   readonly log: Logger;
@@ -60,6 +64,7 @@ const refuse = (error: ServiceError, headers: Readonly<Record<string, string>> =
 /**
  * Creates a guard that requires, in this order, an unambiguous target (400), a valid key or an open route (401, 429), the route's role (403), and
  * without a key a host that no web page can claim and no foreign origin that is not configured (403). Browsers add no key by themselves, so a valid one proves intent.
+ * They do add cookies: a request with a session's needs proof that it comes from a page of this server where it may change something (403).
  */
 export function createRequestGuard(options: RequestGuardOptions): RequestGuard {
   const { authenticator, openRoutes, routes, crossOrigin, pathFrom } = options;
@@ -101,13 +106,35 @@ export function createRequestGuard(options: RequestGuardOptions): RequestGuard {
       const expected = "an address of this machine, its host name, or a name listed in allowedHosts";
       return refuse(new ServiceError("FORBIDDEN", `host: expected ${expected}, got ${host.slice(0, 253)}`));
     }
-    const origin = foreignOrigin(request);
-    if (origin === null || crossOrigin.allows(request.headers)) return null;
-    counted.note("a request came from a web page of another origin", { origin: origin.slice(0, 253) });
-    return refuse(new ServiceError("FORBIDDEN", "origin: requests from other web pages need an API key"));
+    return refuseOtherPages(request, null);
   };
 
-  const decide = (request: Request, address: () => string | null): GuardDecision => {
+  /** Refuses a request of a browser that other web pages may have made it send, and that changes something. */
+  const refuseOtherPages = (request: Request, session: Session | null): GuardDecision | null => {
+    const foreign = session === null ? foreignOrigin(request) : foreignToOwnPages(request);
+    if (foreign === null || (session === null && crossOrigin.allows(request.headers))) return null;
+    counted.note("a request came from a web page of another origin", { origin: foreign.slice(0, 253) });
+    const expected =
+      session === null ? "requests from other web pages need an API key" : "expected a page of this server";
+    const got = session === null ? "" : `, got ${foreign.slice(0, 253)}`;
+    return refuse(new ServiceError("FORBIDDEN", `origin: ${expected}${got}`));
+  };
+
+  const callerOfSession = (session: Session, address: () => string | null, path: string): Caller | ServiceError => {
+    const ended = "the session has ended: log in again";
+    if (session.authorization === null) return new ServiceError("UNAUTHORIZED", ended);
+    const caller = authenticator.authenticate(session.authorization, address, path);
+    if (!(caller instanceof ServiceError) || caller.code !== "UNAUTHORIZED") return caller;
+    session.end();
+    return new ServiceError("UNAUTHORIZED", `${ended} (${caller.message})`);
+  };
+
+  const decide = (
+    request: Request,
+    address: () => string | null,
+    authorization: string | null,
+    session: Session | null,
+  ): GuardDecision => {
     const target = requestTarget(request);
     if (target.kind === "malformed") return refuse(new ServiceError("INVALID_REQUEST", target.reason));
     const { path } = target;
@@ -126,7 +153,12 @@ export function createRequestGuard(options: RequestGuardOptions): RequestGuard {
     if (authenticator.keysRequired) {
       const preflight = crossOrigin.preflight(request, () => allowedMethods(routes, path));
       if (preflight !== null) return { kind: "answer", response: preflight };
-      const caller = authenticator.authenticate(authorizationOf(request.headers), address, path);
+      const otherPage = session === null ? null : refuseOtherPages(request, session);
+      if (otherPage !== null) return otherPage;
+      const caller =
+        session === null
+          ? authenticator.authenticate(authorization, address, path)
+          : callerOfSession(session, address, path);
       if (!(caller instanceof ServiceError)) {
         noteCaller(request, caller);
         return refuseByRole(caller, request.method, path) ?? { kind: "pass", request };
@@ -136,13 +168,13 @@ export function createRequestGuard(options: RequestGuardOptions): RequestGuard {
           caller,
           ["UNAUTHORIZED", "TOO_MANY_REQUESTS"].includes(caller.code) ? { "www-authenticate": "Bearer" } : {},
         );
-      return { kind: "pass", request };
+      return refuseOtherPages(request, null) ?? { kind: "pass", request };
     }
     const refusal = refuseForeign(request, target.host);
     if (refusal !== null) return refusal;
     const preflight = crossOrigin.preflight(request, () => allowedMethods(routes, path));
     if (preflight !== null) return { kind: "answer", response: preflight };
-    const known = authenticator.recognize(authorizationOf(request.headers), path);
+    const known = authenticator.recognize(authorization, path);
     if (known instanceof ServiceError) return isOpen(request.method, path) ? { kind: "pass", request } : refuse(known);
     const caller = known ?? (options.roleOf === undefined ? null : anyone);
     if (caller === null) return { kind: "pass", request };
@@ -150,8 +182,11 @@ export function createRequestGuard(options: RequestGuardOptions): RequestGuard {
     return refuseByRole(caller, request.method, path) ?? { kind: "pass", request };
   };
   return (request, address) => {
+    const given = authorizationOf(request.headers);
+    const session = authenticator.keysRequired ? sessionOf(request, given, options.sessions ?? null) : null;
     // Waited for before anything is decided, and before any of the body is read.
-    const wait = authenticator.prepare(authorizationOf(request.headers));
-    return wait === null ? decide(request, address) : wait.then(() => decide(request, address));
+    const wait = authenticator.prepare(given ?? session?.authorization ?? null);
+    const go = () => decide(request, address, given, session);
+    return wait === null ? go() : wait.then(go);
   };
 }
