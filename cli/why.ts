@@ -1,6 +1,8 @@
 import type { Static } from "@sinclair/typebox";
 import type { MeshStatus } from "#agent/mesh/mesh-routes.ts";
-import type { DecisionList } from "#controller/api/schemas.ts";
+import type { DecisionDetail, DecisionList } from "#controller/api/schemas.ts";
+import { explainAftermath } from "#controller/scaling/why/explain-aftermath.ts";
+import { explainDecision } from "#controller/scaling/why/explain-decision.ts";
 import { cleanText } from "#platform/clean-text.ts";
 import { UsageError } from "#platform/errors.ts";
 import {
@@ -12,73 +14,24 @@ import {
 } from "#platform/terminal/command.ts";
 import { askAgent, askController, controllerUrlOption } from "./run/ask-controller.ts";
 
-type Decision = Static<typeof DecisionList>["decisions"][number];
+/** One that was asked for by its number has its aftermath. */
+type Decision = Static<typeof DecisionList>["decisions"][number] & Partial<Pick<DecisionDetail, "aftermath">>;
 
 /** Writes a time to the second, in UTC like the option. */
 const shownTime = (atMs: number) => new Date(atMs).toISOString().slice(0, 19).replace("T", " ");
 
-interface Proposal {
-  readonly rule: string;
-  readonly agents: number | null;
-}
-interface Limit {
-  readonly by: string;
-  readonly from: number;
-  readonly to: number;
-}
-const listIn = <T>(inputs: Decision["inputs"], key: string): readonly T[] =>
-  Array.isArray(inputs[key]) ? (inputs[key] as T[]) : [];
-
-const maxNames = 12;
-/** Lists names; of a large fleet only the first. */
-const names = (all: readonly string[]) =>
-  all.length > maxNames ? `${all.slice(0, maxNames).join(", ")} and ${all.length - maxNames} more` : all.join(", ");
-
-/** Writes one line per reason, with all agents that it holds for. */
-function byReason(what: string, agents: readonly { readonly agentId: string; readonly reason: string }[]): string[] {
-  return [...Map.groupBy(agents, ({ reason }) => reason)].map(
-    ([reason, group]) => `  ${what} ${names(group.map(({ agentId }) => agentId))}: ${reason}`,
-  );
-}
-
-/** Writes a decision as a paragraph: time, kind, reason, what each rule asked for, what limited it, and the outcome. */
-export function decisionToText({ id, atMs, lastAtMs, repeats, kind, rule, reason, inputs, outcome }: Decision): string {
+/** Writes a decision as a paragraph: time, kind, reason, what each rule asked for, what limited it, and what came of it. */
+export function decisionToText(decision: Decision): string {
+  const { id, atMs, lastAtMs, repeats, kind, rule, reason, aftermath } = decision;
   const until = repeats > 1 ? ` to ${shownTime(lastAtMs)} (${repeats} times)` : "";
-  const lines = [`${shownTime(atMs)}${until}  ${kind} (${rule})  #${id}`, `  ${reason}`];
-  const [least, most] = listIn<unknown>(Object(inputs["range"]), "peakQps");
-  if (repeats > 1 && typeof least === "number" && typeof most === "number")
-    lines.push(
-      `  figures of the last time; since the first the peak was ${least.toFixed(1)} to ${most.toFixed(1)} texts/s`,
-    );
-  const proposals = listIn<Proposal>(inputs, "proposals");
-  if (proposals.length > 0 && kind !== "hold") {
-    const asked = proposals.map(({ rule, agents }) => `${rule} ${agents ?? "unknown"}`).join(", ");
-    lines.push(`  agents asked for: ${asked}`);
-  }
-  const limits = listIn<Limit>(inputs, "limitedBy");
-  if (limits.length > 0 && kind !== "hold") {
-    lines.push(`  limited by: ${limits.map(({ by, from, to }) => `${by} (${from} to ${to})`).join(", ")}`);
-  }
-  const { activated, stoodBy, modes = [], skipped, done = [], late = [] } = outcome;
-  if (activated.length > 0) lines.push(`  told to serve: ${names(activated)}`);
-  if (stoodBy.length > 0) lines.push(`  told to stand by: ${names(stoodBy)}`);
-  if (modes.length > 0) lines.push(`  power modes: ${names(modes.map(({ agentId, mode }) => `${agentId} ${mode}`))}`);
-  lines.push(...byReason("not done for", skipped));
-  const isDone = new Set(done.map(({ agentId }) => agentId));
-  if (done.length > 0) {
-    lines.push(`  reported as done: ${names(done.map(({ agentId, afterS }) => `${agentId} (after ${afterS} s)`))}`);
-  }
-  lines.push(
-    ...byReason(
-      "did not happen in time:",
-      late.filter(({ agentId }) => !isDone.has(agentId)),
-    ),
-    ...byReason(
-      "late:",
-      late.filter(({ agentId }) => isDone.has(agentId)),
-    ),
-  );
-  return lines.map((line) => cleanText(line)).join("\n");
+  return [
+    `${shownTime(atMs)}${until}  ${kind} (${rule})  #${id}`,
+    `  ${reason}`,
+    ...explainDecision(decision).map(({ label, text }) => `  ${label === null ? "" : `${label}: `}${text}`),
+    ...(aftermath === undefined ? [] : [`  what came: ${explainAftermath(aftermath)}`]),
+  ]
+    .map((line) => cleanText(line))
+    .join("\n");
 }
 
 function query(values: OptionValues): URLSearchParams {

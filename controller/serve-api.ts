@@ -116,7 +116,7 @@ function routesOf(
     ...{ fleetName, store, broker, startedAtMs, timeZone, nowMs, openPrices },
     powerAssumptions: { tariffUsdPerKwh, co2KgPerKwh, targetUtilization: scaling.targetUtilization },
     staleAfterMs: ingest.staleAfterMs,
-    capacityPerReplicaQps: scaling.capacityPerReplicaQps,
+    ...{ capacityPerReplicaQps: scaling.capacityPerReplicaQps, horizonMinutes: scaling.horizonMinutes },
   };
   const looked = {
     broker,

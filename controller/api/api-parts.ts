@@ -45,6 +45,8 @@ export interface ApiParts {
   readonly powerAssumptions: PowerAssumptions;
   readonly staleAfterMs: number;
   readonly capacityPerReplicaQps: number;
+  /** Minutes of the forecast that decisions are about. */
+  readonly horizonMinutes: number;
   readonly startedAtMs: number;
   readonly nowMs: () => number;
 }

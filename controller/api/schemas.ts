@@ -1,8 +1,9 @@
 import { type Static, Type } from "@sinclair/typebox";
+import type { Aftermath } from "#controller/scaling/why/decide-aftermath.ts";
 import { DecisionRecord } from "#controller/store/decision-record.ts";
 import { OverrideRow } from "#controller/store/row-schemas.ts";
 import type { Override } from "#controller/store/store.ts";
-import { orNull, strictObject } from "#platform/schema-parts.ts";
+import { literals, orNull, strictObject } from "#platform/schema-parts.ts";
 import * as messages from "#protocol/messages.ts";
 
 /** Answers of the API. Times are ms since the epoch by the controller's clock, rates texts a second of it. */
@@ -118,6 +119,45 @@ export const DecisionView = Type.Unsafe<DecisionRecord>(DecisionRecord);
 export const DecisionKind = Type.Unsafe<DecisionRecord["kind"]>(DecisionRecord.properties.kind);
 
 export const DecisionList = Type.Object({ decisions: Type.Array(DecisionView) });
+
+const AftermathView = Type.Object({
+  rule: Type.Unsafe<Aftermath["rule"]>({
+    ...literals("unknown", "going-on", "as-believed", "more", "less"),
+    description: "the peak that came beside the one believed in; going-on: its time is not over",
+  }),
+  believedPeakQps: numberOrNull("highest rate that it rested on, texts/s; null: none"),
+  actualPeakQps: numberOrNull("highest minute after it, texts/s; null: none is on record"),
+  startMs: number("start of the minutes that it was about"),
+  endMs: number("end of them"),
+});
+export const DecisionDetail = Type.Unsafe<DecisionRecord & { readonly aftermath: Aftermath }>(
+  Type.Object({ ...DecisionRecord.properties, aftermath: AftermathView }),
+);
+export type DecisionDetail = Static<typeof DecisionDetail>;
+
+export const DecisionTimeline = Type.Object({
+  nowMs: number("the controller's clock"),
+  decisions: Type.Array(
+    Type.Object({
+      id: count("number of the decision"),
+      ...{ atMs: TimeMs, lastAtMs: TimeMs, repeats: Type.Integer(), kind: Type.String(), rule: Type.String() },
+      reason: text("for people, its first 400 characters"),
+      agents: count("agents that it is about"),
+      agentIds: Type.Array(Type.String(), { description: "the first of them" }),
+      did: count("agents that reported the change"),
+      failed: count("agents that were not changed after all, or not in time"),
+    }),
+    { description: "newest first" },
+  ),
+  next: orNull(Type.Integer(), "`before` of the next page; null: there is none"),
+});
+export type DecisionTimeline = Static<typeof DecisionTimeline>;
+
+export const DecisionRules = Type.Object({
+  rules: Type.Array(Type.Object({ kind: Type.String(), rule: Type.String(), count: Type.Integer() }), {
+    description: "the most frequent first",
+  }),
+});
 
 export const FleetView = Type.Object({
   fleet: text("name of the fleet"),

@@ -27,7 +27,7 @@ export function createDecisionTable(database: Database, quarantine: RowQuarantin
   const update = database.query(`UPDATE decision SET outcome = ? WHERE id = ?`);
   const list = database.query<DecisionColumns, Record<string, string | number | null>>(
     `SELECT ${columns} FROM decision
-     WHERE ($kind IS NULL OR kind = $kind)
+     WHERE ($kind IS NULL OR kind = $kind) AND ($rule IS NULL OR rule = $rule) AND ($beforeId IS NULL OR id < $beforeId)
        AND ($changesOnly = 0 OR kind <> 'hold')
        AND ($sinceMs IS NULL OR last_at_ms >= $sinceMs)
        AND ($untilMs IS NULL OR at_ms < $untilMs)
@@ -36,6 +36,9 @@ export function createDecisionTable(database: Database, quarantine: RowQuarantin
      ORDER BY id DESC LIMIT $limit`,
   );
   const one = database.query<DecisionColumns, [number]>(`SELECT ${columns} FROM decision WHERE id = ?`);
+  const rules = database.query<{ kind: string; rule: string; count: number }, []>(
+    `SELECT kind, rule, count(*) AS count FROM decision GROUP BY kind, rule ORDER BY count DESC, kind, rule LIMIT 1000`,
+  );
   // Holds beyond half of the decisions are removed first: an agent that keeps connecting and disconnecting makes one each time.
   const pruneHolds = database.query(
     `DELETE FROM decision WHERE id IN (SELECT id FROM decision WHERE kind = 'hold'
@@ -63,9 +66,11 @@ export function createDecisionTable(database: Database, quarantine: RowQuarantin
     async updateOutcome(id, outcome) {
       update.run(JSON.stringify(outcome), id);
     },
-    async decisions({ kind, agentId, changesOnly, sinceMs, untilMs, limit }) {
+    async decisions({ kind, rule, beforeId, agentId, changesOnly, sinceMs, untilMs, limit }) {
       const rows = list.all({
         kind: kind ?? null,
+        rule: rule ?? null,
+        beforeId: beforeId ?? null,
         changesOnly: changesOnly === true ? 1 : 0,
         agentId: agentId ?? null,
         sinceMs: sinceMs ?? null,
@@ -78,6 +83,7 @@ export function createDecisionTable(database: Database, quarantine: RowQuarantin
       const row = one.get(id);
       return row === null ? null : readDecision(row, quarantine);
     },
+    decisionRules: async () => rules.all(),
     async pruneDecisions(beforeMs, maxKept, maxNotes) {
       const holds = pruneHolds.run({ maxKept }).changes;
       return holds + prune.run({ beforeMs: Math.floor(beforeMs), maxKept, maxNotes }).changes;

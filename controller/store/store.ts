@@ -128,6 +128,9 @@ export interface ServiceStore {
 
 export interface DecisionFilter {
   readonly kind?: string;
+  readonly rule?: string;
+  /** Only decisions made before the one with this id. */
+  readonly beforeId?: number;
   /** Only decisions that are about this agent. */
   readonly agentId?: string;
   /** Leaves holds out. */
@@ -148,6 +151,8 @@ export interface DecisionStore {
   /** Newest first. */
   decisions(filter: DecisionFilter): Promise<DecisionRecord[]>;
   decision(id: number): Promise<DecisionRecord | null>;
+  /** Counts the decisions on record by kind and rule, the most frequent first. */
+  decisionRules(): Promise<{ readonly kind: string; readonly rule: string; readonly count: number }[]>;
   /**
    * Removes decisions last made before `beforeMs`, and of the others all but the newest `maxKept`; of notes all but the newest `maxNotes`,
    * so that they push out no decision. Resolves with their number.

@@ -39,14 +39,18 @@ export function createPostgresDecisions(database: PostgresDatabase, quarantine: 
     async updateOutcome(id, outcome) {
       await database.run(`UPDATE decision SET outcome = $2 WHERE id = $1`, [id, JSON.stringify(outcome)]);
     },
-    async decisions({ kind, agentId, changesOnly, sinceMs, untilMs, limit }) {
+    async decisions({ kind, rule, beforeId, agentId, changesOnly, sinceMs, untilMs, limit }) {
       const rows = await database.rows<DecisionColumns>(
         `SELECT ${columns} FROM decision
          WHERE ($1::text IS NULL OR kind = $1) AND (NOT $2::boolean OR kind <> 'hold')
            AND ($3::float8 IS NULL OR last_at_ms >= $3) AND ($4::float8 IS NULL OR at_ms < $4)
            AND ($5::text IS NULL OR $5 = ANY (agent_ids))
+           AND ($7::text IS NULL OR rule = $7) AND ($8::float8 IS NULL OR decision.id < $8)
          ORDER BY decision.id DESC LIMIT $6`,
-        [kind ?? null, changesOnly === true, sinceMs ?? null, untilMs ?? null, agentId ?? null, limit],
+        [
+          ...[kind ?? null, changesOnly === true, sinceMs ?? null, untilMs ?? null, agentId ?? null, limit],
+          ...[rule ?? null, beforeId ?? null],
+        ],
       );
       return rows.flatMap((row) => readDecision(row, quarantine) ?? []);
     },
@@ -54,6 +58,11 @@ export function createPostgresDecisions(database: PostgresDatabase, quarantine: 
       const [row] = await database.rows<DecisionColumns>(`SELECT ${columns} FROM decision WHERE id = $1`, [id]);
       return row === undefined ? null : readDecision(row, quarantine);
     },
+    decisionRules: () =>
+      database.rows(
+        `SELECT kind, rule, count(*)::float8 AS count FROM decision
+         GROUP BY kind, rule ORDER BY count DESC, kind, rule LIMIT 1000`,
+      ),
     pruneDecisions: (beforeMs, maxKept, maxNotes) =>
       database.write(async (statements) => {
         const holds = await statements.run(pruneHolds, [maxKept]);

@@ -20,6 +20,8 @@ const expected: Readonly<Record<string, "open" | "viewer" | "operator" | "admin"
   "GET /api/v1/forecast/accuracy": "viewer",
   "GET /api/v1/traffic": "viewer",
   "GET /api/v1/decisions": "viewer",
+  "GET /api/v1/decisions/rules": "viewer",
+  "GET /api/v1/decisions/timeline": "viewer",
   "GET /api/v1/decisions/{id}": "viewer",
   "POST /api/v1/agents/{id}/override": "operator",
   "DELETE /api/v1/agents/{id}/override": "operator",

@@ -578,6 +578,20 @@ export function describeStore(
       expect(await ids({ agentId: "c" })).toEqual([]);
       expect(await ids({ sinceMs: 1_500 })).toEqual([out]);
       expect(await ids({ untilMs: 1_500 })).toEqual([hold]);
+      expect(await ids({ beforeId: out })).toEqual([hold]);
+      expect(await ids({ beforeId: hold })).toEqual([]);
+      expect(await ids({ rule: aDecision.rule })).toEqual([out, hold]);
+      expect(await ids({ rule: "another" })).toEqual([]);
+    });
+
+    test("decisions are counted by kind and rule, the most frequent first", async () => {
+      expect(await store.decisionRules()).toEqual([]);
+      await store.insertDecision(aDecision);
+      for (const _ of [1, 2]) await store.insertDecision({ ...aDecision, kind: "scale-out", rule: "peak" });
+      expect(await store.decisionRules()).toEqual([
+        { kind: "scale-out", rule: "peak", count: 2 },
+        { kind: aDecision.kind, rule: aDecision.rule, count: 1 },
+      ]);
     });
 
     test("old decisions are removed by when they were last made", async () => {
