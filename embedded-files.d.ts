@@ -48,3 +48,5 @@ declare module "mqtt-packet/constants.js" {
   >;
   export = tables;
 }
+// Styles of pages, for the bundler.
+declare module "*.css" {}
