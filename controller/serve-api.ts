@@ -41,6 +41,7 @@ import type { ControllerConfig } from "./config.ts";
 import type { CostHistory } from "./cost/history/cost-history.ts";
 import type { PriceSource } from "./cost/prices/price-source.ts";
 import { createTariffNotice } from "./cost/prices/tell-tariffs.ts";
+import { dashboardRoutes } from "./dashboard/dashboard-routes.ts";
 import type { FleetIdentity } from "./identity/fleet-identity.ts";
 import { registerIdentityMetrics } from "./identity/identity-metrics.ts";
 import type { ControllerRecords } from "./open-records.ts";
@@ -131,6 +132,7 @@ function routesOf(
     standingBy,
   };
   return [
+    dashboardRoutes(),
     fleetRoutes(parts),
     identityRoutes(identity, audit),
     accuracyRoutes("fleet", assembly.accuracyOf),

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { licencesInside } from "./build-licences.ts";
 import { onnxruntimeInside } from "./build-onnxruntime.ts";
+import { pagesInside } from "./build-pages.ts";
 
 const root = join(import.meta.dir, "..");
 const architectures = ["x64", "arm64"] as const;
@@ -21,6 +22,7 @@ async function compile(architecture: Architecture, outDirectory: string): Promis
   // Renamed over the old one, which may be running.
   const temporary = `${outfile}.${process.pid}`;
   const licences = await licencesInside(root);
+  const pages = await pagesInside(root);
   try {
     const result = await Bun.build({
       entrypoints: [join(root, "main.ts")],
@@ -36,7 +38,7 @@ async function compile(architecture: Architecture, outDirectory: string): Promis
       ignoreDCEAnnotations: true,
       // An optional package with a native library of its own: found at run time or not at all.
       external: ["@tensorflow/tfjs-node"],
-      plugins: [await onnxruntimeInside(architecture), licences.plugin],
+      plugins: [await onnxruntimeInside(architecture), licences.plugin, pages.plugin],
       compile: {
         target: `bun-linux-${architecture}`,
         outfile: temporary,
@@ -51,6 +53,7 @@ async function compile(architecture: Architecture, outDirectory: string): Promis
   } finally {
     await rm(temporary, { force: true });
     await licences.remove();
+    await pages.remove();
   }
   return outfile;
 }

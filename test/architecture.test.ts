@@ -8,7 +8,7 @@ const tracked = new TextDecoder()
   .trim()
   .split("\n")
   .filter((path) => Bun.file(join(root, path)).size > 0);
-const sources = tracked.filter((path) => path.endsWith(".ts") && !path.startsWith("test/"));
+const sources = tracked.filter((path) => /\.tsx?$/.test(path) && !path.startsWith("test/"));
 const read = (path: string) => readFileSync(join(root, path), "utf8");
 const withoutComments = (source: string) =>
   source.replaceAll(/\/\*[\s\S]*?\*\//g, "").replaceAll(/(^|\s)\/\/.*$/gm, "");
@@ -17,6 +17,9 @@ const withoutComments = (source: string) =>
 const programs = sources.filter((path) =>
   /^(main\.ts|(agent|cli|controller|platform|protocol|tools|forecast)\/)/.test(path),
 );
+
+/** Sources that run in a browser. */
+const isForBrowser = (path: string) => /^(platform\/page|(agent|controller\/dashboard)\/page)\//.test(path);
 
 /** Returns the text of a call, from its name to its closing bracket. */
 function callAt(source: string, start: number): string {
@@ -104,6 +107,23 @@ describe("architecture", () => {
     }
   });
 
+  test("what runs in a browser passes a type check of its own, has no names of Bun, and writes no HTML", () => {
+    const checked = Bun.spawnSync([process.execPath, "check", "--no-script", "-p", "tsconfig.page.json"], {
+      ...{ cwd: root, stdout: "pipe", stderr: "pipe" },
+    });
+    expect({ exitCode: checked.exitCode, output: checked.stdout.toString() }).toMatchObject({ exitCode: 0 });
+    const pages = programs.filter(isForBrowser);
+    expect(pages.length).toBeGreaterThan(10);
+    for (const path of pages) {
+      expect({ path, source: withoutComments(read(path)) }).toEqual({
+        path,
+        source: expect.not.stringMatching(
+          /\bBun\.|\bprocess\.|from "(node|bun)\b|dangerouslySetInnerHTML|innerHTML|outerHTML|insertAdjacentHTML|document\.write/,
+        ),
+      });
+    }
+  });
+
   test("every source belongs to a layer", () => {
     const known = new Set([...layerOrder, "main.ts", "models", "scripts", "embedded-files.d.ts"]);
     expect(sources.filter((path) => !known.has(path.split("/")[0] as string))).toEqual([]);
@@ -156,13 +176,17 @@ describe("architecture", () => {
   });
 
   test("one place sends HTTP requests and handles redirects, sizes, times and secrets in addresses", () => {
-    const asking = programs.filter((path) =>
-      withoutComments(read(path))
-        .split("\n")
-        .some((line) =>
-          /(?<![.\w])(globalThis\.|Bun\.)?fetch\((?!request\b)|node:https?"|new WebSocket\(|XMLHttpRequest/.test(line),
-        ),
-    );
+    const asking = programs
+      .filter((path) => !isForBrowser(path))
+      .filter((path) =>
+        withoutComments(read(path))
+          .split("\n")
+          .some((line) =>
+            /(?<![.\w])(globalThis\.|Bun\.)?fetch\((?!request\b)|node:https?"|new WebSocket\(|XMLHttpRequest/.test(
+              line,
+            ),
+          ),
+      );
     expect(asking).toEqual(["platform/fetch/fetch-bounded.ts"]);
   });
 
@@ -173,7 +197,7 @@ describe("architecture", () => {
   test("a docblock begins with a verb or a noun", () => {
     const interrogative = /\/\*\*[\s*]*(What|Whether|Who|Whom|Whose|How|Where|When|Why|Which)\b.*/g;
     const found = tracked
-      .filter((path) => path.endsWith(".ts"))
+      .filter((path) => /\.tsx?$/.test(path))
       .flatMap((path) => [...read(path).matchAll(interrogative)].map(([text]) => `${path}: ${text}`));
     expect(found).toEqual([]);
     expect("/**\n   * Whether it is so. */").toMatch(interrogative);

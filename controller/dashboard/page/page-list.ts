@@ -1,0 +1,8 @@
+import type { PageEntry } from "#platform/page/shell.tsx";
+import type { PagePath } from "../page-paths.ts";
+import { FleetPage } from "./fleet/fleet-page.tsx";
+
+/** Pages in the order of the navigation. A new one is registered here, and its path in page-paths.ts. */
+export const pageList: readonly (PageEntry & { readonly path: PagePath })[] = [
+  { path: "/", title: "Fleet", View: FleetPage },
+];

@@ -1,0 +1,66 @@
+import { signal } from "@preact/signals";
+
+/** Error of an answer, or of none. */
+export class ApiError extends Error {
+  readonly status: number;
+  readonly code: string;
+
+  /** @param status 0: no answer came */
+  constructor(status: number, code: string, message: string) {
+    super(message);
+    this.name = "ApiError";
+    this.status = status;
+    this.code = code;
+  }
+}
+
+/** True after the server has refused a request that has no session or key: the user has to log in. */
+export const loginNeeded = signal(false);
+
+const timeLimitMs = 30_000;
+
+async function errorOf(answer: Response): Promise<ApiError> {
+  const text = await answer.text().catch(() => "");
+  try {
+    const { error, code } = JSON.parse(text) as { error?: unknown; code?: unknown };
+    if (typeof error === "string") return new ApiError(answer.status, String(code), error);
+  } catch {
+    // A proxy's own page: its status has to do.
+  }
+  return new ApiError(answer.status, "UNKNOWN", `the server answered ${answer.status} ${answer.statusText}`.trim());
+}
+
+/** Sends a request with the browser's session. @throws ApiError when there is no answer or a refusal */
+export async function request(path: string, init: RequestInit = {}): Promise<Response> {
+  const limit = AbortSignal.timeout(timeLimitMs);
+  const signal = init.signal instanceof AbortSignal ? AbortSignal.any([init.signal, limit]) : limit;
+  let answer: Response;
+  try {
+    answer = await fetch(path, { credentials: "same-origin", ...init, signal });
+  } catch (error) {
+    if (init.signal?.aborted === true) throw error;
+    throw new ApiError(0, "UNREACHABLE", limit.aborted ? "the controller does not answer" : "the controller is away");
+  }
+  if (answer.status === 401) loginNeeded.value = true;
+  if (!answer.ok) throw await errorOf(answer);
+  return answer;
+}
+
+/** Reads JSON. @throws ApiError */
+export async function getJson<T>(path: string, signal?: AbortSignal): Promise<T> {
+  const answer = await request(path, signal === undefined ? {} : { signal });
+  return (await answer.json()) as T;
+}
+
+/** Sends JSON for a change. Returns the answer's JSON, or null where it has none. @throws ApiError */
+export async function sendJson<T>(
+  method: "POST" | "PUT" | "PATCH" | "DELETE",
+  path: string,
+  body?: object,
+): Promise<T | null> {
+  const content =
+    body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } };
+  const answer = await request(path, { method, ...content });
+  const text = await answer.text();
+  return text === "" ? null : (JSON.parse(text) as T);
+}

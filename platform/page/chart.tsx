@@ -1,0 +1,316 @@
+import { effect } from "@preact/signals";
+import { useEffect, useRef, useState } from "preact/hooks";
+import uPlot from "uplot";
+import "uplot/dist/uPlot.min.css";
+import { formatNumber } from "./format.ts";
+import { inUtc, timeText } from "./time-zone.ts";
+
+/** Colours of series, custom properties of the style sheet. */
+export type ChartColor = "--c1" | "--c2" | "--c3" | "--c4" | "--c5" | "--c6" | "--c7" | "--c-limit" | "--c-idle";
+
+export interface ChartSeries {
+  readonly label: string;
+  readonly values: readonly (number | null)[];
+  readonly color: ChartColor;
+  /** Default: a line. `area`: filled to 0. `step`: holds until the next value. */
+  readonly kind?: "line" | "area" | "step" | "bars";
+  readonly isDashed?: boolean;
+  /** True: an edge of a band, without a line or an entry of the legend of its own. */
+  readonly isEdge?: boolean;
+}
+
+/** Area between two series, by their places. */
+export interface ChartBand {
+  readonly upper: number;
+  readonly lower: number;
+  readonly color: ChartColor;
+}
+
+/** Moment on a chart that one can open. */
+export interface ChartMarker {
+  readonly atMs: number;
+  readonly label: string;
+  readonly href: string;
+}
+
+export interface ChartProps {
+  readonly title: string;
+  /** Sentence that says what the chart shows: "p95 22 ms, limit 30 ms". */
+  readonly finding: string;
+  readonly unit: string;
+  /** Times in ms. */
+  readonly times: readonly number[];
+  readonly series: readonly ChartSeries[];
+  readonly bands?: readonly ChartBand[];
+  readonly markers?: readonly ChartMarker[];
+  readonly height?: number;
+  /** Charts of one group show the same moment under the pointer. */
+  readonly group?: string;
+  readonly formatValue?: (value: number | null) => string;
+  /** Span of the time axis; default: that of the values. */
+  readonly span?: readonly [fromMs: number, toMs: number];
+}
+
+const colorOf = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+function faded(name: string, share: number): string {
+  return `color-mix(in srgb, ${colorOf(name)} ${Math.round(share * 100)}%, transparent)`;
+}
+
+/** Colour that a canvas understands, of one that may be mixed. */
+function canvasColor(name: string, share: number): string {
+  const probe = document.createElement("canvas").getContext("2d");
+  if (probe === null) return colorOf(name);
+  probe.fillStyle = colorOf(name);
+  probe.fillStyle = faded(name, share);
+  return String(probe.fillStyle);
+}
+
+function seriesOptions({ label, color, kind = "line", isDashed, isEdge }: ChartSeries): uPlot.Series {
+  const paths = uPlot.paths;
+  return {
+    label,
+    stroke: () => (isEdge ? "transparent" : colorOf(color)),
+    width: isEdge ? 0 : 1.5,
+    spanGaps: false,
+    points: { show: false },
+    ...(isDashed ? { dash: [5, 4] } : {}),
+    ...(kind === "area" ? { fill: () => canvasColor(color, 0.18) } : {}),
+    ...(kind === "step" && paths.stepped ? { paths: paths.stepped({ align: 1 }) } : {}),
+    ...(kind === "bars" && paths.bars
+      ? { paths: paths.bars({ size: [0.8, 40] }), fill: () => canvasColor(color, 0.75) }
+      : {}),
+  };
+}
+
+/** Marks moments with lines, and a triangle at the foot. */
+function drawMarkers(chart: uPlot, markers: readonly ChartMarker[]): void {
+  const { ctx, bbox } = chart;
+  const ratio = devicePixelRatio;
+  ctx.save();
+  ctx.strokeStyle = canvasColor("--c-marker", 0.55);
+  ctx.fillStyle = colorOf("--c-marker");
+  ctx.lineWidth = ratio;
+  ctx.setLineDash([3 * ratio, 3 * ratio]);
+  const { min = 0, max = 0 } = chart.scales["x"] ?? {};
+  for (const { atMs } of markers) {
+    if (atMs / 1000 < (min ?? 0) || atMs / 1000 > (max ?? 0)) continue;
+    const x = Math.round(chart.valToPos(atMs / 1000, "x", true));
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+    ctx.beginPath();
+    ctx.moveTo(x - 5 * ratio, bbox.top + bbox.height);
+    ctx.lineTo(x + 5 * ratio, bbox.top + bbox.height);
+    ctx.lineTo(x, bbox.top + bbox.height - 8 * ratio);
+    ctx.fill();
+  }
+  ctx.restore();
+}
+
+const dataOf = ({ times, series }: ChartProps): uPlot.AlignedData => [
+  times.map((ms) => ms / 1000),
+  ...series.map(({ values }) => values as (number | null)[]),
+];
+
+/** Shape of a chart: with another one it is built anew, else its values are replaced. */
+const shapeOf = ({ series, bands, height, unit }: ChartProps): string =>
+  JSON.stringify([series.map(({ values: _, ...rest }) => rest), bands, height, unit]);
+
+const axis = (): uPlot.Axis => ({
+  stroke: () => colorOf("--muted"),
+  grid: { stroke: () => colorOf("--grid"), width: 1 },
+  ticks: { show: false },
+  font: "11px system-ui, sans-serif",
+});
+
+function createChart(host: HTMLElement, current: () => ChartProps, onPoint: (index: number | null) => void): uPlot {
+  const props = current();
+  const shown = props.formatValue ?? ((value: number | null) => formatNumber(value));
+  return new uPlot(
+    {
+      width: Math.max(200, host.clientWidth),
+      height: props.height ?? 220,
+      legend: { show: false },
+      cursor: {
+        drag: { x: false, y: false },
+        points: { size: 6 },
+        ...(props.group === undefined ? {} : { sync: { key: props.group } }),
+      },
+      scales: {
+        x: {
+          range: (_, min, max) =>
+            current().span ? [(current().span?.[0] ?? 0) / 1000, (current().span?.[1] ?? 1) / 1000] : [min, max],
+        },
+        y: { range: (_, __, max) => [0, max > 0 ? max * 1.08 : 1] },
+      },
+      axes: [
+        {
+          ...axis(),
+          space: 70,
+          size: 26,
+          values: (_, splits) =>
+            splits.map((s) => timeText(s * 1000, (splits.at(-1) ?? 0) - (splits[0] ?? 0) > 172_800 ? "day" : "minute")),
+        },
+        { ...axis(), size: 52, values: (_, splits) => splits.map((value) => shown(value)) },
+      ],
+      series: [{}, ...props.series.map(seriesOptions)],
+      bands: (props.bands ?? []).map(({ upper, lower, color }) => ({
+        series: [upper + 1, lower + 1],
+        fill: () => canvasColor(color, 0.22),
+      })),
+      hooks: {
+        draw: [(chart) => drawMarkers(chart, current().markers ?? [])],
+        setCursor: [({ cursor }) => onPoint(cursor.idx ?? null)],
+      },
+    },
+    dataOf(props),
+    host,
+  );
+}
+
+function ChartTable({ title, unit, times, series }: ChartProps) {
+  const shown = times.length > 200 ? times.slice(-200) : times;
+  const skipped = times.length - shown.length;
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keyboard
+    <section class="scroll chart-table" tabIndex={0} aria-label={`${title}, as a table`}>
+      <table>
+        <caption>
+          {title}, {unit}
+          {skipped > 0 ? `; the newest ${shown.length} of ${times.length} values` : ""}
+        </caption>
+        <thead>
+          <tr>
+            <th scope="col">time</th>
+            {series.map(({ label }) => (
+              <th scope="col" class="number" key={label}>
+                {label}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {shown.map((ms, row) => (
+            <tr key={ms}>
+              <th scope="row">{timeText(ms, "day")}</th>
+              {series.map(({ label, values }) => (
+                <td class="number" key={label}>
+                  {formatNumber(values[row + skipped])}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}
+
+function Legend({ props, index }: { readonly props: ChartProps; readonly index: number | null }) {
+  const { series, times, unit, formatValue = (value: number | null) => formatNumber(value) } = props;
+  return (
+    <p class="legend">
+      <span class="legend-time">{index === null ? "" : timeText(times[index], "day")}</span>
+      {series.map(({ label, color, isDashed, isEdge, values }) =>
+        isEdge ? null : (
+          <span key={label} class="legend-entry">
+            <span class={`swatch${isDashed ? " dashed" : ""} fill${color}`} aria-hidden="true" />
+            {label}
+            {index === null ? null : (
+              <b>
+                {" "}
+                {formatValue(values[index] ?? null)} {unit}
+              </b>
+            )}
+          </span>
+        ),
+      )}
+    </p>
+  );
+}
+
+/** A chart over time. Its picture is named by what it shows, and its values can be seen as a table. */
+export function Chart(props: ChartProps) {
+  const host = useRef<HTMLDivElement>(null);
+  const chart = useRef<uPlot | null>(null);
+  const current = useRef(props);
+  current.current = props;
+  const [asTable, setAsTable] = useState(false);
+  const [point, setPoint] = useState<number | null>(null);
+  const shape = shapeOf(props);
+
+  useEffect(() => {
+    const element = host.current;
+    if (element === null || asTable) return;
+    const made = createChart(element, () => current.current, setPoint);
+    chart.current = made;
+    const resizing = new ResizeObserver(() => {
+      const width = element.clientWidth;
+      if (width > 0 && width !== made.width) made.setSize({ width, height: made.height });
+    });
+    resizing.observe(element);
+    const redraw = () => made.redraw(false);
+    const dark = matchMedia("(prefers-color-scheme: dark)");
+    dark.addEventListener("change", redraw);
+    const theme = new MutationObserver(redraw);
+    theme.observe(document.documentElement, { attributeFilter: ["data-theme"] });
+    const stopZone = effect(() => {
+      inUtc.value;
+      made.redraw(false, true);
+    });
+    return () => {
+      resizing.disconnect();
+      dark.removeEventListener("change", redraw);
+      theme.disconnect();
+      stopZone();
+      made.destroy();
+      chart.current = null;
+    };
+  }, [shape, asTable]);
+
+  useEffect(() => {
+    chart.current?.setData(dataOf(props));
+  }, [props]);
+
+  return (
+    <figure class="chart">
+      <figcaption>
+        <h3>{props.title}</h3>
+        <span class="unit">{props.unit}</span>
+        <span class="finding">{props.finding}</span>
+        <button type="button" class="quiet" aria-pressed={asTable} onClick={() => setAsTable(!asTable)}>
+          {asTable ? "show as chart" : "show as table"}
+        </button>
+      </figcaption>
+      {asTable ? (
+        <ChartTable {...props} />
+      ) : (
+        <>
+          <div class="canvas" ref={host} role="img" aria-label={`${props.title}: ${props.finding}`} />
+          <Legend props={props} index={point} />
+          {props.markers && props.markers.length > 0 ? (
+            <details class="markers">
+              <summary>
+                {props.markers.length} marked {props.markers.length === 1 ? "moment" : "moments"}
+              </summary>
+              <ul>
+                {props.markers
+                  .toReversed()
+                  .slice(0, 20)
+                  .map(({ atMs, label, href }) => (
+                    <li key={href}>
+                      <a href={href}>
+                        {timeText(atMs, "second")} {label}
+                      </a>
+                    </li>
+                  ))}
+              </ul>
+            </details>
+          ) : null}
+        </>
+      )}
+    </figure>
+  );
+}
