@@ -37,7 +37,7 @@ import { createTracing } from "./serving/tracing/request-tracer.ts";
 import { createStoredText } from "./stored-text.ts";
 import { createAgentBroker } from "./telemetry/agent-broker.ts";
 import { Beats } from "./telemetry/beat.ts";
-import { collectStatus } from "./telemetry/collect-status.ts";
+import { collectStatus, droppedRecords } from "./telemetry/collect-status.ts";
 import { lossCauses, Outbox } from "./telemetry/outbox.ts";
 import { sendPhaseMs } from "./telemetry/send-phase.ts";
 import { bothSinks, renamingSink } from "./traffic/both-sinks.ts";
@@ -241,6 +241,8 @@ export function createAgentParts(given: {
     role: () => membership.role,
     capacity: () => capacity.present(),
     utilization: (sinceMs) => utilization.mean(sinceMs),
+    takeMesh: () => mesh.takeMinute(),
+    droppedRecords: () => droppedRecords(storage),
     recordRetentionDays: config.recordRetentionDays,
     nowMs,
     log,

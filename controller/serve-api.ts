@@ -18,6 +18,8 @@ import { version } from "#platform/version.ts";
 import { AccessPublisher } from "./access/access-publisher.ts";
 import { type ControllerAccess, keepAccessFresh } from "./access/open-access.ts";
 import type { Alerts } from "./alerts/assemble-alerts.ts";
+import { historyRoutes } from "./api/agents/history-routes.ts";
+import { meshRoutes } from "./api/agents/mesh-routes.ts";
 import { allocationRoutes } from "./api/allocation-routes.ts";
 import type { ApiParts } from "./api/api-parts.ts";
 import { auditRoutes } from "./api/audit-routes.ts";
@@ -134,6 +136,8 @@ function routesOf(
   return [
     dashboardRoutes(),
     fleetRoutes(parts),
+    historyRoutes(parts),
+    meshRoutes(parts),
     identityRoutes(identity, audit),
     accuracyRoutes("fleet", assembly.accuracyOf),
     trafficRoutes(parts),

@@ -11,6 +11,7 @@ export * from "./messages/demand.ts";
 export * from "./messages/desired.ts";
 export { AgentRole } from "./messages/fields.ts";
 export * from "./messages/forecast.ts";
+export * from "./messages/mesh.ts";
 export * from "./messages/order.ts";
 export * from "./messages/peers.ts";
 export * from "./messages/power.ts";

@@ -163,6 +163,7 @@ const RouteTold = Type.Object({
   kind: Type.String(),
   rule: Type.String(),
   usd: Type.Number({ description: "price of the request" }),
+  evenUsd: Type.Number({ description: "its price on an even mix of the backends that could have been asked" }),
   attempts: Type.Integer(),
   outcome: Type.String(),
   reason: Type.String({ description: "why, for people" }),
@@ -178,6 +179,9 @@ const MeshStatus = Type.Object({
       circuit: Type.String(),
       inFlight: Type.Integer(),
       expectedMs: Type.Union([Type.Number(), Type.Null()]),
+      hopMs: Type.Union([Type.Number(), Type.Null()], {
+        description: "time that the way there and back takes besides the work; null: not measured",
+      }),
     }),
   ),
   routes: Type.Array(RouteTold, { description: "newest requests that had a choice, the newest first" }),
@@ -196,12 +200,15 @@ export function meshStatusRoutes(status: () => MeshStatus) {
         example: {
           forward: "when-needed",
           backends: [
-            { id: "thor-2", kind: "peer", model: "all-MiniLM-L6-v2", circuit: "closed", inFlight: 1, expectedMs: 9.4 },
+            {
+              ...{ id: "thor-2", kind: "peer", model: "all-MiniLM-L6-v2", circuit: "closed", inFlight: 1 },
+              ...{ expectedMs: 9.4, hopMs: 1.2 },
+            },
           ],
           routes: [
             {
               ...{ atMs: 1_795_000_000_000, model: "all-MiniLM-L6-v2", backend: "thor-2", kind: "peer", rule: "only" },
-              ...{ usd: 0.000_000_8, attempts: 1, outcome: "answered" },
+              ...{ usd: 0.000_000_8, evenUsd: 0.000_002_9, attempts: 1, outcome: "answered" },
               reason: "thor-2: the only one that can be asked (8.0e-7 $, 9.4 ms expected; others: 1 busy)",
             },
           ],

@@ -8,10 +8,12 @@ import { UsageError } from "#platform/errors.ts";
 import { readSecretFile } from "#platform/files/read-secret-file.ts";
 import { type ApiKey, keyText } from "#platform/http/guard/identify-caller.ts";
 import { secretOfKeys, verifyPeerRequest } from "#platform/http/guard/peer-signature.ts";
+import type { MinuteMesh } from "#protocol/messages.ts";
 import { ownValue } from "#protocol/own-value.ts";
 import type { MeshConfig } from "./mesh-config.ts";
 import { createMeshMetrics } from "./mesh-metrics.ts";
 import { type MeshStatus, meshStatusRoutes, peerRoutes } from "./mesh-routes.ts";
+import { MinuteRoutes } from "./minute-routes.ts";
 import type { PeerCertificates } from "./peer-certificates.ts";
 import { Backends } from "./routing/backends.ts";
 import { type LoadReport, loadHeader, writeLoadReport } from "./routing/load-report.ts";
@@ -53,6 +55,7 @@ export class Mesh implements MeshEntry {
   readonly #backends: Backends;
   readonly #client: RemoteClient;
   readonly #routes: RouteEvent[] = [];
+  readonly #minute = new MinuteRoutes();
   readonly #rates = new Map<string, RateMeter>();
   readonly #figures = new Map<
     string,
@@ -158,10 +161,14 @@ export class Mesh implements MeshEntry {
       client: this.#client,
       onRoute: (event) => {
         this.#metrics.route(event);
+        this.#minute.add(event);
         this.#routes.unshift(event);
         if (this.#routes.length > routesKept) this.#routes.pop();
       },
-      onExtra: (kind) => this.#metrics.extra(kind),
+      onExtra: (kind) => {
+        this.#metrics.extra(kind);
+        this.#minute.extra(kind);
+      },
       nowMs: Date.now,
       random: Math.random,
     });
@@ -180,6 +187,11 @@ export class Mesh implements MeshEntry {
 
   status(): MeshStatus {
     return { forward: this.#parts.config.forward, backends: this.#backends.describe(), routes: [...this.#routes] };
+  }
+
+  /** Takes what was counted since the last call, for the minute's record; null: nothing, and no backend is left out. */
+  takeMinute(): MinuteMesh | null {
+    return this.#minute.take(this.#backends.describe());
   }
 
   /** Counts what this agent computes, for its utilisation, and names the vectors as configured. */

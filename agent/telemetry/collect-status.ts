@@ -39,6 +39,11 @@ export interface StatusParts {
   readonly access: Pick<FleetKeys, "status">;
 }
 
+/** Counts the records that were lost since the start, whatever the cause. */
+export function droppedRecords(storage: Pick<StorageWatch, "status">): number {
+  return Object.values(storage.status().lost).reduce((sum, records) => sum + records, 0);
+}
+
 /** Collects what `/api/v1/status` tells. */
 export function collectStatus(parts: StatusParts): AgentStatus {
   const { identity, startedAtMs, nowMs, brokerUrl, broker, membership, record, capacity, utilization } = parts;
@@ -65,7 +70,7 @@ export function collectStatus(parts: StatusParts): AgentStatus {
     power: power.status(),
     outbox: {
       ...outbox.size(),
-      droppedRecords: Object.values(storage.status().lost).reduce((sum, records) => sum + records, 0),
+      droppedRecords: droppedRecords(storage),
     },
     storage: storage.status(),
     access: access.status(),

@@ -8,7 +8,14 @@ import { describeError } from "#platform/errors.ts";
 import { type StorageWatch, strictStorage } from "#platform/files/storage-watch.ts";
 import type { Logger } from "#platform/log.ts";
 import { dayMs, minuteMs } from "#platform/time.ts";
-import type { AgentRole, CapacityEstimate, ForecastReport, MinuteData, Utilization } from "#protocol/messages.ts";
+import type {
+  AgentRole,
+  CapacityEstimate,
+  ForecastReport,
+  MinuteData,
+  MinuteMesh,
+  Utilization,
+} from "#protocol/messages.ts";
 import type { RecordedMinute, TrafficRecord } from "./traffic-record.ts";
 
 /** History for the forecasters: an hour for the network, eight days for those that compare with yesterday and last week. */
@@ -29,6 +36,10 @@ export interface MinuteCycleParts {
   readonly capacity?: () => CapacityEstimate[];
   /** Returns the device's load since then. Default: not measured. */
   readonly utilization?: (sinceMs: number) => Utilization;
+  /** Takes what the mesh counted since the last call; null: nothing. Default: there is none. */
+  readonly takeMesh?: () => MinuteMesh | null;
+  /** Records that were lost since the start. Default: not told. */
+  readonly droppedRecords?: () => number;
   readonly recordRetentionDays: number;
   readonly nowMs: () => number;
   readonly log: Logger;
@@ -36,7 +47,10 @@ export interface MinuteCycleParts {
   readonly storage?: StorageWatch;
 }
 
-type MinuteDetails = Pick<MinuteData, "power" | "forecast" | "forecastAccuracy" | "capacity" | "utilization">;
+type MinuteDetails = Pick<
+  MinuteData,
+  "power" | "forecast" | "forecastAccuracy" | "capacity" | "utilization" | "mesh" | "outbox"
+>;
 
 /** Duties at the end of each minute: close it, forecast the next ones, put its record into the outbox. */
 export class MinuteCycle {
@@ -89,9 +103,14 @@ export class MinuteCycle {
   }
 
   /** Returns what is known of the device now. */
-  #device(): Pick<MinuteData, "capacity" | "utilization"> {
-    const { capacity, utilization, nowMs } = this.#parts;
+  #device(): Pick<MinuteData, "capacity" | "utilization" | "mesh" | "outbox"> {
+    const { capacity, utilization, takeMesh, droppedRecords, outbox, nowMs } = this.#parts;
+    const mesh = takeMesh?.() ?? null;
     return {
+      ...(mesh !== null && { mesh }),
+      ...(droppedRecords !== undefined && {
+        outbox: { records: outbox.size().entries, dropped: droppedRecords() },
+      }),
       ...(capacity !== undefined && { capacity: capacity() }),
       ...(utilization !== undefined && { utilization: utilization(nowMs() - minuteMs) }),
     };

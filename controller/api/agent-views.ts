@@ -23,6 +23,13 @@ function wattsOf(data: MinuteData | undefined): number | null {
   return power === null || power.measuredMs <= 0 ? null : power.energyJ / (power.measuredMs / 1000);
 }
 
+/** Texts that wait at the agent, by its newest beat or minute; null before the first. */
+export function queueDepthOf({ recent, beats }: AgentState): number | null {
+  const [minute, beat] = [recent.at(-1), beats.at(-1)];
+  if (beat !== undefined && beat.beat.sentAtMs >= (minute?.sentAtMs ?? 0)) return beat.beat.queueDepth;
+  return minute?.queueDepth ?? null;
+}
+
 /** Minute's record as the API shows it: rates a second, latency over all models. */
 export function minuteView(data: MinuteData): MinuteView {
   const { traffic, power } = data;

@@ -9,7 +9,7 @@ import { version } from "#platform/version.ts";
 import { Identifier } from "#protocol/messages.ts";
 import { recentLatencyMs } from "../fleet/agent-state.ts";
 import { liveQps } from "../fleet/fleet.ts";
-import { agentView, briefView, countAgents, minuteView } from "./agent-views.ts";
+import { agentView, briefView, countAgents, minuteView, queueDepthOf } from "./agent-views.ts";
 import type { ApiParts } from "./api-parts.ts";
 import { auditSourceOf, withReason } from "./audited-change.ts";
 import { AgentDetail, AgentList, AgentParams, about, ErrorBody, FleetView } from "./schemas.ts";
@@ -103,6 +103,9 @@ export function fleetRoutes(parts: ApiParts) {
         return {
           ...viewOf(agent),
           birth: agent.birth,
+          reportedAtMs: agent.reported === null ? null : (agent.reportedAtMs ?? agent.reported.sentAtMs),
+          queueDepth: queueDepthOf(agent),
+          outbox: agent.recent.at(-1)?.outbox ?? null,
           desired: desired.documents.get(params.id) ?? null,
           ingest: {
             ...parts.counts.of(params.id),

@@ -95,6 +95,15 @@ export type AgentView = Static<typeof AgentView>;
 export const AgentDetail = Type.Object({
   ...agentView,
   birth: orNull(Birth, "the agent's last birth; null: none yet"),
+  reportedAtMs: numberOrNull("when its last report came; null: none yet"),
+  queueDepth: numberOrNull("texts that wait there, by its newest beat or minute; null: unknown"),
+  outbox: orNull(
+    Type.Object({
+      records: count("records that waited to be sent as the last minute closed"),
+      dropped: count("records that were lost since the agent started"),
+    }),
+    "null: unknown",
+  ),
   desired: orNull(Desired, "its desired document; null: none yet"),
   ingest: Type.Object(
     {

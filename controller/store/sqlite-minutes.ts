@@ -66,6 +66,11 @@ export function createMinuteTable(
        total(CASE WHEN json_valid(power) THEN json_extract(power, '$.measuredMs') END) AS measuredMs
      FROM minute WHERE minute_start_ms IN (${minutesOfHour}) AND agent_id = $agentId`,
   );
+  const hourRows = database.query<StoredMinute, { hourStartMs: number; agentId: string }>(
+    `SELECT ${columns} FROM minute WHERE minute_start_ms IN (${minutesOfHour}) AND agent_id = $agentId
+     ORDER BY minute_start_ms, boot_id, seq LIMIT ${pageRows}`,
+  );
+  const recordOf = (row: StoredMinute) => readMinute({ ...row, historical: row.historical === 1 }, quarantine);
   const anyOf = database.query<{ found: number }, [string]>(
     `SELECT EXISTS (SELECT 1 FROM minute WHERE agent_id = ?) AS found`,
   );
@@ -107,6 +112,9 @@ export function createMinuteTable(
     async hourUse(agentId, hourStartMs) {
       return hour.get({ agentId, hourStartMs }) ?? { rows: 0, bytes: 0, observedMs: 0, measuredMs: 0 };
     },
+    async minutesInHour(agentId, hourStartMs) {
+      return hourRows.all({ agentId, hourStartMs }).flatMap((row) => recordOf(row) ?? []);
+    },
     async hasMinutes(agentId) {
       return anyOf.get(agentId)?.found === 1;
     },
@@ -121,7 +129,7 @@ export function createMinuteTable(
           if (bytes >= pageBytes) break;
         }
         for (const row of rows) {
-          const record = readMinute({ ...row, historical: row.historical === 1 }, quarantine);
+          const record = recordOf(row);
           if (record !== null) yield record;
         }
         const last = rows.at(-1);

@@ -101,6 +101,8 @@ export interface MinuteStore {
   settled(): Promise<void>;
   /** Stored rows and bytes of the minutes that start in the hour from `hourStartMs`. */
   hourUse(agentId: string, hourStartMs: number): Promise<HourUse>;
+  /** Minutes of an agent that start on a whole minute of the hour from `hourStartMs`, by time; quick however many agents there are. */
+  minutesInHour(agentId: string, hourStartMs: number): Promise<MinuteRecord[]>;
   hasMinutes(agentId: string): Promise<boolean>;
   /** Minutes that start in [startMs, endMs), by time; of one agent when `agentId` is given. */
   minutes(startMs: number, endMs: number, agentId?: string): AsyncIterable<MinuteRecord>;

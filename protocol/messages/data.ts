@@ -5,6 +5,7 @@ import { amount, bounds, count, TimeMs, text } from "../bounds.ts";
 import { CapacityEstimate, RefusedRequests, Utilization } from "./demand.ts";
 import { AgentRole, described, envelope, roleMeaning } from "./fields.ts";
 import { ForecastAccuracy, ForecastReport } from "./forecast.ts";
+import { MinuteMesh } from "./mesh.ts";
 import { MinutePower } from "./power.ts";
 
 /** The tenant of requests without a key, or with one that is no tenant's. Records that name no tenants are all of this one. */
@@ -135,6 +136,16 @@ export const MinuteData = Type.Object(
       Type.Array(CapacityEstimate, { maxItems: 64, description: "by loaded model, in the present power mode" }),
     ),
     utilization: Type.Optional(Utilization),
+    mesh: Type.Optional(MinuteMesh),
+    outbox: Type.Optional(
+      Type.Object(
+        {
+          records: described(count(bounds.count32), "records that wait to be sent, before this one"),
+          dropped: described(count(bounds.count32), "records that were lost since the start"),
+        },
+        { ...strict, description: "the agent's outbox as the minute was closed; absent: unknown" },
+      ),
+    ),
   },
   strict,
 );

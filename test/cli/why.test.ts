@@ -120,7 +120,7 @@ describe("why", () => {
 test("an agent's routes: when, for what, who answered and why; nothing in them can steer a terminal", () => {
   const route = {
     ...{ atMs: Date.UTC(2026, 4, 4, 12, 30), model: "mini\u001b[31m", backend: "thor-2", kind: "peer", rule: "only" },
-    ...{ usd: 1e-6, attempts: 2, outcome: "answered", reason: "thor-2: the only one that can be asked" },
+    ...{ usd: 1e-6, evenUsd: 2e-6, attempts: 2, outcome: "answered", reason: "thor-2: the only one that can be asked" },
   };
   const status = { forward: "when-needed", backends: [], routes: [route, route, route] };
   const text = routesToText(status, 2);

@@ -18,6 +18,8 @@ export interface BackendState {
   readonly sent: RateMeter;
   /** Time that the way there and back takes. */
   hopMs: number;
+  /** True once the time of the way was measured; before it is a guess. */
+  hopKnown: boolean;
   bootId: string;
   load: { readonly report: LoadReport; readonly atMs: number } | null;
   readonly room: RoomEstimate;
@@ -71,6 +73,7 @@ export class BackendStates {
         models: new Map(),
         sent: new RateMeter(this.#nowMs),
         hopMs: usualHopMs,
+        hopKnown: false,
         bootId,
         load: null,
         room: new RoomEstimate(this.#nowMs()),

@@ -139,7 +139,10 @@ export class Backends {
       known.latency.record(tokens, result.ms, this.#nowMs());
       if (remote.kind === "peer") this.#learnWork(remote.peer, state, tokens, result.ms);
     }
-    if (result.tookMs != null) state.hopMs += hopGain * (Math.max(0, result.ms - result.tookMs) - state.hopMs);
+    if (result.tookMs != null) {
+      state.hopMs += hopGain * (Math.max(0, result.ms - result.tookMs) - state.hopMs);
+      state.hopKnown = true;
+    }
     // What it refused is no load of its.
     if (result.outcome === "refused") state.sent.add(-texts);
     if (result.load !== null) state.load = { report: result.load, atMs: this.#nowMs() };
@@ -186,14 +189,16 @@ export class Backends {
     circuit: string;
     inFlight: number;
     expectedMs: number | null;
+    hopMs: number | null;
   }[] {
     const nowMs = this.#nowMs();
-    return [...this.#states.all()].flatMap(([id, { models }]) =>
+    return [...this.#states.all()].flatMap(([id, { models, hopMs, hopKnown }]) =>
       [...models].map(([model, { circuit, latency, inFlight }]) => ({
         ...{ id, kind: id.startsWith(offerPrefix) ? "offer" : "peer", model },
         circuit: circuitState(circuit, nowMs),
         inFlight,
         expectedMs: latency.expectedMs(32, nowMs),
+        hopMs: hopKnown ? hopMs : null,
       })),
     );
   }

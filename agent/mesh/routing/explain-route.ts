@@ -1,21 +1,8 @@
+import { routeRefusals, routeRules } from "#protocol/route-rules.ts";
 import type { PassedOver, PassedOvers, RouteDecision, RouteRefusal, RouteRule } from "./decide-route.ts";
 
-const rules: Record<RouteRule, string> = {
-  home: "this agent costs no more than the others",
-  only: "the only one that can be asked",
-  cheapest: "the cheapest that answers in time",
-  "less-loaded": "of those that cost the same, it has less in flight for its capacity",
-  "all-busy": "all that answer in time are busy, and it is the cheapest of them",
-  soonest: "none is expected in time, and it is the soonest",
-  "last-resort": "none but backends that were not heard of lately is left",
-};
-
-const refusals: Record<RouteRefusal, string> = {
-  "no-region": "no backend stands in the tenant's regions",
-  "no-model": "no backend has the model",
-  "none-left": "every backend that has the model was asked, is stopping, stands by or has failed lately",
-  "too-late": "no backend is expected to answer in time",
-};
+const rules: Record<RouteRule, string> = routeRules;
+const refusals: Record<RouteRefusal, string> = routeRefusals;
 
 const passedOver: Record<PassedOver, string> = {
   region: "in another region",

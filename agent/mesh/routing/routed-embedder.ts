@@ -1,3 +1,4 @@
+import { evenUsd } from "#agent/mesh/even-price.ts";
 import type { MeshConfig } from "#agent/mesh/mesh-config.ts";
 import type { Embedder, EmbedRequest, EmbedResult } from "#agent/serving/admission/embedder.ts";
 import { estimateTokens } from "#agent/serving/admission/estimate-request.ts";
@@ -10,6 +11,7 @@ import { freeRefusals, hedgeAfterMs, maxWaitMs, mayHedge } from "./attempt-rules
 import { Attempts } from "./attempts.ts";
 import { type Backends, spill } from "./backends.ts";
 import { decideRoute, type RouteDecision } from "./decide-route.ts";
+
 import { explainRoute } from "./explain-route.ts";
 import { type Attempt, askAgain, firstAnswer, type Journey } from "./journey.ts";
 import { type HomeView, kindOf, priceOf, type Remote } from "./remote.ts";
@@ -23,6 +25,8 @@ export interface RouteEvent {
   readonly kind: string;
   readonly rule: string;
   readonly usd: number;
+  /** Price of the same request on an even mix of the backends that could have been asked. */
+  readonly evenUsd: number;
   readonly attempts: number;
   readonly outcome: "answered" | "refused";
   readonly reason: string;
@@ -267,17 +271,24 @@ export class RoutedEmbedder implements Embedder {
   }
 
   #tell(journey: Journey, backend: string, decision: RouteDecision, result: EmbedResult | null): void {
-    const remote = journey.remotes.find(({ id }) => id === backend);
+    const { home, remotes, routed, attempts } = journey;
+    const remote = remotes.find(({ id }) => id === backend);
     const kind = backend === "home" ? "home" : (remote?.kind ?? "none");
     const usd = decision.kind === "route" ? decision.usdPerRequest : 0;
-    const reason = explainRoute(decision);
-    currentTrace()?.annotate({ "thormesh.served_by": backend, "thormesh.route": decision.rule });
+    // A copy: what was passed over is listed at each look.
+    const told = { ...decision };
+    const homeUsd = home === null ? null : this.#parts.homeCapacity(home.id).usdPerRequest;
+    currentTrace()?.annotate({ "thormesh.served_by": backend, "thormesh.route": told.rule });
     this.#parts.onRoute({
       atMs: this.#parts.nowMs(),
-      model: journey.routed.model,
-      ...{ backend, kind, rule: decision.rule, outcome: result === null ? "refused" : "answered" },
-      ...{ reason, attempts: journey.attempts },
+      model: routed.model,
+      ...{ backend, kind, rule: told.rule, outcome: result === null ? "refused" : "answered" },
+      ...{ reason: explainRoute(told), attempts },
       usd: remote === undefined || result === null ? usd : this.#priceOf(journey, remote, result),
+      evenUsd:
+        result === null || told.kind === "refuse"
+          ? 0
+          : evenUsd({ decision: told, remotes, tokens: result.tokens, homeUsd }),
     });
   }
 }

@@ -1,4 +1,4 @@
-import { hourMs } from "#platform/time.ts";
+import { hourMs, minuteMs } from "#platform/time.ts";
 import { bounds } from "#protocol/bounds.ts";
 import { demandOf } from "#protocol/demand.ts";
 import type { MinuteData } from "#protocol/messages.ts";
@@ -185,6 +185,15 @@ export function createPostgresMinutes(
         [hourStartMs, hourStartMs + hourMs, agentId],
       );
       return use ?? { rows: 0, bytes: 0, observedMs: 0, measuredMs: 0 };
+    },
+    async minutesInHour(agentId, hourStartMs) {
+      const rows = await database.rows<MinuteColumns>(
+        `SELECT ${columns} FROM minute
+         WHERE minute_start_ms >= $1 AND minute_start_ms < $2 AND agent_id = $3 AND (minute_start_ms - $1) % ${minuteMs} = 0
+         ORDER BY minute.minute_start_ms, boot_id, minute.seq LIMIT ${pageRows}`,
+        [hourStartMs, hourStartMs + hourMs, agentId],
+      );
+      return rows.flatMap((row) => readMinute(row, quarantine) ?? []);
     },
     async hasMinutes(agentId) {
       return (await database.rows(`SELECT 1 FROM minute WHERE agent_id = $1 LIMIT 1`, [agentId])).length > 0;

@@ -220,6 +220,12 @@ describe("a request that reaches any agent is answered", () => {
     // The price is that of the one who answered, not of the first choice.
     const { routes } = (await (await fetch(`${entry.serving.url}/api/v1/mesh`)).json()) as { routes: unknown[] };
     expect(routes[0]).toMatchObject({ backend: "second", usd: 1, outcome: "answered" });
+    expect(entry.mesh.takeMinute()).toMatchObject({
+      routes: expect.arrayContaining([expect.objectContaining({ backend: "hangs", kind: "peer" })]),
+      hedges: expect.any(Number),
+      hops: expect.arrayContaining([{ backend: "hangs", ms: expect.any(Number) }]),
+    });
+    expect(entry.mesh.takeMinute()?.routes ?? []).toEqual([]);
   });
 
   test("the newest routes say why", async () => {

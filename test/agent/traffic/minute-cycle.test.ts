@@ -137,7 +137,10 @@ describe("minute cycle", () => {
     ];
     const utilization = { cpu: 0.5, gpu: null, memory: 0.25, processCpu: 0.4, processMemory: 0.1 };
     const sinceMs: number[] = [];
+    const meshes = [{ routes: [], retries: 1, hedges: 0, hops: [], ejected: [] }];
     const given = {
+      takeMesh: () => meshes.shift() ?? null,
+      droppedRecords: () => 3,
       capacity: () => capacity,
       utilization(since: number) {
         sinceMs.push(since);
@@ -148,9 +151,10 @@ describe("minute cycle", () => {
     nowMs += 2 * minuteMs;
     await cycle.run();
     const [older, newest] = sendable();
-    expect(newest).toMatchObject({ capacity, utilization });
+    expect(newest).toMatchObject({ capacity, utilization, mesh: { retries: 1 }, outbox: { records: 0, dropped: 3 } });
     expect(older?.capacity).toBeUndefined();
     expect(older?.utilization).toBeUndefined();
+    expect([older?.mesh, older?.outbox]).toEqual([undefined, undefined]);
     expect(sinceMs).toEqual([nowMs - minuteMs]);
     record.closeMinutes(nowMs + minuteMs);
     nowMs += 2 * minuteMs;

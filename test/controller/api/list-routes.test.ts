@@ -40,6 +40,8 @@ interface Operation {
 const bounded: Readonly<Record<string, string>> = {
   "/api/v1/agents": "ingest.maxAgents",
   "/api/v1/agents/{id}": "minutes that are live, and 10 that were set aside",
+  "/api/v1/agents/{id}/history": "720 steps",
+  "/api/v1/routes": "201 backends",
   "/api/v1/alerts": "the alert monitor's maximum of alerts and silences",
   "/api/v1/decisions/rules": "1,000 kinds and rules",
   "/api/v1/decisions/{id}": "agents of one decision",

@@ -395,6 +395,15 @@ export function describeStore(
       expect(use.bytes).toBeGreaterThan(3 * 100);
       expect(await store.hourUse("thor-3", 0)).toEqual({ rows: 0, bytes: 0, observedMs: 0, measuredMs: 0 });
       expect([await store.hasMinutes("thor-1"), await store.hasMinutes("thor-3")]).toEqual([true, false]);
+      const hour = await store.minutesInHour("thor-1", 0);
+      expect(hour.map(({ agentId, traffic }) => [agentId, traffic.minuteStartMs])).toEqual([
+        ["thor-1", 0],
+        ["thor-1", 60_000],
+        ["thor-1", hourMs - 60_000],
+      ]);
+      expect(hour[0]).toEqual((await all(store.minutes(0, 1, "thor-1")))[0]);
+      expect((await store.minutesInHour("thor-2", hourMs)).map(({ seq }) => seq)).toEqual([4]);
+      expect(await store.minutesInHour("thor-3", 0)).toEqual([]);
     });
 
     test("minutes of a future that no clock here has seen are removed, those of a clock that was set back are not", async () => {
