@@ -1,51 +1,25 @@
 /** See scripts/fuzz-identity. */
 import { readFileSync } from "node:fs";
 import { createConnection } from "node:net";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { connect } from "node:tls";
-import { parseArgs } from "node:util";
 import { joinFleet } from "#agent/enrolment/join-fleet.ts";
 import { openFleetAuthority } from "#controller/identity/fleet-authority.ts";
 import { brokerServerName } from "#protocol/identity/device-certificate.ts";
 import { type JoinToken, parseJoinToken } from "#protocol/identity/join-token.ts";
 import { findFreePorts } from "#tools/demo/fleet/free-ports.ts";
-import { startProgram, temporaryDirectory } from "../test/e2e/program.ts";
+import { type FuzzedController, fuzzController, readFuzzOptions } from "./fuzz/fuzz-controller.ts";
 import { createIdentityInputs, type IdentityInputs } from "./fuzz/identity-inputs.ts";
 import { createRandom } from "./fuzz/random.ts";
 
-const { values } = parseArgs({
-  options: { seconds: { type: "string" }, seed: { type: "string" }, binary: { type: "string" } },
-});
-const seconds = Number(values.seconds ?? 60);
-const seed = Number(values.seed ?? crypto.getRandomValues(new Uint32Array(1))[0]);
-if (!(seconds > 0 && seconds <= 86_400) || !Number.isSafeInteger(seed) || seed < 0) {
-  process.stderr.write("fuzz-identity: expected --seconds from 0 to 86400 and --seed, a whole number\n");
-  process.exit(2);
-}
-
+const name = "fuzz-identity";
+const { seconds, seed, command } = readFuzzOptions(name);
 const fleet = "default";
 const atOnce = 6;
-/** Growth allowed above the controller that has let its first device in: certificates' library, uncollected garbage. */
-const maxGrowthMb = 250;
-const maxLogBytes = 4_000_000;
 const tokenUses = 40;
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
-const directory = temporaryDirectory();
-const stateDir = join(directory.path, "state");
 const [port = 0, tlsPort = 0] = await findFreePorts(2, Math.random);
-const command = values.binary === undefined ? [process.execPath, resolve("main.ts")] : [resolve(values.binary)];
-const options = ["--listen", "127.0.0.1:0", "--broker-port", String(port), "--state-dir", stateDir];
-const program = startProgram(
-  ["controller", ...options, "--broker-tls", `127.0.0.1:${tlsPort}`],
-  directory.path,
-  {},
-  command,
-);
-const { child: controller, log } = program;
-const rssMb = () =>
-  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${controller.pid}/status`, "utf8"))?.[1] ?? 0) / 1024;
-
 const random = createRandom(seed);
 const answers = new Map<number, number>();
 let granted = 0;
@@ -137,38 +111,30 @@ async function newToken(url: string): Promise<JoinToken> {
   return parsed;
 }
 
-async function run(): Promise<void> {
+async function run(fuzzed: FuzzedController): Promise<void> {
+  const { program, stateDir } = fuzzed;
   const { url } = JSON.parse(await program.untilLogged('"controller started"')) as { url: string };
   const authority = await openFleetAuthority(stateDir, fleet, Date.now());
-  const stranger = await openFleetAuthority(join(directory.path, "stranger"), fleet, Date.now());
+  const stranger = await openFleetAuthority(join(stateDir, "..", "stranger"), fleet, Date.now());
   const ca = readFileSync(join(stateDir, "ca.pem"), "utf8");
   const inputs = createIdentityInputs(random, { fleet, authority, stranger });
   const witness = async (agentId: string) => {
-    const parts = { controllerUrl: url, token: await newToken(url), agentId, stateDir: join(directory.path, agentId) };
+    const parts = { controllerUrl: url, token: await newToken(url), agentId, stateDir: join(stateDir, "..", agentId) };
     await joinFleet({ ...parts, waitMs: 0, onPending: () => undefined, sleep: Bun.sleep });
   };
   await witness("first");
-  const idleMb = rssMb();
-  let highestMb = idleMb;
+  fuzzed.rest();
   let token = await newToken(url);
   const check = async (name: string) => {
-    if (controller.exitCode !== null || controller.signalCode !== null) throw new Error("the controller has ended");
+    fuzzed.check();
     await witness(name);
     token = await newToken(url);
-    highestMb = Math.max(highestMb, rssMb());
-    if (highestMb > idleMb + maxGrowthMb)
-      throw new Error(
-        `${Math.round(highestMb)} MB, more than ${maxGrowthMb} MB above the ${Math.round(idleMb)} MB at idle`,
-      );
-    const text = log();
-    if (text.length > maxLogBytes) throw new Error(`a log of ${text.length} bytes`);
-    const odd = text.split("\n").find((line) => /this is a bug|unhandled|uncaught|"level":"(error|fatal)"/i.test(line));
-    if (odd !== undefined) throw new Error(`in its log: ${odd.slice(0, 500)}`);
+    fuzzed.check();
   };
   const endMs = Date.now() + seconds * 1000;
   const fuzzing = Promise.all(
     Array.from({ length: atOnce }, async () => {
-      while (Date.now() < endMs && controller.exitCode === null) await fuzzOnce(url, inputs, () => token, ca);
+      while (Date.now() < endMs && !fuzzed.hasEnded()) await fuzzOnce(url, inputs, () => token, ca);
     }),
   );
   const checking = (async () => {
@@ -181,28 +147,8 @@ async function run(): Promise<void> {
   await check("last");
   if (!(await fetch(new URL("/healthz", url))).ok) throw new Error("the controller is not healthy");
   const counts = [...answers].sort(([one], [other]) => one - other).map(([status, count]) => `${status}: ${count}`);
-  say(
-    `  answers ${counts.join(", ")}; ${granted} let in; ${handshakes} handshakes; ${idleMb.toFixed(0)} MB idle, ${highestMb.toFixed(0)} at most`,
-  );
+  say(`  answers ${counts.join(", ")}; ${granted} let in; ${handshakes} handshakes; ${fuzzed.memory()}`);
 }
 
-say(`fuzz-identity: seed ${seed}, ${seconds} s`);
-let code = 0;
-try {
-  await run();
-} catch (error) {
-  code = 1;
-  process.stderr.write(`fuzz-identity: failed with seed ${seed}: ${(error as Error).message}\n`);
-  process.stderr.write(`${log().split("\n").slice(-15).join("\n")}\n`);
-} finally {
-  controller.kill("SIGTERM");
-  const timer = setTimeout(() => controller.kill("SIGKILL"), 10_000);
-  const ended = await controller.exited;
-  clearTimeout(timer);
-  if (code === 0 && ended !== 0) {
-    process.stderr.write(`fuzz-identity: the controller ended with ${ended}\n`);
-    code = 1;
-  }
-  directory.remove();
-}
-process.exit(code);
+const args = ["--broker-port", String(port), "--broker-tls", `127.0.0.1:${tlsPort}`];
+await fuzzController(name, { seed, seconds, command, args, maxLogBytes: 4_000_000 }, run);
