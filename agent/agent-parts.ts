@@ -219,6 +219,7 @@ export function createAgentParts(given: {
     ...{ identity, config, serving, power, membership, refused, nowMs },
     orderRefused: () => orders.recentRefusal(),
     tenantJobs: () => tenantJobs.receipts(),
+    training: () => nightTraining.status(),
     mesh: () => ({
       spaces: Object.fromEntries(serving.loadedModels().map(({ id, space }) => [id, mesh.spaceOf(id, space)])),
       qps: capacityQps(mainModel()),

@@ -58,7 +58,7 @@ export class FleetMember {
   #draining: Promise<string> | undefined;
   #sending: ReturnType<typeof setTimeout> | undefined;
   #announced = "";
-  #announcedRefusals = "[]";
+  #announcedNews = "[]";
 
   constructor(parts: FleetMemberParts) {
     const { broker, identity, self, nowMs, log } = parts;
@@ -125,7 +125,7 @@ export class FleetMember {
     await this.#parts.cycle.run();
     this.#sendSoon();
     await this.#announceChanges();
-    await this.#announceRefusals();
+    await this.#announceNews();
     if (this.#parts.tenantJobs?.evaluate() === true) await this.#reporter.publishReported();
     await this.evaluatePower();
   }
@@ -267,12 +267,17 @@ export class FleetMember {
     await this.#reporter.publishPresence();
   }
 
-  /** Reports when what the broker refuses, or the device itself, has changed: the controller tells people who do not look at each device. */
-  async #announceRefusals(): Promise<void> {
-    const { brokerRefuses = [], orderRefused } = this.#parts.self.reported();
-    const now = JSON.stringify(orderRefused === undefined ? brokerRefuses : [...brokerRefuses, orderRefused]);
-    if (now === this.#announcedRefusals) return;
-    this.#announcedRefusals = now;
+  /** Reports when what the broker or the device refuses, or its training, has changed: the controller tells people who do not look at each device. */
+  async #announceNews(): Promise<void> {
+    const { brokerRefuses = [], orderRefused, training } = this.#parts.self.reported();
+    const { state = "waiting", last = null } = training ?? {};
+    const now = JSON.stringify([
+      ...brokerRefuses,
+      ...(orderRefused === undefined ? [] : [orderRefused]),
+      ...(state === "waiting" && last === null ? [] : [state, last]),
+    ]);
+    if (now === this.#announcedNews) return;
+    this.#announcedNews = now;
     await this.#reporter.publishReported();
   }
 

@@ -1,3 +1,4 @@
+import type { TrainingStatus } from "#forecast/night/training-status.ts";
 import { version } from "#platform/version.ts";
 import { type Birth, maxRefusals, type Presence, type Reported } from "#protocol/messages.ts";
 import type { BrokerRefusal } from "#protocol/mqtt/broker-refusals.ts";
@@ -20,12 +21,21 @@ export interface SelfDescriptionParts {
   readonly orderRefused?: () => ReturnType<FleetOrders["recentRefusal"]>;
   /** Jobs with tenants' data that are done here. */
   readonly tenantJobs?: () => NonNullable<Reported["tenantJobs"]>;
+  /** Training of this device's forecasting model. */
+  readonly training?: () => Pick<TrainingStatus, "state" | "reason" | "last">;
   /** Topics and filters that the broker denies this agent. */
   readonly refused?: () => readonly BrokerRefusal[];
   readonly nowMs: () => number;
 }
 
 export type SelfDescription = ReturnType<typeof createSelfDescription>;
+
+function trainingReport({ state, reason, last }: Pick<TrainingStatus, "state" | "reason" | "last">) {
+  const ended = last && {
+    ...{ kind: last.kind, reason: last.reason.slice(0, 512), endedAtMs: Math.round(last.endedAtMs) },
+  };
+  return { state, reason: reason.slice(0, 512), last: ended };
+}
 
 /** Makes the messages in which the agent describes itself, from the present state of its parts. */
 export function createSelfDescription(parts: SelfDescriptionParts) {
@@ -106,6 +116,7 @@ export function createSelfDescription(parts: SelfDescriptionParts) {
         ...(orderRefused === null ? {} : { orderRefused: { ...orderRefused, atMs: Math.round(orderRefused.atMs) } }),
         ...(refused.length === 0 ? {} : { brokerRefuses: refused }),
         ...(done.length === 0 ? {} : { tenantJobs: done }),
+        ...(parts.training === undefined ? {} : { training: trainingReport(parts.training()) }),
       };
     },
   };

@@ -57,6 +57,28 @@ const Refusal = Type.Object(
   strict,
 );
 
+const TrainingReport = Type.Object(
+  {
+    state: described(literals("waiting", "training", "resting"), "resting: it pauses while requests are queued"),
+    reason: described(text(512), "why, for people; as of the report"),
+    last: orNull(
+      Type.Object(
+        {
+          kind: described(
+            literals("promoted", "kept", "failed", "stopped"),
+            "what became of it; kept: the model stays",
+          ),
+          reason: described(text(512), "why, for people"),
+          endedAtMs: described(TimeMs, "when it ended, by the agent's clock"),
+        },
+        strict,
+      ),
+      "the last training that ended; null: none has",
+    ),
+  },
+  { ...strict, description: "training of the agent's own forecasting model; absent: not told" },
+);
+
 export const Reported = Type.Object(
   {
     ...envelope,
@@ -83,6 +105,7 @@ export const Reported = Type.Object(
       }),
     ),
     tenantJobs: Type.Optional(TenantReceipts),
+    training: Type.Optional(TrainingReport),
   },
   strict,
 );

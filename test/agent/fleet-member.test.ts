@@ -32,6 +32,7 @@ let nextMode: string;
 const figures = { kind: "board", model: null, texts: null, targetP95Ms: null, calibratedAtMs: null };
 let models: string[];
 let leftAlone: string | null;
+let training: Parameters<typeof createSelfDescription>[0]["training"];
 const felt = { requests: 5, refused: 1, p95Ms: 20 };
 let evaluated: Parameters<FleetMemberParts["power"]["evaluate"]>[0][];
 
@@ -68,6 +69,7 @@ function join(change: { sleep?: object; waitForController?: boolean; sendDelayMs
       differs: () => null,
     },
     membership,
+    ...(training === undefined ? {} : { training }),
     nowMs: () => nowMs,
   });
   const member = new FleetMember({
@@ -102,6 +104,7 @@ function join(change: { sleep?: object; waitForController?: boolean; sendDelayMs
 }
 
 beforeEach(() => {
+  training = undefined;
   [steps, evaluated, models, inFlight, mode, nextMode, nowMs, leftAlone] = [[], [], ["mini"], 0, "A", "A", 5_000, null];
 });
 
@@ -285,6 +288,31 @@ describe("the end of a minute", () => {
     expect(lastOf("birth").board.figures).not.toHaveProperty("corrections");
     expect(published()).toEqual(["birth", "presence"]);
   });
+});
+
+test("a training that begins, rests or ends is reported, not each minute's reason", async () => {
+  let status: ReturnType<NonNullable<typeof training>> = { state: "waiting", reason: "5 of 10 minutes", last: null };
+  training = () => status;
+  const member = await connected();
+  await member.endMinute();
+  published();
+  const minute = async (next: typeof status) => {
+    status = next;
+    await member.endMinute();
+    return published();
+  };
+  expect(await minute({ ...status, reason: "6 of 10 minutes" })).toEqual([]);
+  expect(await minute({ ...status, state: "training", reason: "within the window" })).toEqual(["reported"]);
+  const last = { kind: "promoted", reason: "w".repeat(4096), endedAtMs: 7_000.5 } as const;
+  status = { state: "waiting", reason: "this night's training is done", last };
+  await member.endMinute();
+  expect(lastOf("reported").training).toEqual({
+    ...{ state: "waiting", reason: "this night's training is done" },
+    last: { kind: "promoted", reason: "w".repeat(512), endedAtMs: 7_001 },
+  });
+  published();
+  await member.endMinute();
+  expect(published()).toEqual([]);
 });
 
 test("a power mode that changed is reported, one that did not is not", async () => {
