@@ -266,6 +266,6 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
       retirement,
       ingest,
     },
-    ...{ housekeeping, sloReports, accuracyOf },
+    ...{ housekeeping, sloReports, accuracyOf, accuracy, forecaster },
   };
 }

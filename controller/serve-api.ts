@@ -28,6 +28,7 @@ import { costRoutes } from "./api/cost-routes.ts";
 import { decisionRoutes } from "./api/decision-routes.ts";
 import { financeRoutes } from "./api/finance/finance-routes.ts";
 import { fleetRoutes } from "./api/fleet-routes.ts";
+import { forecastOverviewRoutes } from "./api/forecast/forecast-routes.ts";
 import { identityRoutes } from "./api/identity-routes.ts";
 import { keyRoutes } from "./api/key-routes.ts";
 import { operationsRoutes } from "./api/operations-routes.ts";
@@ -140,6 +141,7 @@ function routesOf(
     meshRoutes(parts),
     identityRoutes(identity, audit),
     accuracyRoutes("fleet", assembly.accuracyOf),
+    forecastOverviewRoutes(parts),
     trafficRoutes(parts),
     decisionRoutes(parts),
     safetyRoutes(parts),

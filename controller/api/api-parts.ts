@@ -2,7 +2,11 @@ import type { DesiredDocuments } from "#controller/fleet/desired-documents.ts";
 import type { DecisionLoop } from "#controller/scaling/loop/decision-loop.ts";
 import type { FleetFreeze } from "#controller/scaling/loop/fleet-freeze.ts";
 import type { Overrides } from "#controller/scaling/loop/overrides.ts";
+import type { AccuracyWindow } from "#forecast/accuracy/accuracy-metrics.ts";
+import type { LiveAccuracy } from "#forecast/accuracy/live-accuracy.ts";
+import type { Forecaster } from "#forecast/forecaster.ts";
 import type { Broker } from "#protocol/broker.ts";
+import type { ForecastAccuracy } from "#protocol/messages.ts";
 import type { Alerts } from "../alerts/assemble-alerts.ts";
 import type { AuditLog } from "../audit/audit-log.ts";
 import type { CostHistory } from "../cost/history/cost-history.ts";
@@ -23,6 +27,10 @@ export interface ApiParts {
   readonly fleet: Fleet;
   readonly desired: DesiredDocuments;
   readonly loop: DecisionLoop;
+  /** Accuracy of the fleet's forecasts, by window. */
+  readonly accuracyOf: (window: AccuracyWindow) => ForecastAccuracy;
+  readonly accuracy: Pick<LiveAccuracy, "peaks">;
+  readonly forecaster: Pick<Forecaster, "describe">;
   readonly overrides: Overrides;
   readonly freeze: FleetFreeze;
   /** The scaling policy; null: none is configured. */

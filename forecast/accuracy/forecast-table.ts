@@ -55,6 +55,17 @@ const ComparedRow = Type.Object({
   onsetMs: orNull(TimeMs),
 });
 
+/** Peak of a forecast beside the one that came. */
+const PeakRow = Type.Object({
+  startMs: TimeMs,
+  model: text(64),
+  forecastQps: FiniteAmount,
+  upperQps: orNull(FiniteAmount),
+  actualQps: FiniteAmount,
+  covered: orNull(Type.Integer({ minimum: 0, maximum: 1 })),
+});
+export type ForecastPeak = Readonly<Omit<Static<typeof PeakRow>, "covered">> & { readonly covered: boolean | null };
+
 type StoredForecast = Omit<MadeForecast, "qps"> & { readonly qps: string };
 type StoredScore = Omit<ScoredForecast, "covered"> & { readonly covered: number | null };
 
@@ -93,6 +104,11 @@ function prepareQueries(database: StateDatabase) {
       `SELECT peak_forecast_qps AS forecast, peak_actual_qps AS actual FROM forecast_made
        WHERE rise IS NOT NULL AND peak_forecast_qps BETWEEN 0 AND 1e15 AND peak_actual_qps BETWEEN 0 AND 1e15
        ORDER BY start_ms DESC LIMIT ?`,
+    ),
+    selectPeaksOf: database.query<Static<typeof PeakRow>, [number, number]>(
+      `SELECT start_ms AS startMs, model, peak_forecast_qps AS forecastQps, upper_peak_qps AS upperQps,
+              peak_actual_qps AS actualQps, covered
+       FROM forecast_made WHERE rise IS NOT NULL AND start_ms >= ? AND start_ms < ? ORDER BY start_ms`,
     ),
     removeBefore: database.query("DELETE FROM forecast_made WHERE start_ms < ?"),
   };
@@ -162,6 +178,14 @@ export class ForecastTable {
   /** Returns the newest peaks, forecast and actual. */
   peaks(count: number): { readonly forecast: number; readonly actual: number }[] {
     return this.#queries.selectPeaks.all(count);
+  }
+
+  /** Returns the peaks of the scored forecasts that began in a time, oldest first. */
+  peaksOf(fromMs: number, toMs: number): ForecastPeak[] {
+    return this.#storage
+      .attempt("reading forecasts", () => this.#queries.selectPeaksOf.all(fromMs, toMs), [])
+      .flatMap((row) => this.#read(PeakRow, row) ?? [])
+      .map((row) => ({ ...row, covered: row.covered === null ? null : row.covered === 1 }));
   }
 
   #read<T extends TSchema>(

@@ -5,7 +5,7 @@ import { type StorageWatch, strictStorage } from "#platform/files/storage-watch.
 import { minuteMs } from "#platform/time.ts";
 import type { ForecastAccuracy, ForecastReport } from "#protocol/messages.ts";
 import { decideForecastOutcome, type MadeForecast } from "./decide-forecast-outcome.ts";
-import { ForecastTable } from "./forecast-table.ts";
+import { type ForecastPeak, ForecastTable } from "./forecast-table.ts";
 import { summarizeAccuracy } from "./summarize-accuracy.ts";
 
 /** Minutes of which the mean is the level that a scaler had sized for. */
@@ -24,6 +24,8 @@ export interface LiveAccuracy {
   observe(report: ForecastReport, history: readonly MinuteRate[]): void;
   /** Summarizes the forecasts that began within `windowMs` before `nowMs`. */
   figures(windowMs: number, nowMs: number): ForecastAccuracy;
+  /** Lists the peaks of the forecasts that began in [fromMs, toMs) and are scored, oldest first. */
+  peaks(fromMs: number, toMs: number): readonly ForecastPeak[];
   /** Deletes forecasts that began before `beforeMs`. */
   prune(beforeMs: number): void;
 }
@@ -81,6 +83,10 @@ export class StoredAccuracy implements LiveAccuracy {
 
   figures(windowMs: number, nowMs: number): ForecastAccuracy {
     return summarizeAccuracy(this.#table.scored(nowMs - windowMs, nowMs), windowMs);
+  }
+
+  peaks(fromMs: number, toMs: number): readonly ForecastPeak[] {
+    return this.#table.peaksOf(fromMs, toMs);
   }
 
   prune(beforeMs: number): void {

@@ -46,6 +46,7 @@ function assemble(given: object = {}): void {
       observed += 1;
     },
     figures: (windowMs) => summarizeAccuracy([], windowMs),
+    peaks: () => [],
     prune: (beforeMs) => void prunedMs.push(beforeMs),
   };
   assembly = assembleController(

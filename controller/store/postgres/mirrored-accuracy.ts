@@ -109,6 +109,7 @@ export async function openMirroredAccuracy(
       void writeBehind();
     },
     figures: (windowMs, nowMs) => accuracy.figures(windowMs, nowMs),
+    peaks: (fromMs, toMs) => accuracy.peaks(fromMs, toMs),
     prune(beforeMs) {
       accuracy.prune(beforeMs);
       void writeBehind();

@@ -64,6 +64,7 @@ function openCycle(bootId = "b1", given: Partial<MinuteCycleParts> = {}): Minute
         windows.push(windowMs);
         return figures;
       },
+      peaks: () => [],
       prune: (beforeMs) => void pruned.push(beforeMs),
     },
     power: {
