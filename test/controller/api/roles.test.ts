@@ -19,6 +19,8 @@ const expected: Readonly<Record<string, "open" | "viewer" | "operator" | "admin"
   "DELETE /api/v1/agents/{id}": "operator",
   "GET /api/v1/forecast/accuracy": "viewer",
   "GET /api/v1/forecast/overview": "viewer",
+  "GET /api/v1/agents/{id}/history": "viewer",
+  "GET /api/v1/routes": "viewer",
   "GET /api/v1/traffic": "viewer",
   "GET /api/v1/decisions": "viewer",
   "GET /api/v1/decisions/rules": "viewer",
