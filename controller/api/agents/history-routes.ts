@@ -19,7 +19,7 @@ const HistoryQuery = strictObject({
 
 const numberOrNull = (description: string) => orNull(Type.Number(), description);
 
-const HistoryView = Type.Object({
+export const HistoryView = Type.Object({
   agentId: Type.String(),
   nowMs: Type.Number({ description: "the controller's clock" }),
   fromMs: Type.Number({

@@ -20,7 +20,7 @@ const Reasons = Type.Array(
   { description: "the most frequent first" },
 );
 
-const RoutesView = Type.Object({
+export const RoutesView = Type.Object({
   nowMs: Type.Number({ description: "the controller's clock" }),
   newestMinuteMs: orNull(Type.Number(), "start of the newest minute that is counted; null: none is"),
   minutes: Type.Integer({ description: "minutes of each agent that are counted, its newest" }),

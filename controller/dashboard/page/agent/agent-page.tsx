@@ -1,0 +1,165 @@
+import { ApiError, getJson } from "#platform/page/api-client.ts";
+import { connection } from "#platform/page/connection.ts";
+import { Figure, Figures } from "#platform/page/figure.tsx";
+import { formatDuration, formatNumber, formatRate, formatWatts, quantityText } from "#platform/page/format.ts";
+import { safeHref, safeText } from "#platform/page/safe-text.ts";
+import { StatusWord } from "#platform/page/status-word.tsx";
+import { serverNowMs, timeText } from "#platform/page/time-zone.ts";
+import { query, setQuery } from "#platform/page/url-state.ts";
+import { usePolled } from "#platform/page/use-polled.ts";
+import { AgentCharts } from "./agent-charts.tsx";
+import { type AgentDetail, type AgentHistory, type Decision, stateOf } from "./agent-data.ts";
+import { AgentFacts } from "./agent-facts.tsx";
+import { DesiredTable } from "./desired-table.tsx";
+
+const detailMs = 2_000;
+const historyMs = 30_000;
+const spans = [1, 6, 24, 48] as const;
+
+/** Hours that the address asks for. */
+function hoursOf(text: string | null): (typeof spans)[number] {
+  return spans.find((hours) => String(hours) === text) ?? 6;
+}
+
+const count = (value: number | null | undefined) => ({ value: formatNumber(value), unit: "" });
+
+function NowFigures({ agent }: { readonly agent: AgentDetail }) {
+  const minute = agent.recentMinutes.at(-1);
+  const isOffline = agent.status === "offline";
+  const stale = isOffline || connection.value.state === "away";
+  // Figures of minutes are as old as their minute; the others as what was heard last.
+  const ofMinute = { stale, asOfMs: minute === undefined ? agent.lastHeardMs : minute.minuteStartMs + 60_000 };
+  const heard = { stale, asOfMs: isOffline ? agent.lastHeardMs : connection.value.asOfMs };
+  const failed = minute === undefined ? null : minute.errors + minute.rejected;
+  return (
+    <Figures label={isOffline ? "The agent as it was last heard" : "The agent now"}>
+      <Figure label="rate" quantity={formatRate(agent.qps ?? minute?.qps)} {...ofMinute} />
+      <Figure label="capacity" quantity={formatRate(agent.capacityQps)} {...heard} />
+      <Figure label="forecast peak" quantity={formatRate(agent.forecastPeakQps)} {...ofMinute} />
+      <Figure label="p95 latency" quantity={formatDuration(agent.p95LatencyMs)} {...ofMinute}>
+        last 5 minutes
+      </Figure>
+      <Figure
+        label="failed or refused"
+        quantity={count(failed)}
+        {...ofMinute}
+        {...(failed !== null && failed > 0 ? { tone: "warn" as const } : {})}
+      >
+        last minute
+      </Figure>
+      <Figure label="queue" quantity={{ ...count(agent.queueDepth), unit: "texts" }} {...heard} />
+      <Figure label="power" quantity={formatWatts(agent.watts ?? minute?.watts)} {...ofMinute} />
+      <Figure label="temperature" quantity={{ ...count(minute?.maxTemperatureC), unit: "°C" }} {...ofMinute} />
+      <Figure
+        label="power mode"
+        quantity={{ value: safeText(agent.powerMode.reported ?? "–", 40), unit: "" }}
+        {...heard}
+      />
+      <Figure label="outbox" quantity={{ ...count(agent.outbox?.records), unit: "records" }} {...ofMinute} />
+    </Figures>
+  );
+}
+
+function Decisions({ decisions }: { readonly decisions: readonly Decision[] | null }) {
+  return (
+    <section class="card" aria-label="Last decisions about this agent">
+      <h2>Last decisions about it</h2>
+      {decisions === null ? <p class="muted">loading</p> : null}
+      {decisions?.length === 0 ? <p class="muted">No decision about this agent is on record.</p> : null}
+      <ul class="list">
+        {decisions?.map(({ id, atMs, kind, rule, reason }) => (
+          <li key={id}>
+            <time>{timeText(atMs, "day")}</time> <a href={`/decisions/${id}`}>#{id}</a> {safeText(kind)} (
+            {safeText(rule)}): {safeText(reason)}
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function Head({ agent, id }: { readonly agent: AgentDetail; readonly id: string }) {
+  const state = stateOf(agent);
+  const href = safeHref(agent.url);
+  const ago = quantityText(formatDuration(Math.max(0, serverNowMs() - agent.lastHeardMs)));
+  return (
+    <>
+      <div class="title">
+        <h1>{safeText(id)}</h1>
+        <StatusWord {...state} />
+        <span class="muted">{safeText([agent.region, agent.board, agent.version].filter(Boolean).join(" · "))}</span>
+        {href === null ? null : (
+          <a href={href} rel="noreferrer">
+            its own page
+          </a>
+        )}
+        <a href={`/routes?agent=${encodeURIComponent(id)}`}>its routes</a>
+      </div>
+      {agent.status === "offline" ? (
+        <p class="note warn">
+          ▲ Offline: {safeText(agent.unavailableReason ?? "")}. It was last heard {ago} ago, at{" "}
+          {timeText(agent.lastHeardMs, "full")}; what is shown is of then.
+        </p>
+      ) : null}
+    </>
+  );
+}
+
+/** One agent: what it does now and did in the last hours, what is desired of it and why. */
+export function AgentPage({ params }: { readonly params: Readonly<Record<string, string>> }) {
+  const id = params["id"] ?? "";
+  const hours = hoursOf(query.value.get("hours"));
+  const path = `/api/v1/agents/${encodeURIComponent(id)}`;
+  const detail = usePolled(path, detailMs, (signal) => getJson<AgentDetail>(path, signal));
+  const past = usePolled(`${path}/history?hours=${hours}`, historyMs, (signal) =>
+    getJson<AgentHistory>(`${path}/history?hours=${hours}`, signal),
+  );
+  const decisionsPath = `/api/v1/decisions?agent=${encodeURIComponent(id)}&limit=20`;
+  const decisions = usePolled(decisionsPath, historyMs, (signal) =>
+    getJson<{ decisions: readonly Decision[] }>(decisionsPath, signal),
+  );
+  const agent = detail.value;
+  const gone = detail.refusal;
+  const isUnknown = gone instanceof ApiError && gone.status !== 401 && gone.status !== 403;
+  if (agent === null && gone !== null)
+    return (
+      <>
+        <h1>{safeText(id)}</h1>
+        <p class="empty">
+          {isUnknown ? "There is no such agent: " : ""}
+          {safeText(gone.message)}. <a href="/">See the fleet</a>
+        </p>
+      </>
+    );
+  if (agent === null) return <h1>{safeText(id)}</h1>;
+  return (
+    <>
+      <Head agent={agent} id={id} />
+      {isUnknown ? <p class="note warn">▲ It was removed from the fleet: {safeText(gone.message)}.</p> : null}
+      <NowFigures agent={agent} />
+      <fieldset class="choice">
+        <legend class="hidden">Hours that are shown</legend>
+        {spans.map((each) => (
+          <button
+            type="button"
+            key={each}
+            aria-pressed={each === hours}
+            onClick={() => setQuery({ hours: each === 6 ? null : String(each) })}
+          >
+            {each} h
+          </button>
+        ))}
+      </fieldset>
+      {past.value === null ? (
+        <p class="muted">{past.refusal === null ? "loading the last hours" : safeText(past.refusal.message)}</p>
+      ) : (
+        <AgentCharts history={past.value} decisions={decisions.value?.decisions ?? []} />
+      )}
+      <div class="columns">
+        <DesiredTable agent={agent} />
+        <Decisions decisions={decisions.value?.decisions ?? null} />
+      </div>
+      <AgentFacts agent={agent} />
+    </>
+  );
+}
