@@ -3,7 +3,7 @@ import { ApiError } from "./api-client.ts";
 import { noteAway } from "./connection.ts";
 import { showError } from "./page-errors.ts";
 
-/** What was read last of one address. */
+/** Newest state of one address. */
 export interface Polled<T> {
   /** Null: not yet. An older value stays while the server is away. */
   readonly value: T | null;

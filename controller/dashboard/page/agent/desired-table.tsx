@@ -34,7 +34,7 @@ const whenText = (atMs: number | null) =>
     ? "–"
     : `${timeText(atMs, "day")}, ${quantityText(formatDuration(Math.max(0, serverNowMs() - atMs)))} ago`;
 
-/** What the controller desires of an agent beside what that reports, each with its time. */
+/** Table of what the controller desires of an agent beside what that reports, each with its time. */
 export function DesiredTable({ agent }: { readonly agent: AgentDetail }) {
   const { role, powerMode, desired, desiredVersion, reportedVersion, reportedAtMs, differs, brokerProblems } = agent;
   const cap = desired?.powerModeCap ?? null;

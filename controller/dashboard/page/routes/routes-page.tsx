@@ -137,7 +137,7 @@ function Overview({ routes }: { readonly routes: Routes }) {
   );
 }
 
-/** Who answered the fleet's requests and why, at what price, and which backends are left out. */
+/** Page of who answered the fleet's requests and why, at what price, and which backends are left out. */
 export function RoutesPage() {
   const agent = query.value.get("agent");
   const path = `/api/v1/routes${agent === null ? "" : `?agent=${encodeURIComponent(agent)}`}`;
