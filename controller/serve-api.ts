@@ -18,8 +18,10 @@ import { version } from "#platform/version.ts";
 import { AccessPublisher } from "./access/access-publisher.ts";
 import { type ControllerAccess, keepAccessFresh } from "./access/open-access.ts";
 import type { Alerts } from "./alerts/assemble-alerts.ts";
+import { overrideRoutes } from "./api/acting/override-routes.ts";
 import { historyRoutes } from "./api/agents/history-routes.ts";
 import { meshRoutes } from "./api/agents/mesh-routes.ts";
+
 import { allocationRoutes } from "./api/allocation-routes.ts";
 import type { ApiParts } from "./api/api-parts.ts";
 import { auditRoutes } from "./api/audit-routes.ts";
@@ -144,6 +146,7 @@ function routesOf(
     forecastOverviewRoutes(parts),
     trafficRoutes(parts),
     decisionRoutes(parts),
+    overrideRoutes(parts),
     safetyRoutes(parts),
     costRoutes(parts),
     allocationRoutes(parts),

@@ -18,6 +18,7 @@ export const commands: CommandTable = {
   forecast: async () => (await import("#cli/forecast/forecast.ts")).forecastCommand,
   backtest: async () => (await import("#cli/backtest.ts")).backtestCommand,
   freeze: async () => (await import("#cli/freeze.ts")).freezeCommand,
+  override: async () => (await import("#cli/override.ts")).overrideCommand,
   audit: async () => (await import("#cli/access/audit.ts")).auditCommand,
   tenants: async () => (await import("#cli/access/tenants.ts")).tenantsCommand,
   keys: async () => (await import("#cli/access/keys.ts")).keysCommand,

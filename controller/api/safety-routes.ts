@@ -5,6 +5,8 @@ import { jsonBody } from "#platform/http/body/read-json-body.ts";
 import { needsRole } from "#platform/http/guard/roles.ts";
 import { orNull, strictObject } from "#platform/schema-parts.ts";
 import type { PolicyStatus } from "../scaling/policy/live-policy.ts";
+import { dryRun } from "./acting/override-routes.ts";
+import { EffectView, readEffect } from "./acting/read-effect.ts";
 import type { ApiParts } from "./api-parts.ts";
 import { auditSourceOf, withReason } from "./audited-change.ts";
 import { about, ErrorBody } from "./schemas.ts";
@@ -18,10 +20,12 @@ const FreezeBody = strictObject({
       description: "seconds, at most 30 days; left out: until ended",
     }),
   ),
+  dryRun,
 });
 
 const FreezeView = Type.Object({ reason: Type.String(), sinceMs: Type.Number(), untilMs: orNull(Type.Number()) });
 const FreezeState = Type.Object({ freeze: orNull(FreezeView) });
+const FreezeChange = Type.Object({ freeze: orNull(FreezeView), effect: EffectView });
 
 const PolicyView = Type.Unsafe<PolicyStatus>(
   Type.Object({
@@ -35,7 +39,8 @@ const PolicyView = Type.Unsafe<PolicyStatus>(
   }),
 );
 
-export function safetyRoutes({ freeze, policy, audit, fleetName }: ApiParts) {
+export function safetyRoutes(parts: ApiParts) {
+  const { freeze, policy, audit, fleetName } = parts;
   return new Elysia()
     .get("/api/v1/freeze", () => ({ freeze: freeze.current() }), {
       response: { 200: FreezeState },
@@ -44,19 +49,23 @@ export function safetyRoutes({ freeze, policy, audit, fleetName }: ApiParts) {
     .post(
       "/api/v1/freeze",
       async ({ body, request }) => {
-        const { reason, expiresInS = null } = body;
+        const { reason, expiresInS = null, dryRun: isDry = false } = body;
+        const untilMs = expiresInS === null ? null : parts.nowMs() + expiresInS * 1000;
+        const effect = readEffect({ kind: "freeze", untilMs }, parts);
+        if (isDry) return { freeze: freeze.current(), effect };
         const change = { action: "freeze.set", target: fleetName, before: freeze.current(), reason };
-        return { freeze: await audit.change(auditSourceOf(request), change, () => freeze.set(reason, expiresInS)) };
+        const set = () => freeze.set(reason, expiresInS);
+        return { freeze: await audit.change(auditSourceOf(request), change, set), effect };
       },
       {
         ...jsonBody(FreezeBody),
         ...withReason,
-        response: { 200: FreezeState, 400: ErrorBody, 503: ErrorBody },
+        response: { 200: FreezeChange, 400: ErrorBody, 503: ErrorBody },
         detail: {
           ...about(
             "decisions",
             "Freeze the fleet",
-            "The controller continues to decide and record, but changes nothing. Operators' overrides still hold.",
+            "The controller continues to decide and record, but changes nothing. Operators' overrides still hold. With `dryRun` only the effect is told.",
           ),
           ...needsRole("operator"),
         },
@@ -64,7 +73,12 @@ export function safetyRoutes({ freeze, policy, audit, fleetName }: ApiParts) {
     )
     .delete(
       "/api/v1/freeze",
-      async ({ request }) => {
+      async ({ request, query }) => {
+        const effect = readEffect({ kind: "end-freeze" }, parts);
+        if (query.dryRun === "true") {
+          if (freeze.current() === null) throw new ServiceError("NOT_FOUND", "the fleet is not frozen");
+          return { freeze: freeze.current(), effect };
+        }
         const change = { action: "freeze.end", target: fleetName, before: freeze.current() };
         const isEnded = await audit.change(
           auditSourceOf(request),
@@ -73,11 +87,19 @@ export function safetyRoutes({ freeze, policy, audit, fleetName }: ApiParts) {
           () => null,
         );
         if (!isEnded) throw new ServiceError("NOT_FOUND", "the fleet is not frozen");
-        return { freeze: null };
+        return { freeze: null, effect };
       },
       {
+        query: strictObject({
+          dryRun: Type.Optional(
+            Type.Literal("true", {
+              title: "true: nothing is changed, only the effect is told",
+              description: "tell the effect only",
+            }),
+          ),
+        }),
         ...withReason,
-        response: { 200: FreezeState, 400: ErrorBody, 404: ErrorBody, 503: ErrorBody },
+        response: { 200: FreezeChange, 400: ErrorBody, 404: ErrorBody, 503: ErrorBody },
         detail: { ...about("decisions", "End the freeze"), ...needsRole("operator") },
       },
     )

@@ -164,6 +164,11 @@ export class DecisionLoop {
     return this.#forecast.latest();
   }
 
+  /** The fleet as a decision would see it now. */
+  observe(): ObservedFleet {
+    return this.#observe();
+  }
+
   async #timed(isUrgent: boolean): Promise<void> {
     const startMs = performance.now();
     await this.#round(isUrgent);

@@ -14,6 +14,12 @@ export interface OverrideRequest {
   readonly expiresInS: number;
 }
 
+/** Override with the document that tells the agent. */
+export interface OverrideResult {
+  readonly override: Override;
+  readonly desired: Desired;
+}
+
 export type Overrides = ReturnType<typeof createOverrides>;
 
 export interface OverridesParts {
@@ -54,54 +60,106 @@ export function createOverrides({ fleet, desired, store, nowMs, onChange }: Over
       },
     });
 
+  const check = (agentId: string, { role, powerMode, powerModeCap }: OverrideRequest): void => {
+    const agent = fleet.get(agentId);
+    if (agent === undefined) throw new ServiceError("NOT_FOUND", `no agent ${agentId} has been heard of`);
+    if (role === undefined && powerMode === undefined && powerModeCap === undefined) {
+      throw invalid("role", "role, powerMode or powerModeCap: expected at least one of them, got none");
+    }
+    const modes = agent.birth?.board.powerModes.map(({ name }) => name) ?? [];
+    for (const [param, mode] of Object.entries({ powerMode, powerModeCap })) {
+      if (mode !== undefined && modes.length > 0 && !modes.includes(mode))
+        throw invalid(param, `${param}: expected one of ${modes.join(", ")}, got "${mode}"`);
+    }
+  };
+
+  const apply = async (agentId: string, request: OverrideRequest): Promise<OverrideResult> => {
+    check(agentId, request);
+    const { role, powerMode, powerModeCap, expiresInS } = request;
+    const createdAtMs = Math.round(nowMs());
+    const expiresAtMs = createdAtMs + expiresInS * secondMs;
+    const held = { powerMode: powerMode ?? null, powerModeCap: powerModeCap ?? null };
+    const override: Override = { agentId, role: role ?? null, ...held, createdAtMs, expiresAtMs };
+    const wants = [
+      role === undefined ? "" : `role ${role}`,
+      powerMode === undefined ? "" : `power mode ${powerMode}`,
+      powerModeCap === undefined ? "" : `no more than power mode ${powerModeCap}`,
+    ];
+    const reason = `an operator wants ${wants.filter((want) => want !== "").join(" and ")} for ${expiresInS} s`;
+    await desired.setOverride(override);
+    const document = await desired.change(
+      agentId,
+      {
+        ...(role === undefined ? {} : { role }),
+        ...held,
+        powerModeUntilMs: powerMode === undefined ? null : expiresAtMs,
+        powerModeCapUntilMs: powerModeCap === undefined ? null : expiresAtMs,
+      },
+      reason,
+    );
+    await record("override", "override", override, `${agentId}: ${reason}`);
+    onChange();
+    return { override, desired: document };
+  };
+
+  const overrideOf = (agentId: string): Override => {
+    const override = desired.overrides.get(agentId);
+    if (override === undefined) throw new ServiceError("NOT_FOUND", `there is no override of ${agentId}`);
+    return override;
+  };
+
+  const end = async (agentId: string): Promise<OverrideResult> => {
+    const override = overrideOf(agentId);
+    const reason = "an operator ended the override";
+    await desired.removeOverride(agentId);
+    const document = await desired.change(agentId, { ...noHold }, reason);
+    await record("override-ended", "override-removed", override, `${agentId}: ${reason}`);
+    onChange();
+    return { override, desired: document };
+  };
+
+  /** Does the same to several agents, one after the other. @throws what stopped it, with the number of those that it was done to */
+  const toEach = async (agentIds: readonly string[], act: (agentId: string) => Promise<OverrideResult>) => {
+    const results: OverrideResult[] = [];
+    for (const agentId of agentIds) {
+      try {
+        results.push(await act(agentId));
+      } catch (cause) {
+        const { code, message } =
+          cause instanceof ServiceError ? cause : { code: "INTERNAL" as const, message: "failed" };
+        const done = `${results.length} of ${agentIds.length} agents were told before`;
+        throw new ServiceError(code, `${agentId}: ${message} (${done})`, { cause });
+      }
+    }
+    return results;
+  };
+
   return {
     /** @throws ServiceError NOT_FOUND for an unknown agent, INVALID_REQUEST for a mode its board doesn't have. */
-    async apply(agentId: string, { role, powerMode, powerModeCap, expiresInS }: OverrideRequest) {
-      const agent = fleet.get(agentId);
-      if (agent === undefined) throw new ServiceError("NOT_FOUND", `no agent ${agentId} has been heard of`);
-      if (role === undefined && powerMode === undefined && powerModeCap === undefined) {
-        throw invalid("role", "role, powerMode or powerModeCap: expected at least one of them, got none");
-      }
-      const modes = agent.birth?.board.powerModes.map(({ name }) => name) ?? [];
-      for (const [param, mode] of Object.entries({ powerMode, powerModeCap })) {
-        if (mode !== undefined && modes.length > 0 && !modes.includes(mode))
-          throw invalid(param, `${param}: expected one of ${modes.join(", ")}, got "${mode}"`);
-      }
-      const createdAtMs = Math.round(nowMs());
-      const expiresAtMs = createdAtMs + expiresInS * secondMs;
-      const held = { powerMode: powerMode ?? null, powerModeCap: powerModeCap ?? null };
-      const override: Override = { agentId, role: role ?? null, ...held, createdAtMs, expiresAtMs };
-      const wants = [
-        role === undefined ? "" : `role ${role}`,
-        powerMode === undefined ? "" : `power mode ${powerMode}`,
-        powerModeCap === undefined ? "" : `no more than power mode ${powerModeCap}`,
-      ];
-      const reason = `an operator wants ${wants.filter((want) => want !== "").join(" and ")} for ${expiresInS} s`;
-      await desired.setOverride(override);
-      const document = await desired.change(
-        agentId,
-        {
-          ...(role === undefined ? {} : { role }),
-          ...held,
-          powerModeUntilMs: powerMode === undefined ? null : expiresAtMs,
-          powerModeCapUntilMs: powerModeCap === undefined ? null : expiresAtMs,
-        },
-        reason,
-      );
-      await record("override", "override", override, `${agentId}: ${reason}`);
-      onChange();
-      return { override, desired: document };
-    },
+    apply,
     /** @throws ServiceError NOT_FOUND when there is none. */
-    async end(agentId: string) {
-      const override = desired.overrides.get(agentId);
-      if (override === undefined) throw new ServiceError("NOT_FOUND", `there is no override of ${agentId}`);
-      const reason = "an operator ended the override";
-      await desired.removeOverride(agentId);
-      const document = await desired.change(agentId, { ...noHold }, reason);
-      await record("override-ended", "override-removed", override, `${agentId}: ${reason}`);
-      onChange();
-      return { override, desired: document };
+    end,
+    /** Checks an order to several agents, all of them before any is told. @throws ServiceError as {@link apply} does */
+    checkAll(agentIds: readonly string[], request: OverrideRequest): void {
+      for (const agentId of agentIds) {
+        try {
+          check(agentId, request);
+        } catch (error) {
+          const { code, message, details } = error as ServiceError;
+          const options = details === undefined ? {} : { details };
+          throw agentIds.length === 1 ? error : new ServiceError(code, `${message} (${agentId})`, options);
+        }
+      }
+    },
+    /** Gives the same order to several agents. @throws ServiceError as {@link apply} does; wrong orders are given to none */
+    async applyAll(agentIds: readonly string[], request: OverrideRequest): Promise<OverrideResult[]> {
+      this.checkAll(agentIds, request);
+      return toEach(agentIds, (agentId) => apply(agentId, request));
+    },
+    /** @throws ServiceError NOT_FOUND where one of the agents has no override: none is ended then */
+    async endAll(agentIds: readonly string[]): Promise<OverrideResult[]> {
+      for (const agentId of agentIds) overrideOf(agentId);
+      return toEach(agentIds, end);
     },
   };
 }

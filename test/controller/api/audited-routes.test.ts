@@ -29,6 +29,14 @@ const requests: readonly { route: string; action: string; target: () => string; 
       body: { role: "standby", expiresInS: 60 },
     },
     { route: "DELETE /api/v1/agents/{id}/override", action: "override.end", target: () => "thor-1" },
+    {
+      ...{ route: "POST /api/v1/overrides", action: "overrides.set", target: () => "thor-1" },
+      body: { agents: ["thor-1"], role: "standby", expiresInS: 60 },
+    },
+    {
+      ...{ route: "POST /api/v1/overrides/end", action: "overrides.end", target: () => "thor-1" },
+      body: { agents: ["thor-1"] },
+    },
     { route: "DELETE /api/v1/agents/{id}", action: "agents.retire", target: () => "thor-1" },
     { route: "POST /api/v1/freeze", action: "freeze.set", target: () => "default", body: { reason: "stocktaking" } },
     { route: "DELETE /api/v1/freeze", action: "freeze.end", target: () => "default" },

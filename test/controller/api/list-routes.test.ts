@@ -45,6 +45,7 @@ const bounded: Readonly<Record<string, string>> = {
   "/api/v1/alerts": "the alert monitor's maximum of alerts and silences",
   "/api/v1/decisions/rules": "1,000 kinds and rules",
   "/api/v1/decisions/{id}": "agents of one decision",
+  "/api/v1/overrides": "the first 1,000",
   "/api/v1/policy": "what a policy file of 1 MiB says",
   "/api/v1/prometheus/targets": "ingest.maxAgents",
   "/api/v1/slo": "windows, and 100 regions and models",
