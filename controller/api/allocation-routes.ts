@@ -5,21 +5,13 @@ import { strictObject } from "#platform/schema-parts.ts";
 import { dayMs, hourMs, minuteMs } from "#platform/time.ts";
 import type { AllocationOptions } from "../cost/allocation/allocation-input.ts";
 import { fieldFault, matches } from "../cost/allocation/group-key.ts";
-import { readGaps } from "../cost/ledger/read-gaps.ts";
-import { readUsage } from "../cost/ledger/read-usage.ts";
-import {
-  type AllocationQuery,
-  type AllocationSet,
-  allocateWindow,
-  missingEnergyMinutes,
-} from "../cost/metering/allocation-sets.ts";
+import type { AllocationQuery } from "../cost/metering/allocation-sets.ts";
 import type { DeviceSum } from "../cost/metering/fleet-usage.ts";
 import { filterForms, parseFilter } from "../cost/metering/parse-filter.ts";
-import type { PriceGap } from "../cost/prices/price-list.ts";
-import { explainGaps } from "../cost/prices/price-source.ts";
 import { windowForms, windowPattern } from "../cost/window/parse-window.ts";
 import { AllocationView, AssetView, allocationView, assetView, SummaryView, summaryView } from "./allocation-views.ts";
 import type { ApiParts } from "./api-parts.ts";
+import { allocationReader } from "./finance/read-allocation.ts";
 import { readWindow } from "./read-window.ts";
 import { about, ErrorBody } from "./schemas.ts";
 
@@ -134,7 +126,8 @@ function refuse(param: string, expected: string, got: string): never {
   throw new ServiceError("INVALID_REQUEST", `${param}: expected ${expected}, got "${got}"`, { details: { param } });
 }
 
-function readFilter(text: string): AllocationOptions["filter"] {
+/** Reads the conditions of a query. @throws ServiceError naming what was expected */
+export function readFilter(text: string): AllocationOptions["filter"] {
   const found = parseFilter(text);
   return found !== null && "expected" in found ? refuse("filter", found.expected, text) : found;
 }
@@ -166,18 +159,6 @@ function readQuery(query: Query, nowMs: number, timeZone: string): AllocationQue
   };
 }
 
-function warningOf(sets: readonly AllocationSet[], gaps: readonly PriceGap[], isUnfinished: boolean) {
-  const missing = missingEnergyMinutes(sets);
-  const lines = [
-    missing < 1
-      ? null
-      : `the energy of ${Math.round(missing)} agent-minutes is not known: they cost more than is shown`,
-    explainGaps(gaps),
-    isUnfinished ? "minutes are still being rated: their cost is missing" : null,
-  ].filter((line) => line !== null);
-  return lines.length === 0 ? {} : { warning: lines.join("; ") };
-}
-
 /** Device as what a filter asks of. */
 function placeOf({ region, agentId, labels }: DeviceSum) {
   return {
@@ -186,25 +167,18 @@ function placeOf({ region, agentId, labels }: DeviceSum) {
   };
 }
 
+const warningIn = ({ warning }: { readonly warning: string | null }) => (warning === null ? {} : { warning });
+
 /** Routes of who pays what, with OpenCost's parameters and answers. */
-export function allocationRoutes({ store, fleet, fleetName, ledger, timeZone, nowMs }: ApiParts) {
-  const answer = async (query: AllocationQuery) => {
-    const tags = new Map(fleet.agents().map(({ agentId, birth }) => [agentId, birth?.tags ?? {}]));
-    const parts = { store, ledger, nowMs, labelsOf: (agentId: string) => tags.get(agentId) ?? {} };
-    const { startMs, endMs } = query.window;
-    const unrated = await ledger.settle(startMs, endMs);
-    const sets = await allocateWindow(query, (window, byAgent) => readUsage(window, byAgent, parts));
-    return {
-      sets,
-      warning: warningOf(sets, await readGaps(store, startMs, endMs), unrated > 0 || ledger.progress().isBackfilling),
-    };
-  };
+export function allocationRoutes(parts: ApiParts) {
+  const { fleetName, timeZone, nowMs } = parts;
+  const answer = allocationReader(parts);
   const allocation = async (query: Query) => {
     const found = await answer(readQuery(query, nowMs(), timeZone));
     const data = found.sets.map(({ rows, window: of }) =>
       Object.fromEntries(rows.map((row) => [row.name, allocationView(row, of)])),
     );
-    return { code: 200 as const, status: "success" as const, data, ...found.warning };
+    return { code: 200 as const, status: "success" as const, data, ...warningIn(found) };
   };
   const text =
     "By tenant, model, agent, region, label or any combination, as OpenCost's API: idle beside it or shared.";
@@ -223,7 +197,7 @@ export function allocationRoutes({ store, fleet, fleetName, ledger, timeZone, no
         const data = found.sets.map(({ rows, window: of }) =>
           Object.fromEntries(rows.map((row) => [row.name, summaryView(row, of)])),
         );
-        return { code: 200 as const, status: "success" as const, data, ...found.warning };
+        return { code: 200 as const, status: "success" as const, data, ...warningIn(found) };
       },
       { ...described("Totals of /allocation"), response: { 200: answerOf(SummaryView), 400: ErrorBody } },
     )
@@ -239,7 +213,7 @@ export function allocationRoutes({ store, fleet, fleetName, ledger, timeZone, no
               .map((device) => [`${device.region}/${device.agentId}`, assetView(device, of, fleetName)]),
           ),
         );
-        return { code: 200 as const, status: "success" as const, data, ...found.warning };
+        return { code: 200 as const, status: "success" as const, data, ...warningIn(found) };
       },
       {
         query: AssetQuery,

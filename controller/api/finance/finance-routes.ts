@@ -7,6 +7,7 @@ import { alertRoutes } from "./alert-routes.ts";
 import { anomalyRoutes } from "./anomaly-routes.ts";
 import { baselineRoutes } from "./baseline-routes.ts";
 import { budgetRoutes } from "./budget-routes.ts";
+import { costViewRoutes } from "./cost-view-routes.ts";
 import { type ReportParts, reportRoutes } from "./report-routes.ts";
 import { spendRoutes } from "./spend-routes.ts";
 
@@ -23,5 +24,6 @@ export function financeRoutes(
     .use(adviceRoutes(parts))
     .use(baselineRoutes(parts))
     .use(spendRoutes(parts, config.cost))
+    .use(costViewRoutes(parts))
     .use(reportRoutes({ ...parts, costCentreOf }));
 }

@@ -36,6 +36,8 @@ const expected: Readonly<Record<string, "open" | "viewer" | "operator" | "admin"
   "DELETE /api/v1/freeze": "operator",
   "GET /api/v1/policy": "viewer",
   "GET /api/v1/cost": "viewer",
+  "GET /api/v1/cost/names": "viewer",
+  "GET /api/v1/cost/view": "viewer",
   "GET /allocation": "viewer",
   "GET /allocation/compute": "viewer",
   "GET /allocation/summary": "viewer",
