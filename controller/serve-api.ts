@@ -4,7 +4,7 @@ import { type Clock, systemClock } from "#platform/clock.ts";
 import { describeError, type ServiceError } from "#platform/errors.ts";
 import { registerGauge, registerTotal } from "#platform/fetch/scraped-metrics.ts";
 import { defaultStateDir } from "#platform/files/default-state-dir.ts";
-import { createHttpApp } from "#platform/http/create-http-app.ts";
+import { createHttpApp, type HttpApp } from "#platform/http/create-http-app.ts";
 import { createAuthenticator } from "#platform/http/guard/authenticate.ts";
 import { warnOfPlainText } from "#platform/http/guard/listen-address.ts";
 import { neededRole } from "#platform/http/guard/roles.ts";
@@ -46,7 +46,9 @@ import type { ControllerConfig } from "./config.ts";
 import type { CostHistory } from "./cost/history/cost-history.ts";
 import type { PriceSource } from "./cost/prices/price-source.ts";
 import { createTariffNotice } from "./cost/prices/tell-tariffs.ts";
+import { createDashboard } from "./dashboard/create-dashboard.ts";
 import { dashboardRoutes } from "./dashboard/dashboard-routes.ts";
+import { streamRoutes } from "./dashboard/stream-routes.ts";
 import type { FleetIdentity } from "./identity/fleet-identity.ts";
 import { registerIdentityMetrics } from "./identity/identity-metrics.ts";
 import type { ControllerRecords } from "./open-records.ts";
@@ -110,20 +112,23 @@ function routesOf(
   }: ServedParts,
   publisher: AccessPublisher,
   openFiles: ReturnType<typeof watchOpenFiles>,
-): Routes {
+  isAllowed: (request: Request) => boolean | Promise<boolean>,
+): { readonly routes: Routes; readonly parts: ApiParts } {
   const { store, damage } = records;
   const { broker } = fleetBroker;
   const { cost, scaling, ingest, fleet: fleetName } = config;
   const { audit, counts, housekeeping, registry, tenantJobs: jobs } = assembly;
   const { tariffUsdPerKwh, co2KgPerKwh, timeZone } = cost;
   const nowMs = () => clock.nowMs();
-  const parts: ApiParts = {
+  const shared = {
     ...assembly,
     ...{ fleetName, store, broker, startedAtMs, timeZone, nowMs, openPrices },
     powerAssumptions: { tariffUsdPerKwh, co2KgPerKwh, targetUtilization: scaling.targetUtilization },
     staleAfterMs: ingest.staleAfterMs,
     ...{ capacityPerReplicaQps: scaling.capacityPerReplicaQps, horizonMinutes: scaling.horizonMinutes },
   };
+  const leader = standingBy === null ? {} : { leader: standingBy.leader };
+  const parts: ApiParts = { ...shared, ...createDashboard({ ...shared, ...leader, registry, config, isAllowed }) };
   const looked = {
     broker,
     counts,
@@ -136,9 +141,10 @@ function routesOf(
     tls,
     standingBy,
   };
-  return [
+  const routes = [
     dashboardRoutes(),
     fleetRoutes(parts),
+    streamRoutes(parts),
     historyRoutes(parts),
     meshRoutes(parts),
     identityRoutes(identity, audit),
@@ -164,6 +170,7 @@ function routesOf(
     configRoutes(config, config.stateDir ?? defaultStateDir("controller", process.env)),
     operationsRoutes(() => controllerHealth(looked, nowMs()), registry),
   ];
+  return { routes, parts };
 }
 
 /** Opens the controller's HTTP API. */
@@ -193,7 +200,10 @@ export function serveControllerApi(served: ServedParts): { readonly url: string;
     standingBy === null ? 1 : 0,
   );
   registerIdentityMetrics(registry, () => identity.devices.list());
-  const app = createHttpApp({
+  // Asked again while a stream is open: keys are revoked, and sessions end.
+  const isAllowed = async (request: Request) => (await app.guardRequest(request, () => null)).kind === "pass";
+  const { routes, parts } = routesOf(served, publisher, openFiles, isAllowed);
+  const app: HttpApp = createHttpApp({
     about: {
       title: "thormesh controller",
       description:
@@ -206,10 +216,7 @@ export function serveControllerApi(served: ServedParts): { readonly url: string;
     log,
     encrypted: tls !== undefined,
     sessions: access.sessions,
-    routes: [
-      sessionRoutes({ authenticator, sessions: access.sessions, encrypted: tls !== undefined, log }),
-      ...routesOf(served, publisher, openFiles),
-    ],
+    routes: [sessionRoutes({ authenticator, sessions: access.sessions, encrypted: tls !== undefined, log }), ...routes],
     ...(standingBy === null ? {} : { refuseChanges: standingBy.refusal }),
   });
   warnOfPlainText("api", api.host, tls !== undefined, log);
@@ -225,6 +232,7 @@ export function serveControllerApi(served: ServedParts): { readonly url: string;
     url: server.url,
     async stop() {
       clearInterval(looking);
+      parts.streams.stop();
       await refreshing.stop();
       await server.stop(stopWithinMs);
     },

@@ -46,6 +46,7 @@ export class AlertMonitor {
   #alerts = new Map<string, Alert>();
   #silences: Silence[] = [];
   #omitted = 0;
+  #lookedAtMs: number | null = null;
 
   constructor(parts: AlertMonitorParts) {
     this.#parts = parts;
@@ -95,6 +96,11 @@ export class AlertMonitor {
   /** Alerts that could not be taken because there were too many. */
   omitted(): number {
     return this.#omitted;
+  }
+
+  /** Time of the newest look at all rules; null before the first. */
+  lookedAtMs(): number | null {
+    return this.#lookedAtMs;
   }
 
   /** Lists silences that hold or will, the next to end first. */
@@ -169,6 +175,7 @@ export class AlertMonitor {
       if (alert !== null) this.#take(next, alert);
     }
     this.#alerts = next;
+    this.#lookedAtMs = nowMs;
     for (const channel of this.#channels) this.#tell(channel, nowMs);
     await this.#keep();
   }

@@ -14,6 +14,8 @@ import type { CostLedger } from "../cost/ledger/cost-ledger.ts";
 import type { Prices } from "../cost/price-minute.ts";
 import type { PriceSource } from "../cost/prices/price-source.ts";
 import type { PowerAssumptions } from "../cost/report-power.ts";
+import type { FleetStreams } from "../dashboard/fleet-streams.ts";
+import type { FleetWatch } from "../dashboard/fleet-watch.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { IngestCounts } from "../fleet/ingest-counts.ts";
 import type { Retirement } from "../fleet/retire-agents.ts";
@@ -31,6 +33,9 @@ export interface ApiParts {
   readonly accuracyOf: (window: AccuracyWindow) => ForecastAccuracy;
   readonly accuracy: Pick<LiveAccuracy, "peaks">;
   readonly forecaster: Pick<Forecaster, "describe">;
+  /** Figures of the fleet, and what changed in them. */
+  readonly watch: FleetWatch;
+  readonly streams: FleetStreams;
   readonly overrides: Overrides;
   readonly freeze: FleetFreeze;
   /** The scaling policy; null: none is configured. */

@@ -5,11 +5,9 @@ import { medianPeakQps } from "#forecast/median-peak.ts";
 import { ServiceError } from "#platform/errors.ts";
 import { needsRole } from "#platform/http/guard/roles.ts";
 import { strictObject } from "#platform/schema-parts.ts";
-import { version } from "#platform/version.ts";
 import { Identifier } from "#protocol/messages.ts";
-import { recentLatencyMs } from "../fleet/agent-state.ts";
-import { liveQps } from "../fleet/fleet.ts";
-import { agentView, briefView, countAgents, minuteView, queueDepthOf } from "./agent-views.ts";
+import { fleetView } from "../dashboard/fleet-view.ts";
+import { agentView, minuteView, queueDepthOf } from "./agent-views.ts";
 import type { ApiParts } from "./api-parts.ts";
 import { auditSourceOf, withReason } from "./audited-change.ts";
 import { AgentDetail, AgentList, AgentParams, about, ErrorBody, FleetView } from "./schemas.ts";
@@ -22,63 +20,25 @@ const AgentQuery = strictObject({
 /** Max implausible minutes that an agent's view shows. */
 const maxShownSetAside = 10;
 
-const sumOf = (values: readonly (number | null)[]): number | null => {
-  const known = values.filter((value) => value !== null);
-  return known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0);
-};
-
 /** Peak of the fleet's latest forecast; null without one. */
 export function forecastPeakQps(loop: DecisionLoop): number | null {
   const forecast = loop.latestForecast();
   return forecast === null ? null : medianPeakQps(forecast);
 }
 
-const shown = ({ atMs, decision: { kind, rule, reason } }: NonNullable<ReturnType<DecisionLoop["latest"]>>) => ({
-  ...{ atMs, kind, rule, reason },
-});
-
 export function fleetRoutes(parts: ApiParts) {
-  const { fleet, desired, loop, nowMs, staleAfterMs } = parts;
+  const { fleet, desired, nowMs, staleAfterMs } = parts;
   const viewOf = (agent: Parameters<typeof agentView>[0]) =>
     agentView(agent, desired.documents.get(agent.agentId), desired.overrides.get(agent.agentId), staleAfterMs, nowMs());
   return new Elysia()
-    .get(
-      "/api/v1/fleet",
-      () => {
-        const views = fleet
-          .agents()
-          .map((agent) => briefView(agent, desired.documents.get(agent.agentId), staleAfterMs, nowMs()));
-        const online = views.filter(({ status }) => status === "online");
-        const states = online.flatMap(({ agentId }) => fleet.get(agentId) ?? []);
-        const counts = countAgents(views);
-        const latest = loop.latest();
-        const freeze = parts.freeze.current();
-        const policy = parts.policy?.status();
-        const active = online.filter(({ role }) => role.desired === "active");
-        return {
-          fleet: parts.fleetName,
-          nowMs: nowMs(),
-          controller: { version, startedAtMs: parts.startedAtMs, brokerConnected: parts.broker.connected },
-          agents: { total: views.length, online: online.length, ...counts },
-          qps: liveQps(states),
-          p95LatencyMs: recentLatencyMs(states, 0.95),
-          watts: sumOf(online.map(({ watts }) => watts)),
-          activeCapacityQps: active.reduce(
-            (sum, { capacityQps }) => sum + (capacityQps ?? parts.capacityPerReplicaQps),
-            0,
-          ),
-          forecast: loop.latestForecast(),
-          forecastPeakQps: forecastPeakQps(loop),
-          latestDecision: latest === null ? null : shown(latest),
-          freeze: freeze === null ? null : { reason: freeze.reason, untilMs: freeze.untilMs },
-          policy: policy === undefined ? null : { name: policy.name, mode: policy.mode, problem: policy.problem },
-        };
-      },
-      {
-        response: FleetView,
-        detail: about("fleet", "Overview of the fleet", "Counts, rates, forecast, latest decision."),
-      },
-    )
+    .get("/api/v1/fleet", () => fleetView(parts), {
+      response: FleetView,
+      detail: about(
+        "fleet",
+        "Overview of the fleet",
+        "Each figure with its unit and time, forecast, latest decision, alerts. `eventId` names the event of the live stream that this is as of.",
+      ),
+    })
     .get(
       "/api/v1/agents",
       ({ query: { after, limit } }) => {

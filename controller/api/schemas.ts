@@ -5,6 +5,7 @@ import { OverrideRow } from "#controller/store/row-schemas.ts";
 import type { Override } from "#controller/store/store.ts";
 import { literals, orNull, strictObject } from "#platform/schema-parts.ts";
 import * as messages from "#protocol/messages.ts";
+import { FiguresSchema } from "../dashboard/figure.ts";
 
 /** Answers of the API. Times are ms since the epoch by the controller's clock, rates texts a second of it. */
 const text = (description: string) => Type.String({ description });
@@ -171,7 +172,13 @@ export const DecisionRules = Type.Object({
 export const FleetView = Type.Object({
   fleet: text("name of the fleet"),
   nowMs: number("the controller's clock"),
-  controller: Type.Object({ version: Type.String(), startedAtMs: TimeMs, brokerConnected: Type.Boolean() }),
+  eventId: text("newest event of the live stream that this is as of: ask it for what comes after"),
+  controller: Type.Object({
+    ...{ version: Type.String(), startedAtMs: TimeMs, brokerConnected: Type.Boolean() },
+    role: Type.Unsafe<"leading" | "standing by">(literals("leading", "standing by")),
+    leader: textOrNull("address of the API of the controller that leads; null: it is this one, or not known"),
+  }),
+  figures: FiguresSchema,
   agents: Type.Object({
     total: count("known agents"),
     online: count("agents that are online"),
@@ -187,7 +194,18 @@ export const FleetView = Type.Object({
   forecast: orNull(messages.ForecastReport, "forecast of the fleet's traffic; null: none yet"),
   forecastPeakQps: numberOrNull("median of the forecast peak, texts a second; null: no forecast"),
   latestDecision: orNull(
-    Type.Object({ atMs: TimeMs, kind: Type.String(), rule: Type.String(), reason: Type.String() }),
+    Type.Object({
+      ...{ atMs: TimeMs, kind: Type.String(), rule: Type.String(), reason: Type.String() },
+      plan: orNull(
+        Type.Object({
+          devices: count("devices that should serve"),
+          feasible: Type.Boolean(),
+          costUsd: number("US$, of the planned time"),
+          reasons: Type.Array(Type.String(), { description: "at most 10" }),
+        }),
+        "the fleet plan that it follows; null: none",
+      ),
+    }),
     "null: none yet",
   ),
   freeze: orNull(
@@ -201,6 +219,21 @@ export const FleetView = Type.Object({
       problem: textOrNull("what is wrong with its file as it is now, which is not in force; null: nothing"),
     }),
     "the scaling policy in force; null: none is configured",
+  ),
+  alerts: Type.Array(
+    Type.Object({
+      ...{
+        key: Type.String(),
+        rule: Type.String(),
+        severity: Type.String(),
+        summary: Type.String(),
+        text: Type.String(),
+      },
+      status: Type.Unsafe<"pending" | "firing">(literals("pending", "firing")),
+      sinceMs: TimeMs,
+      silenced: Type.Boolean({ description: "nobody is told" }),
+    }),
+    { description: "alerts that are on, the firing ones first; at most 20, figures.alertsFiring counts all" },
   ),
 });
 export type FleetView = Static<typeof FleetView>;

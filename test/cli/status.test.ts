@@ -2,11 +2,15 @@ import { afterEach, describe, expect, spyOn, test } from "bun:test";
 import { runCli } from "#cli/run/run-cli.ts";
 import { statusToText } from "#cli/status.ts";
 import type { AgentView, FleetView } from "#controller/api/schemas.ts";
+import { fleetFigures } from "#controller/dashboard/fleet-figures.ts";
+import { someSources } from "../fakes/fleet-figures.ts";
 
 const fleet: FleetView = {
   fleet: "hall",
   nowMs: 1,
-  controller: { version: "1", startedAtMs: 0, brokerConnected: true },
+  eventId: "0a1b2c3d-1",
+  controller: { version: "1", startedAtMs: 0, brokerConnected: true, role: "leading", leader: null },
+  figures: fleetFigures([], someSources()),
   agents: { total: 2, online: 1, offline: 1, active: 1, standby: 0, draining: 0 },
   qps: 12.34,
   p95LatencyMs: 18.2,
@@ -14,9 +18,10 @@ const fleet: FleetView = {
   activeCapacityQps: 350,
   forecast: null,
   forecastPeakQps: null,
-  latestDecision: { atMs: 1, kind: "hold", rule: "sufficient", reason: "enough" },
+  latestDecision: { atMs: 1, kind: "hold", rule: "sufficient", reason: "enough", plan: null },
   freeze: null,
   policy: null,
+  alerts: [],
 };
 const agent: AgentView = {
   agentId: "thor-1",

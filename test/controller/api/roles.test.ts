@@ -14,6 +14,7 @@ const keys: Record<string, string> = { configured };
 /** Role of every route: a new one fails this test until it is listed. */
 const expected: Readonly<Record<string, "open" | "viewer" | "operator" | "admin">> = {
   "GET /api/v1/fleet": "viewer",
+  "GET /api/v1/fleet/stream": "viewer",
   "GET /api/v1/agents": "viewer",
   "GET /api/v1/agents/{id}": "viewer",
   "DELETE /api/v1/agents/{id}": "operator",
