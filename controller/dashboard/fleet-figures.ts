@@ -9,7 +9,7 @@ export interface CountedAgent {
   readonly facts: AgentFacts;
 }
 
-/** What the fleet's figures are computed from, besides the agents. */
+/** Sources of the fleet's figures, besides the agents. */
 export interface FigureSources {
   readonly nowMs: number;
   /** Age from which an agent's minute says nothing of the present. */

@@ -15,7 +15,7 @@ export interface FleetStreamsParts {
   readonly limits?: { readonly all: number; readonly perClient: number };
 }
 
-/** What a client asks for. */
+/** Wishes of a client. */
 export interface StreamRequest {
   readonly request: Request;
   /** Name that streams of one client are counted by. */

@@ -1,6 +1,6 @@
 import type { FigureSources } from "#controller/dashboard/fleet-figures.ts";
 
-/** What a fleet's figures are computed from besides its agents: connected, and otherwise nothing is known. */
+/** Sources of a fleet's figures besides its agents: connected, and otherwise nothing is known. */
 export function someSources(given: Partial<FigureSources> = {}): FigureSources {
   return {
     nowMs: 1_000_000,
