@@ -1,14 +1,5 @@
-/** Kinds of status; each has a shape and a colour of its own, so that none counts on colour alone. */
+/** Kinds of status; by the style sheet each has a shape and a colour of its own, so that none counts on colour alone. */
 export type StatusKind = "good" | "idle" | "busy" | "warn" | "bad" | "off";
-
-export const statusShapes: Readonly<Record<StatusKind, string>> = {
-  good: "●",
-  idle: "○",
-  busy: "◐",
-  warn: "▲",
-  bad: "■",
-  off: "✕",
-};
 
 /** A status as a word with its shape. */
 export const StatusWord = ({
@@ -21,6 +12,6 @@ export const StatusWord = ({
   readonly title?: string;
 }) => (
   <span class={`status status-${kind}`} title={title}>
-    <span aria-hidden="true">{statusShapes[kind]}</span> {word}
+    {word}
   </span>
 );

@@ -48,13 +48,11 @@ function HeadCell<Row>({ column, sort, onSort }: { column: Column<Row> } & Pick<
   const { key, label, title, isNumber = false, isSortable = true, isMinor = false } = column;
   const direction = sort?.key === key ? sort.direction : undefined;
   const classes = `${isNumber ? "number" : ""}${isMinor ? " minor" : ""}`;
-  const arrow = direction === undefined ? "" : direction === "ascending" ? " ↑" : " ↓";
   return (
     <th scope="col" class={classes} title={title} aria-sort={onSort && isSortable ? (direction ?? "none") : undefined}>
       {onSort && isSortable ? (
         <button type="button" class="sort" onClick={() => onSort(nextSort(sort, key, isNumber))}>
           {label}
-          <span aria-hidden="true">{arrow}</span>
         </button>
       ) : (
         label
@@ -72,8 +70,8 @@ export function Table<Row>(props: TableProps<Row>) {
   return (
     <div class="table-block">
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keyboard */}
-      <section class="scroll" tabIndex={0} aria-label={caption}>
-        <table>
+      <section class="scroll" tabIndex={0} aria-label={`${caption}: the table`}>
+        <table class="rows">
           <caption class="hidden">{caption}</caption>
           <thead>
             <tr>
@@ -90,8 +88,8 @@ export function Table<Row>(props: TableProps<Row>) {
           <tbody>
             {shown.map((row) => (
               <tr key={rowKey(row)} class={rowClass?.(row)}>
-                {columns.map(({ key, cell, isNumber, isMinor }) => (
-                  <td key={key} class={`${isNumber ? "number" : ""}${isMinor ? " minor" : ""}`}>
+                {columns.map(({ key, label, cell, isNumber, isMinor }) => (
+                  <td key={key} data-label={label} class={`${isNumber ? "number" : ""}${isMinor ? " minor" : ""}`}>
                     {cell(row)}
                   </td>
                 ))}
