@@ -30,8 +30,16 @@ async function errorOf(answer: Response): Promise<ApiError> {
   return new ApiError(answer.status, "UNKNOWN", `the server answered ${answer.status} ${answer.statusText}`.trim());
 }
 
-/** Sends a request with the browser's session. @throws ApiError when there is no answer or a refusal */
+/** Start of the paths that answer without a session. */
+const openPaths = "/api/v1/session";
+
+/**
+ * Sends a request with the browser's session. Once that has ended nothing but the login is sent: it would be refused.
+ * @throws ApiError when there is no answer or a refusal
+ */
 export async function request(path: string, init: RequestInit = {}): Promise<Response> {
+  if (loginNeeded.peek() && !path.startsWith(openPaths))
+    throw new ApiError(401, "UNAUTHORIZED", "the session has ended: log in again");
   const limit = AbortSignal.timeout(timeLimitMs);
   const signal = init.signal instanceof AbortSignal ? AbortSignal.any([init.signal, limit]) : limit;
   let answer: Response;
@@ -41,7 +49,7 @@ export async function request(path: string, init: RequestInit = {}): Promise<Res
     if (init.signal?.aborted === true) throw error;
     throw new ApiError(0, "UNREACHABLE", limit.aborted ? "the controller does not answer" : "the controller is away");
   }
-  if (answer.status === 401) loginNeeded.value = true;
+  if (answer.status === 401 && !path.startsWith(openPaths)) loginNeeded.value = true;
   if (!answer.ok) throw await errorOf(answer);
   return answer;
 }

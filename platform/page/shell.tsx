@@ -1,7 +1,6 @@
 import { effect, signal } from "@preact/signals";
-import type { ComponentType } from "preact";
+import type { ComponentChildren, ComponentType } from "preact";
 import { useEffect } from "preact/hooks";
-import { loginNeeded } from "./api-client.ts";
 import { connection } from "./connection.ts";
 import { formatDuration, quantityText } from "./format.ts";
 import { dismissError, pageErrors } from "./page-errors.ts";
@@ -87,12 +86,6 @@ function Banners() {
           again.
         </p>
       ) : null}
-      {loginNeeded.value && path.value !== "/login" ? (
-        <p class="banner warn">
-          ▲ This controller answers only with a key.{" "}
-          <a href={`/login?from=${encodeURIComponent(path.value)}`}>Log in</a>
-        </p>
-      ) : null}
       {asOfMs !== null && Math.abs(skewMs) > 60_000 ? (
         <p class="banner">
           This browser's clock is {quantityText(formatDuration(Math.abs(skewMs)))} {skewMs > 0 ? "ahead of" : "behind"}{" "}
@@ -143,15 +136,7 @@ const Keys = () =>
 
 const stateWords = { connecting: "○ connecting", live: "● live", away: "▲ away" } as const;
 
-function Header({
-  brand,
-  name,
-  pages,
-}: {
-  readonly brand: string;
-  readonly name: string;
-  readonly pages: readonly PageEntry[];
-}) {
+function Header({ brand, name, pages, tools }: Pick<ShellProps, "brand" | "name" | "pages" | "tools">) {
   tick.value;
   const { state, asOfMs } = connection.value;
   const isCurrent = (entry: PageEntry) =>
@@ -189,6 +174,7 @@ function Header({
         >
           keys
         </button>
+        {tools}
       </div>
     </header>
   );
@@ -199,10 +185,16 @@ interface ShellProps {
   /** Name of the fleet or agent; empty: not known yet. */
   readonly name: string;
   readonly pages: readonly PageEntry[];
+  /** Stands at the end of the header. */
+  readonly tools?: ComponentChildren;
+  /** Stands in place of the view, e.g. a login. */
+  readonly instead?: ComponentChildren;
+  /** Stands above everything, e.g. a dialog. */
+  readonly over?: ComponentChildren;
 }
 
 /** Frame of a page: navigation, banners, and the view that the address names. */
-export function Shell({ brand, name, pages }: ShellProps) {
+export function Shell({ brand, name, pages, tools, instead, over }: ShellProps) {
   useEffect(() => {
     const stopChoices = applyChoices();
     const timer = setInterval(() => {
@@ -228,11 +220,13 @@ export function Shell({ brand, name, pages }: ShellProps) {
       <a class="skip" href="#content">
         Skip to the content
       </a>
-      <Header brand={brand} name={name} pages={pages} />
+      <Header brand={brand} name={name} pages={instead === undefined ? pages : []} tools={tools} />
       <Banners />
       <Errors />
       <main id="content" tabIndex={-1}>
-        {found === undefined ? (
+        {instead !== undefined ? (
+          instead
+        ) : found === undefined ? (
           <p class="empty">
             There is no page here. <a href="/">Go to the first page</a>
           </p>
@@ -241,6 +235,7 @@ export function Shell({ brand, name, pages }: ShellProps) {
         )}
       </main>
       <Keys />
+      {over}
     </>
   );
 }

@@ -7,6 +7,7 @@ import { StatusWord } from "#platform/page/status-word.tsx";
 import { serverNowMs, timeText } from "#platform/page/time-zone.ts";
 import { query, setQuery } from "#platform/page/url-state.ts";
 import { usePolled } from "#platform/page/use-polled.ts";
+import { AgentActions } from "../acting/agent-actions.tsx";
 import { AgentCharts } from "./agent-charts.tsx";
 import { type AgentDetail, type AgentHistory, type Decision, stateOf } from "./agent-data.ts";
 import { AgentFacts } from "./agent-facts.tsx";
@@ -94,6 +95,11 @@ function Head({ agent, id }: { readonly agent: AgentDetail; readonly id: string 
           </a>
         )}
         <a href={`/routes?agent=${encodeURIComponent(id)}`}>its routes</a>
+        <AgentActions
+          agentId={id}
+          modes={agent.birth?.board.powerModes.map(({ name }) => name) ?? []}
+          isOverridden={agent.override !== null}
+        />
       </div>
       {agent.status === "offline" ? (
         <p class="note warn">

@@ -1,5 +1,6 @@
 import { Figure, Figures } from "#platform/page/figure.tsx";
 import { formatDuration, formatNumber, formatRate, formatWatts } from "#platform/page/format.ts";
+import { FleetActions } from "../acting/fleet-actions.tsx";
 import { fleet } from "../fleet-state.ts";
 import { AgentTable } from "./agent-table.tsx";
 
@@ -11,6 +12,7 @@ export function FleetPage() {
   return (
     <>
       <h1 class="hidden">Fleet</h1>
+      <FleetActions freeze={view?.freeze ?? null} />
       <Figures label="The fleet now">
         <Figure label="serving" quantity={count(view?.agents.active)} />
         <Figure label="standby" quantity={count(view?.agents.standby)} />

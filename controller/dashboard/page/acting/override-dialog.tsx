@@ -1,0 +1,117 @@
+import { useSignal } from "@preact/signals";
+import { OrderDialog } from "./order-dialog.tsx";
+import type { Order } from "./send-order.ts";
+import { secondsOf, TimeField } from "./time-field.tsx";
+
+interface OverrideDialogProps {
+  /** Agents that are named already; empty: the user names them. */
+  readonly agentIds: readonly string[];
+  /** Power modes that can be chosen; empty: they are typed. */
+  readonly modes: readonly string[];
+  readonly firstRole: "" | "draining";
+  readonly onClose: () => void;
+}
+
+const roleWords = [
+  ["", "as the controller decides"],
+  ["active", "on: serves"],
+  ["standby", "off: stands by"],
+  ["draining", "drains: finishes its requests, takes no new ones"],
+] as const;
+
+const verbs: Readonly<Record<string, string>> = { active: "Switch on", standby: "Switch off", draining: "Drain" };
+
+/** Dialog for the role and power mode of agents for a time. */
+export function OverrideDialog({ agentIds, modes, firstRole, onClose }: OverrideDialogProps) {
+  const named = useSignal(agentIds.join(" "));
+  const role = useSignal<string>(firstRole);
+  const mode = useSignal("");
+  const isCap = useSignal(false);
+  const minutes = useSignal("60");
+  const order = (): Order => {
+    const agents = [...new Set(named.value.split(/[\s,]+/).filter((id) => id !== ""))];
+    if (agents.length === 0) throw new Error("agents: expected at least one id, got none");
+    const powerMode = mode.value.trim();
+    return {
+      method: "POST",
+      path: "/api/v1/overrides",
+      body: {
+        agents,
+        ...(role.value === "" ? {} : { role: role.value }),
+        ...(powerMode === "" ? {} : { [isCap.value ? "powerModeCap" : "powerMode"]: powerMode }),
+        expiresInS: secondsOf(minutes.value),
+      },
+    };
+  };
+  const count = named.value.split(/[\s,]+/).filter((id) => id !== "").length;
+  const verb = `${verbs[role.value] ?? "Set"} ${count === 1 ? "1 agent" : `${count} agents`}`;
+  return (
+    <OrderDialog
+      title={firstRole === "draining" ? "Drain agents" : "Override agents"}
+      verb={verb}
+      order={order}
+      onClose={onClose}
+    >
+      <label>
+        Agents (ids, apart by spaces)
+        <textarea
+          name="agents"
+          rows={2}
+          required
+          value={named.value}
+          onInput={(event) => {
+            named.value = event.currentTarget.value;
+          }}
+        />
+      </label>
+      <div class="fields">
+        <label>
+          Role
+          <select
+            name="role"
+            value={role.value}
+            onChange={(event) => {
+              role.value = event.currentTarget.value;
+            }}
+          >
+            {roleWords.map(([value, word]) => (
+              <option key={value} value={value}>
+                {word}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label>
+          Power mode
+          <input
+            name="mode"
+            list="power-modes"
+            maxLength={64}
+            placeholder="as the agent decides"
+            value={mode.value}
+            onInput={(event) => {
+              mode.value = event.currentTarget.value;
+            }}
+          />
+          <datalist id="power-modes">
+            {modes.map((name) => (
+              <option key={name} value={name} />
+            ))}
+          </datalist>
+        </label>
+        <label class="check">
+          <input
+            type="checkbox"
+            name="cap"
+            checked={isCap.value}
+            onChange={(event) => {
+              isCap.value = event.currentTarget.checked;
+            }}
+          />{" "}
+          no more than this mode
+        </label>
+        <TimeField minutes={minutes} />
+      </div>
+    </OrderDialog>
+  );
+}

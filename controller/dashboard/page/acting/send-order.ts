@@ -1,0 +1,34 @@
+import type { EffectView } from "#controller/api/acting/read-effect.ts";
+import { request } from "#platform/page/api-client.ts";
+
+/** A change that the user is about to make: what is sent, with or without being done. */
+export interface Order {
+  readonly method: "POST" | "DELETE";
+  readonly path: string;
+  readonly body?: object;
+}
+
+/** Answer of the routes by which one acts. */
+export interface OrderAnswer {
+  readonly effect: EffectView;
+  readonly agents?: readonly { readonly agentId: string; readonly version: number | null }[];
+}
+
+/**
+ * Sends an order.
+ * @param isDry true: nothing is changed, only the effect is told
+ * @param reason for the audit log; empty: none is given
+ * @throws ApiError
+ */
+export async function sendOrder({ method, path, body }: Order, isDry: boolean, reason: string): Promise<OrderAnswer> {
+  const dry = isDry ? { dryRun: true } : {};
+  const answer = await request(method === "DELETE" && isDry ? `${path}?dryRun=true` : path, {
+    method,
+    headers: {
+      ...(body === undefined ? {} : { "content-type": "application/json" }),
+      ...(reason === "" ? {} : { "x-thormesh-reason": encodeURIComponent(reason) }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify({ ...body, ...dry }) }),
+  });
+  return (await answer.json()) as OrderAnswer;
+}
