@@ -1,7 +1,8 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { strictObject } from "#platform/schema-parts.ts";
-import { hourMs } from "#platform/time.ts";
+import { hourMs, minuteMs } from "#platform/time.ts";
+import type { FleetMinute } from "../store/store.ts";
 import type { ApiParts } from "./api-parts.ts";
 import { about, ErrorBody } from "./schemas.ts";
 
@@ -11,9 +12,25 @@ const TrafficQuery = strictObject({
     title: "a whole number from 1 to 336",
     default: "24",
   }),
+  untilMs: Type.Optional(
+    Type.String({ pattern: "^[0-9]{1,15}$", title: "milliseconds since the epoch", description: "absent: now" }),
+  ),
+  step: Type.String({
+    ...{ pattern: "^([1-9]|[1-5][0-9]|60)$", title: "a whole number from 1 to 60", default: "1" },
+    description: "minutes of which each rate is the mean",
+  }),
 });
 
-const TrafficView = Type.Object({
+/** Means of the minutes on record of each step. */
+function meansOf(minutes: readonly FleetMinute[], stepMs: number) {
+  const steps = Map.groupBy(minutes, ({ minuteStartMs }) => Math.floor(minuteStartMs / stepMs) * stepMs);
+  return [...steps].map(([minuteStartMs, of]) => ({
+    minuteStartMs,
+    qps: of.reduce((sum, { texts }) => sum + texts, 0) / 60 / of.length,
+  }));
+}
+
+export const TrafficView = Type.Object({
   nowMs: Type.Number(),
   minutes: Type.Array(Type.Object({ minuteStartMs: Type.Number(), qps: Type.Number() })),
 });
@@ -24,8 +41,9 @@ export function trafficRoutes({ store, nowMs }: Pick<ApiParts, "store" | "nowMs"
     "/api/v1/traffic",
     async ({ query }) => {
       const now = nowMs();
-      const minutes = await store.fleetMinutes(now - Number(query.hours) * hourMs, now);
-      return { nowMs: now, minutes: minutes.map(({ minuteStartMs, texts }) => ({ minuteStartMs, qps: texts / 60 })) };
+      const untilMs = query.untilMs === undefined ? now : Number(query.untilMs);
+      const minutes = await store.fleetMinutes(untilMs - Number(query.hours) * hourMs, untilMs);
+      return { nowMs: now, minutes: meansOf(minutes, Number(query.step) * minuteMs) };
     },
     {
       query: TrafficQuery,

@@ -3,10 +3,13 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { formatNumber } from "./format.ts";
+import { stackSeries } from "./stack-series.ts";
 import { inUtc, timeText } from "./time-zone.ts";
 
 /** Colours of series, custom properties of the style sheet. */
-export type ChartColor = "--c1" | "--c2" | "--c3" | "--c4" | "--c5" | "--c6" | "--c7" | "--c-limit" | "--c-idle";
+export type ChartColor =
+  | ("--c1" | "--c2" | "--c3" | "--c4" | "--c5" | "--c6" | "--c7")
+  | ("--c-limit" | "--c-idle" | "--c-other");
 
 export interface ChartSeries {
   readonly label: string;
@@ -43,6 +46,8 @@ export interface ChartProps {
   readonly series: readonly ChartSeries[];
   readonly bands?: readonly ChartBand[];
   readonly markers?: readonly ChartMarker[];
+  /** True: bars stand upon each other, the first at the foot. */
+  readonly isStacked?: boolean;
   readonly height?: number;
   /** Charts of one group show the same moment under the pointer. */
   readonly group?: string;
@@ -78,7 +83,7 @@ function seriesOptions({ label, color, kind = "line", isDashed, isEdge }: ChartS
     ...(kind === "area" ? { fill: () => canvasColor(color, 0.18) } : {}),
     ...(kind === "step" && paths.stepped ? { paths: paths.stepped({ align: 1 }) } : {}),
     ...(kind === "bars" && paths.bars
-      ? { paths: paths.bars({ size: [0.8, 40] }), fill: () => canvasColor(color, 0.75) }
+      ? { paths: paths.bars({ size: [0.85, 90], align: 1 }), fill: () => colorOf(color) }
       : {}),
   };
 }
@@ -109,14 +114,16 @@ function drawMarkers(chart: uPlot, markers: readonly ChartMarker[]): void {
   ctx.restore();
 }
 
-const dataOf = ({ times, series }: ChartProps): uPlot.AlignedData => [
-  times.map((ms) => ms / 1000),
-  ...series.map(({ values }) => values as (number | null)[]),
+const drawn = ({ series, isStacked = false }: ChartProps) => (isStacked ? stackSeries(series) : series);
+
+const dataOf = (props: ChartProps): uPlot.AlignedData => [
+  props.times.map((ms) => ms / 1000),
+  ...drawn(props).map(({ values }) => values as (number | null)[]),
 ];
 
 /** Shape of a chart: with another one it is built anew, else its values are replaced. */
-const shapeOf = ({ series, bands, height, unit }: ChartProps): string =>
-  JSON.stringify([series.map(({ values: _, ...rest }) => rest), bands, height, unit]);
+const shapeOf = ({ series, bands, height, unit, isStacked }: ChartProps): string =>
+  JSON.stringify([series.map(({ values: _, ...rest }) => rest), bands, height, unit, isStacked]);
 
 const axis = (): uPlot.Axis => ({
   stroke: () => colorOf("--muted"),
@@ -155,7 +162,7 @@ function createChart(host: HTMLElement, current: () => ChartProps, onPoint: (ind
         },
         { ...axis(), size: 52, values: (_, splits) => splits.map((value) => shown(value)) },
       ],
-      series: [{}, ...props.series.map(seriesOptions)],
+      series: [{}, ...drawn(props).map(seriesOptions)],
       bands: (props.bands ?? []).map(({ upper, lower, color }) => ({
         series: [upper + 1, lower + 1],
         fill: () => canvasColor(color, 0.22),
