@@ -203,6 +203,7 @@ export function createAgentParts(given: {
     ...{ mesh, access, agentId, tls },
     extraRoutes: agentRoutes({
       ...{ mesh, accuracyOf, status },
+      minutes: () => ({ nowMs: Math.round(nowMs()), minutes: cycle.recent.list() }),
       training: () => nightTraining,
       forecast: () => cycle.lastForecast,
       forecaster: () => forecaster.describe(),

@@ -7,6 +7,7 @@ import { bundlePage } from "../platform/http/page/page-bundle.ts";
 /** Pages, each by the module that is replaced by one with its path. */
 const pages = [
   { module: "controller/dashboard/page-inside.ts", html: "controller/dashboard/page/index.html" },
+  { module: "agent/page-inside.ts", html: "agent/page/index.html" },
 ] as const;
 
 /**

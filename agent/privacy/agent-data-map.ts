@@ -134,6 +134,10 @@ const memories: readonly DataStore[] = [
     },
   },
   {
+    ...{ ...memory, id: "newest minutes", holds: "figures of the agent's last two hours", personal: "none" },
+    ...{ tenant: "kept", exported: false, purpose: "the agent's own page", kept: "two hours; until the agent ends" },
+  },
+  {
     ...{ ...agent, kind: "metric", id: "label tenant of thormesh_tenant_energy_joules_total" },
     ...{ holds: "names of tenants", personal: "none", tenant: "renamed", exported: false, purpose: "energy by tenant" },
     kept: "until the agent ends; in a Prometheus that collects it as long as that keeps it",

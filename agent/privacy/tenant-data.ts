@@ -42,6 +42,7 @@ export function createTenantData(parts: TenantDataParts): TenantData {
         { store: "counts of the minute", fate: "renamed", records: 0 },
         { store: "buckets of limits", fate: "kept", records: 0 },
         { store: "newest routes", fate: "kept", records: 0 },
+        { store: "newest minutes", fate: "kept", records: 0 },
         {
           ...{ store: "label tenant of thormesh_tenant_energy_joules_total", fate: "renamed" },
           records: energy.renameTenant(tenant, pseudonym),

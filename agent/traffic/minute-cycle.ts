@@ -16,6 +16,7 @@ import type {
   MinuteMesh,
   Utilization,
 } from "#protocol/messages.ts";
+import { RecentMinutes } from "./recent-minutes.ts";
 import type { RecordedMinute, TrafficRecord } from "./traffic-record.ts";
 
 /** History for the forecasters: an hour for the network, eight days for those that compare with yesterday and last week. */
@@ -55,6 +56,8 @@ type MinuteDetails = Pick<
 /** Duties at the end of each minute: close it, forecast the next ones, put its record into the outbox. */
 export class MinuteCycle {
   readonly #parts: MinuteCycleParts;
+  /** Newest minutes of this run. */
+  readonly recent = new RecentMinutes();
   #lastForecast: ForecastReport | null = null;
   #history: MinuteRate[] = [];
 
@@ -145,28 +148,26 @@ export class MinuteCycle {
       const newest = index === minutes.length - 1;
       // In one transaction with the record's mark: a minute queued twice would have two records with different figures.
       let marked = false;
-      const onDisk = outbox.append(
-        {
-          v: 1,
-          agentId: identity.agentId,
-          bootId: minute.bootId,
-          sentAtMs: Math.round(nowMs),
-          seq: minute.seq,
-          historical: false,
-          role: role(),
-          queueDepth: queueDepth(),
-          traffic: minute.traffic,
-          // Energy since the last closing is one figure: it belongs to the newest of the minutes that close together.
-          power: newest ? power : null,
-          forecast: newest ? forecast : null,
-          forecastAccuracy: newest ? forecastAccuracy : null,
-          ...(newest ? device : {}),
-        },
-        nowMs,
-        () => {
-          marked = record.markOnDisk(minute);
-        },
-      );
+      const data: MinuteData = {
+        v: 1,
+        agentId: identity.agentId,
+        bootId: minute.bootId,
+        sentAtMs: Math.round(nowMs),
+        seq: minute.seq,
+        historical: false,
+        role: role(),
+        queueDepth: queueDepth(),
+        traffic: minute.traffic,
+        // Energy since the last closing is one figure: it belongs to the newest of the minutes that close together.
+        power: newest ? power : null,
+        forecast: newest ? forecast : null,
+        forecastAccuracy: newest ? forecastAccuracy : null,
+        ...(newest ? device : {}),
+      };
+      if (minute.bootId === identity.bootId) this.recent.add(data);
+      const onDisk = outbox.append(data, nowMs, () => {
+        marked = record.markOnDisk(minute);
+      });
       if (onDisk && !marked) record.markQueued(minute);
     }
     outbox.enforceLimits(nowMs);

@@ -1,54 +1,18 @@
 import { intendedRole, unavailability } from "#controller/scaling/active-agents/observe-fleet.ts";
 import { medianPeakQps } from "#forecast/median-peak.ts";
-import { latencyQuantileMs } from "#protocol/latency-histogram.ts";
-import type { Desired, MinuteData } from "#protocol/messages.ts";
-import {
-  type AgentState,
-  availabilityOf,
-  liveWorkQpsOf,
-  offeredOf,
-  ownRoleOf,
-  recentLatencyMs,
-  requestsOf,
-  textsOf,
-} from "../fleet/agent-state.ts";
+import type { Desired } from "#protocol/messages.ts";
+import { wattsOf } from "#protocol/minute-figures.ts";
+import { type AgentState, availabilityOf, liveWorkQpsOf, ownRoleOf, recentLatencyMs } from "../fleet/agent-state.ts";
 import { brokerProblemsOf } from "../fleet/broker-problems.ts";
 import { clockSkewMs } from "../fleet/clock-skew.ts";
 import type { Override } from "../store/store.ts";
-import type { AgentView, MinuteView } from "./schemas.ts";
-
-/** Mean power over the part of a minute that was measured; null when none was. */
-function wattsOf(data: MinuteData | undefined): number | null {
-  const power = data?.power ?? null;
-  return power === null || power.measuredMs <= 0 ? null : power.energyJ / (power.measuredMs / 1000);
-}
+import type { AgentView } from "./schemas.ts";
 
 /** Texts that wait at the agent, by its newest beat or minute; null before the first. */
 export function queueDepthOf({ recent, beats }: AgentState): number | null {
   const [minute, beat] = [recent.at(-1), beats.at(-1)];
   if (beat !== undefined && beat.beat.sentAtMs >= (minute?.sentAtMs ?? 0)) return beat.beat.queueDepth;
   return minute?.queueDepth ?? null;
-}
-
-/** Minute's record as the API shows it: rates a second, latency over all models. */
-export function minuteView(data: MinuteData): MinuteView {
-  const { traffic, power } = data;
-  const counts = traffic.models.map(({ latencyCounts }) => latencyCounts);
-  const total = (counts[0] ?? []).map((_, bucket) => counts.reduce((sum, row) => sum + (row[bucket] ?? 0), 0));
-  return {
-    minuteStartMs: traffic.minuteStartMs,
-    qps: textsOf(data) / 60,
-    offeredQps: offeredOf(data) / 60,
-    requests: requestsOf(data),
-    errors: traffic.errors,
-    rejected: traffic.rejected,
-    queueDepth: data.queueDepth,
-    p95LatencyMs: latencyQuantileMs(total, 0.95),
-    watts: wattsOf(data),
-    energyJ: power?.energyJ ?? null,
-    maxTemperatureC: power?.maxTemperatureC ?? null,
-    gpuUtilization: power?.gpuUtilization ?? null,
-  };
 }
 
 /** Part of {@link agentView} that sums over the fleet rest on: quantiles of each of ten thousand agents would cost more than all the rest. */

@@ -6,8 +6,9 @@ import { ServiceError } from "#platform/errors.ts";
 import { needsRole } from "#platform/http/guard/roles.ts";
 import { strictObject } from "#platform/schema-parts.ts";
 import { Identifier } from "#protocol/messages.ts";
+import { minuteFigures } from "#protocol/minute-figures.ts";
 import { fleetView } from "../dashboard/fleet-view.ts";
-import { agentView, minuteView, queueDepthOf } from "./agent-views.ts";
+import { agentView, queueDepthOf } from "./agent-views.ts";
 import type { ApiParts } from "./api-parts.ts";
 import { auditSourceOf, withReason } from "./audited-change.ts";
 import { AgentDetail, AgentList, AgentParams, about, ErrorBody, FleetView } from "./schemas.ts";
@@ -73,7 +74,7 @@ export function fleetRoutes(parts: ApiParts) {
               ({ bootId, seq, atMs, reason }) => ({ bootId, seq, atMs, reason }),
             ),
           },
-          recentMinutes: agent.recent.map(minuteView),
+          recentMinutes: agent.recent.map(minuteFigures),
         };
       },
       {

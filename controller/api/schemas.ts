@@ -5,6 +5,7 @@ import { OverrideRow } from "#controller/store/row-schemas.ts";
 import type { Override } from "#controller/store/store.ts";
 import { literals, orNull, strictObject } from "#platform/schema-parts.ts";
 import * as messages from "#protocol/messages.ts";
+import { MinuteFigures } from "#protocol/minute-figures.ts";
 import { FiguresSchema } from "../dashboard/figure.ts";
 
 /** Answers of the API. Times are ms since the epoch by the controller's clock, rates texts a second of it. */
@@ -32,22 +33,6 @@ export const ErrorBody = Type.Object(
 );
 
 const OverrideView = Type.Unsafe<Override>(OverrideRow);
-
-export const MinuteView = Type.Object({
-  minuteStartMs: number("start of the minute"),
-  qps: number("texts a second that were answered"),
-  offeredQps: number("texts a second that were asked for, answered or not"),
-  requests: count("requests that were answered"),
-  errors: count("requests that failed on the agent's side"),
-  rejected: count("requests that were turned away"),
-  queueDepth: count("texts that waited when the minute was closed"),
-  p95LatencyMs: numberOrNull("95th percentile of latency; null: no requests"),
-  watts: numberOrNull("mean power over the measured part of the minute; null: not measured"),
-  energyJ: numberOrNull("joules; null: not measured"),
-  maxTemperatureC: numberOrNull("highest temperature, °C; null: not measured"),
-  gpuUtilization: numberOrNull("mean load of the GPU, 0 … 1; null: not measured"),
-});
-export type MinuteView = Static<typeof MinuteView>;
 
 const agentView = {
   agentId: text("id of the agent"),
@@ -120,7 +105,7 @@ export const AgentDetail = Type.Object({
     },
     { description: "messages that were not accepted as they came, since this controller started" },
   ),
-  recentMinutes: Type.Array(MinuteView, { description: "the newest live minutes, oldest first" }),
+  recentMinutes: Type.Array(MinuteFigures, { description: "the newest live minutes, oldest first" }),
 });
 
 export const AgentList = Type.Object({ agents: Type.Array(AgentView), total: count("known agents") });

@@ -3,6 +3,7 @@ import { hourMs, minuteMs } from "#platform/time.ts";
 import { demandOf, workOf } from "#protocol/demand.ts";
 import { addLatencyCounts, emptyLatencyCounts, latencyQuantileMs } from "#protocol/latency-histogram.ts";
 import type { AgentRole, Desired, MinuteData, RefusalCause } from "#protocol/messages.ts";
+import { wattsOf } from "#protocol/minute-figures.ts";
 import type { Prices } from "../cost/price-minute.ts";
 import { type AgentState, availabilityOf, ownRoleOf, requestsOf } from "../fleet/agent-state.ts";
 import { startByOwnClock } from "../fleet/clock-skew.ts";
@@ -48,12 +49,6 @@ export interface AgentFacts {
   readonly usdPerHour: number | null;
   /** Texts a second of its most capable mode. */
   readonly capacityPerS: number | null;
-}
-
-/** Mean power over the part of a minute that was measured; null when none was. */
-export function wattsOf(data: MinuteData | undefined): number | null {
-  const power = data?.power ?? null;
-  return power === null || power.measuredMs <= 0 ? null : power.energyJ / (power.measuredMs / 1000);
 }
 
 function refusedOf({ traffic }: MinuteData): Record<RefusalCause, number> {

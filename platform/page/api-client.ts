@@ -17,6 +17,14 @@ export class ApiError extends Error {
 /** True after the server has refused a request that has no session or key: the user has to log in. */
 export const loginNeeded = signal(false);
 
+let key: string | null = null;
+
+/** Sends an API key with each request from now on; null: none. It is kept nowhere else. */
+export function setKey(text: string | null): void {
+  key = text;
+  loginNeeded.value = false;
+}
+
 const timeLimitMs = 30_000;
 
 async function errorOf(answer: Response): Promise<ApiError> {
@@ -34,7 +42,7 @@ async function errorOf(answer: Response): Promise<ApiError> {
 const openPaths = "/api/v1/session";
 
 /**
- * Sends a request with the browser's session. Once that has ended nothing but the login is sent: it would be refused.
+ * Sends a request with the browser's session, and the key where one was given. Once that has ended nothing but the login is sent: it would be refused.
  * @throws ApiError when there is no answer or a refusal
  */
 export async function request(path: string, init: RequestInit = {}): Promise<Response> {
@@ -42,12 +50,14 @@ export async function request(path: string, init: RequestInit = {}): Promise<Res
     throw new ApiError(401, "UNAUTHORIZED", "the session has ended: log in again");
   const limit = AbortSignal.timeout(timeLimitMs);
   const signal = init.signal instanceof AbortSignal ? AbortSignal.any([init.signal, limit]) : limit;
+  const headers = new Headers(init.headers);
+  if (key !== null) headers.set("authorization", `Bearer ${key}`);
   let answer: Response;
   try {
-    answer = await fetch(path, { credentials: "same-origin", ...init, signal });
+    answer = await fetch(path, { credentials: "same-origin", ...init, headers, signal });
   } catch (error) {
     if (init.signal?.aborted === true) throw error;
-    throw new ApiError(0, "UNREACHABLE", limit.aborted ? "the controller does not answer" : "the controller is away");
+    throw new ApiError(0, "UNREACHABLE", limit.aborted ? "it does not answer" : "it can't be reached");
   }
   if (answer.status === 401 && !path.startsWith(openPaths)) loginNeeded.value = true;
   if (!answer.ok) throw await errorOf(answer);

@@ -73,7 +73,7 @@ function onKey(event: KeyboardEvent): void {
   } else if (event.key === "?") keysShown.value = !keysShown.value;
 }
 
-function Banners() {
+function Banners({ server }: { readonly server: string }) {
   tick.value;
   const { state, asOfMs, problem } = connection.value;
   const skewMs = browserSkewMs();
@@ -81,7 +81,7 @@ function Banners() {
     <div class="banners" role="status">
       {state === "away" ? (
         <p class="banner warn">
-          ▲ No connection: {problem}.{" "}
+          ▲ No connection to the {server}: {problem}.{" "}
           {asOfMs === null ? "Nothing is known yet" : `What is shown is of ${timeText(asOfMs, "second")}`}; trying
           again.
         </p>
@@ -89,7 +89,7 @@ function Banners() {
       {asOfMs !== null && Math.abs(skewMs) > 60_000 ? (
         <p class="banner">
           This browser's clock is {quantityText(formatDuration(Math.abs(skewMs)))} {skewMs > 0 ? "ahead of" : "behind"}{" "}
-          the controller's; times here are the controller's.
+          the {server}'s; times here are the {server}'s.
         </p>
       ) : null}
     </div>
@@ -191,10 +191,12 @@ interface ShellProps {
   readonly instead?: ComponentChildren;
   /** Stands above everything, e.g. a dialog. */
   readonly over?: ComponentChildren;
+  /** Word for what the page is served by. Default: controller. */
+  readonly server?: string;
 }
 
 /** Frame of a page: navigation, banners, and the view that the address names. */
-export function Shell({ brand, name, pages, tools, instead, over }: ShellProps) {
+export function Shell({ brand, name, pages, server = "controller", tools, instead, over }: ShellProps) {
   useEffect(() => {
     const stopChoices = applyChoices();
     const timer = setInterval(() => {
@@ -221,7 +223,7 @@ export function Shell({ brand, name, pages, tools, instead, over }: ShellProps) 
         Skip to the content
       </a>
       <Header brand={brand} name={name} pages={instead === undefined ? pages : []} tools={tools} />
-      <Banners />
+      <Banners server={server} />
       <Errors />
       <main id="content" tabIndex={-1}>
         {instead !== undefined ? (

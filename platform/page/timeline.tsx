@@ -19,6 +19,9 @@ interface TimelineProps {
   readonly span: readonly [fromMs: number, toMs: number];
 }
 
+/** Share of the width below which a stretch has no room for its name. */
+const minNamedShare = 0.06;
+
 const percent = (share: number) => `${Math.max(0, Math.min(100, 100 * share)).toFixed(3)}%`;
 
 function SpanTable({ title, spans }: TimelineProps) {
@@ -79,7 +82,7 @@ export function Timeline(props: TimelineProps) {
             return (
               <span key={each.fromMs} style={{ left: percent(left), width: percent(width) }} title={`${text}, ${when}`}>
                 <i class={`fill${each.color}`} />
-                {text}
+                {width < minNamedShare ? "" : text}
               </span>
             );
           })}

@@ -25,6 +25,7 @@ export function testEveryRoute(config: TestConfig = {}): TestServing & { readonl
     forecast: () => null,
     forecaster: () => ({ model: "lstm", backend: "wasm", reason: "a test" }),
     status: () => exampleStatus as unknown as AgentStatus,
+    minutes: () => ({ nowMs: 0, minutes: [] }),
   });
   return Object.assign(testServing(config, { mesh, metrics, extraRoutes }), { mesh });
 }

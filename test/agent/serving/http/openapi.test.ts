@@ -55,6 +55,7 @@ test("every route is there, with a summary, a tag, an answer's schema and exampl
       "/api/v1/forecast/training",
       "/api/v1/mesh",
       "/api/v1/mesh/embed",
+      "/api/v1/minutes",
       "/api/v1/status",
       "/embed",
       "/embed_all",
