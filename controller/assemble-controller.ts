@@ -11,7 +11,6 @@ import { dayMs } from "#platform/time.ts";
 import type { ControllerAccess } from "./access/open-access.ts";
 import { TenantQuotaParts } from "./access/quota-parts.ts";
 import { TenantShares } from "./access/tenant-shares.ts";
-import { briefView, countAgents } from "./api/agent-views.ts";
 import { forecastPeakQps } from "./api/fleet-routes.ts";
 import { AuditLog } from "./audit/audit-log.ts";
 import { registerBrokerMetrics } from "./broker/broker-metrics.ts";
@@ -21,6 +20,7 @@ import type { ControllerLease } from "./controller-lease.ts";
 import type { CostLedger } from "./cost/ledger/cost-ledger.ts";
 import { registerCostMetrics } from "./cost/ledger/cost-metrics.ts";
 import { pricesOf } from "./cost/price-minute.ts";
+import { conditionOf, countConditions } from "./dashboard/agent-facts.ts";
 import { type AgentState, availabilityOf, ownRoleOf } from "./fleet/agent-state.ts";
 import { createDesiredDocuments } from "./fleet/desired-documents.ts";
 import { createFleet, liveQps } from "./fleet/fleet.ts";
@@ -122,9 +122,13 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
     audit.failures(),
   );
   const accuracyOf = (window: keyof typeof accuracyWindows) => accuracy.figures(accuracyWindows[window], nowMs());
-  const viewOf = (agent: AgentState) => briefView(agent, desired.documents.get(agent.agentId), staleAfterMs, nowMs());
   const metrics = createControllerMetrics(registry, {
-    agentCounts: () => countAgents(fleet.agents().map(viewOf)),
+    agentCounts() {
+      const conditionNow = (agent: AgentState) =>
+        conditionOf(agent, desired.documents.get(agent.agentId), nowMs(), staleAfterMs);
+      const { serving: active, ...others } = countConditions(fleet.agents().map(conditionNow));
+      return { active, ...others };
+    },
     liveQps: () => liveQps(fleet.agents().filter((agent) => availabilityOf(agent, nowMs(), staleAfterMs).online)),
     forecastPeakQps: () => forecastPeakQps(loop),
     brokerConnected: () => broker.connected,

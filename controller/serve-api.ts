@@ -46,6 +46,7 @@ import type { ControllerConfig } from "./config.ts";
 import type { CostHistory } from "./cost/history/cost-history.ts";
 import type { PriceSource } from "./cost/prices/price-source.ts";
 import { createTariffNotice } from "./cost/prices/tell-tariffs.ts";
+import { agentListRoutes } from "./dashboard/agent-list-routes.ts";
 import { createDashboard } from "./dashboard/create-dashboard.ts";
 import { dashboardRoutes } from "./dashboard/dashboard-routes.ts";
 import { streamRoutes } from "./dashboard/stream-routes.ts";
@@ -144,6 +145,7 @@ function routesOf(
   const routes = [
     dashboardRoutes(),
     fleetRoutes(parts),
+    agentListRoutes(parts),
     streamRoutes(parts),
     historyRoutes(parts),
     meshRoutes(parts),

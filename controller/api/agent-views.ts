@@ -2,7 +2,8 @@ import { intendedRole, unavailability } from "#controller/scaling/active-agents/
 import { medianPeakQps } from "#forecast/median-peak.ts";
 import type { Desired } from "#protocol/messages.ts";
 import { wattsOf } from "#protocol/minute-figures.ts";
-import { type AgentState, availabilityOf, liveWorkQpsOf, ownRoleOf, recentLatencyMs } from "../fleet/agent-state.ts";
+import { conditionOf } from "../dashboard/agent-facts.ts";
+import { type AgentState, liveWorkQpsOf, ownRoleOf, recentLatencyMs } from "../fleet/agent-state.ts";
 import { brokerProblemsOf } from "../fleet/broker-problems.ts";
 import { clockSkewMs } from "../fleet/clock-skew.ts";
 import type { Override } from "../store/store.ts";
@@ -15,21 +16,6 @@ export function queueDepthOf({ recent, beats }: AgentState): number | null {
   return minute?.queueDepth ?? null;
 }
 
-/** Part of {@link agentView} that sums over the fleet rest on: quantiles of each of ten thousand agents would cost more than all the rest. */
-export function briefView(agent: AgentState, desired: Desired | undefined, staleAfterMs: number, nowMs: number) {
-  const { agentId, birth } = agent;
-  const { online } = availabilityOf(agent, nowMs, staleAfterMs);
-  return {
-    agentId,
-    status: online ? ("online" as const) : ("offline" as const),
-    role: { desired: intendedRole(agent, desired), reported: ownRoleOf(agent) },
-    capacityQps: birth?.board.powerModes[0]?.capacityQps ?? null,
-    watts: online ? wattsOf(agent.recent.at(-1)) : null,
-  };
-}
-
-export type BriefView = ReturnType<typeof briefView>;
-
 /** State of an agent as the API shows it at `nowMs`; after `staleAfterMs` of silence it counts as unavailable. */
 export function agentView(
   agent: AgentState,
@@ -39,12 +25,18 @@ export function agentView(
   nowMs: number,
 ): AgentView {
   const { presence, birth, reported } = agent;
-  const brief = briefView(agent, desired, staleAfterMs, nowMs);
-  const online = brief.status === "online";
+  const condition = conditionOf(agent, desired, nowMs, staleAfterMs);
+  const online = condition !== "offline";
   const newest = agent.recent.at(-1);
   const forecast = newest?.forecast ?? null;
   return {
-    ...brief,
+    agentId: agent.agentId,
+    status: online ? "online" : "offline",
+    condition,
+    role: { desired: intendedRole(agent, desired), reported: ownRoleOf(agent) },
+    capacityQps: birth?.board.powerModes[0]?.capacityQps ?? null,
+    watts: online ? wattsOf(newest) : null,
+    temperatureC: online ? (newest?.power?.maxTemperatureC ?? null) : null,
     unavailableReason: unavailability(agent, desired, nowMs, staleAfterMs),
     powerMode: { desired: desired?.powerMode ?? null, reported: reported?.powerMode ?? null },
     desiredVersion: desired?.version ?? null,
@@ -57,6 +49,7 @@ export function agentView(
     bootId: agent.bootId,
     board: birth?.board.name ?? null,
     models: presence?.models ?? [],
+    tags: birth?.tags ?? {},
     lastHeardMs: agent.lastHeardMs,
     clockSkewMs: clockSkewMs(agent),
     qps: online ? liveWorkQpsOf(agent) : null,
@@ -66,13 +59,4 @@ export function agentView(
     forecastAccuracy: newest?.forecastAccuracy ?? null,
     override: override ?? null,
   };
-}
-
-export function countAgents(views: readonly Pick<BriefView, "status" | "role">[]) {
-  const counts = { active: 0, standby: 0, draining: 0, offline: 0 };
-  for (const { status, role } of views) {
-    if (status === "offline") counts.offline += 1;
-    else counts[role.reported ?? role.desired ?? "standby"] += 1;
-  }
-  return counts;
 }

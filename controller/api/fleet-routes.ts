@@ -4,19 +4,12 @@ import type { DecisionLoop } from "#controller/scaling/loop/decision-loop.ts";
 import { medianPeakQps } from "#forecast/median-peak.ts";
 import { ServiceError } from "#platform/errors.ts";
 import { needsRole } from "#platform/http/guard/roles.ts";
-import { strictObject } from "#platform/schema-parts.ts";
-import { Identifier } from "#protocol/messages.ts";
 import { minuteFigures } from "#protocol/minute-figures.ts";
 import { fleetView } from "../dashboard/fleet-view.ts";
 import { agentView, queueDepthOf } from "./agent-views.ts";
 import type { ApiParts } from "./api-parts.ts";
 import { auditSourceOf, withReason } from "./audited-change.ts";
-import { AgentDetail, AgentList, AgentParams, about, ErrorBody, FleetView } from "./schemas.ts";
-
-const AgentQuery = strictObject({
-  limit: Type.Optional(Type.String({ pattern: "^([1-9][0-9]{0,2}|1000)$", title: "a whole number from 1 to 1000" })),
-  after: Type.Optional(Identifier),
-});
+import { AgentDetail, AgentParams, about, ErrorBody, FleetView } from "./schemas.ts";
 
 /** Max implausible minutes that an agent's view shows. */
 const maxShownSetAside = 10;
@@ -40,22 +33,6 @@ export function fleetRoutes(parts: ApiParts) {
         "Each figure with its unit and time, forecast, latest decision, alerts. `eventId` names the event of the live stream that this is as of.",
       ),
     })
-    .get(
-      "/api/v1/agents",
-      ({ query: { after, limit } }) => {
-        const agents = fleet.page(after ?? null, limit === undefined ? Number.POSITIVE_INFINITY : Number(limit));
-        return { agents: agents.map(viewOf), total: fleet.size };
-      },
-      {
-        query: AgentQuery,
-        response: { 200: AgentList, 400: ErrorBody },
-        detail: about(
-          "fleet",
-          "Agents by id",
-          "Online and offline, with latency quantiles of the last minutes: all of them, or `limit` of them behind the id `after`.",
-        ),
-      },
-    )
     .get(
       "/api/v1/agents/:id",
       async ({ params }) => {

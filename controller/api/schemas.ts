@@ -6,6 +6,7 @@ import type { Override } from "#controller/store/store.ts";
 import { literals, orNull, strictObject } from "#platform/schema-parts.ts";
 import * as messages from "#protocol/messages.ts";
 import { MinuteFigures } from "#protocol/minute-figures.ts";
+import { type AgentCondition, agentConditions } from "../dashboard/agent-facts.ts";
 import { FiguresSchema } from "../dashboard/figure.ts";
 
 /** Answers of the API. Times are ms since the epoch by the controller's clock, rates texts a second of it. */
@@ -37,6 +38,7 @@ const OverrideView = Type.Unsafe<Override>(OverrideRow);
 const agentView = {
   agentId: text("id of the agent"),
   status: Type.Union([Type.Literal("online"), Type.Literal("offline")]),
+  condition: Type.Unsafe<AgentCondition>({ ...literals(...agentConditions), description: "for people: what it does" }),
   unavailableReason: textOrNull("why it can't serve right now; null: it can"),
   role: Type.Object({
     desired: orNull(AgentRole, "null: none yet"),
@@ -61,6 +63,7 @@ const agentView = {
   bootId: textOrNull("present run of the agent; null: unknown"),
   board: textOrNull("make of the board; null: unknown"),
   models: Type.Array(Type.String(), { description: "ids of the models that are loaded" }),
+  tags: Type.Record(Type.String(), Type.String(), { description: "labels of the operator's" }),
   lastHeardMs: number("arrival of the agent's last message"),
   clockSkewMs: number("offset of the agent's clock where it is wrong by two minutes or more, else 0; negative: behind"),
   capacityQps: numberOrNull("texts a second of the most capable mode; null: unknown"),
@@ -72,6 +75,7 @@ const agentView = {
   forecastPeakQps: numberOrNull("median of the forecast peak, texts a second; null: no forecast"),
   forecastAccuracy: orNull(messages.ForecastAccuracy, "of the newest 24 hours; null: unknown"),
   watts: numberOrNull("mean power of the last minute; null: offline, or not measured"),
+  temperatureC: numberOrNull("highest temperature of the last minute, °C; null: offline, or not measured"),
   override: orNull(OverrideView, "an operator's override; null: none"),
 };
 
@@ -108,7 +112,11 @@ export const AgentDetail = Type.Object({
   recentMinutes: Type.Array(MinuteFigures, { description: "the newest live minutes, oldest first" }),
 });
 
-export const AgentList = Type.Object({ agents: Type.Array(AgentView), total: count("known agents") });
+export const AgentList = Type.Object({
+  agents: Type.Array(AgentView),
+  total: count("known agents"),
+  matching: count("agents that meet the filter, on this page or not"),
+});
 
 export const DecisionView = Type.Unsafe<DecisionRecord>(DecisionRecord);
 export const DecisionKind = Type.Unsafe<DecisionRecord["kind"]>(DecisionRecord.properties.kind);

@@ -29,6 +29,13 @@ export function conditionOf(
   return conditionOfRole[ownRoleOf(agent) ?? desired?.role ?? "standby"];
 }
 
+/** Counts agents by what they do. */
+export function countConditions(conditions: Iterable<AgentCondition>): Record<AgentCondition, number> {
+  const counts: Record<AgentCondition, number> = { serving: 0, standby: 0, draining: 0, offline: 0 };
+  for (const condition of conditions) counts[condition] += 1;
+  return counts;
+}
+
 /** Figures of one agent that change with its messages alone. Rates are a second of its newest minute; null: unknown. */
 export interface AgentFacts {
   readonly agentId: string;

@@ -1,6 +1,6 @@
 import { emptyLatencyCounts, latencyQuantileMs } from "#protocol/latency-histogram.ts";
 import type { ForecastReport, RefusalCause } from "#protocol/messages.ts";
-import type { AgentCondition, AgentFacts } from "./agent-facts.ts";
+import { type AgentCondition, type AgentFacts, countConditions } from "./agent-facts.ts";
 import { type Figure, type FigureName, type Figures, figureOf } from "./figure.ts";
 
 /** Agent as the fleet's figures count it. */
@@ -75,8 +75,7 @@ const partOf = (by: number, of: number, what: string) =>
 const countsOfMs = 10_000;
 
 function counts(agents: readonly CountedAgent[], { nowMs, brokerConnected }: FigureSources) {
-  const by: Record<AgentCondition, number> = { serving: 0, standby: 0, draining: 0, offline: 0 };
-  for (const { condition } of agents) by[condition] += 1;
+  const by = countConditions(agents.map(({ condition }) => condition));
   const times = { nowMs, maxAgeMs: Number.POSITIVE_INFINITY, isCutOff: !brokerConnected };
   const atMs = Math.floor(nowMs / countsOfMs) * countsOfMs;
   const of = (name: AgentCondition) => figureOf(name, by[name], atMs, times);

@@ -26,6 +26,7 @@ const fleet: FleetView = {
 const agent: AgentView = {
   agentId: "thor-1",
   status: "online",
+  condition: "serving",
   unavailableReason: null,
   role: { desired: "standby", reported: "active" },
   powerMode: { desired: null, reported: "120W" },
@@ -39,6 +40,8 @@ const agent: AgentView = {
   bootId: "b",
   board: "Thor",
   models: ["mini"],
+  tags: {},
+  temperatureC: null,
   lastHeardMs: 1,
   clockSkewMs: 0,
   capacityQps: 350,
