@@ -48,6 +48,7 @@ export function OwnCharts({ recent, status }: { readonly recent: RecentMinutes; 
   const bound = forecast?.qps95;
   return (
     <section class="card" aria-label="Last hour">
+      <h2 class="hidden">Last hour</h2>
       {minutes.length === 0 ? <p class="muted">The first minute of this run has not ended yet.</p> : null}
       <Timeline
         title="Role and power mode"

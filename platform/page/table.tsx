@@ -10,6 +10,8 @@ export interface Column<Row> {
   readonly isSortable?: boolean;
   /** True: left out where the window is narrow. */
   readonly isMinor?: boolean;
+  /** True: cells hold sentences, and get the width for them. */
+  readonly isLong?: boolean;
   readonly cell: (row: Row) => ComponentChildren;
 }
 
@@ -88,8 +90,12 @@ export function Table<Row>(props: TableProps<Row>) {
           <tbody>
             {shown.map((row) => (
               <tr key={rowKey(row)} class={rowClass?.(row)}>
-                {columns.map(({ key, label, cell, isNumber, isMinor }) => (
-                  <td key={key} data-label={label} class={`${isNumber ? "number" : ""}${isMinor ? " minor" : ""}`}>
+                {columns.map(({ key, label, cell, isNumber, isMinor, isLong }) => (
+                  <td
+                    key={key}
+                    data-label={label}
+                    class={`${isNumber ? "number" : ""}${isMinor ? " minor" : ""}${isLong ? " long" : ""}`}
+                  >
                     {cell(row)}
                   </td>
                 ))}

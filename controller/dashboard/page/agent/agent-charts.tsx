@@ -31,6 +31,7 @@ export function AgentCharts({
   const failed = points.reduce((sum, point) => sum + point.errors + point.rejected, 0);
   return (
     <section class="card" aria-label="Last hours">
+      <h2 class="hidden">Last hours</h2>
       <Timeline
         title="Role and power mode"
         finding={modes.at(-1) === undefined ? "no record" : `now ${modes.at(-1)?.label}; ${modes.length - 1} changes`}

@@ -24,7 +24,13 @@ function hoursOf(text: string | null): (typeof spans)[number] {
 
 const count = (value: number | null | undefined) => ({ value: formatNumber(value), unit: "" });
 
-function NowFigures({ agent }: { readonly agent: AgentDetail }) {
+interface NowProps {
+  readonly agent: AgentDetail;
+  /** Power mode of the newest minute on record; null: not measured. */
+  readonly lastMode: string | null;
+}
+
+function NowFigures({ agent, lastMode }: NowProps) {
   const minute = agent.recentMinutes.at(-1);
   const isOffline = agent.status === "offline";
   const stale = isOffline || connection.value.state === "away";
@@ -53,7 +59,7 @@ function NowFigures({ agent }: { readonly agent: AgentDetail }) {
       <Figure label="temperature" quantity={{ ...count(minute?.maxTemperatureC), unit: "°C" }} {...ofMinute} />
       <Figure
         label="power mode"
-        quantity={{ value: safeText(agent.powerMode.reported ?? "–", 40), unit: "" }}
+        quantity={{ value: safeText(agent.powerMode.reported ?? lastMode ?? "–", 40), unit: "" }}
         {...heard}
       />
       <Figure label="outbox" quantity={{ ...count(agent.outbox?.records), unit: "records" }} {...ofMinute} />
@@ -142,7 +148,7 @@ export function AgentPage({ params }: { readonly params: Readonly<Record<string,
     <>
       <Head agent={agent} id={id} />
       {isUnknown ? <p class="note warn">▲ It was removed from the fleet: {safeText(gone.message)}.</p> : null}
-      <NowFigures agent={agent} />
+      <NowFigures agent={agent} lastMode={past.value?.modes.at(-1)?.powerMode ?? null} />
       <fieldset class="choice">
         <legend class="hidden">Hours that are shown</legend>
         {spans.map((each) => (

@@ -14,12 +14,12 @@ interface Pair {
 }
 
 const columns: readonly Column<Pair>[] = [
-  { key: "what", label: "", cell: ({ what }) => what },
+  { key: "what", label: "setting", cell: ({ what }) => what },
   { key: "desired", label: "desired", cell: ({ desired }) => safeText(desired) },
   { key: "reported", label: "reported", cell: ({ reported }) => safeText(reported) },
   {
     key: "same",
-    label: "",
+    label: "compared",
     cell: ({ isSame }) =>
       isSame === null ? null : isSame ? (
         <StatusWord kind="good" word="as desired" />

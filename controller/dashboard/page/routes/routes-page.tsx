@@ -14,7 +14,8 @@ type Routes = Static<typeof RoutesView>;
 type Backend = Routes["backends"][number];
 
 const periodMs = 5_000;
-const perMillion = (usd: number | null) => formatMoney(usd === null ? null : usd * 1e6);
+/** Without the last digits, in which sums differ from what they should be. */
+const perMillion = (usd: number | null) => formatMoney(usd === null ? null : Number((usd * 1e6).toPrecision(9)));
 const isAgent = ({ backend, kind }: Backend) =>
   !backend.startsWith("offer:") && !backend.startsWith("(") && (kind.includes("home") || kind === "peer");
 
@@ -53,9 +54,9 @@ const columns: readonly Column<Backend>[] = [
     label: "share",
     isNumber: true,
     cell: ({ share }) => (
-      <>
+      <span>
         <progress value={share} max={1} aria-hidden="true" /> {quantityText(formatShare(share))}
-      </>
+      </span>
     ),
   },
   {
@@ -73,18 +74,27 @@ const columns: readonly Column<Backend>[] = [
     title: "each request's price averaged over all backends that could have been asked",
     cell: ({ usdPerRequest, evenUsdPerRequest }) => againstEven(usdPerRequest, evenUsdPerRequest),
   },
-  { key: "hopMs", label: "hop", isNumber: true, cell: ({ hopMs }) => quantityText(formatDuration(hopMs)) },
+  {
+    key: "hopMs",
+    label: "hop",
+    isNumber: true,
+    cell: ({ hopMs }) => (hopMs === null ? "–" : quantityText(formatDuration(hopMs))),
+  },
   {
     key: "reasons",
     label: "why",
     isSortable: false,
-    cell: ({ reasons }) =>
-      reasons.map(({ rule, means, requests }) => (
-        <div key={rule}>
-          {formatNumber(requests, 6)} {safeText(rule, 40)}
-          {means === null ? null : <span class="muted"> {means}</span>}
-        </div>
-      )),
+    isLong: true,
+    cell: ({ reasons }) => (
+      <div>
+        {reasons.map(({ rule, means, requests }) => (
+          <div key={rule}>
+            {formatNumber(requests, 6)} {safeText(rule, 40)}
+            {means === null ? null : <span class="muted"> {means}</span>}
+          </div>
+        ))}
+      </div>
+    ),
   },
   { key: "ejectedByCount", label: "state", cell: (row) => <Ejected backend={row} /> },
 ];
