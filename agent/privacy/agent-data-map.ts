@@ -36,7 +36,10 @@ const tables: readonly DataStore[] = [
 const files: readonly DataStore[] = [
   {
     ...{ ...file, ...nothingPersonal, id: "agent.db", holds: "the tables of agent.db, and their journal" },
-    ...{ purpose: "state", kept: "by table; a damaged file stays beside it until someone removes it" },
+    ...{
+      purpose: "state",
+      kept: "by table; a damaged file stays beside it until someone removes it; a copy from before a change of its schema, a week",
+    },
     writtenBy: ["agent/open-state.ts", "platform/files/open-database.ts"],
   },
   {

@@ -158,7 +158,10 @@ const files: readonly DataStore[] = [
       id: "controller.db",
       holds: "the tables of controller.db, and their journal; with store.url in PostgreSQL instead",
     },
-    ...{ purpose: "records", kept: "by table; a damaged file stays beside it until someone removes it" },
+    ...{
+      purpose: "records",
+      kept: "by table; a damaged file stays beside it until someone removes it; a copy from before a change of its schema, a week",
+    },
     writtenBy: ["controller/open-records.ts", "platform/files/open-database.ts", "cli/migrate-store.ts"],
   },
   {

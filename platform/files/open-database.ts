@@ -1,8 +1,9 @@
 import { Database } from "bun:sqlite";
-import { mkdirSync, readdirSync, renameSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import type { Logger } from "#platform/log.ts";
 import { dayMs } from "../time.ts";
+import { dropOldCopies, isUsableBy, keepCopy, takeCopy, usableFrom, usableFromPragma } from "./schema-change.ts";
 
 /** SQL of one schema version, by its index in the list; released steps are never edited. */
 export type Migration = string;
@@ -37,6 +38,38 @@ function isOfItsDisk(error: unknown): boolean {
   return code.startsWith("SQLITE_") && !code.startsWith("SQLITE_BUSY");
 }
 
+/** @throws LaterVersionError for a file whose changes this program could not live with */
+function refuseLaterSchema(database: Database, path: string, applied: number, known: number): void {
+  if (applied <= known || isUsableBy(database, known)) return;
+  throw new LaterVersionError(`${path} has schema version ${applied}; this program knows up to ${known}`);
+}
+
+function migrate(database: Database, migrations: readonly Migration[], applied: number): void {
+  for (let version = applied; version < migrations.length; version += 1) {
+    const statements = migrations[version] as string;
+    database.transaction(() => {
+      database.run(statements);
+      database.run(`PRAGMA user_version = ${version + 1}`);
+      database.run(usableFromPragma(usableFrom(migrations.slice(0, version + 1))));
+    })();
+  }
+}
+
+/** Schema version of a file; 0 without one, and where it can't be read, which opening it will say. */
+function schemaVersionOf(path: string): number {
+  if (!existsSync(path)) return 0;
+  try {
+    const database = new Database(path, { readwrite: true, create: false, strict: true });
+    try {
+      return database.query<{ user_version: number }, []>("PRAGMA user_version").get()?.user_version ?? 0;
+    } finally {
+      database.close();
+    }
+  } catch {
+    return 0;
+  }
+}
+
 function openAndMigrate(path: string, migrations: readonly Migration[], options: OpenDatabaseOptions): Database {
   const database = new Database(path, { create: true, strict: true });
   try {
@@ -50,18 +83,8 @@ function openAndMigrate(path: string, migrations: readonly Migration[], options:
     const check = database.query<{ quick_check: string }, []>("PRAGMA quick_check(1)").get();
     if (check?.quick_check !== "ok") throw new DamagedDatabaseError(`quick_check says: ${check?.quick_check}`);
     const applied = database.query<{ user_version: number }, []>("PRAGMA user_version").get()?.user_version ?? 0;
-    if (applied > migrations.length) {
-      throw new LaterVersionError(
-        `${path} has schema version ${applied}; this program knows up to ${migrations.length}`,
-      );
-    }
-    for (let version = applied; version < migrations.length; version += 1) {
-      const statements = migrations[version] as string;
-      database.transaction(() => {
-        database.run(statements);
-        database.run(`PRAGMA user_version = ${version + 1}`);
-      })();
-    }
+    refuseLaterSchema(database, path, applied, migrations.length);
+    migrate(database, migrations, applied);
     return database;
   } catch (error) {
     database.close();
@@ -129,8 +152,15 @@ export function openDatabase(
   }
   try {
     assertFile(path);
-    return openAndMigrate(path, migrations, options);
+    const applied = schemaVersionOf(path);
+    // Before it is opened, as it may then be locked for all but one.
+    if (applied > 0 && applied < migrations.length) keepCopy(path, applied, migrations, log);
+    const database = openAndMigrate(path, migrations, options);
+    dropOldCopies(path, nowMs);
+    return database;
   } catch (error) {
+    if (error instanceof LaterVersionError && takeCopy(path, migrations.length, nowMs, log))
+      return openAndMigrate(path, migrations, options);
     if (!isDamage(error))
       throw isOfItsDisk(error) ? new Error(`the state file ${path} can't be opened`, { cause: error }) : error;
     moveAside(path, nowMs, error, log);
