@@ -36,6 +36,10 @@ declare module "*.proto" {
   const text: string;
   export = text;
 }
+declare module "*/boot-check" {
+  const text: string;
+  export = text;
+}
 declare module "*.yaml" {
   const text: string;
   export = text;

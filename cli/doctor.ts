@@ -5,6 +5,7 @@ import { readIdentity } from "#agent/enrolment/device-identity.ts";
 import { agentIdFromHostname } from "#agent/identity.ts";
 import type { Health } from "#controller/api/schemas.ts";
 import { cleanText } from "#platform/clean-text.ts";
+import { UsageError } from "#platform/errors.ts";
 import { closeNewFiles } from "#platform/files/close-to-others.ts";
 import { defaultStateDir } from "#platform/files/default-state-dir.ts";
 import { secretFromEnvironment } from "#platform/files/read-secret-file.ts";
@@ -36,17 +37,20 @@ function checkToText({ name, status, detail, advice }: CheckResult): string {
 
 export const doctorCommand: Command = {
   summary: "check this machine for an agent: what works, what is missing and how to fix it",
-  usage: "[--config FILE] [--url URL] [--json]",
+  usage: "[--config FILE] [--url URL | --offline] [--json]",
   optionsOnly: true,
   options: {
     config: { short: "c", value: "FILE", help: "the agent's configuration" },
     url: { value: "URL", help: "ask the controller there, too, for its broker and its store" },
     ...authorityOption,
+    offline: { help: "ask no other machine, as a new version does before it is put into force" },
     json: { help: "print JSON" },
   },
   async run(values) {
     // What it lays into the cache is what the agent loads later.
     closeNewFiles();
+    const isOffline = values["offline"] === true;
+    if (isOffline && "url" in values) throw new UsageError("--offline and --url: expected one of them");
     const path = optionalString(values, "config");
     // The file names commands that are run here: root must be its only writer. For other users checkTrust reports a bad one with the rest.
     const { input, source } = await readInput("agent", path, process.env, process.geteuid?.() !== 0);
@@ -70,15 +74,19 @@ export const doctorCommand: Command = {
       await checkListen(serving.host, serving.port, serving.apiKeys.length > 0, isEncrypted(serving.tls)),
       checkEncryption(serving.tls, serving.host, joined !== null, Date.now()),
       ...(joined === null ? [] : [checkIdentity(joined, Date.now())]),
-      await checkBroker(
-        config.broker,
-        {
-          fleet: config.fleet,
-          agentId: config.id ?? agentIdFromHostname(hostname()),
-          environment: process.env,
-        },
-        joined,
-      ),
+      ...(isOffline
+        ? []
+        : [
+            await checkBroker(
+              config.broker,
+              {
+                fleet: config.fleet,
+                agentId: config.id ?? agentIdFromHostname(hostname()),
+                environment: process.env,
+              },
+              joined,
+            ),
+          ]),
       ...(optionalString(values, "url") === undefined
         ? []
         : await checkController(async () => (await askController(values, "/healthz")) as Health)),

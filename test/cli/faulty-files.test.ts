@@ -13,6 +13,8 @@ const readers: readonly (readonly [string, readonly string[], Readonly<Record<st
   ["agent", [], { config: "FILE" }],
   ["controller", [], { config: "FILE" }],
   ["doctor", [], { config: "FILE" }],
+  ["update", [], { config: "FILE" }],
+  ["rollback", [], { config: "FILE" }],
   ["calibrate", [], { config: "FILE" }],
   ["models", ["list"], { config: "FILE" }],
   ["backtest", [], { trace: "t.csv", fleet: "FILE" }],

@@ -47,6 +47,18 @@ const toolDataMap: readonly DataStore[] = [
     writtenBy: ["controller/identity/state-backup.ts", "platform/files/copy-database.ts"],
   },
   {
+    ...{ ...file, id: "versions (/usr/local/lib/thormesh)" },
+    ...{ holds: "executables, the state of updates, downloads", purpose: "thormesh update and rollback" },
+    kept: "the version in force and the one before; downloads until they are in place",
+    writtenBy: [
+      "platform/files/write-durably.ts",
+      "tools/update/release/download-release.ts",
+      "tools/update/layout.ts",
+      "tools/update/release/place-version.ts",
+      "tools/update/release/release-source.ts",
+    ],
+  },
+  {
     ...{ ...file, id: "directories that are tried", holds: "nothing: made to see whether they can be" },
     ...{ purpose: "thormesh doctor", kept: "as the directories of the service" },
     writtenBy: ["tools/doctor/check-program.ts"],

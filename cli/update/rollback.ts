@@ -1,0 +1,14 @@
+import type { Command } from "#platform/terminal/command.ts";
+import { runRollback } from "#tools/update/run-update.ts";
+import { machineConfig, machineOptions, sayTo, tellOutcome } from "./update.ts";
+
+export const rollbackCommand: Command = {
+  summary: "go back to the version that was in force before the last update",
+  usage: "[options]",
+  optionsOnly: true,
+  options: machineOptions,
+  async run(values) {
+    tellOutcome(values, await runRollback(await machineConfig(values), sayTo(values)));
+    return 0;
+  },
+};

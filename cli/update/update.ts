@@ -1,0 +1,113 @@
+import { UsageError } from "#platform/errors.ts";
+import { readRegularText } from "#platform/files/read-regular-file.ts";
+import { type Command, type OptionValues, optionalString } from "#platform/terminal/command.ts";
+import { printLine } from "#platform/terminal/print-line.ts";
+import { versionPattern } from "#protocol/release/version-order.ts";
+import { checkForUpdate, runUpdate, settleUpdate, type UpdateRequest } from "#tools/update/run-update.ts";
+import { readUpdateConfig, type UpdateConfig } from "#tools/update/update-config.ts";
+import type { UpdateOutcome } from "#tools/update/updater.ts";
+
+const maxOrderBytes = 1024;
+
+/** Options of the commands that change this machine's version. */
+export const machineOptions = {
+  config: { short: "c", value: "FILE", help: "what updates are told (default: /etc/thormesh/update.yaml)" },
+  prefix: { value: "DIR", help: "directory of the versions (default: /usr/local/lib/thormesh)" },
+  json: { help: "print JSON" },
+} as const;
+
+/** Reads what updates of this machine are told; options go over it. */
+export async function machineConfig(values: OptionValues): Promise<UpdateConfig> {
+  const config = await readUpdateConfig(optionalString(values, "config"));
+  const prefix = optionalString(values, "prefix");
+  const url = optionalString(values, "url");
+  if (url !== undefined && !/^https?:$/.test(URL.parse(url)?.protocol ?? ""))
+    throw new UsageError(`--url: expected an address of releases like https://releases.example/thormesh, got "${url}"`);
+  return { ...config, ...(prefix === undefined ? {} : { prefix }), ...(url === undefined ? {} : { url }) };
+}
+
+/** Tells what happened; on standard error where standard output is JSON. */
+export const sayTo = (values: OptionValues) => (sentence: string) =>
+  values["json"] === true ? console.error(sentence) : printLine(sentence);
+
+export function tellOutcome(values: OptionValues, { state, version, reason }: UpdateOutcome): void {
+  if (values["json"] === true) console.log(JSON.stringify({ state, version, reason }, null, 2));
+  else
+    printLine(state === "returned" ? `${version} is in force again: ${reason}` : `${version} is in force: ${reason}`);
+}
+
+const isVersion = (text: unknown): text is string =>
+  typeof text === "string" && text.length <= 64 && new RegExp(versionPattern).test(text);
+
+/** Version that the fleet wants, from the file in which the agent leaves it; others than root may write that one. */
+async function orderedVersion(path: string): Promise<string> {
+  let order: unknown;
+  try {
+    order = JSON.parse(await readRegularText(path, maxOrderBytes));
+  } catch (cause) {
+    throw new UsageError(`--order: ${path} can't be read as an order of the fleet`, { cause });
+  }
+  const version = Object(order)["version"];
+  if (isVersion(version)) return version;
+  throw new UsageError(`--order: ${path}: version: expected a version such as 1.2.0, got something else`);
+}
+
+async function requestOf(values: OptionValues): Promise<UpdateRequest> {
+  const order = optionalString(values, "order");
+  const named = optionalString(values, "version");
+  const file = optionalString(values, "file") ?? null;
+  if (named !== undefined && !isVersion(named))
+    throw new UsageError(`--version: expected a version such as 1.2.0, got "${named}"`);
+  for (const [one, other] of [
+    ["file", "url"],
+    ["file", "order"],
+    ["version", "order"],
+    ["url", "order"],
+  ] as const)
+    if (one in values && other in values) throw new UsageError(`--${one} and --${other}: expected one of them`);
+  return {
+    version: order === undefined ? (named ?? null) : await orderedVersion(order),
+    ...{ file, byFleet: order !== undefined },
+    allowDowngrade: values["allow-downgrade"] === true,
+    allowExpired: values["allow-expired"] === true,
+  };
+}
+
+async function check(values: OptionValues, config: UpdateConfig, request: UpdateRequest): Promise<number> {
+  const { decision, sentence, current } = await checkForUpdate(config, request, sayTo(values));
+  if (values["json"] === true) console.log(JSON.stringify({ current, ...decision, reason: sentence }, null, 2));
+  else printLine(sentence);
+  return decision.kind === "refuse" ? 1 : 0;
+}
+
+export const updateCommand: Command = {
+  summary: "bring a newer version into force; it goes back by itself when it is not well",
+  usage: `[--version V] [--url URL | --file FILE] [options]
+       thormesh update --check
+       thormesh update --resume`,
+  optionsOnly: true,
+  options: {
+    check: { help: "say whether there is a newer version, and change nothing" },
+    version: { value: "V", help: "this version instead of the newest" },
+    url: { value: "URL", help: "address of the releases (default: as update.yaml says)" },
+    file: { value: "FILE", help: "release on this machine, with manifest.json or FILE.minisig beside it" },
+    order: { value: "FILE", help: "the version that the fleet's controller ordered, as the agent left it there" },
+    resume: { help: "end what an update that was cut short left undone, and nothing else" },
+    "allow-downgrade": { help: "take an older version than the one in force" },
+    "allow-expired": { help: "take a release whose manifest has ended" },
+    ...machineOptions,
+  },
+  async run(values) {
+    const modes = ["check", "resume"].filter((name) => values[name] === true);
+    if (modes.length > 1) throw new UsageError("--check and --resume: expected one of them");
+    const config = await machineConfig(values);
+    const request = await requestOf(values);
+    if (values["check"] === true) return await check(values, config, request);
+    const outcome =
+      values["resume"] === true
+        ? await settleUpdate(config, sayTo(values))
+        : await runUpdate(config, request, sayTo(values));
+    tellOutcome(values, outcome);
+    return outcome.state === "returned" && values["resume"] !== true ? 1 : 0;
+  },
+};

@@ -1,0 +1,105 @@
+import { existsSync, statSync } from "node:fs";
+import { parseAgentConfig } from "#agent/check-config.ts";
+import { readConfigFile } from "#platform/files/read-config.ts";
+import { childEnvironment } from "#platform/process/child-environment.ts";
+import { outcomeToText, runCommand } from "#platform/process/run-command.ts";
+import type { UpdatedService } from "./update-config.ts";
+import { UpdateError } from "./update-error.ts";
+
+const versionWithinMs = 30_000;
+const configWithinMs = 30_000;
+const doctorWithinMs = 180_000;
+
+interface Finding {
+  readonly name: string;
+  readonly status: string;
+  readonly detail: string;
+}
+
+/** Command that runs another as the owner of a directory: what it lays down there must stay the service's own. */
+function asOwnerOf(directory: string | null): readonly string[] {
+  if (directory === null || process.geteuid?.() !== 0 || !existsSync(directory)) return [];
+  const { uid, gid } = statSync(directory);
+  return uid === 0 ? [] : ["setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--init-groups", "--"];
+}
+
+async function stateDirectoryOf({ kind, config }: UpdatedService): Promise<string | null> {
+  if (kind !== "agent" || config === null) return null;
+  try {
+    return parseAgentConfig(await readConfigFile(config), config).stateDir;
+  } catch {
+    return null;
+  }
+}
+
+/** Names of the checks that fail with an executable; null: it can't tell. */
+async function failingChecks(executable: string, service: UpdatedService): Promise<readonly Finding[] | null> {
+  const config = service.config === null ? [] : ["--config", service.config];
+  const command = [
+    ...asOwnerOf(await stateDirectoryOf(service)),
+    executable,
+    "doctor",
+    "--offline",
+    "--json",
+    ...config,
+  ];
+  const outcome = await runCommand(command, doctorWithinMs, childEnvironment("service", { LC_ALL: "C" }));
+  try {
+    const start = outcome.output.indexOf("{");
+    const { checks } = JSON.parse(outcome.output.slice(start, outcome.output.lastIndexOf("}") + 1)) as {
+      checks: Finding[];
+    };
+    return checks.filter(({ status }) => status === "failed");
+  } catch {
+    return null;
+  }
+}
+
+async function checkRuns(executable: string, version: string): Promise<void> {
+  const command = [executable, "--version"];
+  const outcome = await runCommand(command, versionWithinMs, childEnvironment("service", { LC_ALL: "C" }));
+  if (outcome.exitCode !== 0)
+    throw new UpdateError(
+      `${version} does not run on this machine: ${outcomeToText(command, outcome, versionWithinMs)}`,
+    );
+  const said = /^thormesh (\S+)/m.exec(outcome.output)?.[1];
+  if (said !== version)
+    throw new UpdateError(
+      `the file of ${version} says that it is ${said ?? "something else"}: the release is mixed up`,
+    );
+}
+
+/**
+ * Tries a new version on this device's configuration before anything is switched: it must run, take the configuration, and pass every check that
+ * the present version passes.
+ * @throws UpdateError with what does not work
+ */
+export async function preflight(
+  executables: { readonly next: string; readonly present: string | null },
+  version: string,
+  services: readonly UpdatedService[],
+): Promise<void> {
+  await checkRuns(executables.next, version);
+  for (const service of services) {
+    const { kind, config } = service;
+    if (config !== null) {
+      const command = [executables.next, "config", "check", kind, config];
+      const outcome = await runCommand(command, configWithinMs, childEnvironment("service", { LC_ALL: "C" }));
+      if (outcome.exitCode !== 0)
+        throw new UpdateError(
+          `${version} does not take this device's configuration: ${outcomeToText(command, outcome, configWithinMs)}`,
+        );
+    }
+    if (kind !== "agent") continue;
+    const failing = await failingChecks(executables.next, service);
+    if (failing === null) throw new UpdateError(`${version} can't check this device (thormesh doctor --offline)`);
+    if (failing.length === 0) continue;
+    const before = executables.present === null ? null : await failingChecks(executables.present, service);
+    const known = new Set((before ?? []).map(({ name }) => name));
+    const worse = failing.filter(({ name }) => !known.has(name));
+    if (worse.length > 0)
+      throw new UpdateError(
+        `${version} fails checks that the present version passes: ${worse.map(({ name, detail }) => `${name}: ${detail}`).join("; ")}`,
+      );
+  }
+}

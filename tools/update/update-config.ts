@@ -1,0 +1,82 @@
+import { existsSync } from "node:fs";
+import { type Static, Type } from "@sinclair/typebox";
+import { integer, orNull, Path } from "#platform/config-fields.ts";
+import { parseConfig, readOwnConfigFile } from "#platform/files/read-config.ts";
+import { literals, strictObject } from "#platform/schema-parts.ts";
+
+const Words = Type.Array(Type.String({ minLength: 1, maxLength: 4096 }), { minItems: 1, maxItems: 64 });
+
+const Service = strictObject({
+  kind: { ...literals("agent", "controller"), description: "kind of the service" },
+  config: orNull(Path, "its configuration file, with which a new version is tried; null: none"),
+  unit: orNull(
+    Type.String({ pattern: "^[A-Za-z0-9:_.@-]{1,128}\\.service$", title: "the name of a systemd service" }),
+    "systemd unit that is restarted; null: restartCommand does it",
+  ),
+  url: orNull(
+    Type.String({ pattern: "^https?://[^\\s/?#@]+$", maxLength: 256, title: "http:// or https://, a host and a port" }),
+    "address at which it answers; null: as its configuration says",
+  ),
+});
+export type UpdatedService = Static<typeof Service>;
+
+/** Configuration of a machine's updates; only root, or the user that runs it, may write it. */
+export const UpdateConfig = strictObject({
+  url: orNull(
+    Type.String({ pattern: "^https?://", maxLength: 2048, title: "http:// or https://" }),
+    "address of the releases; null: --url or --file names one",
+  ),
+  prefix: {
+    ...Path,
+    default: "/usr/local/lib/thormesh",
+    description: "directory of the versions; one that survives a restart and may hold executables",
+  },
+  link: {
+    ...orNull(Path, "path by which people and services run the program; null: none is kept"),
+    default: "/usr/local/bin/thormesh",
+  },
+  publicKeys: Type.Array(Type.String({ pattern: "^[A-Za-z0-9+/]{56}$", title: "a minisign public key, 56 letters" }), {
+    maxItems: 8,
+    default: [],
+    description: "keys that may sign releases, beside those inside the program, for a fleet that builds its own",
+  }),
+  services: Type.Array(Service, {
+    maxItems: 8,
+    default: [],
+    description: "services of this machine; none named: those of systemd whose configuration is in /etc/thormesh",
+  }),
+  restartCommand: Type.Union([Words, Type.Null()], {
+    default: null,
+    description: "restarts services that have no unit, and ends when that is done; null: nothing does",
+  }),
+  healthWindowS: integer(30, [1, 3600], "time for which a new version must be well before it stays"),
+  startWithinS: integer(20, [1, 3600], "time within which a new version must answer"),
+  minBytesPerS: integer(
+    2_000,
+    [1, 1_000_000_000],
+    "rate of a download, over half a minute, below which it is given up",
+  ),
+});
+export type UpdateConfig = Static<typeof UpdateConfig>;
+
+export const defaultUpdateConfig = "/etc/thormesh/update.yaml";
+
+/** Services that the installer sets up. */
+const standard: readonly UpdatedService[] = (["agent", "controller"] as const).map((kind) => ({
+  ...{ kind, config: `/etc/thormesh/${kind}.yaml`, unit: `thormesh-${kind}.service`, url: null },
+}));
+
+/**
+ * Reads the configuration of updates.
+ * @throws UsageError when others could have changed it, as it names commands and keys, or it is not valid
+ */
+export async function readUpdateConfig(path: string | undefined): Promise<UpdateConfig> {
+  const file = path ?? (existsSync(defaultUpdateConfig) ? defaultUpdateConfig : undefined);
+  const config = parseConfig(
+    UpdateConfig,
+    file === undefined ? {} : await readOwnConfigFile(file),
+    file ?? "the default configuration of updates",
+  );
+  if (config.services.length > 0) return config;
+  return { ...config, services: standard.filter((service) => existsSync(service.config as string)) };
+}
