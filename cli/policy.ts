@@ -1,5 +1,6 @@
 import { qpsToText } from "#controller/scaling/figures-to-text.ts";
 import { parseScalingPolicy, policyJsonSchema } from "#controller/scaling/policy/parse-scaling-policy.ts";
+import { previewPolicy } from "#controller/scaling/policy/preview-policy.ts";
 import type { LimitStep } from "#controller/scaling/policy/scaling-decision.ts";
 import type { ScalingPolicy } from "#controller/scaling/policy/scaling-policy.ts";
 import { alternationFault, timeZoneDoubt, timeZoneFault } from "#controller/scaling/policy/schedules/cron-window.ts";
@@ -17,7 +18,6 @@ import {
 import { formatTable } from "#platform/terminal/format-table.ts";
 import { hourMs } from "#platform/time.ts";
 import { previewPast, type RecordedMinute } from "#tools/policy/preview-past.ts";
-import { previewPolicy } from "#tools/policy/preview-policy.ts";
 import { minDays, suggestPolicy } from "#tools/policy/suggest-policy.ts";
 import { suggestionToText } from "#tools/policy/suggestion-to-text.ts";
 import { askController, controllerUrlOption } from "./run/ask-controller.ts";

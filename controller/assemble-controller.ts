@@ -259,6 +259,8 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
       tenantData,
       tenantJobs,
       policy,
+      // Without a policy in force another one can be tried all the same.
+      previewer: policy ?? new LivePolicy("", clock, log),
       machines,
       freeze,
       overrides,

@@ -19,9 +19,9 @@ import { AccessPublisher } from "./access/access-publisher.ts";
 import { type ControllerAccess, keepAccessFresh } from "./access/open-access.ts";
 import type { Alerts } from "./alerts/assemble-alerts.ts";
 import { overrideRoutes } from "./api/acting/override-routes.ts";
+import { policyRoutes } from "./api/acting/policy-routes.ts";
 import { historyRoutes } from "./api/agents/history-routes.ts";
 import { meshRoutes } from "./api/agents/mesh-routes.ts";
-
 import { allocationRoutes } from "./api/allocation-routes.ts";
 import type { ApiParts } from "./api/api-parts.ts";
 import { auditRoutes } from "./api/audit-routes.ts";
@@ -155,6 +155,7 @@ function routesOf(
     trafficRoutes(parts),
     decisionRoutes(parts),
     overrideRoutes(parts),
+    policyRoutes({ ...parts, livePolicy: assembly.policy, previewer: assembly.previewer }),
     safetyRoutes(parts),
     costRoutes(parts),
     allocationRoutes(parts),

@@ -193,6 +193,16 @@ const files: readonly DataStore[] = [
     ...{
       ...file,
       ...nothingPersonal,
+      id: "scaling.policyFile",
+      holds: "the scaling policy, with secrets of its sources",
+    },
+    ...{ purpose: "how many agents serve", kept: "until it is replaced" },
+    writtenBy: ["controller/scaling/policy/file/write-policy-file.ts"],
+  },
+  {
+    ...{
+      ...file,
+      ...nothingPersonal,
       id: "folders of agents started here",
       holds: "their configuration, log and state",
     },

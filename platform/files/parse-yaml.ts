@@ -85,3 +85,6 @@ export function parseYaml(text: string, source: string): unknown {
   }
   throw new UsageError(`${source} is not valid YAML:\n  ${faults.join("\n  ")}`);
 }
+
+/** Writes a value as YAML, as {@link parseYaml} reads it. */
+export const writeYaml = (value: unknown): string => Bun.YAML.stringify(value, null, 2);

@@ -41,21 +41,25 @@ const secretOf = (role: string) => (keys[role] as { secret: string }).secret;
 const type = (page: Page, text: string) => page.keyboard.type(text);
 const press = (page: Page, key: string) => page.keyboard.press(key);
 
-/** Goes on by keyboard until an element has the focus. */
-async function tabTo(page: Page, selector: string, key = "Tab"): Promise<void> {
-  for (let each = 0; each < 80; each += 1) {
-    if (await page.evaluate(`document.activeElement?.matches(${JSON.stringify(selector)}) === true`)) return;
-    await press(page, key);
+/** Goes on by keyboard until the element with the focus meets a condition. */
+async function tabUntil(page: Page, condition: string): Promise<void> {
+  for (let each = 0; each < 150; each += 1) {
+    if (await page.evaluate(`(() => { const at = document.activeElement; return at !== null && ${condition}; })()`))
+      return;
+    await press(page, "Tab");
   }
-  throw new Error(`${selector} is not reached by keyboard: ${await page.textContent("body")}`);
+  throw new Error(`${condition} is not reached by keyboard: ${await page.textContent("body")}`);
 }
 
-/** Presses a button by keyboard. */
+async function tabTo(page: Page, selector: string): Promise<void> {
+  await page.waitForSelector(`${selector}:not([disabled])`);
+  await tabUntil(page, `at.matches(${JSON.stringify(selector)})`);
+}
+
+/** Presses a button by keyboard, once it can be. */
 async function pressButton(page: Page, text: string): Promise<void> {
-  await page.evaluate(
-    `for (const each of document.querySelectorAll("button")) each.toggleAttribute("data-wanted", each.textContent.trim() === ${JSON.stringify(text)})`,
-  );
-  await tabTo(page, "[data-wanted]");
+  await page.waitForSelector(`button:not([disabled]):text-is(${JSON.stringify(text)})`);
+  await tabUntil(page, `at.tagName === "BUTTON" && at.textContent.trim() === ${JSON.stringify(text)}`);
   await press(page, "Enter");
 }
 

@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { decideScaling } from "#controller/scaling/policy/decide-scaling.ts";
 import { parseScalingPolicy } from "#controller/scaling/policy/parse-scaling-policy.ts";
+import { previewPolicy } from "#controller/scaling/policy/preview-policy.ts";
 import { ScalingObservation } from "#controller/scaling/policy/scaling-observation.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
-import { previewPolicy } from "#tools/policy/preview-policy.ts";
 import { programCommand } from "../e2e/program.ts";
 
 const office = join(import.meta.dir, "../fixtures/policies/office.yaml");

@@ -1,5 +1,4 @@
 import type { Prices } from "#controller/cost/price-minute.ts";
-import { newestMinuteMs } from "#controller/fleet/clock-skew.ts";
 import type { DesiredDocuments } from "#controller/fleet/desired-documents.ts";
 import type { Fleet } from "#controller/fleet/fleet.ts";
 import { ActWatch } from "#controller/scaling/active-agents/act-watch.ts";
@@ -22,9 +21,9 @@ import { ownDevices } from "#controller/scaling/apply-plan/observe-cloud.ts";
 import { PlannedAgents, type PlannedAgentsParts } from "#controller/scaling/apply-plan/planned-agents.ts";
 import type { FleetPlanner } from "#controller/scaling/fleet-plan/worker/fleet-planner.ts";
 import { boundsOf, type ReplicaBounds } from "#controller/scaling/policy/bounds-of-decision.ts";
-import type { LivePolicy } from "#controller/scaling/policy/live-policy.ts";
+import type { FleetLook, LivePolicy } from "#controller/scaling/policy/live-policy.ts";
+import { type LookInputs, lookAtFleet } from "#controller/scaling/policy/look-at-fleet.ts";
 import type { ScalingDecision } from "#controller/scaling/policy/scaling-decision.ts";
-import { meanMeasuredQps } from "#controller/scaling/slo/observe-capacity.ts";
 import type { SloConfig } from "#controller/scaling/slo/slo-config.ts";
 import { SloGuard } from "#controller/scaling/slo/slo-guard.ts";
 import type { ObservedSlo } from "#controller/scaling/slo/slo-watch.ts";
@@ -267,26 +266,21 @@ export class DecisionLoop {
   }
 
   #askPolicy(inputs: ScalingInputs, frozen: string | null, atMs: number): Explained<ScalingDecision> | null {
-    const { config, policy, fleet } = this.#parts;
-    if (policy === undefined) return null;
-    const { liveQps, missingData, warmUpEndsMs } = inputs;
-    const serving = intended(inputs).filter(({ unavailable }) => unavailable === null);
-    return policy.decide({
-      nowMs: atMs,
-      currentReplicas: intended(inputs).length,
-      readyReplicas: serving.length,
-      liveQps,
-      measuredReplicaQps: meanMeasuredQps(serving),
-      missingData: [...missingData],
-      warmUpLeftS: Math.max(0, (warmUpEndsMs - atMs) / 1000),
-      frozen,
-      serving: serving.map(({ agentId }) => {
-        const agent = fleet.get(agentId);
-        const minute = agent?.recent.at(-1);
-        const isFresh = agent !== undefined && newestMinuteMs(agent) >= atMs - config.maxDataAgeMs;
-        return { agentId, minute: isFresh && minute !== undefined ? minute : null };
-      }),
-    });
+    return this.#parts.policy?.decide(this.#look(inputs, frozen, atMs)) ?? null;
+  }
+
+  #look(inputs: LookInputs, frozen: string | null, atMs: number): FleetLook {
+    const { config, fleet } = this.#parts;
+    return lookAtFleet(inputs, { fleet, maxDataAgeMs: config.maxDataAgeMs, frozen, atMs });
+  }
+
+  /** The fleet as its policy would be asked about it now. */
+  lookForPolicy(): FleetLook {
+    const { liveQps, missingData, candidates } = this.#observe();
+    const own = this.#planned === null ? candidates : ownDevices(this.#parts.config.cloud, candidates);
+    const { warmUpEndsMs } = this.#time;
+    const inputs = { liveQps, missingData, warmUpEndsMs, candidates: own };
+    return this.#look(inputs, this.#parts.frozen?.() ?? null, this.#parts.nowMs());
   }
 
   /** Decides by the plan, or by the plain rule where that goes first; explained, and held back while the fleet is frozen. */

@@ -96,24 +96,56 @@ export class LivePolicy {
   }
 
   /** Decides how many agents the policy wants now. */
-  decide({ serving, ...look }: FleetLook): Explained<ScalingDecision> {
+  decide(look: FleetLook): Explained<ScalingDecision> {
     const { policy, loadedAtMs } = this.#opened();
     const now = look.nowMs;
-    this.#readings = this.#readTriggers(policy, serving, now);
+    this.#readings = this.#readTriggers(policy, look.serving, now);
     // A decision is shown with what it rests on: headers and queries are only for the sources.
     if (this.#masked?.of !== policy) this.#masked = { of: policy, policy: maskSecrets(policy) as ScalingPolicy };
     const shown = this.#masked.policy;
-    const seen: ScalingObservation = {
-      ...look,
-      readings: [...this.#readings],
-      ...this.#memory.recall(now, look.currentReplicas),
-      loadedAgoS: Math.max(0, (now - loadedAtMs) / 1000),
-      forecast: this.#quantiles?.of.forecast(now) ?? null,
-    };
+    const forecast = this.#quantiles?.of.forecast(now) ?? null;
+    const seen = this.#seen(look, this.#readings, Math.max(0, (now - loadedAtMs) / 1000), forecast);
     const decision = decideScaling(shown, seen);
     this.#latest = { ...decision, reason: explainScaling(decision, shown, seen) };
     this.#memory.note(now, decision);
     return this.#latest;
+  }
+
+  /** Decides what another policy would want now, with what this one remembers. Nothing is remembered of it, and its sources are not asked. */
+  preview(policy: ScalingPolicy, look: FleetLook): Explained<ScalingDecision> {
+    const shown = maskSecrets(policy) as ScalingPolicy;
+    const confidence = policy.prediction?.confidence;
+    const isLearnt = confidence !== undefined && this.#quantiles?.level === quantileFor(confidence);
+    const forecast = isLearnt ? (this.#quantiles?.of.forecast(look.nowMs) ?? null) : null;
+    const seen = this.#seen(look, this.#readTriggers(policy, look.serving, look.nowMs), 0, forecast);
+    const decision = decideScaling(shown, seen);
+    return { ...decision, reason: explainScaling(decision, shown, seen) };
+  }
+
+  #seen(
+    { serving: _, ...look }: FleetLook,
+    readings: readonly TriggerReading[],
+    loadedAgoS: number,
+    forecast: ScalingObservation["forecast"],
+  ): ScalingObservation {
+    const remembered = this.#memory.recall(look.nowMs, look.currentReplicas);
+    return { ...look, readings: [...readings], ...remembered, loadedAgoS, forecast };
+  }
+
+  /** Policy in force; null before the start. */
+  get inForce(): ScalingPolicy | null {
+    return this.#file?.policy ?? null;
+  }
+
+  /** Path of its file. */
+  get path(): string {
+    return this.#path;
+  }
+
+  /** Reads the file again at once, e.g. after it was written. */
+  async reload(): Promise<void> {
+    await this.#opened().reload();
+    await this.#poll();
   }
 
   status() {

@@ -1,0 +1,135 @@
+import { Type } from "@sinclair/typebox";
+import { Elysia } from "elysia";
+import {
+  maxPolicyLength,
+  readPolicyDocument,
+  readPolicyInput,
+  readPolicyText,
+  replacePolicyFile,
+} from "#controller/scaling/policy/file/policy-document.ts";
+import type { LivePolicy } from "#controller/scaling/policy/live-policy.ts";
+import type { ScalingPolicy } from "#controller/scaling/policy/scaling-policy.ts";
+import { ServiceError } from "#platform/errors.ts";
+import { maskSecrets } from "#platform/fetch/redact-url.ts";
+import { jsonBody } from "#platform/http/body/read-json-body.ts";
+import { needsRole } from "#platform/http/guard/roles.ts";
+import { orNull, strictObject } from "#platform/schema-parts.ts";
+import type { ApiParts } from "../api-parts.ts";
+import { auditSourceOf, withReason } from "../audited-change.ts";
+import { about, ErrorBody } from "../schemas.ts";
+import { differencesOf, outlookOf, type PolicyPreview, PolicyPreviewView, previewToText } from "./policy-views.ts";
+
+const text = Type.String({ maxLength: maxPolicyLength, description: "the policy, as YAML or JSON" });
+const PreviewBody = strictObject({ text });
+const UploadBody = strictObject({
+  text,
+  ifVersion: Type.Optional(
+    Type.String({
+      pattern: "^[0-9a-f]{12}$",
+      title: "a version as GET /api/v1/policy/file tells it",
+      description: "version of the file from which the text was made: refused if it was changed meanwhile",
+    }),
+  ),
+});
+
+const PolicyFileView = Type.Object({
+  path: Type.String(),
+  version: Type.String({ description: "changes with every byte of the file" }),
+  text: Type.String({ description: "of the file; empty where it can't be shown" }),
+  isMasked: Type.Boolean({ description: "true: secrets are placeholders, and comments are left out" }),
+  fault: orNull(Type.String(), "why the file can't be shown; null: it can"),
+  name: Type.String({ description: "of the policy in force" }),
+  mode: Type.String(),
+  loadedAtMs: Type.Number(),
+  problem: orNull(Type.String(), "why the file as it is now is not in force; null: it is"),
+});
+
+export interface PolicyRoutesParts extends Pick<ApiParts, "audit" | "loop" | "nowMs"> {
+  /** The policy with its file; null: none is configured. */
+  readonly livePolicy: LivePolicy | null;
+  /** Decides what any policy would want now. */
+  readonly previewer: Pick<LivePolicy, "preview">;
+}
+
+const notConfigured = () =>
+  new ServiceError("NOT_FOUND", "no scaling.policyFile is configured: name one in the controller's configuration");
+
+/** Routes by which a policy is read, tried, and replaced. */
+export function policyRoutes({ livePolicy, previewer, audit, loop, nowMs }: PolicyRoutesParts) {
+  const previewOf = (given: ScalingPolicy, before: ScalingPolicy | null): PolicyPreview => {
+    const look = loop.lookForPolicy();
+    const atMs = nowMs();
+    const outlook = (policy: ScalingPolicy) => outlookOf(policy, previewer.preview(policy, look), atMs, look.liveQps);
+    const { currentReplicas: serving, liveQps } = look;
+    const found = { given: outlook(given), inForce: before === null ? null : outlook(before), serving };
+    return { ...found, atMs, liveQps, text: previewToText(found), differences: differencesOf(before, given) };
+  };
+  const currentInput = async () => (livePolicy === null ? null : readPolicyInput(livePolicy.path));
+  return new Elysia()
+    .get(
+      "/api/v1/policy/file",
+      async () => {
+        if (livePolicy === null) throw notConfigured();
+        const { name, mode, loadedAtMs, problem, path } = livePolicy.status();
+        return { ...(await readPolicyDocument(path)), path, name, mode, loadedAtMs, problem };
+      },
+      {
+        response: { 200: PolicyFileView, 404: ErrorBody },
+        detail: about("decisions", "The scaling policy's file", "As it was written; secrets are masked."),
+      },
+    )
+    .post(
+      "/api/v1/policy/preview",
+      async ({ body }) => {
+        const { policy } = readPolicyText(body.text, await currentInput());
+        return previewOf(policy, livePolicy?.inForce ?? null);
+      },
+      {
+        ...jsonBody(PreviewBody),
+        response: { 200: PolicyPreviewView, 400: ErrorBody },
+        detail: {
+          ...about(
+            "decisions",
+            "Try a scaling policy on the fleet as it is now",
+            "What it would decide now, what it allows in the coming day, and how it differs from the policy in force. Changes nothing; sources of triggers that are new are not asked.",
+          ),
+          ...needsRole("operator"),
+        },
+      },
+    )
+    .post(
+      "/api/v1/policy",
+      async ({ body, request }) => {
+        if (livePolicy === null) throw notConfigured();
+        const { inForce: before, path } = livePolicy;
+        // All that is wrong is said before anything is recorded.
+        const { policy } = readPolicyText(body.text, await currentInput());
+        const preview = previewOf(policy, before);
+        const change = { action: "policy.set", target: policy.name, before: maskSecrets(before) };
+        await audit.change(
+          auditSourceOf(request),
+          change,
+          async () => {
+            const written = await replacePolicyFile(path, body.text, body.ifVersion ?? null);
+            await livePolicy.reload();
+            return written;
+          },
+          (written) => maskSecrets(written),
+        );
+        return preview;
+      },
+      {
+        ...jsonBody(UploadBody),
+        ...withReason,
+        response: { 200: PolicyPreviewView, 400: ErrorBody, 404: ErrorBody, 409: ErrorBody, 503: ErrorBody },
+        detail: {
+          ...about(
+            "decisions",
+            "Replace the scaling policy",
+            "Its file is written and in force at once. All mistakes are told with their fields. Needs the role admin: a policy names addresses that the controller asks.",
+          ),
+          ...needsRole("admin"),
+        },
+      },
+    );
+}
