@@ -14,6 +14,7 @@ import type { ServerCertificate } from "#platform/http/tls/server-certificate.ts
 import type { Logger } from "#platform/log.ts";
 import { runPeriodically } from "#platform/periodic.ts";
 import { watchOpenFiles } from "#platform/process/open-files.ts";
+import { minuteMs } from "#platform/time.ts";
 import { version } from "#platform/version.ts";
 import { AccessPublisher } from "./access/access-publisher.ts";
 import { type ControllerAccess, keepAccessFresh } from "./access/open-access.ts";
@@ -49,6 +50,7 @@ import { createTariffNotice } from "./cost/prices/tell-tariffs.ts";
 import { agentListRoutes } from "./dashboard/agent-list-routes.ts";
 import { createDashboard } from "./dashboard/create-dashboard.ts";
 import { dashboardRoutes } from "./dashboard/dashboard-routes.ts";
+import { fleetHistoryRoutes } from "./dashboard/history-routes.ts";
 import { streamRoutes } from "./dashboard/stream-routes.ts";
 import type { FleetIdentity } from "./identity/fleet-identity.ts";
 import { registerIdentityMetrics } from "./identity/identity-metrics.ts";
@@ -86,6 +88,8 @@ export interface StandingBy {
 
 const openFilesPeriodMs = 5_000;
 const stopWithinMs = 1_000;
+/** Time after a minute's end at which its figures are kept: the records have come. */
+const figuresAfterMs = 20_000;
 const readAgainEachMs = 3_000;
 
 /** Address under which others reach the API: the configured one, else by this machine's name where it listens on all addresses. */
@@ -147,6 +151,7 @@ function routesOf(
     fleetRoutes(parts),
     agentListRoutes(parts),
     streamRoutes(parts),
+    fleetHistoryRoutes(parts),
     historyRoutes(parts),
     meshRoutes(parts),
     identityRoutes(identity, audit),
@@ -230,12 +235,23 @@ export function serveControllerApi(served: ServedParts): { readonly url: string;
       : runPeriodically(systemClock, readAgainEachMs, standingBy.refresh, (error) =>
           log.warn({ err: describeError(error) }, "the store can't be read again"),
         );
+  const { watch, fleetHistory } = parts;
+  const takeFigures = () => {
+    watch.look();
+    fleetHistory.take(watch.figures, clock.nowMs());
+  };
+  const remembering = runPeriodically(
+    ...([clock, minuteMs, takeFigures] as const),
+    (error) => log.warn({ err: describeError(error) }, "the fleet's figures of a minute can't be kept"),
+    figuresAfterMs,
+  );
   const looking = setInterval(() => openFiles.look(), openFilesPeriodMs).unref();
   return {
     url: server.url,
     async stop() {
       clearInterval(looking);
       parts.streams.stop();
+      await remembering.stop();
       await refreshing.stop();
       await server.stop(stopWithinMs);
     },

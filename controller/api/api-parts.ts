@@ -14,6 +14,7 @@ import type { CostLedger } from "../cost/ledger/cost-ledger.ts";
 import type { Prices } from "../cost/price-minute.ts";
 import type { PriceSource } from "../cost/prices/price-source.ts";
 import type { PowerAssumptions } from "../cost/report-power.ts";
+import type { FleetHistory } from "../dashboard/fleet-history.ts";
 import type { FleetStreams } from "../dashboard/fleet-streams.ts";
 import type { FleetWatch } from "../dashboard/fleet-watch.ts";
 import type { Fleet } from "../fleet/fleet.ts";
@@ -36,6 +37,7 @@ export interface ApiParts {
   /** Figures of the fleet, and what changed in them. */
   readonly watch: FleetWatch;
   readonly streams: FleetStreams;
+  readonly fleetHistory: FleetHistory;
   readonly overrides: Overrides;
   readonly freeze: FleetFreeze;
   /** The scaling policy; null: none is configured. */

@@ -5,10 +5,11 @@ import { secondMs } from "#platform/time.ts";
 import { version } from "#platform/version.ts";
 import type { ApiParts } from "../api/api-parts.ts";
 import type { ControllerConfig } from "../config.ts";
+import { FleetHistory } from "./fleet-history.ts";
 import { FleetStreams } from "./fleet-streams.ts";
 import { FleetWatch } from "./fleet-watch.ts";
 
-export interface DashboardParts extends Omit<ApiParts, "watch" | "streams"> {
+export interface DashboardParts extends Omit<ApiParts, "watch" | "streams" | "fleetHistory"> {
   readonly registry: Registry;
   readonly config: Pick<ControllerConfig, "slo" | "scaling">;
   /** Address of the controller that leads; null: unknown. Absent: this one leads. */
@@ -60,7 +61,7 @@ function shownDecision(latest: ReturnType<DashboardParts["loop"]["latest"]>) {
 }
 
 /** Connects the live view of the fleet. Nothing is looked at before somebody asks. */
-export function createDashboard(parts: DashboardParts): { readonly watch: FleetWatch; readonly streams: FleetStreams } {
+export function createDashboard(parts: DashboardParts): Pick<ApiParts, "watch" | "streams" | "fleetHistory"> {
   const { fleet, desired, loop, ledger, alerts, broker, config, registry, leader, nowMs } = parts;
   const alertsNow = shownAlerts(parts);
   const peakQps = () => {
@@ -112,5 +113,5 @@ export function createDashboard(parts: DashboardParts): { readonly watch: FleetW
     "Streams of the live fleet that were refused, as too many were open",
     () => streams.refused,
   );
-  return { watch, streams };
+  return { watch, streams, fleetHistory: new FleetHistory() };
 }

@@ -45,10 +45,16 @@ const openPaths = "/api/v1/session";
  * Sends a request with the browser's session, and the key where one was given. Once that has ended nothing but the login is sent: it would be refused.
  * @throws ApiError when there is no answer or a refusal
  */
-export async function request(path: string, init: RequestInit = {}): Promise<Response> {
+export async function request(
+  path: string,
+  {
+    isEndless = false,
+    ...init
+  }: RequestInit & { /** True: an answer that never ends, as of a stream. */ isEndless?: boolean } = {},
+): Promise<Response> {
   if (loginNeeded.peek() && !path.startsWith(openPaths))
     throw new ApiError(401, "UNAUTHORIZED", "the session has ended: log in again");
-  const limit = AbortSignal.timeout(timeLimitMs);
+  const limit = isEndless ? new AbortController().signal : AbortSignal.timeout(timeLimitMs);
   const signal = init.signal instanceof AbortSignal ? AbortSignal.any([init.signal, limit]) : limit;
   const headers = new Headers(init.headers);
   if (key !== null) headers.set("authorization", `Bearer ${key}`);

@@ -1,7 +1,7 @@
 import { effect } from "@preact/signals";
+import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
-import "uplot/dist/uPlot.min.css";
 import { formatNumber } from "./format.ts";
 import { stackSeries } from "./stack-series.ts";
 import { inUtc, timeText } from "./time-zone.ts";
@@ -51,6 +51,8 @@ export interface ChartProps {
   readonly height?: number;
   /** Charts of one group show the same moment under the pointer. */
   readonly group?: string;
+  /** Choices beside the title. */
+  readonly tools?: ComponentChildren;
   readonly formatValue?: (value: number | null) => string;
   /** Span of the time axis; default: that of the values. */
   readonly span?: readonly [fromMs: number, toMs: number];
@@ -216,12 +218,13 @@ function ChartTable({ title, unit, times, series }: ChartProps) {
 }
 
 function Legend({ props, index }: { readonly props: ChartProps; readonly index: number | null }) {
+  const isAlone = props.series.filter(({ isEdge }) => !isEdge).length === 1;
   const { series, times, unit, formatValue = (value: number | null) => formatNumber(value) } = props;
   return (
     <p class="legend">
       <span class="legend-time">{index === null ? "" : timeText(times[index], "day")}</span>
       {series.map(({ label, color, isDashed, isEdge, values }) =>
-        isEdge ? null : (
+        isEdge || (isAlone && index === null) ? null : (
           <span key={label} class="legend-entry">
             <span class={`swatch${isDashed ? " dashed" : ""} fill${color}`} aria-hidden="true" />
             {label}
@@ -247,6 +250,7 @@ export function Chart(props: ChartProps) {
   const [asTable, setAsTable] = useState(false);
   const [point, setPoint] = useState<number | null>(null);
   const shape = shapeOf(props);
+  const hasValues = props.series.some(({ values }) => values.some((value) => value !== null && value !== undefined));
 
   useEffect(() => {
     const element = host.current;
@@ -287,16 +291,24 @@ export function Chart(props: ChartProps) {
         <h3>{props.title}</h3>
         <span class="unit">{props.unit}</span>
         <span class="finding">{props.finding}</span>
-        <button type="button" class="quiet" aria-pressed={asTable} onClick={() => setAsTable(!asTable)}>
-          {asTable ? "show as chart" : "show as table"}
-        </button>
+        <span class="chart-tools">
+          {props.tools}
+          <button
+            type="button"
+            class="quiet"
+            aria-label={`${asTable ? "show as chart" : "show as table"}: ${props.title}`}
+            onClick={() => setAsTable(!asTable)}
+          >
+            {asTable ? "chart" : "table"}
+          </button>
+        </span>
       </figcaption>
       {asTable ? (
         <ChartTable {...props} />
       ) : (
         <>
           <div class="canvas" ref={host} role="img" aria-label={`${props.title}: ${props.finding}`} />
-          <Legend props={props} index={point} />
+          {hasValues ? <Legend props={props} index={point} /> : <p class="legend">no values yet</p>}
           {props.markers && props.markers.length > 0 ? (
             <details class="markers">
               <summary>

@@ -15,11 +15,8 @@ const unknownOf = (unit: string): Quantity => ({ value: unknown, unit });
 /** Writes a number with up to `digits` significant digits, and thousands apart: 0.123, 12.3, 1,234. */
 export function formatNumber(value: Known, digits = 3): string {
   if (!isKnown(value)) return unknown;
-  const whole = Math.max(0, Math.floor(Math.log10(Math.max(Math.abs(value), 1e-12))) + 1);
-  const maximumFractionDigits = Math.min(
-    20,
-    Math.max(0, digits - Math.max(whole, 1) + (value === 0 ? 0 : whole < 0 ? -whole : 0)),
-  );
+  const exponent = value === 0 ? 0 : Math.floor(Math.log10(Math.abs(value)));
+  const maximumFractionDigits = Math.min(20, Math.max(0, digits - 1 - exponent));
   return new Intl.NumberFormat("en", { maximumFractionDigits }).format(value).replace(/^-0$/, "0").replace("-", "−");
 }
 
@@ -57,7 +54,7 @@ export function formatRate(value: Known, unit = "texts/s"): Quantity {
 
 export const formatWatts = (value: Known): Quantity => formatSi(value, "W");
 
-/** Writes an amount with its currency: two digits behind the point, and up to four of small amounts. */
+/** Writes an amount with its currency: two digits behind the point, and three significant ones of small amounts. */
 export function formatMoney(value: Known, per = "", currency = "USD"): Quantity {
   if (!isKnown(value)) return unknownOf(per);
   const digits = value === 0 || Math.abs(value) >= 1 ? 2 : Math.min(8, 3 - Math.floor(Math.log10(Math.abs(value))) - 1);

@@ -1,5 +1,6 @@
-import { request } from "./api-client.ts";
+import { ApiError, request } from "./api-client.ts";
 import { noteAway } from "./connection.ts";
+import { showError } from "./page-errors.ts";
 
 /** Event of a stream of server-sent events. */
 export interface StreamEvent {
@@ -34,111 +35,113 @@ export function createEventParser(): (text: string) => StreamEvent[] {
 }
 
 interface StreamOptions {
-  /** Reads the state as it is now. Returns the id of the event after which the stream is to go on. */
-  readonly loadSnapshot: (signal: AbortSignal) => Promise<string | null>;
-  /** Address of the stream. */
   readonly url: string;
-  /** Takes in an event. Returns false if the snapshot has to be loaded again. */
-  readonly onEvent: (event: StreamEvent) => boolean;
+  /** Takes in an event. */
+  readonly onEvent: (event: StreamEvent) => void;
 }
 
 const firstRetryMs = 500;
-const maxRetryMs = 10_000;
-/** Longest silence of a stream: the server sends a sign of life four times as often. */
+const maxRetryMs = 8_000;
+/** Longest silence of a stream: the server gives a sign of life four times as often. */
 const maxSilenceMs = 60_000;
 
 /** Waits, or until it is no longer wanted. */
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => {
+    const end = () => {
       clearTimeout(timer);
+      signal.removeEventListener("abort", end);
       resolve();
-    });
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener("abort", end);
   });
 }
 
-/** Reads a stream to its end. Returns false if the snapshot has to be loaded again. */
+/** Resolves when the page is visible, or the stream is no longer wanted. */
+function untilVisible(signal: AbortSignal): Promise<void> {
+  if (!document.hidden || signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const look = () => {
+      if (document.hidden && !signal.aborted) return;
+      document.removeEventListener("visibilitychange", look);
+      signal.removeEventListener("abort", look);
+      resolve();
+    };
+    document.addEventListener("visibilitychange", look);
+    signal.addEventListener("abort", look);
+  });
+}
+
+/** Reads a stream to its end. Returns whether anything came. @throws ApiError when there is no answer or a refusal */
 async function readStream(
-  options: StreamOptions,
-  lastId: { value: string | null },
+  { url, onEvent }: StreamOptions,
+  last: { id: string | null },
   signal: AbortSignal,
 ): Promise<boolean> {
   const silence = new AbortController();
-  const own = AbortSignal.any([signal, silence.signal]);
   let timer = setTimeout(() => silence.abort(), maxSilenceMs);
-  const answer = await fetch(options.url, {
-    ...{ credentials: "same-origin", signal: own, cache: "no-store" },
-    headers: { accept: "text/event-stream", ...(lastId.value === null ? {} : { "last-event-id": lastId.value }) },
-  });
-  if (!answer.ok || answer.body === null) {
-    clearTimeout(timer);
-    await request(options.url, { signal: own, method: "HEAD" });
-    return true;
-  }
-  const parse = createEventParser();
-  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  const headers = { accept: "text/event-stream", ...(last.id === null ? {} : { "last-event-id": last.id }) };
+  let hasCome = false;
   try {
+    const answer = await request(url, {
+      ...{ signal: AbortSignal.any([signal, silence.signal]), cache: "no-store", headers },
+      isEndless: true,
+    });
+    if (answer.body === null) return false;
+    const parse = createEventParser();
+    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
     for (;;) {
       const { done, value } = await reader.read();
-      if (done) return true;
+      if (done) return hasCome;
       clearTimeout(timer);
       timer = setTimeout(() => silence.abort(), maxSilenceMs);
       for (const event of parse(value)) {
-        if (event.id !== "") lastId.value = event.id;
-        if (!options.onEvent(event)) return false;
+        hasCome = true;
+        if (event.id !== "") last.id = event.id;
+        onEvent(event);
       }
     }
   } finally {
     clearTimeout(timer);
-    void reader.cancel().catch(() => undefined);
+  }
+}
+
+/** Asks again and again until the stream is not wanted, later each time that nothing came. */
+async function follow(options: StreamOptions, ended: AbortSignal): Promise<void> {
+  const last: { id: string | null } = { id: null };
+  let retryMs = firstRetryMs;
+  while (!ended.aborted) {
+    await untilVisible(ended);
+    if (ended.aborted) return;
+    const hidden = new AbortController();
+    const hide = () => document.hidden && hidden.abort();
+    document.addEventListener("visibilitychange", hide);
+    const signal = AbortSignal.any([ended, hidden.signal]);
+    try {
+      if (await readStream(options, last, signal)) retryMs = firstRetryMs;
+      if (!signal.aborted) noteAway(new ApiError(0, "UNREACHABLE", "the controller ended the stream"));
+    } catch (error) {
+      if (!signal.aborted) {
+        const isExpected = error instanceof ApiError || error instanceof TypeError || error instanceof DOMException;
+        if (isExpected) noteAway(error instanceof ApiError ? error : new Error("the controller is away"));
+        else showError(error);
+      }
+    } finally {
+      document.removeEventListener("visibilitychange", hide);
+    }
+    if (signal.aborted) continue;
+    await pause(retryMs * (0.75 + Math.random() / 2), ended);
+    retryMs = Math.min(maxRetryMs, retryMs * 2);
   }
 }
 
 /**
- * Follows a state: its snapshot, then the differences. Begins again by itself after the server was away, and sleeps while the page is hidden.
- * Returns a function that ends it.
+ * Follows a stream of server-sent events. Begins again by itself after the server was away, behind the last event that came, and sleeps while
+ * the page is hidden. Returns a function that ends it.
  */
 export function followStream(options: StreamOptions): () => void {
   const ended = new AbortController();
-  const run = async () => {
-    let retryMs = firstRetryMs;
-    const lastId: { value: string | null } = { value: null };
-    let isLoaded = false;
-    while (!ended.signal.aborted) {
-      if (document.hidden) {
-        await new Promise<void>((resolve) => {
-          const wake = () => resolve();
-          document.addEventListener("visibilitychange", wake, { once: true });
-          ended.signal.addEventListener("abort", wake, { once: true });
-        });
-        continue;
-      }
-      const visible = new AbortController();
-      const hide = () => document.hidden && visible.abort();
-      document.addEventListener("visibilitychange", hide);
-      const signal = AbortSignal.any([ended.signal, visible.signal]);
-      try {
-        if (!isLoaded) {
-          lastId.value = await options.loadSnapshot(signal);
-          isLoaded = true;
-        }
-        retryMs = firstRetryMs;
-        isLoaded = await readStream(options, lastId, signal);
-        if (!signal.aborted) await pause(firstRetryMs, signal);
-      } catch (error) {
-        if (!signal.aborted) {
-          // A server that was started again counts its events anew.
-          isLoaded = false;
-          noteAway(error);
-          await pause(retryMs, signal);
-          retryMs = Math.min(maxRetryMs, retryMs * 2);
-        }
-      } finally {
-        document.removeEventListener("visibilitychange", hide);
-      }
-    }
-  };
-  void run();
+  follow(options, ended.signal).catch(showError);
   return () => ended.abort();
 }

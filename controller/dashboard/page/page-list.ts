@@ -1,13 +1,15 @@
 import type { PageEntry } from "#platform/page/shell.tsx";
 import type { PagePath } from "../page-paths.ts";
-import { AgentPage } from "./agent/agent-page.tsx";
-import { DecisionPage } from "./decisions/decision-page.tsx";
-import { DecisionsPage } from "./decisions/decisions-page.tsx";
-import { FleetPage } from "./fleet/fleet-page.tsx";
+import { lazyView } from "./lazy-view.tsx";
 import { LoginView } from "./login-view.tsx";
-import { RoutesPage } from "./routes/routes-page.tsx";
 
-/** Pages in the order of the navigation. A new one is registered here, and its path in page-paths.ts. */
+const FleetPage = lazyView(async () => (await import("./fleet/fleet-page.tsx")).FleetPage);
+const AgentPage = lazyView(async () => (await import("./agent/agent-page.tsx")).AgentPage);
+const DecisionPage = lazyView(async () => (await import("./decisions/decision-page.tsx")).DecisionPage);
+const DecisionsPage = lazyView(async () => (await import("./decisions/decisions-page.tsx")).DecisionsPage);
+const RoutesPage = lazyView(async () => (await import("./routes/routes-page.tsx")).RoutesPage);
+
+/** Pages in the order of the navigation. A new one is registered here, lazily, and its path in page-paths.ts. */
 export const pageList: readonly (PageEntry & { readonly path: PagePath })[] = [
   { path: "/", title: "Fleet", View: FleetPage },
   { path: "/agents/:id", title: "Agent", isInNavigation: false, View: AgentPage },

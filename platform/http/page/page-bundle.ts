@@ -30,6 +30,7 @@ export async function bundlePage(htmlPath: string): Promise<PageBundle> {
     entrypoints: [htmlPath],
     target: "browser",
     minify: true,
+    splitting: true,
     publicPath: assetPath,
     naming: { entry: "[name].[ext]", chunk: "[hash].[ext]", asset: "[name]-[hash].[ext]" },
     define: { "process.env.NODE_ENV": '"production"' },

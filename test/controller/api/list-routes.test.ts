@@ -59,6 +59,7 @@ const bounded: Readonly<Record<string, string>> = {
   "/api/v1/savings": "two for each of 200 agents, models, and what cost.services lists",
   "/api/v1/cost/anomalies": "days of the window, and what moved them",
   "/api/v1/fleet": "minutes of one forecast",
+  "/api/v1/fleet/history": "1,440 minutes",
   "/api/v1/join-tokens": "ended ones go after 30 days; the maximum of tokens",
   "/api/v1/keys": "1,000 keys",
   "/api/v1/tenants": "500 tenants",

@@ -16,6 +16,7 @@ const expected: Readonly<Record<string, "open" | "viewer" | "operator" | "admin"
   "GET /api/v1/fleet": "viewer",
   "GET /api/v1/fleet/stream": "viewer",
   "GET /api/v1/fleet/values": "viewer",
+  "GET /api/v1/fleet/history": "viewer",
   "GET /api/v1/agents": "viewer",
   "GET /api/v1/agents/{id}": "viewer",
   "DELETE /api/v1/agents/{id}": "operator",

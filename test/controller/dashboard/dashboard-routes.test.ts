@@ -6,7 +6,7 @@ import type { Controller } from "#controller/controller.ts";
 import { pagePaths } from "#controller/dashboard/page-paths.ts";
 import { quietController } from "../quiet-controller.ts";
 
-/** Upper bound of all that a browser loads for the page. */
+/** Upper bound of all that a browser loads for a page. */
 const maxPageBytes = 60_000;
 
 const stateDir = mkdtempSync(join(tmpdir(), "thormesh-page-"));
@@ -62,10 +62,19 @@ describe.each(pagePaths.map((path) => path.replace(":id", "a%20b")))("%s", (path
   });
 });
 
+/** Files that a script imports at once, and those that it imports when a page is opened. */
+const importsOf = (script: string) => ({
+  atOnce: [...script.matchAll(/(?:from|import)\s*"(\/page\/[^"]+)"/g)].map((match) => match[1] as string),
+  later: [...script.matchAll(/import\("(\/page\/[^"]+)"\)/g)].map((match) => match[1] as string),
+});
+
 test("files of the page are kept for ever by browsers, compressed for those that take it, and small together", async () => {
   const html = await (await ask("/", { "accept-encoding": "identity" })).text();
-  let bytes = Bun.gzipSync(html).byteLength;
-  for (const path of assetsOf(html)) {
+  const sizes = new Map<string, number>();
+  const texts = new Map<string, string>();
+  const load = async (path: string) => {
+    const known = texts.get(path);
+    if (known !== undefined) return known;
     const packed = await ask(path, { "accept-encoding": "br, gzip" });
     expect(Object.fromEntries(packed.headers)).toMatchObject({
       "content-encoding": "gzip",
@@ -73,13 +82,32 @@ test("files of the page are kept for ever by browsers, compressed for those that
       vary: "accept-encoding",
     });
     const body = new Uint8Array(await packed.arrayBuffer());
-    bytes += body.byteLength;
     const plain = await ask(path, { "accept-encoding": "gzip;q=0" });
     expect(plain.headers.get("content-encoding")).toBeNull();
-    expect(await plain.text()).toBe(new TextDecoder().decode(Bun.gunzipSync(body)));
+    const text = await plain.text();
+    expect(text).toBe(new TextDecoder().decode(Bun.gunzipSync(body)));
+    sizes.set(path, body.byteLength);
+    texts.set(path, text);
+    return text;
+  };
+  const closure = async (paths: readonly string[], found = new Set<string>()) => {
+    for (const path of paths) {
+      if (found.has(path)) continue;
+      found.add(path);
+      await closure(importsOf(await load(path)).atOnce, found);
+    }
+    return found;
+  };
+  const bytesOf = (paths: Iterable<string>) => [...paths].reduce((sum, path) => sum + (sizes.get(path) ?? 0), 0);
+  const first = await closure(assetsOf(html));
+  const later = [...first].flatMap((path) => importsOf(texts.get(path) ?? "").later);
+  expect(later.length).toBeGreaterThan(2);
+  const pages = await Promise.all(later.map((path) => closure([...assetsOf(html), path])));
+  const htmlBytes = Bun.gzipSync(html).byteLength;
+  for (const page of [first, ...pages]) {
+    expect(bytesOf(page)).toBeGreaterThan(5_000);
+    expect(htmlBytes + bytesOf(page)).toBeLessThan(maxPageBytes);
   }
-  expect(bytes).toBeLessThan(maxPageBytes);
-  expect(bytes).toBeGreaterThan(5_000);
 });
 
 test("a file that the page does not have is told, also by names of objects", async () => {
