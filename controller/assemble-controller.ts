@@ -124,9 +124,10 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
   const accuracyOf = (window: keyof typeof accuracyWindows) => accuracy.figures(accuracyWindows[window], nowMs());
   const metrics = createControllerMetrics(registry, {
     agentCounts() {
-      const conditionNow = (agent: AgentState) =>
-        conditionOf(agent, desired.documents.get(agent.agentId), nowMs(), staleAfterMs);
-      const { serving: active, ...others } = countConditions(fleet.agents().map(conditionNow));
+      const conditions = fleet.agents().map((agent) => ({
+        condition: conditionOf(agent, desired.documents.get(agent.agentId), nowMs(), staleAfterMs),
+      }));
+      const { serving: active, ...others } = countConditions(conditions);
       return { active, ...others };
     },
     liveQps: () => liveQps(fleet.agents().filter((agent) => availabilityOf(agent, nowMs(), staleAfterMs).online)),

@@ -30,9 +30,11 @@ export function conditionOf(
 }
 
 /** Counts agents by what they do. */
-export function countConditions(conditions: Iterable<AgentCondition>): Record<AgentCondition, number> {
+export function countConditions(
+  agents: Iterable<{ readonly condition: AgentCondition }>,
+): Record<AgentCondition, number> {
   const counts: Record<AgentCondition, number> = { serving: 0, standby: 0, draining: 0, offline: 0 };
-  for (const condition of conditions) counts[condition] += 1;
+  for (const { condition } of agents) counts[condition] += 1;
   return counts;
 }
 

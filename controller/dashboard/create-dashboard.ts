@@ -71,6 +71,7 @@ export function createDashboard(parts: DashboardParts): Pick<ApiParts, "watch" |
   const watch = new FleetWatch({
     ...{ fleet, desired, staleAfterMs: parts.staleAfterMs, nowMs },
     pricesAt: (agentId, timeMs) => ledger.pricesAt(agentId, timeMs),
+    capacities: () => loop.latestCapacities(),
     sources() {
       const latest = loop.latest();
       const atMs = alerts.monitor.lookedAtMs();

@@ -29,43 +29,68 @@ export interface FigureSources {
   readonly alerts: { readonly atMs: number; readonly firing: number } | null;
 }
 
+/** Facts that add up over agents. */
+const addends = ["demandPerS", "requestsPerS", "queuedTexts", "watts", "usdPerHour"] as const;
+type Addend = (typeof addends)[number];
+
 interface Sum {
-  readonly value: number | null;
+  /** Null: no agent knows it. */
+  value: number | null;
   /** Agents that it is summed over. */
-  readonly by: number;
+  by: number;
 }
 
-type FactNumber = { [K in keyof AgentFacts]: AgentFacts[K] extends number | null ? K : never }[keyof AgentFacts];
+/** Sums over the agents that are online, and counts of all. */
+export interface Sums extends Record<Addend, Sum> {
+  counts: Record<AgentCondition, number>;
+  online: number;
+  /** Agents with a minute, and the time up to which the newest reaches. */
+  reporting: number;
+  endMs: number | null;
+  /** Capacity of the agents that serve. */
+  capacity: Sum;
+  refused: Record<RefusalCause, number> | null;
+  hottestC: number | null;
+  latencyCounts: number[];
+}
 
-function sum(agents: readonly CountedAgent[], of: (facts: AgentFacts) => number | null): Sum {
-  let value = 0;
-  let by = 0;
-  for (const { facts } of agents) {
-    const each = of(facts);
-    if (each === null) continue;
-    value += each;
-    by += 1;
+function add(sum: Sum, value: number | null): void {
+  if (value === null) return;
+  sum.value = (sum.value ?? 0) + value;
+  sum.by += 1;
+}
+
+/** Adds up the agents in one pass: there may be ten thousand, each second. */
+export function sumUp(agents: readonly CountedAgent[]): Sums {
+  const none = (): Sum => ({ value: null, by: 0 });
+  const sums: Sums = {
+    ...{ demandPerS: none(), requestsPerS: none(), queuedTexts: none(), watts: none(), usdPerHour: none() },
+    ...{ counts: countConditions(agents), online: 0, reporting: 0, endMs: null, capacity: none() },
+    ...{ refused: null, hottestC: null, latencyCounts: emptyLatencyCounts() },
+  };
+  for (const { condition, facts } of agents) {
+    if (condition === "offline") continue;
+    sums.online += 1;
+    if (condition === "serving") add(sums.capacity, facts.capacityPerS);
+    addLatency(sums.latencyCounts, facts.latencyCounts);
+    const { minuteEndMs, temperatureC, refusedPerS } = facts;
+    if (minuteEndMs === null) continue;
+    sums.reporting += 1;
+    if (sums.endMs === null || minuteEndMs > sums.endMs) sums.endMs = minuteEndMs;
+    for (const name of addends) add(sums[name], facts[name]);
+    if (temperatureC !== null && temperatureC > (sums.hottestC ?? Number.NEGATIVE_INFINITY))
+      sums.hottestC = temperatureC;
+    if (refusedPerS === null) continue;
+    sums.refused ??= { queue: 0, deadline: 0, standby: 0, "rate-limit": 0, error: 0 };
+    for (const [, cause] of refusals) sums.refused[cause] += refusedPerS[cause];
   }
-  return { value: by === 0 ? null : value, by };
+  return sums;
 }
 
-/** Time up to which the newest minutes reach; null without any. */
-function newestEndMs(agents: readonly CountedAgent[]): number | null {
-  let newest: number | null = null;
-  for (const { facts } of agents)
-    if (facts.minuteEndMs !== null && (newest === null || facts.minuteEndMs > newest)) newest = facts.minuteEndMs;
-  return newest;
-}
-
-function latencyP95Ms(agents: readonly CountedAgent[]): number | null {
-  const total = emptyLatencyCounts();
-  for (const { facts } of agents) {
-    const counts = facts.latencyCounts;
-    if (counts === null) continue;
-    for (let bucket = 0; bucket < total.length; bucket += 1)
-      total[bucket] = (total[bucket] as number) + (counts[bucket] ?? 0);
-  }
-  return latencyQuantileMs(total, 0.95);
+function addLatency(total: number[], counts: readonly number[] | null): void {
+  if (counts === null) return;
+  for (let bucket = 0; bucket < counts.length; bucket += 1)
+    total[bucket] = (total[bucket] as number) + (counts[bucket] as number);
 }
 
 const partOf = (by: number, of: number, what: string) =>
@@ -74,82 +99,67 @@ const partOf = (by: number, of: number, what: string) =>
 /** Time that counts are of: they change when an agent comes or goes, and are true at any time; ten seconds are told as one. */
 const countsOfMs = 10_000;
 
-function counts(agents: readonly CountedAgent[], { nowMs, brokerConnected }: FigureSources) {
-  const by = countConditions(agents.map(({ condition }) => condition));
+function countFigures({ counts }: Sums, { nowMs, brokerConnected }: FigureSources) {
   const times = { nowMs, maxAgeMs: Number.POSITIVE_INFINITY, isCutOff: !brokerConnected };
   const atMs = Math.floor(nowMs / countsOfMs) * countsOfMs;
-  const of = (name: AgentCondition) => figureOf(name, by[name], atMs, times);
+  const of = (name: AgentCondition) => figureOf(name, counts[name], atMs, times);
   return { serving: of("serving"), standby: of("standby"), draining: of("draining"), offline: of("offline") };
 }
 
-const refusals: readonly (readonly [FigureName, RefusalCause])[] = [
+const refusals = [
   ["refusedQueuePerS", "queue"],
   ["refusedDeadlinePerS", "deadline"],
   ["refusedErrorPerS", "error"],
   ["refusedRateLimitPerS", "rate-limit"],
   ["refusedStandbyPerS", "standby"],
-];
+] as const satisfies readonly (readonly [FigureName, RefusalCause])[];
 
 /** Figures of the agents' newest minutes. */
-function minuteFigures(online: readonly CountedAgent[], sources: FigureSources) {
+function minuteFigures(sums: Sums, sources: FigureSources) {
   const { nowMs, maxDataAgeMs, brokerConnected, usualCapacityPerS, p95TargetMs } = sources;
-  const endMs = newestEndMs(online);
+  const { online, reporting, endMs, capacity, refused, watts } = sums;
   const times = { nowMs, maxAgeMs: maxDataAgeMs, isCutOff: !brokerConnected };
-  const reporting = sum(online, ({ minuteEndMs }) => minuteEndMs).by;
-  const of = (name: FigureName, key: FactNumber, what: string, outOf = reporting): Figure => {
-    const { value, by } = sum(online, (facts) => facts[key] as number | null);
-    return figureOf(name, value, endMs, times, partOf(by, outOf, what));
-  };
-  const serving = online.filter(({ condition }) => condition === "serving");
-  const measured = sum(serving, ({ capacityPerS }) => capacityPerS);
-  const capacity =
-    serving.length === 0 ? 0 : (measured.value ?? 0) + (serving.length - measured.by) * usualCapacityPerS;
-  const hottest = online.reduce<number | null>(
-    (max, { facts: { temperatureC } }) => (temperatureC === null ? max : Math.max(max ?? temperatureC, temperatureC)),
-    null,
-  );
-  const powered = sum(online, ({ watts }) => watts).by;
-  const cost = sum(online, ({ usdPerHour }) => usdPerHour).value;
-  const noEnergy =
-    powered < reporting ? `without the energy of ${reporting - powered} agents, which is not measured` : null;
+  const of = (name: FigureName, { value, by }: Sum, what: string): Figure =>
+    figureOf(name, value, endMs, times, partOf(by, online, what));
+  const plain = (name: FigureName, value: number | null, note: string | null = null) =>
+    figureOf(name, value, endMs, times, note);
+  const { serving } = sums.counts;
+  const assumed = serving - capacity.by;
+  const unmeasured = reporting - watts.by;
   return {
-    textsPerS: of("textsPerS", "demandPerS", "texts", online.length),
-    requestsPerS: of("requestsPerS", "requestsPerS", "requests", online.length),
-    queuedTexts: of("queuedTexts", "queuedTexts", "queues", online.length),
-    capacityTextsPerS: figureOf(
+    textsPerS: of("textsPerS", sums.demandPerS, "texts"),
+    requestsPerS: of("requestsPerS", sums.requestsPerS, "requests"),
+    queuedTexts: of("queuedTexts", sums.queuedTexts, "queues"),
+    capacityTextsPerS: plain(
       "capacityTextsPerS",
-      online.length === 0 ? null : capacity,
-      endMs,
-      times,
-      measured.by < serving.length ? `assumed of ${serving.length - measured.by} of ${serving.length} agents` : null,
+      online === 0 ? null : (capacity.value ?? 0) + assumed * usualCapacityPerS,
+      assumed > 0 ? `assumed of ${assumed} of ${serving} agents` : null,
     ),
-    p95Ms: figureOf("p95Ms", latencyP95Ms(online), endMs, times),
+    p95Ms: plain("p95Ms", latencyQuantileMs(sums.latencyCounts, 0.95)),
     p95TargetMs: figureOf("p95TargetMs", p95TargetMs, null, times),
-    ...(Object.fromEntries(
-      refusals.map(([name, cause]) => {
-        const { value } = sum(online, ({ refusedPerS }) => refusedPerS?.[cause] ?? null);
-        return [name, figureOf(name, value, endMs, times)];
-      }),
-    ) as Pick<
+    ...(Object.fromEntries(refusals.map(([name, cause]) => [name, plain(name, refused?.[cause] ?? null)])) as Pick<
       Figures,
-      "refusedQueuePerS" | "refusedDeadlinePerS" | "refusedErrorPerS" | "refusedRateLimitPerS" | "refusedStandbyPerS"
+      (typeof refusals)[number][0]
     >),
-    watts: of("watts", "watts", "power", online.length),
-    maxTemperatureC: figureOf("maxTemperatureC", hottest, endMs, times),
-    usdPerHour: figureOf("usdPerHour", cost, endMs, times, noEnergy),
+    watts: of("watts", watts, "power"),
+    maxTemperatureC: plain("maxTemperatureC", sums.hottestC),
+    usdPerHour: plain(
+      "usdPerHour",
+      sums.usdPerHour.value,
+      unmeasured > 0 ? `without the energy of ${unmeasured} agents, which is not measured` : null,
+    ),
   };
 }
 
 /** Computes the fleet's figures: the page, the API and `thormesh status` show these. */
-export function fleetFigures(agents: readonly CountedAgent[], sources: FigureSources): Figures {
+export function fleetFigures(sums: Sums, sources: FigureSources): Figures {
   const { nowMs, decisionEachMs, forecast, peakTextsPerS, decision, alerts } = sources;
-  const online = agents.filter(({ condition }) => condition !== "offline");
   const byRounds = { nowMs, maxAgeMs: 3 * decisionEachMs, isCutOff: false };
   const madeAtMs = forecast?.madeAtMs ?? null;
   return {
-    ...counts(agents, sources),
+    ...countFigures(sums, sources),
     needed: figureOf("needed", decision?.needed ?? null, decision?.atMs ?? null, byRounds),
-    ...minuteFigures(online, sources),
+    ...minuteFigures(sums, sources),
     forecastPeakTextsPerS: figureOf("forecastPeakTextsPerS", peakTextsPerS, madeAtMs, byRounds),
     forecastPeak95TextsPerS: figureOf("forecastPeak95TextsPerS", forecast?.peakQps?.q95 ?? null, madeAtMs, byRounds),
     alertsFiring: figureOf("alertsFiring", alerts?.firing ?? null, alerts?.atMs ?? null, {

@@ -1,6 +1,5 @@
-import { observeCapacities } from "#controller/scaling/slo/observe-capacity.ts";
+import type { AgentCapacity } from "#controller/scaling/slo/observe-capacity.ts";
 import type { Override } from "#controller/store/store.ts";
-import { secondMs } from "#platform/time.ts";
 import type { Desired } from "#protocol/messages.ts";
 import type { Prices } from "../cost/price-minute.ts";
 import type { AgentState } from "../fleet/agent-state.ts";
@@ -11,12 +10,14 @@ import type { Fleet } from "../fleet/fleet.ts";
 import { type AgentCondition, type AgentFacts, conditionOf, readFacts } from "./agent-facts.ts";
 import { agentRow } from "./agent-row.ts";
 import type { Figures } from "./figure.ts";
-import { type FigureSources, fleetFigures } from "./fleet-figures.ts";
+import { type FigureSources, fleetFigures, type Sums, sumUp } from "./fleet-figures.ts";
 
 export interface FleetWatchParts {
   readonly fleet: Pick<Fleet, "agents" | "size">;
   readonly desired: Pick<DesiredDocuments, "documents" | "overrides">;
   readonly pricesAt: (agentId: string, timeMs: number) => Prices;
+  /** Capacities of the agents as the controller counts on them. */
+  readonly capacities: () => ReadonlyMap<string, AgentCapacity>;
   readonly staleAfterMs: number;
   /** Sources of the figures other than the agents. */
   readonly sources: () => Omit<FigureSources, "nowMs">;
@@ -64,8 +65,6 @@ export interface FleetChanges {
   readonly sections: readonly (readonly [name: string, text: string])[];
 }
 
-/** Capacities move slowly, and all are looked at together. */
-const capacitiesEachMs = 10 * secondMs;
 /** Agents that are gone and remembered, for clients that were away. */
 const maxGone = 1000;
 
@@ -104,7 +103,8 @@ export class FleetWatch {
   /** Newest event whose agents that are gone were forgotten. */
   #forgottenGone = 0;
   #event = 0;
-  #capacities: { readonly atMs: number; readonly perS: ReadonlyMap<string, number> } | null = null;
+  /** Sums of the newest look; null: an agent has changed since. */
+  #sums: Sums | null = null;
   #figures: Figures | null = null;
   #sections: Readonly<Record<string, unknown>> = {};
   #lookedAtMs = 0;
@@ -146,11 +146,12 @@ export class FleetWatch {
     this.#lookedAtMs = nowMs;
     const next = this.#event + 1;
     const agents = fleet.agents();
-    const capacities = this.#capacitiesOf(agents, nowMs);
+    const capacities = this.#parts.capacities();
     let hasChanged = false;
     for (const agent of agents) hasChanged = this.#lookAt(agent, capacities, nowMs, next) || hasChanged;
     if (this.#entries.size > agents.length) hasChanged = this.#forget(agents, next) || hasChanged;
-    this.#figures = fleetFigures([...this.#entries.values()], { ...sources(), nowMs });
+    this.#sums ??= sumUp([...this.#entries.values()]);
+    this.#figures = fleetFigures(this.#sums, { ...sources(), nowMs });
     this.#sections = sections();
     for (const [parts, values] of [
       [this.#figureTexts, this.#figures],
@@ -178,7 +179,7 @@ export class FleetWatch {
     };
   }
 
-  #lookAt(agent: AgentState, capacities: ReadonlyMap<string, number>, nowMs: number, next: number): boolean {
+  #lookAt(agent: AgentState, capacities: ReadonlyMap<string, AgentCapacity>, nowMs: number, next: number): boolean {
     const { desired, staleAfterMs, pricesAt } = this.#parts;
     const { agentId } = agent;
     const document = desired.documents.get(agentId);
@@ -188,12 +189,14 @@ export class FleetWatch {
     if (known !== undefined && isSame(known, agent, document, override)) {
       known.agent = agent;
       if (known.condition === condition) return false;
+      this.#sums = null;
       known.condition = condition;
       return renew(known, next);
     }
+    this.#sums = null;
     const entry: Entry = {
       agent,
-      facts: readFacts(agent, pricesAt(agentId, nowMs), capacities.get(agentId) ?? null),
+      facts: readFacts(agent, pricesAt(agentId, nowMs), knownCapacity(capacities.get(agentId))),
       condition,
       hasNote: needsNote(agent, override),
       isMeant: (document?.role ?? agent.reported?.role ?? agent.presence?.role) === "active",
@@ -203,17 +206,8 @@ export class FleetWatch {
     return renew(entry, next);
   }
 
-  #capacitiesOf(agents: readonly AgentState[], nowMs: number): ReadonlyMap<string, number> {
-    const before = this.#capacities;
-    if (before !== null && Math.abs(nowMs - before.atMs) < capacitiesEachMs) return before.perS;
-    const perS = new Map<string, number>();
-    for (const [agentId, { qps, profileQps, measuredQps }] of observeCapacities(agents, 0, nowMs))
-      if ((profileQps ?? measuredQps) !== null) perS.set(agentId, qps);
-    this.#capacities = { atMs: nowMs, perS };
-    return perS;
-  }
-
   #forget(agents: readonly AgentState[], next: number): boolean {
+    this.#sums = null;
     const present = new Set(agents.map(({ agentId }) => agentId));
     for (const agentId of this.#entries.keys()) {
       if (present.has(agentId)) continue;
@@ -225,6 +219,10 @@ export class FleetWatch {
     return true;
   }
 }
+
+/** Capacity of an agent of which something is known, texts a second. */
+const knownCapacity = (capacity: AgentCapacity | undefined): number | null =>
+  (capacity?.profileQps ?? capacity?.measuredQps ?? null) === null ? null : (capacity?.qps ?? null);
 
 /** Writes an agent's row anew; returns whether it is another one. */
 function renew(entry: Entry, next: number): boolean {

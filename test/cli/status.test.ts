@@ -2,7 +2,7 @@ import { afterEach, describe, expect, spyOn, test } from "bun:test";
 import { runCli } from "#cli/run/run-cli.ts";
 import { statusToText } from "#cli/status.ts";
 import type { AgentView, FleetView } from "#controller/api/schemas.ts";
-import { fleetFigures } from "#controller/dashboard/fleet-figures.ts";
+import { fleetFigures, sumUp } from "#controller/dashboard/fleet-figures.ts";
 import { someSources } from "../fakes/fleet-figures.ts";
 
 const fleet: FleetView = {
@@ -10,7 +10,7 @@ const fleet: FleetView = {
   nowMs: 1,
   eventId: "0a1b2c3d-1",
   controller: { version: "1", startedAtMs: 0, brokerConnected: true, role: "leading", leader: null },
-  figures: fleetFigures([], someSources()),
+  figures: fleetFigures(sumUp([]), someSources()),
   agents: { total: 2, online: 1, offline: 1, active: 1, standby: 0, draining: 0 },
   qps: 12.34,
   p95LatencyMs: 18.2,

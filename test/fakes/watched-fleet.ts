@@ -17,6 +17,7 @@ export function watchedFleet(agents: readonly AgentState[] = []) {
     fleet,
     desired: { documents, overrides },
     pricesAt: () => ({ tariffUsdPerKwh: 0.2, amortisationUsdPerHour: 0.1 }),
+    capacities: () => new Map(),
     staleAfterMs: 180_000,
     sources() {
       const { nowMs: _, ...sources } = someSources();

@@ -24,6 +24,7 @@ import { boundsOf, type ReplicaBounds } from "#controller/scaling/policy/bounds-
 import type { FleetLook, LivePolicy } from "#controller/scaling/policy/live-policy.ts";
 import { type LookInputs, lookAtFleet } from "#controller/scaling/policy/look-at-fleet.ts";
 import type { ScalingDecision } from "#controller/scaling/policy/scaling-decision.ts";
+import type { AgentCapacity } from "#controller/scaling/slo/observe-capacity.ts";
 import type { SloConfig } from "#controller/scaling/slo/slo-config.ts";
 import { SloGuard } from "#controller/scaling/slo/slo-guard.ts";
 import type { ObservedSlo } from "#controller/scaling/slo/slo-watch.ts";
@@ -86,6 +87,7 @@ export class DecisionLoop {
   readonly #upkeep: DocumentUpkeepParts;
   readonly #time: WatchedTime;
   readonly #forecast: FleetForecast;
+  #capacities: ReadonlyMap<string, AgentCapacity> = new Map();
   #latest: { readonly atMs: number; readonly decision: Explained<ActiveAgentsDecision> } | null = null;
   #queue: Promise<void> = Promise.resolve();
   #waiting: Promise<void> | null = null;
@@ -159,6 +161,11 @@ export class DecisionLoop {
     return this.#latest;
   }
 
+  /** Capacities of the agents by id, as the latest round counted on them; empty before the first. */
+  latestCapacities(): ReadonlyMap<string, AgentCapacity> {
+    return this.#capacities;
+  }
+
   latestForecast(): ForecastReport | null {
     return this.#forecast.latest();
   }
@@ -190,6 +197,7 @@ export class DecisionLoop {
     const forecastPeakQps = await this.#forecast.peakQps(before.lastWholeMinuteMs, isUrgent);
     // Forecasting takes a while: decide on the fleet as it is now.
     const observed = this.#observe();
+    this.#capacities = observed.capacities;
     const atMs = nowMs();
     const slo = this.#sloGuard.observe(fleet.agents(), observed, atMs);
     const inputs = this.#inputs(observed, forecastPeakQps, slo, atMs);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { conditionOf, readFacts } from "#controller/dashboard/agent-facts.ts";
 import { figureUnits } from "#controller/dashboard/figure.ts";
-import { type CountedAgent, fleetFigures } from "#controller/dashboard/fleet-figures.ts";
+import { type CountedAgent, fleetFigures, sumUp } from "#controller/dashboard/fleet-figures.ts";
 import { recentLatencyMs } from "#controller/fleet/agent-state.ts";
 import { aDesired, aForecast, aMinute, aModel, anAgent, aTraffic } from "../../fakes/builders.ts";
 import { someSources } from "../../fakes/fleet-figures.ts";
@@ -20,7 +20,8 @@ function counted(
   return { condition, facts: readFacts(anAgent({ agentId, nowMs, minutes }), prices, capacity) };
 }
 
-const fleet = (agents: readonly CountedAgent[], given = {}) => fleetFigures(agents, someSources({ nowMs, ...given }));
+const fleet = (agents: readonly CountedAgent[], given = {}) =>
+  fleetFigures(sumUp(agents), someSources({ nowMs, ...given }));
 
 describe("the fleet's figures", () => {
   test("have the unit of their name, all of them", () => {
