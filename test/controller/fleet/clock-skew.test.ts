@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "bun:test";
-import { statusToText } from "#cli/status.ts";
+import { statusToText } from "#cli/status/status.ts";
 import { agentView } from "#controller/api/agent-views.ts";
 import { createFleet, type Fleet } from "#controller/fleet/fleet.ts";
 import { Ingest } from "#controller/fleet/ingest.ts";

@@ -1,16 +1,23 @@
 import { afterEach, describe, expect, spyOn, test } from "bun:test";
 import { runCli } from "#cli/run/run-cli.ts";
-import { statusToText } from "#cli/status.ts";
+import { statusToText } from "#cli/status/status.ts";
 import type { AgentView, FleetView } from "#controller/api/schemas.ts";
 import { fleetFigures, sumUp } from "#controller/dashboard/fleet-figures.ts";
-import { someSources } from "../fakes/fleet-figures.ts";
+import { someSources } from "../../fakes/fleet-figures.ts";
 
+const aFigure = (value: number, unit: string) => ({ value, unit, asOfMs: null, stale: false, note: null });
 const fleet: FleetView = {
   fleet: "hall",
   nowMs: 1,
   eventId: "0a1b2c3d-1",
   controller: { version: "1", startedAtMs: 0, brokerConnected: true, role: "leading", leader: null },
-  figures: fleetFigures(sumUp([]), someSources()),
+  figures: {
+    ...fleetFigures(sumUp([]), someSources()),
+    textsPerS: aFigure(12.34, "texts/s"),
+    capacityTextsPerS: aFigure(350, "texts/s"),
+    p95Ms: aFigure(18.2, "ms"),
+    watts: aFigure(61, "W"),
+  },
   agents: { total: 2, online: 1, offline: 1, active: 1, standby: 0, draining: 0 },
   qps: 12.34,
   p95LatencyMs: 18.2,
@@ -86,7 +93,14 @@ describe("thormesh status", () => {
   test("agents in a table, columns under their titles", () => {
     const lines = statusToText(fleet, [agent, gone]).split("\n");
     expect(lines[0]).toBe("fleet hall: 1 of 2 agents online, 1 active");
-    expect(lines[1]).toContain("now 12.3 qps, forecast peak - qps (no forecast), p95 18 ms, 61 W");
+    expect(lines.slice(2, 8)).toEqual([
+      "rate      12.3 texts/s                  capacity  350 texts/s, 3.5 % used",
+      "peak      – texts/s                     95 %      – texts/s",
+      "p95       18.2 ms, promised 1 s         hottest   – °C",
+      "power     61 W                          cost      – /h",
+      "refused   –",
+      "forecast  none",
+    ]);
     const [header = "", first = "", second = ""] = lines.slice(-3);
     for (const [title, cell] of [
       ["ROLE", "active -> standby"],

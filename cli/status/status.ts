@@ -1,0 +1,92 @@
+import type { Static } from "@sinclair/typebox";
+import type { AgentList, AgentView, FleetView } from "#controller/api/schemas.ts";
+import { UsageError } from "#platform/errors.ts";
+import { type Command, type OptionValues, optionalNumber, optionalString } from "#platform/terminal/command.ts";
+import { secondMs } from "#platform/time.ts";
+import { askController, controllerUrlOption } from "../run/ask-controller.ts";
+import { untilStopped } from "../run/until-stopped.ts";
+import { agentTable } from "./agent-lines.ts";
+import { fleetLines, lineText } from "./fleet-lines.ts";
+import { watchFleet } from "./watch-fleet.ts";
+
+type List = Static<typeof AgentList>;
+
+const everyMs = 2 * secondMs;
+
+/** Shows the fleet's figures and its agents in a table. */
+export function statusToText(fleet: FleetView, agents: readonly AgentView[]): string {
+  return [...fleetLines(fleet).map(lineText), "", agentTable(agents)].join("\n");
+}
+
+function agentsPath(values: OptionValues, limit: number | undefined): string {
+  const query = new URLSearchParams();
+  for (const name of ["filter", "sort"]) {
+    const value = optionalString(values, name);
+    if (value !== undefined) query.set(name, value);
+  }
+  if (limit !== undefined) query.set("limit", String(limit));
+  return query.size === 0 ? "/api/v1/agents" : `/api/v1/agents?${query}`;
+}
+
+async function ask(values: OptionValues, limit: number | undefined) {
+  const [view, list] = await Promise.all([
+    askController(values, "/api/v1/fleet"),
+    askController(values, agentsPath(values, limit)),
+  ]);
+  return { view: view as FleetView, list: list as List };
+}
+
+async function watch(values: OptionValues, limit: number | undefined): Promise<void> {
+  let isOver = false;
+  let wake = () => {};
+  void untilStopped().then(() => {
+    isOver = true;
+    wake();
+  });
+  const { stdout } = process;
+  await watchFleet({
+    output: stdout,
+    filter: optionalString(values, "filter") ?? "",
+    nowMs: Date.now,
+    async ask() {
+      const { view, list } = await ask(values, limit ?? Math.min(1000, Math.max(1, stdout.rows ?? 20)));
+      return { view, agents: list.agents, matching: list.matching ?? list.total };
+    },
+    async next() {
+      if (isOver) return false;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      wake = resolve;
+      const timer = setTimeout(resolve, everyMs);
+      await promise;
+      clearTimeout(timer);
+      return !isOver;
+    },
+  });
+}
+
+export const statusCommand: Command = {
+  summary: "show the fleet and its agents",
+  usage: "[--watch] [--filter FILTER] [--sort NAME] [--limit N] [--url URL] [--json]",
+  optionsOnly: true,
+  options: {
+    watch: { help: "go on showing it, every two seconds" },
+    filter: { value: "FILTER", help: 'only some agents: "state:offline region:north thor"' },
+    sort: { value: "NAME", help: "order of the agents: qps, load, watts, …; -qps: the highest first" },
+    limit: { value: "N", help: "at most N agents, 1 to 1000" },
+    ...controllerUrlOption,
+    json: { help: "print JSON" },
+  },
+  async run(values) {
+    const limit = optionalNumber(values, "limit", { min: 1, max: 1000, integer: true });
+    if (values["watch"] === true && values["json"] === true)
+      throw new UsageError("--json: expected it without --watch; GET /api/v1/fleet/stream sends JSON as it changes");
+    if (values["watch"] === true) {
+      await watch(values, limit);
+      return 0;
+    }
+    const { view: fleet, list } = await ask(values, limit);
+    const { agents } = list;
+    console.log(values["json"] === true ? JSON.stringify({ fleet, agents }, null, 2) : statusToText(fleet, agents));
+    return 0;
+  },
+};
