@@ -36,6 +36,7 @@ import { TenantExpiry } from "./privacy/tenant-expiry.ts";
 import { TenantJobs } from "./privacy/tenant-jobs.ts";
 import type { CapacityProvider } from "./scaling/actuators/capacity-provider.ts";
 import { Machines } from "./scaling/actuators/machines.ts";
+import { BacktestJobs } from "./scaling/backtest/job/backtest-jobs.ts";
 import type { FleetPlanner } from "./scaling/fleet-plan/worker/fleet-planner.ts";
 import { DecisionLoop } from "./scaling/loop/decision-loop.ts";
 import { createFleetFreeze } from "./scaling/loop/fleet-freeze.ts";
@@ -261,6 +262,7 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
       tenantJobs,
       policy,
       // Without a policy in force another one can be tried all the same.
+      backtests: new BacktestJobs({ nowMs, log }),
       previewer: policy ?? new LivePolicy("", clock, log),
       machines,
       freeze,

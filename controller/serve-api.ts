@@ -19,6 +19,7 @@ import { version } from "#platform/version.ts";
 import { AccessPublisher } from "./access/access-publisher.ts";
 import { type ControllerAccess, keepAccessFresh } from "./access/open-access.ts";
 import type { Alerts } from "./alerts/assemble-alerts.ts";
+import { backtestRoutes } from "./api/acting/backtest-routes.ts";
 import { overrideRoutes } from "./api/acting/override-routes.ts";
 import { policyRoutes } from "./api/acting/policy-routes.ts";
 import { historyRoutes } from "./api/agents/history-routes.ts";
@@ -160,6 +161,7 @@ function routesOf(
     trafficRoutes(parts),
     decisionRoutes(parts),
     overrideRoutes(parts),
+    backtestRoutes({ ...parts, jobs: assembly.backtests, scaling, livePolicy: assembly.policy }),
     policyRoutes({ ...parts, livePolicy: assembly.policy, previewer: assembly.previewer }),
     safetyRoutes(parts),
     costRoutes(parts),
@@ -253,6 +255,7 @@ export function serveControllerApi(served: ServedParts): { readonly url: string;
       parts.streams.stop();
       await remembering.stop();
       await refreshing.stop();
+      await assembly.backtests.stop();
       await server.stop(stopWithinMs);
     },
   };

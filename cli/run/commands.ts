@@ -45,5 +45,6 @@ export const commands: CommandTable = {
   "model-preparer": async () => (await import("#cli/workers/model-preparer.ts")).modelPreparerCommand,
   "forecast-worker": async () => (await import("#cli/workers/forecast-worker.ts")).forecastWorkerCommand,
   "forecast-trainer": async () => (await import("#cli/workers/forecast-trainer.ts")).forecastTrainerCommand,
+  "backtest-worker": async () => (await import("#cli/workers/backtest-worker.ts")).backtestWorkerCommand,
   "fleet-planner": async () => (await import("#cli/workers/fleet-planner.ts")).fleetPlannerCommand,
 };

@@ -133,12 +133,14 @@ function meanLeadMinutes(
 /**
  * Plays the record with one policy after the other. The same input gives the same figures.
  * @param capacityError how far policies are wrong about the fleet at first; those of the controller measure it, the oracle knows it
+ * @param onMinute called after each minute that was played, with the number of those and of all; a tuned policy plays more than once
  */
 export function runBacktest(
   fleet: BacktestFleet,
   traffic: BacktestTraffic,
   choices: readonly PolicyChoice[],
   capacityError: CapacityError = noCapacityError,
+  onMinute: (played: number, total: number) => void = () => undefined,
 ): PolicyResult[] {
   const { rates, startMs, calendar } = traffic;
   const replay = createForecastReplay(rates, startMs, calendar, quantile);
@@ -148,13 +150,19 @@ export function runBacktest(
     while (forecasts.length <= minute) forecasts.push(replay(forecasts.length));
     return forecasts[minute] as ForecastReplay;
   };
-  return choices.map(({ label, policy: name, terms }) => {
+  return choices.map(({ label, policy: name, terms }, place) => {
     const seen = name === "oracle" ? fleet : profiledFleet(fleet, capacityError);
-    const play = (target: number) => playPolicy(label, name, { ...seen, ...terms }, target);
+    const play = (target: number) => playPolicy(label, name, { ...seen, ...terms }, target, place);
     return isTuned(name) ? tune(play) : play(usualTarget);
   });
 
-  function playPolicy(label: string, name: PolicyChoice["policy"], seen: BacktestFleet, target: number): PolicyResult {
+  function playPolicy(
+    label: string,
+    name: PolicyChoice["policy"],
+    seen: BacktestFleet,
+    target: number,
+    place: number,
+  ): PolicyResult {
     const create: CreatePolicy =
       typeof name === "string" ? policiesByName[name] : () => replayScalingPolicy(name, seen);
     const policy = create(seen, rates, target);
@@ -179,6 +187,7 @@ export function runBacktest(
         trueShare(capacityError, place, minute),
       );
       minutes.push(outcome);
+      onMinute(place * rates.length + minute + 1, choices.length * rates.length);
       if (capacityError === noCapacityError) continue;
       if (name === "oracle") measured.adopt(trueFactors(fleet, capacityError, minute + 1));
       else measured.observe(outcome.work);

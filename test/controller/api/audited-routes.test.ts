@@ -18,6 +18,7 @@ let controller: Controller;
 let keyId = "";
 let tokenId = "";
 let silenceId = "";
+let backtestId = "";
 
 /** A request for every route that changes something, in this order; a new route fails the first test until it is listed. */
 const requests: readonly { route: string; action: string; target: () => string; body?: object; path?: () => string }[] =
@@ -37,6 +38,8 @@ const requests: readonly { route: string; action: string; target: () => string; 
       ...{ route: "POST /api/v1/overrides/end", action: "overrides.end", target: () => "thor-1" },
       body: { agents: ["thor-1"] },
     },
+    { route: "POST /api/v1/backtests", action: "backtests.start", target: () => "default", body: {} },
+    { route: "DELETE /api/v1/backtests/{id}", action: "backtests.cancel", target: () => backtestId },
     { route: "DELETE /api/v1/agents/{id}", action: "agents.retire", target: () => "thor-1" },
     {
       ...{ route: "POST /api/v1/policy", action: "policy.set", target: () => "factory" },
@@ -107,6 +110,7 @@ beforeAll(async () => {
     lastHeardMs: Date.now(),
   });
   await store.insertMinute(aMinute({ minuteStartMs: Math.floor(Date.now() / 60_000 - 2) * 60_000 }));
+  await store.insertMinute(aMinute({ seq: 2, minuteStartMs: Math.floor(Date.now() / 60_000 - 90) * 60_000 }));
   const publicKey = createPublicKey(newKey()).export({ type: "spki", format: "der" }).toString("base64");
   await store.saveDevice(aDevice({ agentId: "thor-1", state: "pending", publicKey }));
   await store.close();
@@ -170,6 +174,7 @@ test.each(requests)("$route is recorded before and after", async ({ route, actio
     expect(entries[1]?.after).toMatchObject({ id });
     expect(JSON.stringify(entries)).not.toContain(token.split(".")[3] as string);
   }
+  if (action === "backtests.start") backtestId = (JSON.parse(answer.text) as { id: string }).id;
   if (action === "silences.create") silenceId = (JSON.parse(answer.text) as { silence: { id: string } }).silence.id;
   if (action.startsWith("keys.")) {
     const { key, secret } = JSON.parse(answer.text) as { key: { id: string }; secret?: string };

@@ -45,6 +45,8 @@ const bounded: Readonly<Record<string, string>> = {
   "/api/v1/alerts": "the alert monitor's maximum of alerts and silences",
   "/api/v1/decisions/rules": "1,000 kinds and rules",
   "/api/v1/decisions/{id}": "agents of one decision",
+  "/api/v1/backtests": "the newest five, each of eight policies",
+  "/api/v1/backtests/{id}": "eight policies, 480 steps",
   "/api/v1/overrides": "the first 1,000",
   "/api/v1/policy": "what a policy file of 1 MiB says",
   "/api/v1/prometheus/targets": "ingest.maxAgents",
