@@ -9,6 +9,14 @@ export interface EmbeddedModel {
   readonly files: Readonly<Record<string, string>>;
 }
 
+/** Size of an embedded file by its path, as its manifest tells it: inside the executable it is compressed. Null for another file. */
+export function embeddedFileBytes(path: string): number | null {
+  for (const { files } of Object.values(embeddedModels))
+    for (const name of ["model.onnx", "tokenizer.json"] as const)
+      if (files[name] === path) return manifest.files[name].bytes;
+  return null;
+}
+
 /** The embedding models that the program carries with it, by id. */
 export const embeddedModels: Readonly<Record<string, EmbeddedModel>> = {
   [manifest.id]: {

@@ -7,7 +7,10 @@ const root = join(import.meta.dir, "..");
  * Puts ONNX Runtime's library and its Node addon inside the executable. The package looks for the addon beside itself, which a
  * single file has not; its binding module is replaced by one that lays both files down and loads them.
  */
-export async function onnxruntimeInside(architecture: "x64" | "arm64"): Promise<BunPlugin> {
+export async function onnxruntimeInside(
+  architecture: "x64" | "arm64",
+  compress: (path: string) => Promise<string>,
+): Promise<BunPlugin> {
   const directory = join(root, "node_modules", "onnxruntime-node", "bin", "napi-v6", "linux", architecture);
   const names = ["libonnxruntime.so.1", "onnxruntime_binding.node"] as const;
   const content = new Bun.CryptoHasher("sha256");
@@ -18,9 +21,8 @@ export async function onnxruntimeInside(architecture: "x64" | "arm64"): Promise<
     files.push({ name, bytes: bytes.byteLength, xxHash64: Bun.hash.xxHash64(bytes).toString(16) });
   }
   const contentId = content.digest("hex").slice(0, 16);
-  const imports = names.map(
-    (name, i) => `import path${i} from ${JSON.stringify(join(directory, name))} with { type: "file" };`,
-  );
+  const compressed = await Promise.all(names.map((name) => compress(join(directory, name))));
+  const imports = compressed.map((path, i) => `import path${i} from ${JSON.stringify(path)} with { type: "file" };`);
   const carried = files.map((file, i) => `{ ...${JSON.stringify(file)}, embeddedPath: path${i} }`);
   const loader = join(root, "agent", "serving", "onnxruntime", "load-binding.ts");
   const contents = `

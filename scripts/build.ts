@@ -1,13 +1,19 @@
-/** Compiles the program into one executable for each target. Usage: bun scripts/build.ts [--target x64|arm64|all] [--host] [--out DIR] */
+/** Compiles the program into one executable for each target. Usage: bun scripts/build.ts [--target x64|arm64|all] [--host] [--out DIR] [--level 1..19] */
 import { mkdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { parseReleaseKeys } from "../protocol/release/release-keys.ts";
+import { compressedInside, compressFile, usualLevel } from "./build-compressed.ts";
 import { licencesInside } from "./build-licences.ts";
 import { onnxruntimeInside } from "./build-onnxruntime.ts";
 import { pagesInside } from "./build-pages.ts";
 
 const root = join(import.meta.dir, "..");
 const architectures = ["x64", "arm64"] as const;
+/** Public keys whose releases the program takes, as minisign writes them: the current one and perhaps the next. */
+const releaseKeys = process.env["THORMESH_RELEASE_KEYS"] ?? "";
+parseReleaseKeys(releaseKeys);
+const cache = join(root, ".cache", "zstd");
 type Architecture = (typeof architectures)[number];
 
 function targets(choice: string): readonly Architecture[] {
@@ -17,7 +23,7 @@ function targets(choice: string): readonly Architecture[] {
   return found;
 }
 
-async function compile(architecture: Architecture, outDirectory: string): Promise<string> {
+async function compile(architecture: Architecture, outDirectory: string, level: number): Promise<string> {
   const outfile = join(outDirectory, `thormesh-linux-${architecture}`);
   // Renamed over the old one, which may be running.
   const temporary = `${outfile}.${process.pid}`;
@@ -38,7 +44,13 @@ async function compile(architecture: Architecture, outDirectory: string): Promis
       ignoreDCEAnnotations: true,
       // An optional package with a native library of its own: found at run time or not at all.
       external: ["@tensorflow/tfjs-node"],
-      plugins: [await onnxruntimeInside(architecture), licences.plugin, pages.plugin],
+define: { THORMESH_RELEASE_KEYS: JSON.stringify(releaseKeys) },
+      plugins: [
+        await onnxruntimeInside(architecture, (path) => compressFile(path, level, cache)),
+        compressedInside(level, cache),
+        licences.plugin,
+        pages.plugin,
+      ],
       compile: {
         target: `bun-linux-${architecture}`,
         outfile: temporary,
@@ -63,12 +75,16 @@ const { values } = parseArgs({
     target: { type: "string", default: "all" },
     host: { type: "boolean", default: false },
     out: { type: "string", default: join(root, "dist") },
+    level: { type: "string", default: String(usualLevel) },
   },
 });
+const level = Number(values.level);
+if (!Number.isInteger(level) || level < 1 || level > 19)
+  throw new Error(`--level: expected an integer from 1 to 19, got "${values.level}"`);
 await mkdir(values.out, { recursive: true });
 for (const architecture of targets(values.host ? process.arch : values.target)) {
   const startedMs = performance.now();
-  const outfile = await compile(architecture, values.out);
+  const outfile = await compile(architecture, values.out, level);
   const megabytes = ((await stat(outfile)).size / 1e6).toFixed(0);
   console.error(`${outfile}: ${megabytes} MB in ${((performance.now() - startedMs) / 1000).toFixed(1)} s`);
 }

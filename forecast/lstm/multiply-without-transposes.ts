@@ -1,5 +1,5 @@
-import type * as tensorflow from "@tensorflow/tfjs";
-import type { KernelConfig, Tensor, TensorInfo } from "@tensorflow/tfjs";
+import type * as tensorflow from "@tensorflow/tfjs-core";
+import type { KernelConfig, Tensor, TensorInfo } from "@tensorflow/tfjs-core";
 
 /**
  * Makes the wasm backend transpose an operand of a matrix product before it multiplies. Its fast kernel takes no transposed operands; products

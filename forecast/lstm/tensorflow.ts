@@ -2,17 +2,14 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import * as tf from "@tensorflow/tfjs";
 import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import wasmPath from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm" with { type: "file" };
 import simdPath from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm" with { type: "file" };
-import threadedPath from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threaded-simd.wasm" with {
-  type: "file",
-};
 import { describeError } from "#platform/errors.ts";
 import { checkTrustedPath } from "#platform/files/check-trusted-path.ts";
 import { multiplyWithoutTransposes } from "./multiply-without-transposes.ts";
 import { requireFromDisk } from "./require-from-disk.ts";
+import * as tf from "./tensorflow-parts.ts";
 
 export { tf };
 
@@ -76,7 +73,8 @@ async function tryBackend(backend: Backend): Promise<void> {
     setWasmPaths({
       "tfjs-backend-wasm.wasm": wasmPath,
       "tfjs-backend-wasm-simd.wasm": simdPath,
-      "tfjs-backend-wasm-threaded-simd.wasm": threadedPath,
+      // Never asked for: its threads start in browsers only.
+      "tfjs-backend-wasm-threaded-simd.wasm": simdPath,
     });
   }
   if (!(await tf.setBackend(backend))) throw new Error("its backend did not start");

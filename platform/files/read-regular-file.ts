@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, openSync } from "node:fs";
 import { open } from "node:fs/promises";
+import { isCarried, readCarriedFile } from "./carried-file.ts";
 
-const insideExecutable = "/$bunfs/";
 const defaultMaxBytes = 64 * 1024 * 1024;
 
 /**
@@ -9,7 +9,7 @@ const defaultMaxBytes = 64 * 1024 * 1024;
  * @throws Error with the `code` of opening it, or with what was found instead.
  */
 export async function readRegularFile(path: string, maxBytes = defaultMaxBytes): Promise<Uint8Array<ArrayBuffer>> {
-  if (path.startsWith(insideExecutable)) return await Bun.file(path).bytes();
+  if (isCarried(path)) return await readCarriedFile(path);
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const stats = await file.stat();

@@ -2,6 +2,7 @@ import { toOpenAPISchema } from "@elysiajs/openapi/openapi";
 import { type AnyElysia, Elysia } from "elysia";
 import stylePath from "swagger-ui-dist/swagger-ui.css" with { type: "file" };
 import bundlePath from "swagger-ui-dist/swagger-ui-bundle.js" with { type: "file" };
+import { readCarriedFile } from "../files/carried-file.ts";
 import { answerText } from "./answer-text.ts";
 import { openRoute } from "./open-route.ts";
 import { asOpenApi30 } from "./openapi-schema.ts";
@@ -73,8 +74,9 @@ export function openApiPage(about: ApiDescription, app: () => AnyElysia, withKey
     if (withKey()) addGuardAnswers(document.paths);
     return JSON.stringify(asOpenApi30(document));
   };
-  const answer = (body: string | Blob, type: string, headers: Record<string, string> = {}) =>
+  const answer = (body: string | Uint8Array<ArrayBuffer>, type: string, headers: Record<string, string> = {}) =>
     new Response(body, { headers: { "content-type": type, ...headers } });
+  const answerCarried = async (path: string, type: string) => answer(await readCarriedFile(path), type);
   const policy = { "content-security-policy": contentSecurityPolicy };
   return new Elysia()
     .get("/openapi", () => answer(page(about.title), "text/html; charset=utf-8", policy), hidden)
@@ -88,6 +90,6 @@ export function openApiPage(about: ApiDescription, app: () => AnyElysia, withKey
       hidden,
     )
     .get("/openapi/start.js", () => answer(startScript, "text/javascript"), hidden)
-    .get("/openapi/swagger-ui-bundle.js", () => answer(Bun.file(bundlePath), "text/javascript"), hidden)
-    .get("/openapi/swagger-ui.css", () => answer(Bun.file(stylePath), "text/css"), hidden);
+    .get("/openapi/swagger-ui-bundle.js", () => answerCarried(bundlePath, "text/javascript"), hidden)
+    .get("/openapi/swagger-ui.css", () => answerCarried(stylePath, "text/css"), hidden);
 }

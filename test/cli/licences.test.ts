@@ -37,7 +37,7 @@ describe("everything has its text", () => {
       metafile: true,
       external: ["@tensorflow/tfjs-node"],
       ignoreDCEAnnotations: true,
-      plugins: [await onnxruntimeInside("x64")],
+      plugins: [await onnxruntimeInside("x64", async (path) => path)],
     });
     const inside = new Set(
       Object.keys(build.metafile?.inputs ?? {}).flatMap(

@@ -29,13 +29,9 @@ const neverInside = new Set(["@tensorflow/tfjs-node", "@types/bun", "@types/node
 const withoutText: Readonly<
   Record<string, { readonly texts: readonly ("MIT" | "Apache-2.0")[]; readonly copyright: string }>
 > = {
-  "@tensorflow/tfjs": { texts: ["Apache-2.0"], copyright: "Copyright 2018 Google LLC" },
   "@tensorflow/tfjs-backend-cpu": { texts: ["Apache-2.0"], copyright: "Copyright 2020 Google LLC" },
   "@tensorflow/tfjs-backend-wasm": { texts: ["Apache-2.0"], copyright: "Copyright 2019 Google LLC" },
-  "@tensorflow/tfjs-backend-webgl": { texts: ["Apache-2.0"], copyright: "Copyright 2020 Google LLC" },
-  "@tensorflow/tfjs-converter": { texts: ["Apache-2.0"], copyright: "Copyright 2018 Google LLC" },
   "@tensorflow/tfjs-core": { texts: ["Apache-2.0"], copyright: "Copyright 2018 Google LLC" },
-  "@tensorflow/tfjs-data": { texts: ["Apache-2.0"], copyright: "Copyright 2018 Google LLC" },
   "@tensorflow/tfjs-layers": { texts: ["Apache-2.0", "MIT"], copyright: "Copyright 2018 Google LLC" },
   "@tokenizer/token": { texts: ["MIT"], copyright: "Copyright (c) 2020 Borewit" },
   "javascript-natural-sort": {

@@ -16,6 +16,7 @@ import { checkTrustedPath, findUntrusted } from "#platform/files/check-trusted-p
 /** A file carried by the compiled executable that the system's loader must find on disk. */
 export interface CarriedFile {
   readonly name: string;
+  /** Compressed by zstd. */
   readonly embeddedPath: string;
   readonly bytes: number;
   /** Hash of its content in hex: fast enough to check at every start. */
@@ -83,6 +84,9 @@ export function writeIntact(path: string, bytes: Uint8Array): void {
   }
 }
 
+/** Content of a file as it is to be on the disk. */
+const readCarried = (file: CarriedFile) => Bun.zstdDecompressSync(readFileSync(file.embeddedPath));
+
 /** Extracts the files into `directory` unless they exist and are intact. */
 export function extractFiles(directory: string, files: readonly CarriedFile[]): void {
   const parent = dirname(directory);
@@ -93,6 +97,6 @@ export function extractFiles(directory: string, files: readonly CarriedFile[]): 
   for (const file of files) {
     const path = join(directory, file.name);
     if (isIntact(path, file)) continue;
-    writeIntact(path, readFileSync(file.embeddedPath));
+    writeIntact(path, readCarried(file));
   }
 }

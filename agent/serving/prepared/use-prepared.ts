@@ -1,6 +1,7 @@
 import { readdirSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { FileHashes, ModelFileToCheck } from "#agent/serving/models/files/hash-model-files.ts";
+import { embeddedFileBytes } from "#models/embedded-models.ts";
 import { describeError } from "#platform/errors.ts";
 import { startChildWorker } from "#platform/process/child-worker.ts";
 import { selfCommand } from "#platform/process/self-command.ts";
@@ -18,13 +19,11 @@ export const prepareTimeoutMs = (makingBytes: number): number => basePrepareMs +
 
 /** Size of an ONNX file and of those beside it whose names begin with its name: large models have their weights in `model.onnx_data`. */
 export function sourceBytesOf(modelPath: string): number {
-  try {
-    const directory = dirname(modelPath);
-    const files = readdirSync(directory).filter((name) => name.startsWith(basename(modelPath)));
-    return files.reduce((sum, name) => sum + statSync(join(directory, name)).size, 0);
-  } catch {
-    return Bun.file(modelPath).size; // inside the executable there is no directory
-  }
+  const carried = embeddedFileBytes(modelPath);
+  if (carried !== null) return carried;
+  const directory = dirname(modelPath);
+  const files = readdirSync(directory).filter((name) => name.startsWith(basename(modelPath)));
+  return files.reduce((sum, name) => sum + statSync(join(directory, name)).size, 0);
 }
 
 /** A model to be prepared. */

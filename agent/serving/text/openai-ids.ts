@@ -1,4 +1,5 @@
 import dataPath from "gpt-tokenizer/data/cl100k_base.tiktoken" with { type: "file" };
+import { readCarriedText } from "#platform/files/carried-file.ts";
 
 /** Turns token ids into the text that they stand for; null for ids of another vocabulary. */
 export type IdDecoder = (ids: readonly number[]) => string | null;
@@ -8,7 +9,7 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 async function readDecoder(): Promise<IdDecoder> {
   // A line for each id, in their order: its bytes in base64, a blank, the id.
-  const lines = (await Bun.file(dataPath).text()).trimEnd().split("\n");
+  const lines = (await readCarriedText(dataPath)).trimEnd().split("\n");
   return (ids) => {
     const parts: Buffer[] = [];
     for (const id of ids) {

@@ -1,5 +1,6 @@
 import { parseTrace, type Trace as RecordedTrace } from "#forecast/data/parse-trace.ts";
 import { UsageError } from "#platform/errors.ts";
+import { readCarriedText } from "#platform/files/carried-file.ts";
 import { parseTime } from "#platform/parse-time.ts";
 import { dayMs, minuteMs } from "#platform/time.ts";
 import nasaPath from "../../../models/traffic-lstm/nasa_http_jul95_1min.csv" with { type: "file" };
@@ -37,7 +38,7 @@ export async function loadTrace(
   recorded: RecordedTrace | null,
 ): Promise<{ readonly name: string; readonly trace: Trace }> {
   const builtIn = "NASA Kennedy web server, July 1995";
-  const trace = recorded ?? parseTrace(await Bun.file(nasaPath).text(), builtIn);
+  const trace = recorded ?? parseTrace(await readCarriedText(nasaPath), builtIn);
   return { name: trace.name, trace: cutIntoMinutes(trace) };
 }
 

@@ -1,8 +1,16 @@
 import { closeSync } from "node:fs";
+import { isCarried, readCarriedFile } from "#platform/files/carried-file.ts";
 import { openRegularFile } from "#platform/files/read-regular-file.ts";
+
+const hashBytes = (bytes: Uint8Array) => ({
+  bytes: bytes.byteLength,
+  sha256: new Bun.CryptoHasher("sha256").update(bytes).digest("hex"),
+  gitSha1: new Bun.CryptoHasher("sha1").update(`blob ${bytes.byteLength}\0`).update(bytes).digest("hex"),
+});
 
 /** Hashes a file in pieces, because models may be larger than memory. `gitSha1` is the name of a git object with its content. */
 export async function hashFile(path: string) {
+  if (isCarried(path)) return hashBytes(await readCarriedFile(path));
   // Reading a pipe would never end.
   closeSync(openRegularFile(path));
   const file = Bun.file(path);

@@ -1,6 +1,7 @@
 import loadHighs, { type Highs } from "highs";
 import wasmPath from "highs/runtime" with { type: "file" };
 import { describeError } from "#platform/errors.ts";
+import { readCarriedFile } from "#platform/files/carried-file.ts";
 import type { Milp, MilpAnswer, MilpLimits, MilpSolver, MilpStart } from "./milp-solver.ts";
 
 function solve(highs: Highs, milp: Milp, limits: MilpLimits, start?: MilpStart): MilpAnswer {
@@ -63,7 +64,7 @@ let loaded: Promise<Highs> | undefined;
 
 /** HiGHS, compiled to WebAssembly and carried inside the executable. Loaded once; where that fails, each answer says so. */
 export async function loadHighsSolver(): Promise<MilpSolver> {
-  loaded ??= loadHighs({ locateFile: () => wasmPath });
+  loaded ??= readCarriedFile(wasmPath).then((wasmBinary) => loadHighs({ wasmBinary }));
   let highs: Highs;
   try {
     highs = await loaded;

@@ -24,7 +24,7 @@ let file: CarriedFile;
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "thormesh-extract-"));
   const embeddedPath = join(directory, "embedded");
-  writeFileSync(embeddedPath, "library content");
+  writeFileSync(embeddedPath, Bun.zstdCompressSync("library content"));
   file = { name: "lib.so.1", embeddedPath, bytes: 15, xxHash64: Bun.hash.xxHash64("library content").toString(16) };
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));

@@ -1,0 +1,43 @@
+import { mkdir, rename } from "node:fs/promises";
+import { join } from "node:path";
+import type { BunPlugin } from "bun";
+
+/**
+ * Level of zstd. The highest is 19, which takes a minute for ONNX Runtime's library and makes the executable 2 MB smaller: for releases, see
+ * scripts/release.
+ */
+export const usualLevel = 9;
+
+/** Files that are read rarely or once: compressed inside the executable. platform/files/carried-file.ts reads them. */
+const compressed =
+  /(highs[\\/]build[\\/]highs\.wasm|swagger-ui-dist[\\/]swagger-ui(-bundle\.js|\.css)|\.tiktoken|models[\\/].*\.(csv|onnx)|tokenizer\.json)$/;
+
+/**
+ * Compresses a file and returns where the result lies. It is kept, by the content's hash.
+ * @param cache directory for what was compressed before
+ */
+export async function compressFile(path: string, level: number, cache: string): Promise<string> {
+  const bytes = await Bun.file(path).bytes();
+  const hash = new Bun.CryptoHasher("sha256").update(bytes).digest("hex").slice(0, 32);
+  const result = join(cache, `${hash}-${level}.zst`);
+  if (await Bun.file(result).exists()) return result;
+  await mkdir(cache, { recursive: true });
+  const temporary = `${result}.${process.pid}`;
+  await Bun.write(temporary, await Bun.zstdCompress(bytes, { level }));
+  await rename(temporary, result);
+  return result;
+}
+
+/** Compresses the files that are imported with `type: "file"` and are large. */
+export function compressedInside(level: number, cache: string): BunPlugin {
+  return {
+    name: "compressed-inside",
+    setup(build) {
+      build.onLoad({ filter: compressed }, async ({ path }) => {
+        const result = await compressFile(path, level, cache);
+        const contents = `import path from ${JSON.stringify(result)} with { type: "file" };\nexport default path;\n`;
+        return { contents, loader: "js" };
+      });
+    },
+  };
+}
