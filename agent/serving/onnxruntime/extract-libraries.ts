@@ -42,9 +42,15 @@ export function cacheDirectories(environment: Record<string, string | undefined>
 
 /** Makes a directory into which no other user can put a library. */
 export function makePrivateDirectory(path: string): void {
+  const ownUid = userInfo().uid;
+  const refuseOthers = (uid: number) => {
+    if (uid !== ownUid) throw new Error(`${path} belongs to another user`);
+  };
+  // Looked at before, too: a kernel that protects links does not say why it follows none of another user's.
+  refuseOthers(lstatSync(path, { throwIfNoEntry: false })?.uid ?? ownUid);
   mkdirSync(path, { recursive: true, mode: 0o700 });
   const { uid, mode } = lstatSync(path);
-  if (uid !== userInfo().uid) throw new Error(`${path} belongs to another user`);
+  refuseOthers(uid);
   if ((mode & 0o077) !== 0) chmodSync(path, 0o700);
 }
 
