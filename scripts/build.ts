@@ -44,7 +44,7 @@ async function compile(architecture: Architecture, outDirectory: string, level: 
       ignoreDCEAnnotations: true,
       // An optional package with a native library of its own: found at run time or not at all.
       external: ["@tensorflow/tfjs-node"],
-define: { THORMESH_RELEASE_KEYS: JSON.stringify(releaseKeys) },
+      define: { THORMESH_RELEASE_KEYS: JSON.stringify(releaseKeys) },
       plugins: [
         await onnxruntimeInside(architecture, (path) => compressFile(path, level, cache)),
         compressedInside(level, cache),
