@@ -10,8 +10,8 @@ test("from the sources a carried file is read as it lies there", async () => {
 });
 
 test("a file on the disk is not taken for a carried one, whatever its name", () => {
-  expect(isCarried("/var/cache/$bunfs/model.onnx.zst")).toBe(false);
-  expect(isCarried("/$bunfs/root/model.onnx-1.zst")).toBe(true);
+  expect(isCarried("/srv/$bunfs/model.onnx.zst")).toBe(false);
+  expect(isCarried("/$bunfs/program/model.onnx-1.zst")).toBe(true);
 });
 
 test("the sizes of the carried models are those of their files", () => {
