@@ -2,6 +2,7 @@ import { expect } from "bun:test";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
+import { eventually } from "../e2e/program.ts";
 
 const root = join(import.meta.dir, "..", "..");
 const axeSource = readFileSync(join(root, "node_modules", "axe-core", "axe.min.js"), "utf8");
@@ -33,6 +34,8 @@ export interface Visit {
   transferredBytes(): Promise<number>;
   /** Waits until an element is visible. Fails with all that went wrong, and what is shown. */
   see(selector: string): Promise<void>;
+  /** Waits until an expression is true on the page. */
+  until(expression: string): Promise<void>;
   /** Fails if anything went wrong. */
   expectNoProblems(): void;
   screenshot(name: string): Promise<void>;
@@ -88,6 +91,10 @@ export async function openPage(browser: Browser, url: string, look: Look = {}): 
         throw new Error(`${selector} is not seen. ${JSON.stringify(problems)}\n${shown.slice(0, 2_000)}`, { cause });
       }
     },
+    async until(expression) {
+      // Not waitForFunction: the page's policy forbids to evaluate texts, which the developer tools may.
+      await eventually(async () => page.evaluate(expression), Boolean, patienceMs);
+    },
     expectNoProblems: () => expect(problems).toEqual([]),
     async screenshot(name) {
       mkdirSync(screenshotFolder, { recursive: true });
@@ -108,11 +115,14 @@ interface AxeFinding {
 
 const rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 
-/** Fails if the page as it is now breaks a rule of accessibility, or has text whose contrast can't be told. */
-export async function expectNoAxeFindings(page: Page): Promise<void> {
+/**
+ * Fails if the page as it is now breaks a rule of accessibility, or has text whose contrast can't be told.
+ * @param within selector of the part that is looked at, e.g. one that lies above others
+ */
+export async function expectNoAxeFindings(page: Page, within = ":root"): Promise<void> {
   await page.evaluate(axeSource);
   const { violations, incomplete } = (await page.evaluate(
-    `axe.run(document, { runOnly: ${JSON.stringify(rules)}, resultTypes: ["violations", "incomplete"] })`,
+    `axe.run(document.querySelector(${JSON.stringify(within)}), { runOnly: ${JSON.stringify(rules)}, resultTypes: ["violations", "incomplete"] })`,
   )) as AxeResults;
   const shown = ({ id, nodes }: AxeFinding) => ({
     id,

@@ -25,6 +25,8 @@ import {
 import { createMosquitto, freePort } from "../fakes/mosquitto.ts";
 
 const fleetName = "default";
+/** Agents that introduce themselves at the same time. */
+const agentsAtOnce = 200;
 const log = createLogger("test", "silent");
 
 /** Forecasts that the newest rate rises a little, with quantiles of the peak. */
@@ -55,7 +57,7 @@ export interface SimulatedAgent {
 export interface FleetOptions {
   /** Default: six agents of two regions. */
   readonly agents?: readonly SimulatedAgent[];
-  /** Minutes on record, of all agents together. Default: 90. */
+  /** Minutes on record of each agent. Default: 90. */
   readonly historyMinutes?: number;
   /** Settings of the controller beside those that the simulation needs. */
   readonly config?: Readonly<Record<string, unknown>>;
@@ -159,19 +161,20 @@ export async function startSimulatedFleet(options: FleetOptions = {}): Promise<S
     (connected) => connected,
   );
   const thisMinuteMs = Math.floor(Date.now() / minuteMs) * minuteMs;
-  for (const [index, agent] of agents.entries()) {
+  const introduce = async (agent: SimulatedAgent, index: number) => {
     const { id: agentId } = agent;
     const sentAtMs = Date.now();
     await publish(agentId, "presence", aPresence({ agentId, sentAtMs, ...agent.presence }));
     await publish(agentId, "birth", aBirth({ agentId, sentAtMs, ...agent.birth }));
-    const count = Math.ceil(historyMinutes / Math.max(1, agents.length));
-    const own = agents.length === 0 ? 0 : Math.max(5, Math.min(historyMinutes, count * agents.length));
-    for (let seq = 1; seq <= own; seq += 1)
-      await publish(agentId, "data", minuteOf(agent, index, thisMinuteMs - (own + 1 - seq) * minuteMs, seq));
+    for (let seq = 1; seq <= historyMinutes; seq += 1)
+      await publish(agentId, "data", minuteOf(agent, index, thisMinuteMs - (historyMinutes + 1 - seq) * minuteMs, seq));
     const role = agent.presence?.role ?? "active";
     await publish(agentId, "beat", aBeat({ agentId, role, sentAtMs }));
-  }
-  if (agents.length > 0) await untilStored(controller.url, api.apiKeys?.[0], thisMinuteMs - minuteMs);
+  };
+  for (let from = 0; from < agents.length; from += agentsAtOnce)
+    await Promise.all(agents.slice(from, from + agentsAtOnce).map((agent, index) => introduce(agent, from + index)));
+  if (agents.length > 0 && historyMinutes > 0)
+    await untilStored(controller.url, api.apiKeys?.[0], thisMinuteMs - minuteMs);
   return {
     url: controller.url,
     get controller() {
