@@ -53,6 +53,7 @@ import { createDashboard } from "./dashboard/create-dashboard.ts";
 import { dashboardRoutes } from "./dashboard/dashboard-routes.ts";
 import { fleetHistoryRoutes } from "./dashboard/history-routes.ts";
 import { streamRoutes } from "./dashboard/stream-routes.ts";
+import { withRecentMinutes } from "./fleet/fleet-traffic.ts";
 import type { FleetIdentity } from "./identity/fleet-identity.ts";
 import { registerIdentityMetrics } from "./identity/identity-metrics.ts";
 import type { ControllerRecords } from "./open-records.ts";
@@ -128,7 +129,8 @@ function routesOf(
   const nowMs = () => clock.nowMs();
   const shared = {
     ...assembly,
-    ...{ fleetName, store, broker, startedAtMs, timeZone, nowMs, openPrices },
+    store: withRecentMinutes(store, assembly.fleet.traffic, nowMs),
+    ...{ fleetName, broker, startedAtMs, timeZone, nowMs, openPrices },
     powerAssumptions: { tariffUsdPerKwh, co2KgPerKwh, targetUtilization: scaling.targetUtilization },
     staleAfterMs: ingest.staleAfterMs,
     ...{ capacityPerReplicaQps: scaling.capacityPerReplicaQps, horizonMinutes: scaling.horizonMinutes },

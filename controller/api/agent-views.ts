@@ -1,9 +1,10 @@
 import { intendedRole, unavailability } from "#controller/scaling/active-agents/observe-fleet.ts";
 import { medianPeakQps } from "#forecast/median-peak.ts";
+import { latencyQuantileMs } from "#protocol/latency-histogram.ts";
 import type { Desired } from "#protocol/messages.ts";
 import { wattsOf } from "#protocol/minute-figures.ts";
 import { conditionOf } from "../dashboard/agent-facts.ts";
-import { type AgentState, liveWorkQpsOf, ownRoleOf, recentLatencyMs } from "../fleet/agent-state.ts";
+import { type AgentState, liveWorkQpsOf, ownRoleOf, recentLatencyCounts } from "../fleet/agent-state.ts";
 import { brokerProblemsOf } from "../fleet/broker-problems.ts";
 import { clockSkewMs } from "../fleet/clock-skew.ts";
 import type { Override } from "../store/store.ts";
@@ -28,6 +29,7 @@ export function agentView(
   const condition = conditionOf(agent, desired, nowMs, staleAfterMs);
   const online = condition !== "offline";
   const newest = agent.recent.at(-1);
+  const latencyCounts = recentLatencyCounts([agent]);
   const forecast = newest?.forecast ?? null;
   return {
     agentId: agent.agentId,
@@ -53,8 +55,8 @@ export function agentView(
     lastHeardMs: agent.lastHeardMs,
     clockSkewMs: clockSkewMs(agent),
     qps: online ? liveWorkQpsOf(agent) : null,
-    p50LatencyMs: recentLatencyMs([agent], 0.5),
-    p95LatencyMs: recentLatencyMs([agent], 0.95),
+    p50LatencyMs: latencyQuantileMs(latencyCounts, 0.5),
+    p95LatencyMs: latencyQuantileMs(latencyCounts, 0.95),
     forecastPeakQps: forecast === null ? null : medianPeakQps(forecast),
     forecastAccuracy: newest?.forecastAccuracy ?? null,
     override: override ?? null,

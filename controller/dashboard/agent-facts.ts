@@ -1,11 +1,11 @@
 import { joulesPerKwh } from "#platform/energy.ts";
 import { hourMs, minuteMs } from "#platform/time.ts";
 import { demandOf, workOf } from "#protocol/demand.ts";
-import { addLatencyCounts, emptyLatencyCounts, latencyQuantileMs } from "#protocol/latency-histogram.ts";
+import { latencyQuantileMs } from "#protocol/latency-histogram.ts";
 import type { AgentRole, Desired, MinuteData, RefusalCause } from "#protocol/messages.ts";
 import { wattsOf } from "#protocol/minute-figures.ts";
 import type { Prices } from "../cost/price-minute.ts";
-import { type AgentState, availabilityOf, ownRoleOf, requestsOf } from "../fleet/agent-state.ts";
+import { type AgentState, availabilityOf, ownRoleOf, recentLatencyCounts, requestsOf } from "../fleet/agent-state.ts";
 import { startByOwnClock } from "../fleet/clock-skew.ts";
 
 /** State of an agent as people are shown it. */
@@ -67,14 +67,6 @@ function refusedOf({ traffic }: MinuteData): Record<RefusalCause, number> {
   return perS;
 }
 
-function latencyOf(recent: readonly MinuteData[]): readonly number[] | null {
-  let counts: readonly number[] | null = null;
-  for (const { traffic } of recent)
-    for (const { latencyCounts } of traffic.models)
-      counts = addLatencyCounts(counts ?? emptyLatencyCounts(), latencyCounts);
-  return counts;
-}
-
 function usdPerHourOf(minute: MinuteData, watts: number | null, prices: Prices): number {
   const { tariffUsdPerKwh, amortisationUsdPerHour } = prices;
   const offersUsd = minute.traffic.models.reduce((sum, { offersUsd = 0 }) => sum + offersUsd, 0);
@@ -87,7 +79,7 @@ export function readFacts(agent: AgentState, prices: Prices, capacityPerS: numbe
   const { agentId, recent, birth } = agent;
   const newest = recent.at(-1);
   const watts = wattsOf(newest);
-  const latencyCounts = latencyOf(recent);
+  const latencyCounts = recent.some(({ traffic }) => traffic.models.length > 0) ? recentLatencyCounts([agent]) : null;
   const known = { agentId, capacityPerS: capacityPerS ?? birth?.board.powerModes[0]?.capacityQps ?? null };
   if (newest === undefined)
     return {

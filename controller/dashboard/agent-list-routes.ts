@@ -14,10 +14,10 @@ import {
   filterFields,
   filterForms,
   maxFilterLength,
-  meetsFilter,
   parseAgentFilter,
 } from "./agent-filter.ts";
-import { type SortKey, sortAgents, sortKeys } from "./sort-agents.ts";
+import { AgentSearch } from "./agent-search.ts";
+import { type SortKey, sortKeys } from "./sort-agents.ts";
 
 const Limit = Type.String({ pattern: "^([1-9][0-9]{0,2}|1000)$", title: "a whole number from 1 to 1000" });
 
@@ -58,6 +58,7 @@ export function agentListRoutes(parts: ApiParts) {
   const { fleet, watch, desired, nowMs, staleAfterMs } = parts;
   const viewOf = (agent: AgentState) =>
     agentView(agent, desired.documents.get(agent.agentId), desired.overrides.get(agent.agentId), staleAfterMs, nowMs());
+  const search = new AgentSearch(watch, fleet.agents);
   return new Elysia()
     .get(
       "/api/v1/agents",
@@ -71,14 +72,11 @@ export function agentListRoutes(parts: ApiParts) {
           const agents = fleet.page(after ?? null, count);
           return { agents: agents.map(viewOf), total: fleet.size, matching: fleet.size };
         }
-        watch.look();
-        const all = fleet.agents().flatMap(({ agentId }) => watch.agents.get(agentId) ?? []);
-        const met = all.filter((each) => meetsFilter(each, terms));
-        const sorted = sortAgents(met, sort.replace("-", "") as SortKey, sort.startsWith("-"));
-        const behind =
-          after === undefined ? sorted : sorted.filter(({ agent }) => agent.agentId.localeCompare(after) > 0);
-        const page = behind.slice(first, first + count);
-        return { agents: page.map(({ agent }) => viewOf(agent)), total: fleet.size, matching: met.length };
+        const order = { key: sort.replace("-", "") as SortKey, isDescending: sort.startsWith("-") };
+        const found = search.find(filter.trim(), terms, order);
+        const behind = after === undefined ? found : found.filter((agentId) => agentId.localeCompare(after) > 0);
+        const page = behind.slice(first, first + count).flatMap((agentId) => fleet.get(agentId) ?? []);
+        return { agents: page.map(viewOf), total: fleet.size, matching: found.length };
       },
       {
         query: AgentQuery,

@@ -18,6 +18,7 @@ export function figureQuantity({ value, unit }: Pick<Figure, "value" | "unit">):
     case "US$/h":
       return formatMoney(value, "/h");
     case "°C":
+    case "texts":
       return { value: formatNumber(value), unit };
     case "agents":
     case "alerts":

@@ -1,6 +1,6 @@
 import { minuteMs } from "#platform/time.ts";
 import { demandOf, offeredTexts, workOf } from "#protocol/demand.ts";
-import { addLatencyCounts, emptyLatencyCounts, latencyQuantileMs } from "#protocol/latency-histogram.ts";
+import { emptyLatencyCounts, type LatencyCounts, latencyQuantileMs } from "#protocol/latency-histogram.ts";
 import type { AgentRole, Birth, MinuteData, Presence, Reported } from "#protocol/messages.ts";
 import type { KeptBeat } from "./beats.ts";
 import type { ClockSample } from "./clock-skew.ts";
@@ -155,15 +155,20 @@ export function liveWorkQpsOf({ recent }: AgentState): number | null {
   return newest === undefined ? null : workOf(newest.traffic) / 60;
 }
 
+/** Requests of the last minutes by latency, over one or several agents. */
+export function recentLatencyCounts(states: readonly AgentState[]): LatencyCounts {
+  const total = emptyLatencyCounts();
+  for (const { recent } of states)
+    for (const { traffic } of recent)
+      for (const { latencyCounts } of traffic.models)
+        for (let bucket = 0; bucket < total.length; bucket += 1)
+          total[bucket] = (total[bucket] as number) + (latencyCounts[bucket] ?? 0);
+  return total;
+}
+
 /** Quantile of the latency of the last minutes' requests, in ms, over one or several agents; null without requests. */
 export function recentLatencyMs(states: readonly AgentState[], quantile: number): number | null {
-  let counts = emptyLatencyCounts();
-  for (const { recent } of states) {
-    for (const { traffic } of recent) {
-      for (const model of traffic.models) counts = addLatencyCounts(counts, model.latencyCounts);
-    }
-  }
-  return latencyQuantileMs(counts, quantile);
+  return latencyQuantileMs(recentLatencyCounts(states), quantile);
 }
 
 /** The agent's role by its newest own message; null before the first. */
