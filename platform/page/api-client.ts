@@ -4,13 +4,16 @@ import { signal } from "@preact/signals";
 export class ApiError extends Error {
   readonly status: number;
   readonly code: string;
+  /** Single mistakes of what was sent, where the server lists them. */
+  readonly mistakes: readonly string[];
 
   /** @param status 0: no answer came */
-  constructor(status: number, code: string, message: string) {
+  constructor(status: number, code: string, message: string, mistakes: readonly string[] = []) {
     super(message);
     this.name = "ApiError";
     this.status = status;
     this.code = code;
+    this.mistakes = mistakes;
   }
 }
 
@@ -30,8 +33,9 @@ const timeLimitMs = 30_000;
 async function errorOf(answer: Response): Promise<ApiError> {
   const text = await answer.text().catch(() => "");
   try {
-    const { error, code } = JSON.parse(text) as { error?: unknown; code?: unknown };
-    if (typeof error === "string") return new ApiError(answer.status, String(code), error);
+    const { error, code, mistakes } = JSON.parse(text) as Readonly<Record<"error" | "code" | "mistakes", unknown>>;
+    const list = Array.isArray(mistakes) ? mistakes.map(String) : [];
+    if (typeof error === "string") return new ApiError(answer.status, String(code), error, list);
   } catch {
     // A proxy's own page: its status has to do.
   }

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import type { Browser, Page } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { eventually } from "../e2e/program.ts";
 import { expectGoodInAllLooks, expectNoAxeFindings, looks, openPage, startBrowser, type Visit } from "./browser.ts";
+import { press, pressButton, tabTo, type } from "./keyboard.ts";
 import { type SimulatedFleet, startSimulatedFleet } from "./simulated-fleet.ts";
 
 const configured = "a-configured-key";
@@ -36,32 +37,6 @@ afterAll(async () => {
 });
 
 const secretOf = (role: string) => (keys[role] as { secret: string }).secret;
-
-/** Types into the field that has the focus. */
-const type = (page: Page, text: string) => page.keyboard.type(text);
-const press = (page: Page, key: string) => page.keyboard.press(key);
-
-/** Goes on by keyboard until the element with the focus meets a condition. */
-async function tabUntil(page: Page, condition: string): Promise<void> {
-  for (let each = 0; each < 150; each += 1) {
-    if (await page.evaluate(`(() => { const at = document.activeElement; return at !== null && ${condition}; })()`))
-      return;
-    await press(page, "Tab");
-  }
-  throw new Error(`${condition} is not reached by keyboard: ${await page.textContent("body")}`);
-}
-
-async function tabTo(page: Page, selector: string): Promise<void> {
-  await page.waitForSelector(`${selector}:not([disabled])`);
-  await tabUntil(page, `at.matches(${JSON.stringify(selector)})`);
-}
-
-/** Presses a button by keyboard, once it can be. */
-async function pressButton(page: Page, text: string): Promise<void> {
-  await page.waitForSelector(`button:not([disabled]):text-is(${JSON.stringify(text)})`);
-  await tabUntil(page, `at.tagName === "BUTTON" && at.textContent.trim() === ${JSON.stringify(text)}`);
-  await press(page, "Enter");
-}
 
 async function logIn(visit: Visit, secret: string): Promise<void> {
   await visit.see("input[name=key]");

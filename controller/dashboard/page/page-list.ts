@@ -7,6 +7,7 @@ const FleetPage = lazyView(async () => (await import("./fleet/fleet-page.tsx")).
 const AgentPage = lazyView(async () => (await import("./agent/agent-page.tsx")).AgentPage);
 const DecisionPage = lazyView(async () => (await import("./decisions/decision-page.tsx")).DecisionPage);
 const DecisionsPage = lazyView(async () => (await import("./decisions/decisions-page.tsx")).DecisionsPage);
+const PolicyPage = lazyView(async () => (await import("./policy/policy-page.tsx")).PolicyPage);
 const RoutesPage = lazyView(async () => (await import("./routes/routes-page.tsx")).RoutesPage);
 
 /** Pages in the order of the navigation. A new one is registered here, lazily, and its path in page-paths.ts. */
@@ -15,6 +16,7 @@ export const pageList: readonly (PageEntry & { readonly path: PagePath })[] = [
   { path: "/agents/:id", title: "Agent", isInNavigation: false, View: AgentPage },
   { path: "/decisions", title: "Decisions", View: DecisionsPage },
   { path: "/decisions/:id", title: "Decision", isInNavigation: false, View: DecisionPage },
+  { path: "/policy", title: "Policy", View: PolicyPage },
   { path: "/routes", title: "Routes", View: RoutesPage },
   { path: "/login", title: "Login", isInNavigation: false, View: LoginView },
 ];
