@@ -2,7 +2,7 @@ import { effect } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
-import { formatNumber } from "./format.ts";
+import { formatNumber, type TimeStyle } from "./format.ts";
 import { stackSeries } from "./stack-series.ts";
 import { inUtc, timeText } from "./time-zone.ts";
 
@@ -58,6 +58,9 @@ export interface ChartProps {
   readonly span?: readonly [fromMs: number, toMs: number];
 }
 
+/** What a chart over time is drawn from. */
+export type ChartData = Pick<ChartProps, "times" | "series" | "bands">;
+
 const colorOf = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 function faded(name: string, share: number): string {
@@ -85,7 +88,7 @@ function seriesOptions({ label, color, kind = "line", isDashed, isEdge }: ChartS
     ...(kind === "area" ? { fill: () => canvasColor(color, 0.18) } : {}),
     ...(kind === "step" && paths.stepped ? { paths: paths.stepped({ align: 1 }) } : {}),
     ...(kind === "bars" && paths.bars
-      ? { paths: paths.bars({ size: [0.85, 90], align: 1 }), fill: () => colorOf(color) }
+      ? { paths: paths.bars({ size: [0.85, 160], align: 1 }), fill: () => colorOf(color) }
       : {}),
   };
 }
@@ -124,8 +127,10 @@ const dataOf = (props: ChartProps): uPlot.AlignedData => [
 ];
 
 /** Shape of a chart: with another one it is built anew, else its values are replaced. */
-const shapeOf = ({ series, bands, height, unit, isStacked }: ChartProps): string =>
-  JSON.stringify([series.map(({ values: _, ...rest }) => rest), bands, height, unit, isStacked]);
+const shapeOf = (props: ChartProps): string => {
+  const { series, bands, height, unit, isStacked } = props;
+  return JSON.stringify([series.map(({ values: _, ...rest }) => rest), bands, height, unit, isStacked, isDaily(props)]);
+};
 
 const axis = (): uPlot.Axis => ({
   stroke: () => colorOf("--muted"),
@@ -133,6 +138,19 @@ const axis = (): uPlot.Axis => ({
   ticks: { show: false },
   font: "11px system-ui, sans-serif",
 });
+
+const daySeconds = 86_400;
+/** Distances of ticks where each value is of a day or longer: within a day there is none. */
+const dayIncrements = [1, 2, 5, 7, 14, 30, 61, 122].map((days) => days * daySeconds);
+
+/** True for values of whole days, or longer. */
+const isDaily = ({ times }: ChartProps) =>
+  times.length > 1 && times.every((ms, index) => index === 0 || ms - (times[index - 1] ?? 0) >= daySeconds * 999);
+
+function tickStyle(splits: readonly number[], isDaily: boolean): TimeStyle {
+  if (isDaily || (splits[1] ?? 0) - (splits[0] ?? 0) >= daySeconds) return "date";
+  return (splits.at(-1) ?? 0) - (splits[0] ?? 0) > 2 * daySeconds ? "day" : "minute";
+}
 
 function createChart(host: HTMLElement, current: () => ChartProps, onPoint: (index: number | null) => void): uPlot {
   const props = current();
@@ -159,8 +177,8 @@ function createChart(host: HTMLElement, current: () => ChartProps, onPoint: (ind
           ...axis(),
           space: 70,
           size: 26,
-          values: (_, splits) =>
-            splits.map((s) => timeText(s * 1000, (splits.at(-1) ?? 0) - (splits[0] ?? 0) > 172_800 ? "day" : "minute")),
+          ...(isDaily(props) ? { incrs: dayIncrements } : {}),
+          values: (_, splits) => splits.map((s) => timeText(s * 1000, tickStyle(splits, isDaily(props)))),
         },
         { ...axis(), size: 52, values: (_, splits) => splits.map((value) => shown(value)) },
       ],

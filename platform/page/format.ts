@@ -90,10 +90,11 @@ export function formatDuration(ms: Known): Quantity {
 /** Joins value and unit for running text. */
 export const quantityText = ({ value, unit }: Quantity): string => (unit === "" ? value : `${value} ${unit}`);
 
-/** Styles of a time: of day, with the day, to the second, or with all there is. */
-export type TimeStyle = "minute" | "second" | "day" | "full";
+/** Styles of a time: the day alone, of day, with the day, to the second, or with all there is. */
+export type TimeStyle = "date" | "minute" | "second" | "day" | "full";
 
 const timeOptions: Readonly<Record<TimeStyle, Intl.DateTimeFormatOptions>> = {
+  date: { day: "2-digit", month: "short" },
   minute: { hour: "2-digit", minute: "2-digit" },
   second: { hour: "2-digit", minute: "2-digit", second: "2-digit" },
   day: { day: "2-digit", month: "short", hour: "2-digit", minute: "2-digit" },

@@ -63,6 +63,9 @@ function HeadCell<Row>({ column, sort, onSort }: { column: Column<Row> } & Pick<
   );
 }
 
+const classOf = ({ isNumber, isMinor, isLong }: Pick<Column<never>, "isNumber" | "isMinor" | "isLong">) =>
+  `${isNumber ? "number" : ""}${isMinor ? " minor" : ""}${isLong ? " long" : ""}`;
+
 /** A table of at most {@link rowsPerPage} rows. Sorting and paging are its owner's: for long lists they are the server's. */
 export function Table<Row>(props: TableProps<Row>) {
   const { caption, columns, rows, rowKey, rowClass, empty, from = 0, onPage } = props;
@@ -90,13 +93,9 @@ export function Table<Row>(props: TableProps<Row>) {
           <tbody>
             {shown.map((row) => (
               <tr key={rowKey(row)} class={rowClass?.(row)}>
-                {columns.map(({ key, label, cell, isNumber, isMinor, isLong }) => (
-                  <td
-                    key={key}
-                    data-label={label}
-                    class={`${isNumber ? "number" : ""}${isMinor ? " minor" : ""}${isLong ? " long" : ""}`}
-                  >
-                    {cell(row)}
+                {columns.map((column) => (
+                  <td key={column.key} data-label={column.label} class={classOf(column)}>
+                    <div class="cell">{column.cell(row)}</div>
                   </td>
                 ))}
               </tr>

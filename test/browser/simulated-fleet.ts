@@ -59,6 +59,8 @@ export interface FleetOptions {
   readonly agents?: readonly SimulatedAgent[];
   /** Minutes on record of each agent. Default: 90. */
   readonly historyMinutes?: number;
+  /** Fills the controller's state directory before it starts. */
+  readonly prepare?: (stateDir: string) => Promise<void>;
   /** Settings of the controller beside those that the simulation needs. */
   readonly config?: Readonly<Record<string, unknown>>;
 }
@@ -123,6 +125,7 @@ async function untilStored(url: string, key: string | undefined, minuteStartMs: 
 export async function startSimulatedFleet(options: FleetOptions = {}): Promise<SimulatedFleet> {
   const { agents = sixAgents, historyMinutes = 90, config = {} } = options;
   const stateDir = mkdtempSync(join(tmpdir(), "thormesh-browser-"));
+  await options.prepare?.(stateDir);
   const mosquitto = await createMosquitto();
   const port = await freePort();
   const { api = {}, scaling = {}, ...more } = config as { api?: { apiKeys?: string[] }; scaling?: object };

@@ -1,9 +1,10 @@
-import { type Static, Type } from "@sinclair/typebox";
+import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { type AccuracyWindow, accuracyWindows } from "#forecast/accuracy/accuracy-metrics.ts";
 import { decideDrift, type ForecastDrift } from "#forecast/accuracy/decide-drift.ts";
 import { explainDrift } from "#forecast/accuracy/explain-drift.ts";
 import { thinPeaks } from "#forecast/accuracy/thin-peaks.ts";
+import type { ReadonlyStatic } from "#platform/readonly-static.ts";
 import { literals, orNull, strictObject } from "#platform/schema-parts.ts";
 import { ForecastAccuracy, ForecastReport, type Reported } from "#protocol/messages.ts";
 import type { AgentState } from "../../fleet/agent-state.ts";
@@ -69,7 +70,7 @@ const ForecastOverview = Type.Object({
     rows: Type.Array(TrainingView, { description: "those that train, then by the newest that ended; at most 100" }),
   }),
 });
-export type ForecastOverview = Static<typeof ForecastOverview>;
+export type ForecastOverview = ReadonlyStatic<typeof ForecastOverview>;
 
 function trainingsOf(agents: readonly AgentState[]) {
   const rows = agents.flatMap(({ agentId, reported, reportedAtMs }) =>

@@ -8,6 +8,8 @@ const AgentPage = lazyView(async () => (await import("./agent/agent-page.tsx")).
 const DecisionPage = lazyView(async () => (await import("./decisions/decision-page.tsx")).DecisionPage);
 const DecisionsPage = lazyView(async () => (await import("./decisions/decisions-page.tsx")).DecisionsPage);
 const PolicyPage = lazyView(async () => (await import("./policy/policy-page.tsx")).PolicyPage);
+const ForecastPage = lazyView(async () => (await import("./forecast/forecast-page.tsx")).ForecastPage);
+const CostPage = lazyView(async () => (await import("./cost/cost-page.tsx")).CostPage);
 const RoutesPage = lazyView(async () => (await import("./routes/routes-page.tsx")).RoutesPage);
 
 /** Pages in the order of the navigation. A new one is registered here, lazily, and its path in page-paths.ts. */
@@ -16,6 +18,8 @@ export const pageList: readonly (PageEntry & { readonly path: PagePath })[] = [
   { path: "/agents/:id", title: "Agent", isInNavigation: false, View: AgentPage },
   { path: "/decisions", title: "Decisions", View: DecisionsPage },
   { path: "/decisions/:id", title: "Decision", isInNavigation: false, View: DecisionPage },
+  { path: "/forecast", title: "Forecast", View: ForecastPage },
+  { path: "/cost", title: "Cost", View: CostPage },
   { path: "/policy", title: "Policy", View: PolicyPage },
   { path: "/routes", title: "Routes", View: RoutesPage },
   { path: "/login", title: "Login", isInNavigation: false, View: LoginView },

@@ -70,7 +70,7 @@ const columns: readonly Column<ShortDecision>[] = [
         ? "–"
         : `${agentIds.map((id) => safeText(id, 40)).join(", ")}${agents > agentIds.length ? ` and ${agents - agentIds.length} more` : ""}`,
   },
-  { key: "reason", label: "why", cell: ({ reason }) => safeText(reason, 400) },
+  { key: "reason", label: "why", isLong: true, cell: ({ reason }) => safeText(reason, 400) },
 ];
 
 /** Traffic of the last hours with the decisions on it. */
