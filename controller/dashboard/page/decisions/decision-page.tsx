@@ -87,7 +87,6 @@ const columns: readonly Column<Candidate>[] = [
   {
     key: "state",
     label: "then",
-    isLong: true,
     cell: ({ served, unavailable }) =>
       unavailable !== null ? (
         <StatusWord kind="off" word={safeText(unavailable, 120)} />
