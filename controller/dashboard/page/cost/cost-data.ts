@@ -4,6 +4,7 @@ import type { Saving } from "#controller/cost/savings/saving.ts";
 import type { MonthlySpend } from "#controller/cost/spend/forecast-spend.ts";
 import type { ChartColor, ChartData, ChartSeries } from "#platform/page/chart.tsx";
 import type { StatusKind } from "#platform/page/status-word.tsx";
+import { calendarTimeMs } from "#platform/parse-time.ts";
 
 export type View = CostViewAnswer;
 export type Group = View["groups"][number];
@@ -30,22 +31,23 @@ export interface CostState {
   readonly hidesIdle: boolean;
 }
 
-const day = /^[0-9]{4}-[0-9]{2}-[0-9]{2}$/;
-const isDay = (text: string | null): text is string =>
-  text !== null && day.test(text) && !Number.isNaN(Date.parse(`${text}T00:00:00Z`));
+/** Start of a day in UTC, of a text such as 2026-11-30; null for any other. */
+function dayStartMs(text: string | null): number | null {
+  const [, year, month, day] = /^([0-9]{4})-([0-9]{2})-([0-9]{2})$/.exec(text ?? "") ?? [];
+  return day === undefined ? null : calendarTimeMs(Number(year), Number(month), Number(day));
+}
 
 /** Reads the view of an address. What can't be is left out, so that a link that was cut still shows costs. */
 export function stateOf(query: URLSearchParams): CostState {
   const [from, until] = [query.get("from"), query.get("until")];
-  const custom = isDay(from) && isDay(until) && from <= until ? { from, until } : null;
+  const [fromMs, lastMs] = [dayStartMs(from), dayStartMs(until)];
+  const custom =
+    fromMs !== null && lastMs !== null && fromMs <= lastMs ? { from: String(from), until: String(until) } : null;
   const window = windowButtons.find((each) => each === query.get("window")) ?? "7d";
   return {
     custom,
     // Days are those of UTC, as the API's own windows of days are; the last one is whole.
-    window:
-      custom === null
-        ? window
-        : `${Date.parse(`${custom.from}T00:00:00Z`)},${Date.parse(`${custom.until}T00:00:00Z`) + dayMs}`,
+    window: custom === null ? window : `${fromMs},${(lastMs ?? 0) + dayMs}`,
     by: dimensions.find((each) => each === query.get("by")) ?? "tenant",
     filters: dimensions.flatMap((of) =>
       query
