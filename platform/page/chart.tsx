@@ -58,7 +58,7 @@ export interface ChartProps {
   readonly span?: readonly [fromMs: number, toMs: number];
 }
 
-/** What a chart over time is drawn from. */
+/** Data of a chart over time. */
 export type ChartData = Pick<ChartProps, "times" | "series" | "bands">;
 
 const colorOf = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
