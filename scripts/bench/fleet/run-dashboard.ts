@@ -2,7 +2,7 @@
 import { cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { keptBrokerKey } from "#controller/broker/broker-key.ts";
-import { minuteMs, secondMs } from "#platform/time.ts";
+import { hourMs, minuteMs, secondMs } from "#platform/time.ts";
 import { eventually, temporaryDirectory } from "../../../test/e2e/program.ts";
 import { eventReader } from "../../../test/fakes/event-reader.ts";
 import { freePort } from "../../../test/fakes/mosquitto.ts";
@@ -15,8 +15,8 @@ import { createBenchController } from "./bench-controller.ts";
 const { values } = parseArgs({
   options: {
     agents: { type: "string" },
-    streams: { type: "string", default: "50" },
-    /** Turns with streams, and as many without. */
+    pages: { type: "string", default: "50" },
+    /** Turns with pages, and as many without. */
     turns: { type: "string" },
     binary: { type: "string" },
     profile: { type: "string" },
@@ -25,10 +25,10 @@ const { values } = parseArgs({
   },
 });
 const agents = Number(values.agents ?? (values.quick ? 1_000 : 10_000));
-const streams = Number(values.streams);
+const pages = Number(values.pages);
 const turns = Number(values.turns ?? (values.quick ? 1 : 3));
 if (!(agents >= 1 && agents <= 40_000)) throw new Error(`--agents: expected 1 to 40,000, got "${values.agents}"`);
-if (!(streams >= 1 && streams <= 64)) throw new Error(`--streams: expected 1 to 64, got "${values.streams}"`);
+if (!(pages >= 1 && pages <= 64)) throw new Error(`--pages: expected 1 to 64, got "${values.pages}"`);
 const turnMs = minuteMs;
 /** Part of a minute at which a turn begins: the minute's records have come. */
 const turnAtMs = 30 * secondMs;
@@ -40,18 +40,35 @@ interface Reader {
   stop(): void;
 }
 
-/** Opens a stream and reads all that comes. */
-async function follow(api: string): Promise<Reader> {
+/** Requests of an open Fleet page besides its stream, with the time between two. */
+const polled: readonly (readonly [path: () => string, everyMs: number])[] = [
+  [() => "/api/v1/agents?limit=100", 5 * secondMs],
+  [() => "/api/v1/fleet/history?hours=3", 10 * secondMs],
+  [() => `/api/v1/decisions?changes=true&sinceMs=${Date.now() - 3 * hourMs}&limit=40`, 10 * secondMs],
+];
+
+/** Does what an open Fleet page does: follows the stream, and asks for the table and the charts again and again. */
+async function openPage(api: string): Promise<Reader> {
   const leaving = new AbortController();
-  const answer = await fetch(`${api}/api/v1/fleet/stream`, { signal: leaving.signal });
+  const { signal } = leaving;
+  const answer = await fetch(`${api}/api/v1/fleet/stream`, { signal });
   if (answer.status !== 200) throw new Error(`/api/v1/fleet/stream answered ${answer.status}`);
   let bytes = 0;
   const read = async () => {
     for await (const piece of answer.body as ReadableStream<Uint8Array>) bytes += piece.byteLength;
   };
-  read().catch((error) => {
-    if (!leaving.signal.aborted) throw error;
-  });
+  const poll = async (path: () => string, everyMs: number) => {
+    await Bun.sleep(everyMs * Math.random());
+    while (!signal.aborted) {
+      await askMs(api, path());
+      await Bun.sleep(everyMs);
+    }
+  };
+  const failed = (error: unknown) => {
+    if (!signal.aborted) throw error;
+  };
+  read().catch(failed);
+  for (const [path, everyMs] of polled) poll(path, everyMs).catch(failed);
   return { bytes: () => bytes, stop: () => leaving.abort() };
 }
 
@@ -113,12 +130,12 @@ try {
   await eventually(report, ({ connected }) => connected === agents, 15 * minuteMs);
   await eventually(report, ({ minutes, unconfirmed }) => minutes >= agents && unconfirmed === 0, 10 * minuteMs);
   const { api, pid } = controller;
-  say(`${agents} agents are there; turns of a minute without and with ${streams} streams`);
+  say(`${agents} agents are there; turns of a minute without and with ${pages} pages`);
   const shares: Record<"without" | "with", number[]> = { without: [], with: [] };
   let bytesPerS = 0;
   for (let turn = 0; turn < turns; turn += 1)
     for (const kind of ["without", "with"] as const) {
-      const readers = kind === "with" ? await Promise.all(Array.from({ length: streams }, () => follow(api))) : [];
+      const readers = kind === "with" ? await Promise.all(Array.from({ length: pages }, () => openPage(api))) : [];
       // The first state of each stream is not what staying costs.
       await untilTurn();
       const read = () => readers.reduce((sum, { bytes }) => sum + bytes(), 0);
@@ -126,17 +143,17 @@ try {
       await Bun.sleep(turnMs);
       const tookS = (performance.now() - startMs) / secondMs;
       shares[kind].push((cpuSeconds(pid) - cpuBefore) / tookS);
-      if (kind === "with") bytesPerS = (read() - readBefore) / streams / tookS;
+      if (kind === "with") bytesPerS = (read() - readBefore) / pages / tookS;
       for (const reader of readers) reader.stop();
-      say(`${kind} streams: ${shares[kind].at(-1)?.toFixed(3)} of a core`);
+      say(`${kind} pages: ${shares[kind].at(-1)?.toFixed(3)} of a core`);
     }
-  const [without, withStreams] = [median(shares.without), median(shares.with)];
+  const [without, withPages] = [median(shares.without), median(shares.with)];
   const filter = encodeURIComponent("state:serving tag~rack-7");
   const row = {
-    ...{ agents, streams },
+    ...{ agents, pages },
     "core share without": without.toFixed(3),
-    "core share with": withStreams.toFixed(3),
-    "cost of the streams": (withStreams - without).toFixed(3),
+    "core share with": withPages.toFixed(3),
+    "cost of the pages": (withPages - without).toFixed(3),
     "bytes/s of a stream": Math.round(bytesPerS),
     "first snapshot ms": await times(9, () => firstSnapshotMs(api)),
     "overview ms": await times(9, () => askMs(api, "/api/v1/fleet")),
@@ -146,7 +163,7 @@ try {
   say(`on ${cpus().length} × ${cpus()[0]?.model}, load ${loadavg()[0]?.toFixed(1)}`);
   printRows(values.json ? [row] : Object.entries(row).map(([figure, value]) => ({ figure, value })), values.json);
   const missed = [
-    ["cost of the streams", withStreams - without <= bars.coreShare],
+    ["cost of the pages", withPages - without <= bars.coreShare],
     ["first snapshot", row["first snapshot ms"] <= bars.snapshotMs],
     ["filtered page", row["filtered page ms"] <= bars.listMs],
   ].flatMap(([name, holds]) => (holds === true ? [] : [String(name)]));

@@ -7,9 +7,10 @@ import { type Column, rowsPerPage, type Sort, Table } from "#platform/page/table
 import { timeText } from "#platform/page/time-zone.ts";
 import { query, setQuery } from "#platform/page/url-state.ts";
 import { usePolled } from "#platform/page/use-polled.ts";
-import { agentCount, fleet } from "../fleet-state.ts";
+import { agentCount, conditions, fleet, rows, rowsVersion } from "../fleet-state.ts";
 import { AgentFilter } from "./agent-filter.tsx";
 import { AgentMap } from "./agent-map.tsx";
+import { withLiveRow } from "./live-agent.ts";
 
 interface AgentPageView {
   readonly agents: readonly AgentView[];
@@ -17,7 +18,8 @@ interface AgentPageView {
   readonly matching: number;
 }
 
-const pollMs = 2_000;
+/** Time between two lists: figures of their agents come by the stream meanwhile. */
+const pollMs = 5_000;
 /** Number of agents from which the map is shown as well. */
 const mapFrom = 200;
 
@@ -129,7 +131,10 @@ export function AgentList() {
   });
   const url = `/api/v1/agents?${asked}`;
   const { value: list, refusal } = usePolled(url, pollMs, (signal) => getJson<AgentPageView>(url, signal));
-  const agents = refusal === null ? (list?.agents ?? []) : [];
+  // Read so that the table follows the stream.
+  void rowsVersion.value;
+  const listed = refusal === null ? (list?.agents ?? []) : [];
+  const agents = listed.map((agent) => withLiveRow(agent, rows.get(agent.agentId), conditions));
   const matching = list?.matching ?? 0;
   const total = list?.total ?? agentCount.value;
   return (

@@ -1,11 +1,13 @@
 import { describe, expect, test } from "bun:test";
+import { agentView } from "#controller/api/agent-views.ts";
 import { parseAgentFilter, filterFields as serverFields } from "#controller/dashboard/agent-filter.ts";
 import type { AgentRow } from "#controller/dashboard/agent-row.ts";
 import type { FleetHistoryView } from "#controller/dashboard/history-routes.ts";
 import { completeFilter, filterFields, readLastTerm } from "#controller/dashboard/page/fleet/complete-filter.ts";
 import { highest, joinTraffic, refusedOf } from "#controller/dashboard/page/fleet/fleet-history.ts";
+import { withLiveRow } from "#controller/dashboard/page/fleet/live-agent.ts";
 import { cellColor, placeOf } from "#controller/dashboard/page/fleet/map-cells.ts";
-import { aForecast } from "../../../../fakes/builders.ts";
+import { aForecast, anAgent } from "../../../../fakes/builders.ts";
 
 const minuteMs = 60_000;
 
@@ -108,5 +110,30 @@ describe("cells of the map", () => {
     expect(placeOf(29, 15, 14, 10)).toBe(12);
     expect(placeOf(141, 3, 14, 10)).toBeNull();
     expect(placeOf(-1, 3, 14, 10)).toBeNull();
+  });
+});
+
+describe("an agent of a list", () => {
+  const conditions = ["serving", "standby", "draining", "offline"];
+  const agent = agentView(anAgent({ nowMs: 1_000 }), undefined, undefined, 180_000, 1_000);
+
+  test("has the figures that the stream told of it since", () => {
+    const row: AgentRow = ["thor-1", 2, 7.5, 350, 21, 61, 48, 60, 0];
+    expect(withLiveRow(agent, row, conditions)).toEqual({
+      ...agent,
+      ...{ condition: "draining", status: "online", qps: 7.5, p95LatencyMs: 21, watts: 61, temperatureC: 48 },
+    });
+  });
+
+  test("is offline at once, and what is not known of it any more is unknown", () => {
+    const row: AgentRow = ["thor-1", 3, null, 350, 21, null, null, 60, 0];
+    expect(withLiveRow(agent, row, conditions)).toMatchObject({
+      ...{ condition: "offline", status: "offline", qps: null, watts: null, temperatureC: null },
+    });
+  });
+
+  test("stays as it was listed before a row has come, or where its condition has no name", () => {
+    expect(withLiveRow(agent, undefined, conditions)).toBe(agent);
+    expect(withLiveRow(agent, ["thor-1", 9, 1, 1, 1, 1, 1, 1, 0], conditions).condition).toBe(agent.condition);
   });
 });
