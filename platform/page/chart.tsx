@@ -27,6 +27,8 @@ export interface ChartBand {
   readonly upper: number;
   readonly lower: number;
   readonly color: ChartColor;
+  /** Meaning of the area, for the legend. */
+  readonly label?: string;
 }
 
 /** Moment on a chart that one can open. */
@@ -252,6 +254,14 @@ function Legend({ props, index }: { readonly props: ChartProps; readonly index: 
                 {formatValue(values[index] ?? null)} {unit}
               </b>
             )}
+          </span>
+        ),
+      )}
+      {(props.bands ?? []).map(({ label, color, upper }) =>
+        label === undefined || !props.series[upper]?.values.some((value) => value !== null) ? null : (
+          <span key={label} class="legend-entry">
+            <span class={`swatch band fill${color}`} aria-hidden="true" />
+            {label}
           </span>
         ),
       )}

@@ -4,7 +4,7 @@ import { useEffect } from "preact/hooks";
 import { connection } from "./connection.ts";
 import { formatDuration, quantityText } from "./format.ts";
 import { dismissError, pageErrors } from "./page-errors.ts";
-import { browserSkewMs, inUtc, timeText } from "./time-zone.ts";
+import { browserSkewMs, inUtc, serverNowMs, timeText } from "./time-zone.ts";
 import { matchPath, path } from "./url-state.ts";
 
 /** Page of the navigation. A page registers itself by its entry in the list that its shell is given. */
@@ -17,6 +17,7 @@ export interface PageEntry {
   readonly View: ComponentType<{ readonly params: Readonly<Record<string, string>> }>;
 }
 
+const dayMs = 86_400_000;
 const keysShown = signal(false);
 /** Present time, once a second, for ages. */
 const tick = signal(0);
@@ -88,8 +89,9 @@ function Banners({ server }: { readonly server: string }) {
       ) : null}
       {asOfMs !== null && Math.abs(skewMs) > 60_000 ? (
         <p class="banner">
-          This browser's clock is {quantityText(formatDuration(Math.abs(skewMs)))} {skewMs > 0 ? "ahead of" : "behind"}{" "}
-          the {server}'s; times here are the {server}'s.
+          {Math.abs(skewMs) > dayMs
+            ? `Times here are by the ${server}'s clock: it is ${timeText(serverNowMs(), "full")} there.`
+            : `This browser's clock is ${quantityText(formatDuration(Math.abs(skewMs)))} ${skewMs > 0 ? "ahead of" : "behind"} the ${server}'s; times here are the ${server}'s.`}
         </p>
       ) : null}
     </div>

@@ -7,6 +7,8 @@ import { getJson } from "./http-json.ts";
 
 /** Part of the controller's API that the demo reads. Calls reject when it does not answer. */
 export interface ControllerClient {
+  /** Address of its page, and the key to log in with. */
+  readonly page: string;
   fleet(): Promise<FleetView>;
   agents(): Promise<Static<typeof AgentList>["agents"]>;
   /** Returns decisions other than holds, newest first. */
@@ -29,6 +31,7 @@ export function createControllerClient(url: string, apiKey: string): ControllerC
     return decisions;
   };
   return {
+    page: `${url}/ (log in with ${apiKey})`,
     fleet: async () => (await ask(`/api/v1/fleet`)) as FleetView,
     agents: async () => ((await ask(`/api/v1/agents`)) as Static<typeof AgentList>).agents,
     async decisions(sinceMs) {

@@ -173,6 +173,7 @@ export async function startFleet(
     }),
   );
   const controller = createControllerClient(controllerUrl, apiKey);
+  say(`the fleet in a browser: ${controller.page}`);
   await processes.waitUntil(controllerChild, "in contact with all agents", readyTimeoutMs, async () => {
     const known = await controller.agents().catch(() => []);
     return (

@@ -117,6 +117,7 @@ export async function replayTrace(
       fromMs,
       progress: Math.min(1, Math.max(0, (clockMs - fromMs) / (plan.toMs - fromMs))),
       scale,
+      page: plan.controller.page,
       sentQps: load.sentQps(),
       traffic: load.counts(),
       routes: fleet.routes,

@@ -129,6 +129,7 @@ export function renderView(snapshot: DemoSnapshot, { columns: width, rows }: Scr
   const minutes = Math.max(0, (clockMs - fromMs) / 60_000);
   const lines = [
     `${head}${bar(progress, Math.max(4, Math.min(width, 100) - head.length - time.length - 2))}  ${time}`,
+    `page     ${snapshot.page}`,
     `scale    ${scaleToText(scale, speed)}`,
     ...acts.flatMap(actLines),
     `traffic  ${rate(snapshot.sentQps / speed)} texts/s; ${thousands.format(traffic.requests)} texts answered in ${minutes.toFixed(0)} min ` +
@@ -142,7 +143,6 @@ export function renderView(snapshot: DemoSnapshot, { columns: width, rows }: Scr
       : [`energy   ${energyToText(cost)}`, `cost     ${costToText(cost)}`]),
     `forecast ${risesToText(snapshot.accuracy)}`,
     ...trainingLines(snapshot.trainings),
-    "",
     ...decisionLines(snapshot, width),
   ];
   // The last row stays empty: a line feed in it would scroll the view away.

@@ -139,6 +139,8 @@ export interface RoutesView {
 
 /** All that the terminal view shows at one moment. */
 export interface DemoSnapshot {
+  /** Address of the controller's page, and the key to log in with. */
+  readonly page: string;
   readonly clockMs: number;
   readonly speed: number;
   /** Real seconds since the traffic began, and for the whole window. */

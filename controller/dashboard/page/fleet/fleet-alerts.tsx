@@ -13,7 +13,7 @@ const kindOf = ({ severity, status, silenced }: Alert) =>
 const wordOf = ({ severity, status, silenced }: Alert) =>
   `${severity}${silenced ? ", silenced" : status === "pending" ? ", not lasting yet" : ""}`;
 
-const maxChanges = 8;
+const maxChanges = 5;
 
 interface FleetAlertsProps {
   readonly view: LiveFleet | null;

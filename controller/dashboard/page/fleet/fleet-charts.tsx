@@ -86,14 +86,15 @@ function TrafficChart({ past, span, tools }: TrafficChartProps) {
       span={[span[0], Math.max(span[1], lines.times.at(-1) ?? 0)]}
       group="fleet"
       tools={tools}
-      height={250}
+      height={300}
       series={[
         { label: "rate", values: lines.rate, color: "--c1", kind: "area" },
         { label: "capacity", values: lines.capacity, color: "--c3", kind: "step" },
         { label: "forecast", values: lines.median, color: "--c2", isDashed: true },
-        { label: "95 % of what may come", values: lines.upper, color: "--c2", isEdge: true },
+        { label: "band, lower edge", values: lines.lower, color: "--c2", isEdge: true },
+        { label: "band, upper edge", values: lines.upper, color: "--c2", isEdge: true },
       ]}
-      bands={[{ upper: 3, lower: 2, color: "--c2" }]}
+      bands={[{ upper: 4, lower: 3, color: "--c2", label: lines.bandIsOfPeak ? "its peak, 50 to 95 %" : "50 to 95 %" }]}
       markers={past?.markers ?? []}
     />
   );
@@ -104,7 +105,7 @@ function SmallCharts({ past, span }: { readonly past: Past | null; readonly span
   const history = past?.history;
   const times = history?.minutes ?? [];
   const figures = history?.figures;
-  const common = { times, span, group: "fleet", height: 130 } as const;
+  const common = { times, span, group: "fleet", height: 120 } as const;
   const refused = figures === undefined ? [] : refusedOf(figures);
   const target = view?.p95TargetMs.value ?? null;
   const limit = target === null ? "no target is set" : `target ${quantityText(formatDuration(target))}`;
@@ -113,7 +114,7 @@ function SmallCharts({ past, span }: { readonly past: Past | null; readonly span
       ? []
       : [{ label: "target", values: times.map(() => target), color: "--c-limit" as const, isDashed: true }];
   return (
-    <div class="columns small-charts">
+    <div class="small-charts">
       <Chart
         {...common}
         title="p95 latency"
@@ -152,16 +153,27 @@ export function usePast(): Past | null {
   return usePolled(`fleet-history ${hours}`, pollMs, (signal) => loadPast(hours, signal)).value;
 }
 
-/** The fleet's last hours, and the forecast. */
-export function FleetCharts({ past }: { readonly past: Past | null }) {
-  const hours = hoursOf(query.value.get("hours"));
+function spanOf(past: Past | null): readonly [number, number] {
   const nowMs = past?.history.nowMs ?? fleet.value?.nowMs ?? Date.now();
-  const span = [nowMs - hours * hourMs, nowMs] as const;
-  return (
-    <section class="card" aria-label="Last hours and forecast">
-      <h2 class="hidden">Last hours and forecast</h2>
-      <TrafficChart past={past} span={span} tools={<Spans hours={hours} />} />
-      <SmallCharts past={past} span={span} />
-    </section>
-  );
+  return [nowMs - hoursOf(query.value.get("hours")) * hourMs, nowMs];
 }
+
+interface PastProps {
+  readonly past: Past | null;
+}
+
+/** The fleet's rate of the last hours, its capacity, and the forecast. */
+export const TrafficCard = ({ past }: PastProps) => (
+  <section class="card" aria-label="Traffic">
+    <h2 class="hidden">Traffic</h2>
+    <TrafficChart past={past} span={spanOf(past)} tools={<Spans hours={hoursOf(query.value.get("hours"))} />} />
+  </section>
+);
+
+/** The other figures of the last hours. */
+export const FiguresCard = ({ past }: PastProps) => (
+  <section class="card" aria-label="Latency, refusals, power and cost">
+    <h2 class="hidden">Latency, refusals, power and cost</h2>
+    <SmallCharts past={past} span={spanOf(past)} />
+  </section>
+);

@@ -9,8 +9,10 @@ export interface TrafficLines {
   readonly rate: readonly (number | null)[];
   readonly capacity: readonly (number | null)[];
   readonly median: readonly (number | null)[];
-  /** Upper edge of what comes with a probability of 95 %; null where the forecast has none. */
+  /** Edges of the band: from the median to the 0.95 quantile, of each minute or, where the forecast has no more, of its peak. */
+  readonly lower: readonly (number | null)[];
   readonly upper: readonly (number | null)[];
+  readonly bandIsOfPeak: boolean;
 }
 
 type Column = readonly (number | null)[];
@@ -21,7 +23,10 @@ export function joinTraffic(
   forecast: LiveFleet["forecast"],
   capacityNow: number | null,
 ): TrafficLines {
-  const at = new Map<number, { rate?: number; capacity?: number | null; median?: number; upper?: number }>();
+  const at = new Map<
+    number,
+    { rate?: number; capacity?: number | null; median?: number; lower?: number; upper?: number }
+  >();
   const of = (ms: number) => {
     const known = at.get(ms) ?? {};
     at.set(ms, known);
@@ -36,13 +41,13 @@ export function joinTraffic(
   const lastMs = traffic?.minutes.at(-1);
   if (lastMs !== undefined) of(lastMs).capacity ??= capacityNow;
   if (forecast !== null) {
-    const { madeAtMs, stepMs, qps, qps95 } = forecast;
+    const { madeAtMs, stepMs, qps, qps95, peakQps } = forecast;
     const firstMs = Math.floor(madeAtMs / minuteMs) * minuteMs;
     for (const [index, rate] of qps.entries()) {
       const cell = of(firstMs + index * stepMs);
       cell.median = rate;
-      const upper = qps95?.[index];
-      if (upper !== undefined) cell.upper = upper;
+      const [lower, upper] = qps95 === undefined ? [peakQps?.q50, peakQps?.q95] : [rate, qps95[index]];
+      if (lower !== undefined && upper !== undefined) Object.assign(cell, { lower, upper });
       if (capacityNow !== null) cell.capacity ??= capacityNow;
     }
   }
@@ -52,14 +57,16 @@ export function joinTraffic(
     const next = times[index + 1];
     return next !== undefined && next - ms > 2 * minuteMs ? [ms, ms + minuteMs] : [ms];
   });
-  const column = (name: "rate" | "capacity" | "median" | "upper"): Column =>
+  const column = (name: "rate" | "capacity" | "median" | "lower" | "upper"): Column =>
     filled.map((ms) => at.get(ms)?.[name] ?? null);
   return {
     times: filled,
     rate: column("rate"),
     capacity: column("capacity"),
     median: column("median"),
+    lower: column("lower"),
     upper: column("upper"),
+    bandIsOfPeak: forecast !== null && forecast.qps95 === undefined,
   };
 }
 

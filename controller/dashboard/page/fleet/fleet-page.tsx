@@ -6,7 +6,7 @@ import { agentCount, fleet, type LiveFleet } from "../fleet-state.ts";
 import { AgentList } from "./agent-list.tsx";
 import { FigureTile } from "./figure-tile.tsx";
 import { FleetAlerts } from "./fleet-alerts.tsx";
-import { FleetCharts, usePast } from "./fleet-charts.tsx";
+import { FiguresCard, TrafficCard, usePast } from "./fleet-charts.tsx";
 
 /** Notes that change how everything else is to be read. */
 function Notes({ view }: { readonly view: LiveFleet | null }) {
@@ -39,6 +39,8 @@ function NowFigures({ view }: { readonly view: LiveFleet | null }) {
   const of = (name: keyof LiveFleet["figures"]) => figures?.[name]?.value ?? null;
   const refused = ["refusedQueuePerS", "refusedDeadlinePerS", "refusedErrorPerS"] as const;
   const lost = refused.some((name) => (of(name) ?? 0) > 0);
+  const [queue, deadline] = [of("refusedQueuePerS"), of("refusedDeadlinePerS")];
+  const turnedAway = queue === null && deadline === null ? null : (queue ?? 0) + (deadline ?? 0);
   const [rate, capacity, target, p95] = [of("textsPerS"), of("capacityTextsPerS"), of("p95TargetMs"), of("p95Ms")];
   const isOver = target !== null && p95 !== null && p95 > target;
   const isFull = rate !== null && capacity !== null && rate > capacity;
@@ -64,7 +66,7 @@ function NowFigures({ view }: { readonly view: LiveFleet | null }) {
         {target === null ? "no target" : `target ${quantityText(formatDuration(target))}`}
       </FigureTile>
       <FigureTile name="refusedErrorPerS" label="failed" tone={lost ? "bad" : undefined}>
-        refused: {quantityText(formatRate((of("refusedQueuePerS") ?? 0) + (of("refusedDeadlinePerS") ?? 0), "/s"))}
+        refused: {quantityText(formatRate(turnedAway, "/s"))}
       </FigureTile>
       <FigureTile name="watts" label="power">
         hottest {of("maxTemperatureC") === null ? "–" : `${Math.round(of("maxTemperatureC") ?? 0)} °C`}
@@ -103,9 +105,10 @@ export function FleetPage() {
       <Head view={view} />
       <NowFigures view={view} />
       <div class="wide-and-narrow">
-        <FleetCharts past={past} />
+        <TrafficCard past={past} />
         <FleetAlerts view={view} changes={past?.markers ?? []} />
       </div>
+      <FiguresCard past={past} />
       <AgentList />
     </>
   );

@@ -55,6 +55,7 @@ const snapshot: DemoSnapshot = {
   windowS: 300,
   fromMs: Date.parse("1995-07-27T12:32:10Z"),
   progress: 0.6,
+  page: "http://127.0.0.1:7070/ (log in with a-key)",
   scale: {
     demandFactor: 0.3,
     requestsPerRealRequest: 4000,

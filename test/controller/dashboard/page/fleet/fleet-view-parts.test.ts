@@ -38,8 +38,18 @@ describe("the traffic chart's lines", () => {
       rate: [3, 4, null, null],
       capacity: [100, 110, 120, 120],
       median: [null, null, 7, 8],
+      lower: [null, null, 7, 8],
       upper: [null, null, 9, 10],
+      bandIsOfPeak: false,
     });
+  });
+
+  test("a forecast without quantiles of its minutes has the band of its peak, one without any has none", () => {
+    const forecast = { ...aForecast(5), madeAtMs: 60_000, qps: [7, 8] };
+    const peakQps = { q50: 9, q90: 11, q95: 12 };
+    const { lower, upper, bandIsOfPeak } = joinTraffic(null, { ...forecast, peakQps }, null);
+    expect({ lower, upper, bandIsOfPeak }).toEqual({ lower: [9, 9], upper: [12, 12], bandIsOfPeak: true });
+    expect(joinTraffic(null, forecast, null).upper).toEqual([null, null]);
   });
 
   test("minutes without a record are a gap in the lines", () => {
