@@ -33,6 +33,8 @@ export function compressedInside(level: number, cache: string): BunPlugin {
   return {
     name: "compressed-inside",
     setup(build) {
+      // Without this, Bun looks for the file in the directory as it was when the build began.
+      build.onResolve({ filter: /-\d+\.zst$/ }, ({ path }) => ({ path }));
       build.onLoad({ filter: compressed }, async ({ path }) => {
         const result = await compressFile(path, level, cache);
         const contents = `import path from ${JSON.stringify(result)} with { type: "file" };\nexport default path;\n`;
