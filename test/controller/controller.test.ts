@@ -220,7 +220,9 @@ describe("controller", () => {
     expect(decisions.map(({ rule }: { rule: string }) => rule)).toContain("replacement");
     const one = (await ask("GET", `/api/v1/decisions/${decisions[0].id}`)).body;
     // What came of it may be written down in between.
-    expect({ ...one, outcome: null }).toEqual({ ...decisions[0], outcome: null });
+    const { aftermath, ...told } = one;
+    expect({ ...told, outcome: null }).toEqual({ ...decisions[0], outcome: null });
+    expect(aftermath).toMatchObject({ rule: "going-on", believedPeakQps: decisions[0].inputs.peakQps });
     expect(one.outcome).toMatchObject({ activated: expect.any(Array), skipped: expect.any(Array) });
     expect((await ask("GET", "/api/v1/decisions?agent=c")).body.decisions.length).toBeGreaterThan(0);
 

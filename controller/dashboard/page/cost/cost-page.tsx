@@ -220,6 +220,7 @@ export function CostPage() {
       <h1 class="hidden">Cost</h1>
       {view === null ? null : <CostFigures {...{ view, state, spend, budgets }} />}
       <section class="card" aria-label="Costs over time">
+        <h2 class="hidden">Costs over time</h2>
         <CostControls state={state} nowMs={view?.nowMs ?? serverNowMs()} />
         {refusal === null ? null : <p class="note warn">▲ {safeText(refusal.message)}</p>}
         {view?.warning == null ? null : <p class="note warn">▲ Not complete: {safeText(view.warning, 1_000)}.</p>}

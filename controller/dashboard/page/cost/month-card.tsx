@@ -67,6 +67,7 @@ export function MonthCard({
   }, [month, spend, amount]);
   return (
     <section class="card" aria-label="This month">
+      <h2 class="hidden">This month</h2>
       {chart === null || spend === null ? (
         <p class="muted">adding up the month</p>
       ) : (

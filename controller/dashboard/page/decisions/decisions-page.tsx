@@ -99,6 +99,7 @@ function TrafficChart() {
   const more = marked.value?.next == null ? "" : "the newest ";
   return (
     <section class="card" aria-label="Traffic and decisions">
+      <h2 class="hidden">Traffic and decisions</h2>
       <fieldset class="choice">
         <legend class="hidden">Hours that are shown</legend>
         {chartHours.map((each) => (

@@ -72,6 +72,7 @@ function Fan({ overview, traffic }: { readonly overview: Overview; readonly traf
       : `${quantityText(formatRate(highest(forecast.qps)))} is the highest of the next 15 minutes' median; made ${timeText(forecast.madeAtMs, "second")}`;
   return (
     <section class="card" aria-label="Forecast against actual">
+      <h2 class="hidden">Forecast against actual</h2>
       <Chart title="Forecast against actual" unit="texts/s" finding={finding} height={260} {...chart} />
       {forecast === null || forecast.reason === "" ? null : (
         <p class="muted">Why this model: {safeText(forecast.reason)}</p>
@@ -85,6 +86,7 @@ function Peaks({ overview }: { readonly overview: Overview }) {
   const chart = useMemo(() => peaksOf(peaks), [peaks]);
   return (
     <section class="card" aria-label="Past forecasts">
+      <h2 class="hidden">Past forecasts</h2>
       <fieldset class="choice">
         <legend class="hidden">Time that is looked back on</legend>
         {windows.map((each) => (
