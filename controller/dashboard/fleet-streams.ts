@@ -32,7 +32,7 @@ interface Stream extends StreamRequest {
 }
 
 const heartbeatEachMs = 15 * secondMs;
-const checkEachMs = 2 * secondMs;
+const checkEachMs = secondMs;
 const retryAfterS = 5;
 
 /**

@@ -6,7 +6,6 @@ import type { Controller } from "#controller/controller.ts";
 import { openRecords } from "#controller/open-records.ts";
 import { createLogger } from "#platform/log.ts";
 import { aBirth, aPresence } from "../../fakes/builders.ts";
-import { eventReader, type ReadEvent } from "../../fakes/event-reader.ts";
 import { quietController } from "../quiet-controller.ts";
 
 const stateDir = mkdtempSync(join(tmpdir(), "thormesh-agents-"));
@@ -79,61 +78,4 @@ describe("the list of agents", () => {
     expect(await answer.json()).toEqual({ field: "region", values: [{ value: "south", agents: 5 }], more: 0 });
     expect((await send("/api/v1/fleet/values?field=secret")).status).toBe(400);
   });
-});
-
-describe("the live fleet of a controller", () => {
-  test("goes on after the overview that was asked for before", async () => {
-    const { eventId } = (await (await send("/api/v1/fleet")).json()) as { eventId: string };
-    const reader = eventReader(await send(`/api/v1/fleet/stream?after=${eventId}`));
-    await reader.next();
-    const headers = { "content-type": "application/json" };
-    await send("/api/v1/freeze", key, { method: "POST", headers, body: JSON.stringify({ reason: "stocktaking" }) });
-    // Nothing is repeated: the first that comes is the change.
-    const change = (await reader.next()) as ReadEvent;
-    expect(change.event).toBe("change");
-    expect(change.data).toMatchObject({ view: { freeze: { reason: "stocktaking" } } });
-    expect(change.data).not.toHaveProperty("rows");
-    await reader.cancel();
-  });
-
-  test("an id that is none is refused where it is asked for, and starts anew where a browser sends it", async () => {
-    expect((await send("/api/v1/fleet/stream?after=17")).status).toBe(400);
-    const reader = eventReader(await send("/api/v1/fleet/stream", key, { headers: { "last-event-id": "x\u00e4" } }));
-    expect(await reader.until("reset")).not.toBeNull();
-    await reader.cancel();
-  });
-
-  test("a question for its headers opens none", async () => {
-    const answer = await send("/api/v1/fleet/stream", key, { method: "HEAD" });
-    expect({ status: answer.status, type: answer.headers.get("content-type") }).toEqual({
-      status: 200,
-      type: "text/event-stream",
-    });
-    expect(await (await send("/metrics")).text()).toMatch(/^thormesh_fleet_streams 0$/m);
-  });
-
-  test("ends where its key is revoked, and says that it is of no use to come again", async () => {
-    const body = JSON.stringify({ name: "for a while", role: "viewer" });
-    const headers = { "content-type": "application/json" };
-    const made = await send("/api/v1/keys", key, { method: "POST", headers, body });
-    const issued = (await made.json()) as { key: { id: string }; secret: string };
-    const reader = eventReader(await send("/api/v1/fleet/stream", issued.secret));
-    await reader.until("snapshot");
-    await send(`/api/v1/keys/${issued.key.id}`, key, { method: "DELETE" });
-    expect(await reader.until("end")).toMatchObject({ data: { again: false } });
-    expect(await reader.next()).toBeNull();
-  });
-});
-
-test("a controller that stops ends its streams first", async () => {
-  const own = mkdtempSync(join(tmpdir(), "thormesh-stops-"));
-  const stopping = quietController(own);
-  await stopping.start();
-  const reader = eventReader(await fetch(`${stopping.url}/api/v1/fleet/stream`));
-  await reader.until("change");
-  const stopped = stopping.stop();
-  expect(await reader.until("end")).toMatchObject({ data: { again: true } });
-  expect(await reader.next()).toBeNull();
-  await stopped;
-  rmSync(own, { recursive: true, force: true });
 });

@@ -1,3 +1,4 @@
+import { heapStats } from "bun:jsc";
 import { describe, expect, test } from "bun:test";
 import { FleetStreams } from "#controller/dashboard/fleet-streams.ts";
 import { observeMinute } from "#controller/fleet/agent-state.ts";
@@ -148,6 +149,29 @@ describe("a stream of the fleet", () => {
     minuteOf("a", 5, 2_000);
     streams.tick();
     expect(rows(await reader.next()).length).toBe(1);
+    streams.stop();
+  });
+
+  test("a thousand changes leave nothing behind, with a reader and without", async () => {
+    const { streams, open, minuteOf } = setUp(Array.from({ length: 50 }, (_, index) => `a${index}`));
+    const [reader, slow] = [open(), open()];
+    await untilCurrent(reader);
+    await untilCurrent(slow);
+    let seq = 1;
+    const thousandChanges = async () => {
+      for (let each = 0; each < 1_000; each += 1) {
+        seq += 1;
+        minuteOf(`a${seq % 50}`, seq % 97, seq);
+        streams.tick();
+        await reader.next();
+      }
+      Bun.gc(true);
+      return heapStats().heapSize;
+    };
+    await thousandChanges();
+    const before = await thousandChanges();
+    // A queue of a thousand changes would be megabytes.
+    expect((await thousandChanges()) - before).toBeLessThan(500_000);
     streams.stop();
   });
 
