@@ -3,6 +3,7 @@ import { cleanText } from "#platform/clean-text.ts";
 import { UsageError } from "#platform/errors.ts";
 import { type Command, type OptionValues, optionalNumber, optionalString } from "#platform/terminal/command.ts";
 import { formatTable } from "#platform/terminal/format-table.ts";
+import { reasonOf, reasonOption } from "./access/with-controller-store.ts";
 import { askController, controllerUrlOption } from "./run/ask-controller.ts";
 
 interface Told {
@@ -66,6 +67,7 @@ export const overrideCommand: Command = {
     minutes: { value: "N", help: "end it after N minutes, at most 30 days" },
     end: { help: "end the overrides of these agents" },
     list: { help: "list the overrides in force, and whether they are reached" },
+    ...reasonOption,
     "dry-run": { help: "tell the effect only" },
     ...controllerUrlOption,
     json: { help: "print JSON" },
@@ -87,7 +89,7 @@ export const overrideCommand: Command = {
     const order = isEnd ? {} : orderOf(values);
     const path = isEnd ? "/api/v1/overrides/end" : "/api/v1/overrides";
     const body = { agents: [...new Set(agents)], ...order, dryRun };
-    const told = (await askController(values, path, { method: "POST", body })) as Told;
+    const told = (await askController(values, path, { method: "POST", body, ...reasonOf(values) })) as Told;
     print(told, told.isDone ? told.effect.text : `dry run, nothing was changed: ${told.effect.text}`);
     return 0;
   },

@@ -25,7 +25,7 @@ const FreezeBody = strictObject({
 
 const FreezeView = Type.Object({ reason: Type.String(), sinceMs: Type.Number(), untilMs: orNull(Type.Number()) });
 const FreezeState = Type.Object({ freeze: orNull(FreezeView) });
-const FreezeChange = Type.Object({ freeze: orNull(FreezeView), effect: EffectView });
+const FreezeChange = Type.Object({ freeze: orNull(FreezeView), effect: Type.Optional(EffectView) });
 
 const PolicyView = Type.Unsafe<PolicyStatus>(
   Type.Object({
@@ -51,11 +51,10 @@ export function safetyRoutes(parts: ApiParts) {
       async ({ body, request }) => {
         const { reason, expiresInS = null, dryRun: isDry = false } = body;
         const untilMs = expiresInS === null ? null : parts.nowMs() + expiresInS * 1000;
-        const effect = readEffect({ kind: "freeze", untilMs }, parts);
-        if (isDry) return { freeze: freeze.current(), effect };
+        if (isDry) return { freeze: freeze.current(), effect: readEffect({ kind: "freeze", untilMs }, parts) };
         const change = { action: "freeze.set", target: fleetName, before: freeze.current(), reason };
         const set = () => freeze.set(reason, expiresInS);
-        return { freeze: await audit.change(auditSourceOf(request), change, set), effect };
+        return { freeze: await audit.change(auditSourceOf(request), change, set) };
       },
       {
         ...jsonBody(FreezeBody),
@@ -74,10 +73,9 @@ export function safetyRoutes(parts: ApiParts) {
     .delete(
       "/api/v1/freeze",
       async ({ request, query }) => {
-        const effect = readEffect({ kind: "end-freeze" }, parts);
         if (query.dryRun === "true") {
           if (freeze.current() === null) throw new ServiceError("NOT_FOUND", "the fleet is not frozen");
-          return { freeze: freeze.current(), effect };
+          return { freeze: freeze.current(), effect: readEffect({ kind: "end-freeze" }, parts) };
         }
         const change = { action: "freeze.end", target: fleetName, before: freeze.current() };
         const isEnded = await audit.change(
@@ -87,7 +85,7 @@ export function safetyRoutes(parts: ApiParts) {
           () => null,
         );
         if (!isEnded) throw new ServiceError("NOT_FOUND", "the fleet is not frozen");
-        return { freeze: null, effect };
+        return { freeze: null };
       },
       {
         query: strictObject({

@@ -75,7 +75,7 @@ export function OrderDialog({ title, verb, children, order, onClose }: OrderDial
       >
         {state === "fill" ? children : null}
         <div ref={effect} tabIndex={-1}>
-          {shown.value === null ? null : <EffectText effect={shown.value.answer.effect} />}
+          {shown.value?.answer.effect === undefined ? null : <EffectText effect={shown.value.answer.effect} />}
         </div>
         {state === "confirm" ? (
           <label>

@@ -10,7 +10,8 @@ export interface Order {
 
 /** Answer of the routes by which one acts. */
 export interface OrderAnswer {
-  readonly effect: EffectView;
+  /** Always there in a dry run. */
+  readonly effect?: EffectView;
   readonly agents?: readonly { readonly agentId: string; readonly version: number | null }[];
 }
 
