@@ -175,6 +175,8 @@ test("dialogs are accessible and whole in every look", async () => {
   for (const look of looks) {
     const visit = await openPage(browser, fleet.url, look);
     await logIn(visit, secretOf("operator"));
+    // All that the page draws is behind the dialog.
+    await visit.see("figure canvas");
     await pressButton(visit.page, "Override…");
     await visit.see("select[name=role]");
     await expectNoAxeFindings(visit.page);
