@@ -5,6 +5,7 @@ import uPlot from "uplot";
 import { formatNumber, type TimeStyle } from "./format.ts";
 import { stackSeries } from "./stack-series.ts";
 import { inUtc, timeText } from "./time-zone.ts";
+import { goTo } from "./url-state.ts";
 
 /** Colours of series, custom properties of the style sheet. */
 export type ChartColor =
@@ -95,6 +96,16 @@ function seriesOptions({ label, color, kind = "line", isDashed, isEdge }: ChartS
   };
 }
 
+/** Distance of marks, pixels. */
+const minMarkerGap = 9;
+
+/** Opens the marked moment under the pointer, if there is one. */
+function openMarker(chart: uPlot, markers: readonly ChartMarker[], clickedX: number): void {
+  const distanceOf = ({ atMs }: ChartMarker) => Math.abs(chart.valToPos(atMs / 1000, "x") - clickedX);
+  const [nearest] = markers.toSorted((a, b) => distanceOf(a) - distanceOf(b));
+  if (nearest !== undefined && distanceOf(nearest) <= minMarkerGap) goTo(nearest.href);
+}
+
 /** Marks moments with lines, and a triangle at the foot. */
 function drawMarkers(chart: uPlot, markers: readonly ChartMarker[]): void {
   const { ctx, bbox } = chart;
@@ -105,9 +116,13 @@ function drawMarkers(chart: uPlot, markers: readonly ChartMarker[]): void {
   ctx.lineWidth = ratio;
   ctx.setLineDash([3 * ratio, 3 * ratio]);
   const { min = 0, max = 0 } = chart.scales["x"] ?? {};
+  let lastX = Number.NEGATIVE_INFINITY;
   for (const { atMs } of markers) {
     if (atMs / 1000 < (min ?? 0) || atMs / 1000 > (max ?? 0)) continue;
     const x = Math.round(chart.valToPos(atMs / 1000, "x", true));
+    // Marks that lie closer would hide the chart; the list below names them all.
+    if (x - lastX < minMarkerGap * ratio) continue;
+    lastX = x;
     ctx.beginPath();
     ctx.moveTo(x, bbox.top);
     ctx.lineTo(x, bbox.top + bbox.height);
@@ -285,6 +300,7 @@ export function Chart(props: ChartProps) {
     if (element === null || asTable) return;
     const made = createChart(element, () => current.current, setPoint);
     chart.current = made;
+    made.over.addEventListener("click", ({ offsetX }) => openMarker(made, current.current.markers ?? [], offsetX));
     const resizing = new ResizeObserver(() => {
       const width = element.clientWidth;
       if (width > 0 && width !== made.width) made.setSize({ width, height: made.height });

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Browser } from "playwright-core";
 import { decisionToText } from "#cli/why.ts";
 import type { CostViewAnswer } from "#controller/api/finance/cost-view-routes.ts";
-import { dayMs } from "#platform/time.ts";
+import type { DecisionTimeline } from "#controller/api/schemas.ts";
+import { dayMs, hourMs } from "#platform/time.ts";
 import { expectGoodInAllLooks, openPage, startBrowser, type Visit } from "./browser.ts";
 import { seedRecords } from "./seed-records.ts";
 import { type SimulatedFleet, startSimulatedFleet } from "./simulated-fleet.ts";
@@ -64,6 +65,18 @@ describe("decisions", () => {
       const shown = ((await page.locator("main").textContent()) ?? "").replaceAll(/\s+/g, " ");
       // In the terminal a fact is "label: text", here they stand beside each other.
       for (const line of lines) for (const part of line.trim().split(": ")) expect(shown).toContain(part.slice(0, 80));
+    }));
+
+  test("a mark on the chart opens its decision", () =>
+    on("/decisions?hours=6", "text=marked moments", async ({ page, see }) => {
+      const { nowMs, decisions } = await get<DecisionTimeline>("/api/v1/decisions/timeline?kind=scale-in&limit=1");
+      const chart = page.locator(".chart .u-over").first();
+      const width = (await chart.boundingBox())?.width ?? 0;
+      // Changes lie ten pixels apart on both sides of this one: another one is as good if the page is of some seconds ago.
+      const ageMs = nowMs - (decisions[0]?.atMs ?? 0);
+      await chart.click({ position: { x: width * (1 - ageMs / (6 * hourMs)), y: 60 } });
+      await see("text=How it came about");
+      expect(page.url()).toMatch(/\/decisions\/\d+$/);
     }));
 
   test("a name that is markup is text", () =>

@@ -64,7 +64,7 @@ export const filterText = (filters: CostState["filters"]): string =>
   filters.map(({ of, name }) => `${of}:"${name.replaceAll('"', "")}"`).join("+");
 
 /** Number of groups that have a colour of their own. */
-export const topGroups = 7;
+export const topGroups = 6;
 
 /** Address of the figures of a view. */
 export function viewPath({ window, by, filters }: CostState, format: "json" | "csv" = "json"): string {
@@ -81,7 +81,8 @@ export const nextDimension: Readonly<Record<Dimension, Dimension>> = {
   ...{ region: "agent", agent: "tenant", tenant: "model", model: "tenant" },
 };
 
-const colors: readonly ChartColor[] = ["--c1", "--c2", "--c3", "--c4", "--c5", "--c6", "--c7"];
+/** Without the fifth, which in the dark is much like the first. */
+const colors: readonly ChartColor[] = ["--c1", "--c2", "--c3", "--c4", "--c6", "--c7"];
 
 /** Name of a group as people read it. */
 export function groupName({ kind, name }: Pick<Group, "kind" | "name">, others: number): string {
@@ -102,17 +103,21 @@ export function budgetOfStep(budgets: readonly BudgetState[], stepMs: number): n
 
 /** Bars by step, the dearest group at the foot, idle on top; and the budget's line. */
 export function stackOf(view: View, hidesIdle: boolean, budgetUsd: number | null): ChartData {
-  const { groups, stepStarts, others } = view;
+  const { groups, stepStarts, others, window } = view;
   const shown = groups.filter(({ kind }) => !(hidesIdle && kind === "idle"));
+  // The line goes on to the end of the last bar.
+  const end = budgetUsd === null ? [] : [window.endMs];
   const bars = shown.map((group, place): ChartSeries => {
     const color = group.kind === "idle" ? "--c-idle" : group.kind === "other" ? "--c-other" : colors[place];
-    return { label: groupName(group, others), values: group.steps, color: color ?? "--c7", kind: "bars" };
+    const values = [...group.steps, ...end.map(() => null)];
+    return { label: groupName(group, others), values, color: color ?? "--c7", kind: "bars" };
   });
+  const times = [...stepStarts, ...end];
   const line: ChartSeries[] =
     budgetUsd === null
       ? []
-      : [{ label: "budget", values: stepStarts.map(() => budgetUsd), color: "--c-limit", isDashed: true }];
-  return { times: stepStarts, series: [...bars, ...line] };
+      : [{ label: "budget", values: times.map(() => budgetUsd), color: "--c-limit", isDashed: true }];
+  return { times, series: [...bars, ...line] };
 }
 
 /** Sum of the groups that are shown. */

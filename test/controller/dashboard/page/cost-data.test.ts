@@ -36,18 +36,18 @@ const stateAt = (query: string) => stateOf(new URLSearchParams(query));
 
 describe("the address holds the view", () => {
   test.each([
-    ["", "/api/v1/cost/view?window=7d&by=tenant&top=7"],
-    ["window=today&by=agent", "/api/v1/cost/view?window=today&by=agent&top=7"],
-    ["window=1y&by=pod", "/api/v1/cost/view?window=7d&by=tenant&top=7"],
+    ["", "/api/v1/cost/view?window=7d&by=tenant&top=6"],
+    ["window=today&by=agent", "/api/v1/cost/view?window=today&by=agent&top=6"],
+    ["window=1y&by=pod", "/api/v1/cost/view?window=7d&by=tenant&top=6"],
     [
       "from=2026-11-01&until=2026-11-02",
-      `/api/v1/cost/view?window=${startMs}%2C${startMs + 2 * dayMs}&by=tenant&top=7`,
+      `/api/v1/cost/view?window=${startMs}%2C${startMs + 2 * dayMs}&by=tenant&top=6`,
     ],
-    ["from=2026-11-03&until=2026-11-02", "/api/v1/cost/view?window=7d&by=tenant&top=7"],
-    ["from=2026-13-45&until=2026-13-46", "/api/v1/cost/view?window=7d&by=tenant&top=7"],
+    ["from=2026-11-03&until=2026-11-02", "/api/v1/cost/view?window=7d&by=tenant&top=6"],
+    ["from=2026-13-45&until=2026-13-46", "/api/v1/cost/view?window=7d&by=tenant&top=6"],
     [
       "tenant=shop+one&region=eu",
-      "/api/v1/cost/view?window=7d&by=tenant&top=7&filter=tenant%3A%22shop%20one%22%2Bregion%3A%22eu%22",
+      "/api/v1/cost/view?window=7d&by=tenant&top=6&filter=tenant%3A%22shop%20one%22%2Bregion%3A%22eu%22",
     ],
   ])("%p asks for %p", (query, path) => expect(viewPath(stateAt(query))).toBe(path));
 
@@ -63,7 +63,9 @@ describe("the address holds the view", () => {
 
 test("bars stand in the order of cost, idle grey on top, others apart; the budget is a line", () => {
   const { times, series } = stackOf(view(), false, 4);
-  expect(times).toEqual(view().stepStarts);
+  expect(times).toEqual([...view().stepStarts, view().window.endMs]);
+  expect(series.map(({ values }) => values.at(-1))).toEqual([null, null, null, null, 4]);
+  expect(stackOf(view(), false, null).times).toEqual(view().stepStarts);
   expect(series.map(({ label, color, kind = "line" }) => [label, color, kind])).toEqual([
     ["shop", "--c1", "bars"],
     ["(none)", "--c2", "bars"],
