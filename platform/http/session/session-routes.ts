@@ -111,10 +111,18 @@ export function sessionRoutes({ authenticator, sessions, encrypted, log }: Sessi
       sessionPath,
       async ({ request, set }) => {
         const token = sessionTokenOf(request.headers);
-        if (token !== null) await sessions.end(token);
+        if (token === null)
+          throw new ServiceError(
+            "INVALID_REQUEST",
+            "cookie: expected a session's cookie, got none: nobody is logged in",
+          );
+        await sessions.end(token);
         set.headers["set-cookie"] = setSessionCookie(request.headers, null, isEncrypted(request.headers));
         set.status = 204;
       },
-      { response: { 204: Type.Void({ description: "The session has ended." }) }, detail: about("Log out") },
+      {
+        response: { 204: Type.Void({ description: "The session has ended." }), 400: ErrorView },
+        detail: about("Log out"),
+      },
     );
 }

@@ -66,6 +66,12 @@ test("the cookie is Secure where the browser came over TLS, to a proxy before th
   expect(answer.headers.get("set-cookie")).toMatch(/^thormesh_session=.*; Secure$/);
 });
 
+test("who is not logged in can't log out", async () => {
+  const answer = await send("DELETE", "/api/v1/session", own());
+  expect(answer.status).toBe(400);
+  expect(await errorOf(answer)).toStartWith("cookie: expected a session's cookie, got none");
+});
+
 test("who is not logged in is told so without an error", async () => {
   const answer = await send("GET", "/api/v1/session");
   expect(answer.status).toBe(200);
