@@ -44,6 +44,22 @@ declare module "*.yaml" {
   const text: string;
   export = text;
 }
+declare module "*.service" {
+  const text: string;
+  export = text;
+}
+declare module "*.socket" {
+  const text: string;
+  export = text;
+}
+declare module "*.sudoers" {
+  const text: string;
+  export = text;
+}
+declare module "*.sh" {
+  const text: string;
+  export = text;
+}
 // mqtt-packet has no types for its tables: words by reason code.
 declare module "mqtt-packet/constants.js" {
   const tables: Record<

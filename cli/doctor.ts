@@ -23,6 +23,7 @@ import { checkProfile } from "#tools/doctor/check-profile.ts";
 import { checkEmbedding, checkForecast, checkStateDirectory } from "#tools/doctor/check-program.ts";
 import { checkTrust } from "#tools/doctor/check-trust.ts";
 import { askController } from "./run/ask-controller.ts";
+import { actAsService, adoptServiceEnvironment, installedConfig } from "./run/installed-service.ts";
 import { mergeConfig } from "./run/merge-config.ts";
 import { readInput } from "./run/read-input.ts";
 import { authorityOption } from "./run/trusted-authority.ts";
@@ -40,7 +41,7 @@ export const doctorCommand: Command = {
   usage: "[--config FILE] [--url URL | --offline] [--json]",
   optionsOnly: true,
   options: {
-    config: { short: "c", value: "FILE", help: "the agent's configuration" },
+    config: { short: "c", value: "FILE", help: "the agent's configuration (default: the installed agent's, if any)" },
     url: { value: "URL", help: "ask the controller there, too, for its broker and its store" },
     ...authorityOption,
     offline: { help: "ask no other machine, as a new version does before it is put into force" },
@@ -51,12 +52,16 @@ export const doctorCommand: Command = {
     closeNewFiles();
     const isOffline = values["offline"] === true;
     if (isOffline && "url" in values) throw new UsageError("--offline and --url: expected one of them");
-    const path = optionalString(values, "config");
+    const given = optionalString(values, "config");
+    const path = given ?? installedConfig("agent");
+    if (path !== undefined && given === undefined) adoptServiceEnvironment("agent");
     // The file names commands that are run here: root must be its only writer. For other users checkTrust reports a bad one with the rest.
     const { input, source } = await readInput("agent", path, process.env, process.geteuid?.() !== 0);
     const password = secretFromEnvironment(process.env, "THORMESH_MQTT_PASSWORD");
     const configured = parseAgentConfig(mergeConfig(input, { broker: { password } }), source);
     const stateDir = configured.stateDir ?? defaultStateDir("agent", process.env);
+    // What root may do says nothing about what the service can.
+    actAsService("agent", stateDir);
     const joined = readIdentity(stateDir);
     const config = adoptIdentity(configured, joined);
     // The checks report what they find: the log would repeat it.

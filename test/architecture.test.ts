@@ -38,6 +38,8 @@ const layerOrder = ["platform", "protocol", "forecast", "agent", "controller", "
 const embedders = new Map([
   ["models", new Set(["forecast", "agent", "tools", "cli"])],
   ["deploy", new Set(["tools"])],
+  // The installer.
+  ["scripts", new Set(["tools"])],
 ]);
 /** Upper bound of source files on one level. */
 const maxFilesInFolder = 20;

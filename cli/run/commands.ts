@@ -40,6 +40,7 @@ export const commands: CommandTable = {
   completion: async () => (await import("#cli/about/completion.ts")).completionCommand(commands),
   man: async () => (await import("#cli/about/man.ts")).manCommand(commands),
   version: async () => (await import("#cli/about/version.ts")).versionCommand,
+  "service-files": async () => (await import("#cli/about/service-files.ts")).serviceFilesCommand,
   "tokenizer-probe": async () => (await import("#cli/workers/tokenizer-probe.ts")).tokenizerProbeCommand,
   "model-worker": async () => (await import("#cli/workers/model-worker.ts")).modelWorkerCommand,
   "model-preparer": async () => (await import("#cli/workers/model-preparer.ts")).modelPreparerCommand,

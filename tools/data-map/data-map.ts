@@ -21,7 +21,7 @@ const toolDataMap: readonly DataStore[] = [
   {
     ...{ ...file, id: "manual pages (--dir)", holds: "the commands' manual pages" },
     ...{ purpose: "thormesh man", kept: "until someone removes them" },
-    writtenBy: ["cli/about/man.ts"],
+    writtenBy: ["cli/about/man.ts", "tools/install/service-files.ts"],
   },
   {
     ...{ ...file, id: "demo's directory", holds: "a made-up fleet: configuration, logs, state" },

@@ -48,8 +48,8 @@ const rightName = "setting the power mode";
 const noRight = (detail: string, advice: string): CheckResult => failed(rightName, detail, advice);
 
 const installHelper =
-  "install the power helper (README, Install on a device): deploy/thormesh-power.socket and deploy/thormesh-power@.service " +
-  "to /etc/systemd/system, then: sudo systemctl enable --now thormesh-power.socket";
+  "install the power helper: sudo /usr/local/lib/thormesh/install.sh does it on a Jetson; by hand, deploy/thormesh-power.socket and " +
+  "deploy/thormesh-power@.service to /etc/systemd/system, then: sudo systemctl enable --now thormesh-power.socket";
 
 /** Checks the power helper's socket; a request would set a mode. */
 function checkHelper(socketPath: string, user: string): CheckResult {
