@@ -15,9 +15,9 @@ function spansOf({ minutes }: RecentMinutes): TimelineSpan[] {
   const spans: (TimelineSpan & { untilMs: number })[] = [];
   for (const { minuteStartMs, role, powerMode } of minutes) {
     const last = spans.at(-1);
-    const mode = powerMode ?? "power mode not measured";
+    const mode = powerMode ?? "mode unknown";
     const label = role === "active" ? mode : `${role}, ${mode}`;
-    const color = role === "standby" ? "--c-idle" : (modeColors[names.indexOf(mode) % modeColors.length] ?? "--c1");
+    const color = role === "standby" || powerMode === null ? "--c-idle" : (modeColors[names.indexOf(mode) % modeColors.length] ?? "--c1");
     if (last?.label === label && last.untilMs === minuteStartMs) last.untilMs = minuteStartMs + minuteMs;
     else spans.push({ fromMs: minuteStartMs, untilMs: minuteStartMs + minuteMs, label, color });
   }

@@ -28,12 +28,12 @@ const roleWords = { active: "serving", standby: "standby", draining: "draining" 
 export function spansOf({ modes }: Pick<AgentHistory, "modes">): TimelineSpan[] {
   const known = [...new Set(modes.flatMap(({ powerMode }) => powerMode ?? []))].sort();
   return modes.map(({ fromMs, untilMs, role, powerMode }) => {
-    const mode = powerMode ?? "power mode not measured";
+    const mode = powerMode ?? "mode unknown";
     const color = modeColors[known.indexOf(powerMode ?? "") % modeColors.length] ?? "--c1";
     return {
       ...{ fromMs, untilMs },
       label: role === "active" ? mode : `${roleWords[role]}, ${mode}`,
-      color: role === "standby" ? "--c-idle" : color,
+      color: role === "standby" || powerMode === null ? "--c-idle" : color,
     };
   });
 }
