@@ -68,5 +68,10 @@ declare module "mqtt-packet/constants.js" {
   >;
   export = tables;
 }
+// Styles of pages as a file, for reports.
+declare module "#platform/page/styles.css" {
+  const path: string;
+  export = path;
+}
 // Styles of pages, for the bundler.
 declare module "*.css" {}

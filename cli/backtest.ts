@@ -20,7 +20,7 @@ import { parseConfig, readConfigFile } from "#platform/files/read-config.ts";
 import { type Command, optionalNumber, optionalString, requiredOption } from "#platform/terminal/command.ts";
 import { formatTable } from "#platform/terminal/format-table.ts";
 import { trafficOf } from "#tools/reports/backtest/read-traffic.ts";
-import { renderHtml } from "#tools/reports/backtest/render-html.ts";
+import { backtestReport } from "#tools/reports/pages";
 import { backtestRoutes, refuseWithoutRoutes, routeOptions } from "./backtest-routes.ts";
 import { readTraces, traceOptions } from "./read-traces.ts";
 
@@ -152,7 +152,7 @@ export const backtestCommand: Command = {
     }
     const html = optionalString(values, "html");
     if (html !== undefined) {
-      await Bun.write(html, renderHtml(fleet.name, header, reports)).catch((cause) => {
+      await Bun.write(html, await backtestReport(fleet.name, header, reports)).catch((cause) => {
         throw new UsageError(`--html ${html} can't be written`, { cause });
       });
       if (!asJson) console.log(`charts: ${html}`);

@@ -1,7 +1,8 @@
 import type { AgentStatus } from "#agent/agent-status.ts";
-import { Chart, type ChartColor } from "#platform/page/chart.tsx";
+import { Chart } from "#platform/page/chart.tsx";
+import type { ChartColor } from "#platform/page/chart-parts.tsx";
 import { formatRate, formatWatts, quantityText } from "#platform/page/format.ts";
-import { Timeline, type TimelineSpan } from "#platform/page/timeline.tsx";
+import { Timeline, type TimelineSpan } from "#platform/page/picture/timeline.tsx";
 import type { RecentMinutes } from "./agent-state.ts";
 
 const minuteMs = 60_000;
@@ -17,7 +18,10 @@ function spansOf({ minutes }: RecentMinutes): TimelineSpan[] {
     const last = spans.at(-1);
     const mode = powerMode ?? "mode unknown";
     const label = role === "active" ? mode : `${role}, ${mode}`;
-    const color = role === "standby" || powerMode === null ? "--c-idle" : (modeColors[names.indexOf(mode) % modeColors.length] ?? "--c1");
+    const color =
+      role === "standby" || powerMode === null
+        ? "--c-idle"
+        : (modeColors[names.indexOf(mode) % modeColors.length] ?? "--c1");
     if (last?.label === label && last.untilMs === minuteStartMs) last.untilMs = minuteStartMs + minuteMs;
     else spans.push({ fromMs: minuteStartMs, untilMs: minuteStartMs + minuteMs, label, color });
   }

@@ -17,7 +17,8 @@ import { formatTable } from "#platform/terminal/format-table.ts";
 import { minuteMs } from "#platform/time.ts";
 import { version } from "#platform/version.ts";
 import { backtestColumns, columnLegend } from "#tools/reports/forecast/backtest-columns.ts";
-import { type ReportSection, renderReport } from "#tools/reports/forecast/render-report.ts";
+import { forecastReport } from "#tools/reports/pages";
+import type { ReportSection } from "#tools/reports/report-sections.ts";
 
 export interface BacktestRequest {
   readonly traces: readonly Trace[];
@@ -151,7 +152,7 @@ export async function runBacktest(request: BacktestRequest): Promise<number> {
     network?.dispose();
   }
   if (htmlPath !== null) {
-    await Bun.write(htmlPath, renderReport(sections, version));
+    await Bun.write(htmlPath, await forecastReport(sections, version));
     console.error(`report written to ${htmlPath}`);
   }
   const reports = sections.map(({ name, stepMs, steps, figures }) => ({ trace: name, stepMs, steps, ...figures }));

@@ -1,68 +1,11 @@
 import { effect } from "@preact/signals";
-import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
+import { type ChartMarker, type ChartProps, type ChartSeries, ChartTable, Legend } from "./chart-parts.tsx";
 import { formatNumber, type TimeStyle } from "./format.ts";
 import { stackSeries } from "./stack-series.ts";
 import { inUtc, timeText } from "./time-zone.ts";
 import { goTo } from "./url-state.ts";
-
-/** Colours of series, custom properties of the style sheet. */
-export type ChartColor =
-  | ("--c1" | "--c2" | "--c3" | "--c4" | "--c5" | "--c6" | "--c7")
-  | ("--c-limit" | "--c-idle" | "--c-other");
-
-export interface ChartSeries {
-  readonly label: string;
-  readonly values: readonly (number | null)[];
-  readonly color: ChartColor;
-  /** Default: a line. `area`: filled to 0. `step`: holds until the next value. */
-  readonly kind?: "line" | "area" | "step" | "bars";
-  readonly isDashed?: boolean;
-  /** True: an edge of a band, without a line or an entry of the legend of its own. */
-  readonly isEdge?: boolean;
-}
-
-/** Area between two series, by their places. */
-export interface ChartBand {
-  readonly upper: number;
-  readonly lower: number;
-  readonly color: ChartColor;
-  /** Meaning of the area, for the legend. */
-  readonly label?: string;
-}
-
-/** Moment on a chart that one can open. */
-export interface ChartMarker {
-  readonly atMs: number;
-  readonly label: string;
-  readonly href: string;
-}
-
-export interface ChartProps {
-  readonly title: string;
-  /** Sentence that says what the chart shows: "p95 22 ms, limit 30 ms". */
-  readonly finding: string;
-  readonly unit: string;
-  /** Times in ms. */
-  readonly times: readonly number[];
-  readonly series: readonly ChartSeries[];
-  readonly bands?: readonly ChartBand[];
-  readonly markers?: readonly ChartMarker[];
-  /** True: bars stand upon each other, the first at the foot. */
-  readonly isStacked?: boolean;
-  readonly height?: number;
-  /** Charts of one group show the same moment under the pointer. */
-  readonly group?: string;
-  /** Choices beside the title. */
-  readonly tools?: ComponentChildren;
-  readonly formatValue?: (value: number | null) => string;
-  /** Span of the time axis; default: that of the values. */
-  readonly span?: readonly [fromMs: number, toMs: number];
-}
-
-/** Data of a chart over time. */
-export type ChartData = Pick<ChartProps, "times" | "series" | "bands">;
 
 const colorOf = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -86,10 +29,11 @@ function seriesOptions({ label, color, kind = "line", isDashed, isEdge }: ChartS
     stroke: () => (isEdge ? "transparent" : colorOf(color)),
     width: isEdge ? 0 : 1.5,
     spanGaps: false,
-    points: { show: false },
+    points: kind === "points" ? { show: true, size: 6, fill: () => colorOf(color) } : { show: false },
     ...(isDashed ? { dash: [5, 4] } : {}),
     ...(kind === "area" ? { fill: () => canvasColor(color, 0.18) } : {}),
     ...(kind === "step" && paths.stepped ? { paths: paths.stepped({ align: 1 }) } : {}),
+    ...(kind === "points" ? { paths: () => null } : {}),
     ...(kind === "bars" && paths.bars
       ? { paths: paths.bars({ size: [0.85, 160], align: 1 }), fill: () => colorOf(color) }
       : {}),
@@ -211,76 +155,6 @@ function createChart(host: HTMLElement, current: () => ChartProps, onPoint: (ind
     },
     dataOf(props),
     host,
-  );
-}
-
-function ChartTable({ title, unit, times, series }: ChartProps) {
-  const shown = times.length > 200 ? times.slice(-200) : times;
-  const skipped = times.length - shown.length;
-  return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keyboard
-    <section class="scroll chart-table" tabIndex={0} aria-label={`${title}, as a table`}>
-      <table>
-        <caption>
-          {title}, {unit}
-          {skipped > 0 ? `; the newest ${shown.length} of ${times.length} values` : ""}
-        </caption>
-        <thead>
-          <tr>
-            <th scope="col">time</th>
-            {series.map(({ label }) => (
-              <th scope="col" class="number" key={label}>
-                {label}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {shown.map((ms, row) => (
-            <tr key={ms}>
-              <th scope="row">{timeText(ms, "day")}</th>
-              {series.map(({ label, values }) => (
-                <td class="number" key={label}>
-                  {formatNumber(values[row + skipped])}
-                </td>
-              ))}
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </section>
-  );
-}
-
-function Legend({ props, index }: { readonly props: ChartProps; readonly index: number | null }) {
-  const isAlone = props.series.filter(({ isEdge }) => !isEdge).length === 1;
-  const { series, times, unit, formatValue = (value: number | null) => formatNumber(value) } = props;
-  return (
-    <p class="legend">
-      <span class="legend-time">{index === null ? "" : timeText(times[index], "day")}</span>
-      {series.map(({ label, color, isDashed, isEdge, values }) =>
-        isEdge || (isAlone && index === null) ? null : (
-          <span key={label} class="legend-entry">
-            <span class={`swatch${isDashed ? " dashed" : ""} fill${color}`} aria-hidden="true" />
-            {label}
-            {index === null ? null : (
-              <b>
-                {" "}
-                {formatValue(values[index] ?? null)} {unit}
-              </b>
-            )}
-          </span>
-        ),
-      )}
-      {(props.bands ?? []).map(({ label, color, upper }) =>
-        label === undefined || !props.series[upper]?.values.some((value) => value !== null) ? null : (
-          <span key={label} class="legend-entry">
-            <span class={`swatch band fill${color}`} aria-hidden="true" />
-            {label}
-          </span>
-        ),
-      )}
-    </p>
   );
 }
 

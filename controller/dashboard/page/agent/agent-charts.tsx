@@ -1,7 +1,8 @@
 import { useMemo } from "preact/hooks";
-import { Chart, type ChartMarker } from "#platform/page/chart.tsx";
+import { Chart } from "#platform/page/chart.tsx";
+import type { ChartMarker } from "#platform/page/chart-parts.tsx";
 import { formatDuration, formatRate, formatWatts, quantityText } from "#platform/page/format.ts";
-import { Timeline } from "#platform/page/timeline.tsx";
+import { Timeline } from "#platform/page/picture/timeline.tsx";
 import { type AgentHistory, type Decision, highest, spansOf, withGaps } from "./agent-data.ts";
 
 const degrees = (value: number | null) => (value === null ? "–" : `${Math.round(value)} °C`);

@@ -1,9 +1,9 @@
 import type { Static } from "@sinclair/typebox";
 import type { HistoryView } from "#controller/api/agents/history-routes.ts";
 import type { DecisionList, AgentDetail as Detail } from "#controller/api/schemas.ts";
-import type { ChartColor } from "#platform/page/chart.tsx";
+import type { ChartColor } from "#platform/page/chart-parts.tsx";
+import type { TimelineSpan } from "#platform/page/picture/timeline.tsx";
 import type { StatusKind } from "#platform/page/status-word.tsx";
-import type { TimelineSpan } from "#platform/page/timeline.tsx";
 
 export type AgentDetail = Static<typeof Detail>;
 export type AgentHistory = Static<typeof HistoryView>;

@@ -2,7 +2,7 @@ import type { CostViewAnswer } from "#controller/api/finance/cost-view-routes.ts
 import type { BudgetState } from "#controller/cost/budgets/decide-budget-state.ts";
 import type { Saving } from "#controller/cost/savings/saving.ts";
 import type { MonthlySpend } from "#controller/cost/spend/forecast-spend.ts";
-import type { ChartColor, ChartData, ChartSeries } from "#platform/page/chart.tsx";
+import type { ChartColor, ChartData, ChartSeries } from "#platform/page/chart-parts.tsx";
 import type { StatusKind } from "#platform/page/status-word.tsx";
 import { calendarTimeMs } from "#platform/parse-time.ts";
 

@@ -2,7 +2,7 @@ import type { Static } from "@sinclair/typebox";
 import type { DecisionDetail, DecisionTimeline } from "#controller/api/schemas.ts";
 import type { TrafficView } from "#controller/api/traffic-routes.ts";
 import type { Aftermath } from "#controller/scaling/why/decide-aftermath.ts";
-import type { ChartMarker } from "#platform/page/chart.tsx";
+import type { ChartMarker } from "#platform/page/chart-parts.tsx";
 import type { StatusKind } from "#platform/page/status-word.tsx";
 
 export type Traffic = Static<typeof TrafficView>;

@@ -1,4 +1,4 @@
-import type { ChartMarker } from "#platform/page/chart.tsx";
+import type { ChartMarker } from "#platform/page/chart-parts.tsx";
 import { formatNumber } from "#platform/page/format.ts";
 import { safeText } from "#platform/page/safe-text.ts";
 import { StatusWord } from "#platform/page/status-word.tsx";

@@ -2,7 +2,8 @@ import type { ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
 import type { DecisionTimeline } from "#controller/api/schemas.ts";
 import { getJson } from "#platform/page/api-client.ts";
-import { Chart, type ChartMarker } from "#platform/page/chart.tsx";
+import { Chart } from "#platform/page/chart.tsx";
+import type { ChartMarker } from "#platform/page/chart-parts.tsx";
 import {
   formatDuration,
   formatMoney,

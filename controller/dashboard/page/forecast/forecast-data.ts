@@ -1,6 +1,6 @@
 import type { ForecastOverview } from "#controller/api/forecast/forecast-routes.ts";
 import type { AccuracyWindow } from "#forecast/accuracy/accuracy-metrics.ts";
-import type { ChartData } from "#platform/page/chart.tsx";
+import type { ChartData } from "#platform/page/chart-parts.tsx";
 import { formatNumber, formatShare, type Quantity, quantityText } from "#platform/page/format.ts";
 import type { StatusKind } from "#platform/page/status-word.tsx";
 import type { ForecastAccuracy } from "#protocol/messages.ts";

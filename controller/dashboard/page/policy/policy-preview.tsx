@@ -1,5 +1,6 @@
 import type { PolicyOutlook } from "#controller/api/acting/policy-views.ts";
-import { Chart, type ChartSeries } from "#platform/page/chart.tsx";
+import { Chart } from "#platform/page/chart.tsx";
+import type { ChartSeries } from "#platform/page/chart-parts.tsx";
 import { safeText } from "#platform/page/safe-text.ts";
 import { type Column, Table } from "#platform/page/table.tsx";
 import { timeText } from "#platform/page/time-zone.ts";

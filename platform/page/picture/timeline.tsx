@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
-import type { ChartColor } from "./chart.tsx";
-import { safeText } from "./safe-text.ts";
-import { timeText } from "./time-zone.ts";
+import type { ChartColor } from "../chart-parts.tsx";
+import { safeText } from "../safe-text.ts";
+import { timeText } from "../time-zone.ts";
 
 /** Stretch of time with a name. */
 export interface TimelineSpan {

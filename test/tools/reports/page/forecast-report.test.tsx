@@ -1,11 +1,12 @@
-import { describe, expect, test } from "bun:test";
+import { beforeAll, describe, expect, test } from "bun:test";
+import { renderToString } from "preact-render-to-string";
 import { backtest } from "#forecast/backtest.ts";
 import { createCalendar } from "#forecast/data/calendar.ts";
 import type { Replay } from "#forecast/judge/replay-forecasts.ts";
 import { seededRandom } from "#forecast/lstm/seeded-random.ts";
+import { SvgChart } from "#platform/page/picture/svg-chart.tsx";
+import { areaPath, linePath, niceTicks, scalesOf } from "#platform/page/picture/svg-scale.ts";
 import { minuteMs } from "#platform/time.ts";
-import { peakChart } from "#tools/reports/forecast/charts.ts";
-import { type ReportSection, renderReport } from "#tools/reports/forecast/render-report.ts";
 import {
   busiestStretch,
   collectFans,
@@ -15,7 +16,10 @@ import {
   ownCalibration,
   spreadCalibration,
 } from "#tools/reports/forecast/report-figures.ts";
-import { areaPath, escapeHtml, linePath, niceTicks, scalesOf } from "#tools/reports/forecast/svg-chart.ts";
+import { peakChart } from "#tools/reports/page/forecast-charts.ts";
+import { forecastReport } from "#tools/reports/page/forecast-report.tsx";
+import type { ReportSection } from "#tools/reports/report-sections.ts";
+import { steering } from "../../../fakes/hostile-text.ts";
 
 /** Replay of forecasts of two steps each; the actual rates are the forecast times a ratio. */
 function replayOf(ratios: readonly number[], judgedFrom: number, predicted = 10): Replay {
@@ -111,17 +115,8 @@ describe("drawing", () => {
     expect(niceTicks(from, to)).toEqual(expected);
   });
 
-  const frame = {
-    title: "",
-    width: 172,
-    height: 150,
-    x: [0, 10],
-    y: [0, 10],
-    xTicks: [],
-    yTicks: [],
-    xLabel: "",
-    yLabel: "",
-  } as const;
+  const margin = { left: 56, right: 16, top: 10, bottom: 40 };
+  const frame = { width: 172, height: 150, x: [0, 10], y: [0, 10], margin } as const;
   test("a line is lifted where a value is missing", () => {
     const points = [0, 1, null, Number.NaN, 4, 5].map((y, x) => ({ x, y }));
     expect(linePath(points, scalesOf(frame))).toBe("M56.0 110.0L66.0 100.0M96.0 70.0L106.0 60.0");
@@ -133,16 +128,15 @@ describe("drawing", () => {
     const axis = { startMs: 0, stepMs: minuteMs, timeZone: "UTC" };
     const at = (origin: number) => ({ origin, actual: 1, upper: 2 });
     const linesOf = (origins: readonly number[]) =>
-      [...peakChart(axis, origins.map(at)).matchAll(/class="line [a-z]+" d="([^"]*)"/g)].map(
-        ([, path]) => path?.split("M").length,
-      );
+      [
+        ...renderToString(<SvgChart {...peakChart(axis, origins.map(at))} finding="" />).matchAll(
+          /<path class="line"[^>]* d="([^"]*)"/g,
+        ),
+      ].map(([, path]) => path?.split("M").length);
     expect(linesOf([0, 5, 10, 15, 25])).toEqual([2, 2]);
     expect(linesOf([0, 5, 10, 15, 40, 45])).toEqual([3, 3]);
     expect(linesOf([7])).toEqual([2, 2]);
-    expect(linesOf([])).toEqual([1, 1]);
-  });
-  test("names can't break out of the page", () => {
-    expect(escapeHtml(`<b a='"&">`)).toBe("&lt;b a=&#39;&quot;&amp;&quot;&gt;");
+    expect(linesOf([])).toEqual([]);
   });
 });
 
@@ -165,12 +159,26 @@ describe("the report", () => {
     replay,
     ...change,
   });
-  const html = renderReport([section(), section({ name: "second" })], "1.2.3");
+  let html = "";
+  beforeAll(async () => {
+    html = await forecastReport([section(), section({ name: "second" })], "1.2.3");
+  });
 
   test("is one file: nothing is fetched, nothing runs", () => {
     expect(html).not.toMatch(/\b(src|srcset)=|url\(|@import|<script|<link|https?:/);
-    expect(html).toContain("a &lt;trace&gt; &amp; more.csv");
+    expect(html).toContain("a &lt;trace> &amp; more.csv");
     expect(html).not.toContain("<trace>");
+  });
+
+  test("names can't break out of the page, and steer nothing", async () => {
+    const page = await forecastReport(
+      [section({ name: `<b a='"&"><script>\u001b[31m\u202e${"x".repeat(10_000)}` })],
+      "1",
+    );
+    expect(page).not.toMatch(/<script|<b /);
+    expect(page).not.toMatch(steering);
+    expect(page).toContain("&lt;b a='&quot;&amp;&quot;>");
+    expect(page).not.toContain("x".repeat(400));
   });
 
   test("every plot of every trace is there and is drawn with numbers", async () => {
@@ -184,7 +192,7 @@ describe("the report", () => {
           void (/^M[-\d.MLZ ]+$/.test(path.getAttribute("d") ?? "") || bad.push(path.getAttribute("d") ?? "")),
       })
       .on("rect", { element: (rect) => void (Number(rect.getAttribute("height")) >= 0 || bad.push("rect")) })
-      .on("tbody tr", {
+      .on("table.rows tbody tr", {
         element: () => {
           rows += 1;
         },
@@ -204,11 +212,11 @@ describe("the report", () => {
     expect(rows).toBe(2 * figures.rows.length);
   });
 
-  test("a trace that falls silent still gives a page", () => {
+  test("a trace that falls silent still gives a page", async () => {
     const silent = qps.slice(0, 1_000).map((rate, minute) => (minute < 850 ? rate : minute % 50 === 0 ? 0.0001 : 0));
     const options = { stepMs: minuteMs, steps: 15, maxOrigins: 20, network: null };
     const { replay: silence, ...judged } = backtest({ ...series, qps: silent }, options);
-    const page = renderReport([section({ qps: silent, figures: judged, replay: silence })], "1");
+    const page = await forecastReport([section({ qps: silent, figures: judged, replay: silence })], "1");
     expect(page).not.toMatch(/NaN|Infinity|undefined/);
   });
 });

@@ -1,0 +1,2 @@
+export { backtestReport } from "./backtest-report.tsx";
+export { forecastReport } from "./forecast-report.tsx";
