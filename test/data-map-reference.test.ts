@@ -83,8 +83,11 @@ describe("the data map", () => {
     const labelled = programs.filter(
       (path) => /register|Counter|Gauge/.test(code(path)) && /\[[^\]]*"tenant"[^\]]*\]/.test(code(path)),
     );
-    expect(labelled).toEqual(["agent/power/power-metrics.ts"]);
-    expect(idsOf("metric")).toEqual(["label tenant of thormesh_tenant_energy_joules_total"]);
+    expect(labelled.sort()).toEqual(["agent/power/power-metrics.ts", "controller/cost/ledger/cost-metrics.ts"]);
+    expect(idsOf("metric").sort()).toEqual([
+      "label tenant of thormesh_tenant_cost_today_usd",
+      "label tenant of thormesh_tenant_energy_joules_total",
+    ]);
   });
 
   test.each(dataMap)("$id says what it holds, what for, and how long", (store) => {

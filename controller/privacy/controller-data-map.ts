@@ -273,6 +273,16 @@ const others: readonly DataStore[] = [
     ...{ tenant: "removed", exported: false, purpose: "decisions, limits", kept: "minutes; until the controller ends" },
   },
   {
+    ...{ ...controller, kind: "metric", id: "label tenant of thormesh_tenant_cost_today_usd", personal: "none" },
+    ...{
+      holds: "names of the tenants that cost most today",
+      tenant: "renamed",
+      exported: false,
+      purpose: "cost by tenant",
+    },
+    kept: "a minute, read from cost lines; in a Prometheus that collects it as long as that keeps it",
+  },
+  {
     ...{ ...controller, kind: "log", id: "the controller's log (standard error)", personal: "addresses" },
     holds: "events; each change with actor, address and target, as in the audit log",
     ...{ tenant: "kept", exported: false, purpose: "faults; a witness of the audit log", kept: "by the machine's log" },

@@ -53,6 +53,7 @@ export class ControllerTenantData {
     return [
       { store: "controller.db/minute", fate: "renamed", records: rows.minute },
       { store: "controller.db/cost_work", fate: "renamed", records: rows.costs },
+      { store: "label tenant of thormesh_tenant_cost_today_usd", fate: "renamed", records: 0 },
       { store: "controller.db/decision", fate: "renamed", records: rows.decision },
       { store: "controller.db/set_aside", fate: "renamed", records: rows.setAside },
       { store: "controller.db/tenant", fate: "removed", records: rows.tenant },

@@ -9,6 +9,28 @@ test("there is a dashboard for each subject, under its own id", () => {
   ).toEqual(["thormesh-cost", "thormesh-fleet", "thormesh-forecast", "thormesh-serving"]);
 });
 
+/** Panels that users of such fleets look for by name. */
+const expectedPanels = {
+  "thormesh-serving": [
+    ...["Request rate", "p95 latency", "Error rate", "Model-cache hit rate", "GPU memory", "GPU utilisation"],
+    "Batch size (p95)",
+  ],
+  "thormesh-cost": [
+    ...["Projected monthly cost", "Cost per request", "Cost by service", "Cost by region", "Cost by tenant"],
+    ...["GPU cost x utilisation", "Over-provisioned waste", "Daily trend of 7 days", "against the day before"],
+    ...["Saving against the baseline", "Upstream spend"],
+  ],
+  "thormesh-fleet": ["Replicas against rate and forecast", "Power mode by device", "Watts", "Forecast against actual"],
+};
+
+test.each(Object.entries(expectedPanels))("%s has the panels that are looked for", (uid, names) => {
+  const titles =
+    dashboards()
+      .find((each) => each.uid === uid)
+      ?.panels.map(({ title }) => title) ?? [];
+  expect(names.filter((name) => !titles.some((title) => title.includes(name)))).toEqual([]);
+});
+
 describe.each([...dashboards()])("$title", ({ panels, templating }) => {
   test("each panel has a unit and a legend, and takes the data source that is chosen", () => {
     expect(templating.list[0]?.name).toBe("datasource");

@@ -35,6 +35,10 @@ export interface BaselinesParts {
   readonly history: CostHistory;
 }
 
+/** Lists the baselines that are kept. */
+export const listBaselines = async (store: Pick<KeptStore, "loadKept">): Promise<Baseline[]> =>
+  (await store.loadKept(keptAs, Kept))?.baselines ?? [];
+
 /** Costs of times, as they were stored to be compared with. */
 export class Baselines {
   readonly #parts: BaselinesParts;
@@ -43,8 +47,8 @@ export class Baselines {
     this.#parts = parts;
   }
 
-  async list(): Promise<Baseline[]> {
-    return (await this.#parts.store.loadKept(keptAs, Kept))?.baselines ?? [];
+  list(): Promise<Baseline[]> {
+    return listBaselines(this.#parts.store);
   }
 
   /** Keeps a time under a name, in place of the one before. @throws ServiceError without records of that time, or for too many */

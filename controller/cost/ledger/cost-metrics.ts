@@ -2,11 +2,25 @@ import type { Registry } from "prom-client";
 import { registerGauges } from "#platform/fetch/scraped-metrics.ts";
 import { dayMs, minuteMs } from "#platform/time.ts";
 import { cleanText } from "#protocol/clean-text.ts";
+import type { KeptStore } from "../../store/store.ts";
+import { listBaselines } from "../baseline/baselines.ts";
 import { moneyToNumber } from "../money/money.ts";
 import { readGaps } from "./read-gaps.ts";
 import { readUsage, type UsageParts } from "./read-usage.ts";
 
-/** Figures of today by region, and what they lack. */
+/** Max tenants, and models, that have a series of their own; the others are one. */
+const maxNamed = 20;
+const others = "(other)";
+
+/** Keeps the dearest by name and adds up the rest. */
+function dearest(costs: ReadonlyMap<string, bigint>): [name: string, cost: bigint][] {
+  const sorted = [...costs].sort(([a, x], [b, y]) => (x === y ? a.localeCompare(b) : y > x ? 1 : -1));
+  if (sorted.length <= maxNamed) return sorted;
+  const rest = sorted.slice(maxNamed).reduce((sum, [, cost]) => sum + cost, 0n);
+  return [...sorted.slice(0, maxNamed), [others, rest]];
+}
+
+/** Figures of today by region, tenant and model, and what they lack. */
 async function today(parts: UsageParts) {
   const nowMs = parts.nowMs();
   const startMs = Math.floor(nowMs / dayMs) * dayMs;
@@ -21,15 +35,28 @@ async function today(parts: UsageParts) {
     return known;
   };
   for (const { region, cost } of usage.devices()) of(region).devices += cost;
-  for (const { cluster, costs } of usage.items()) {
+  const [tenants, models] = [new Map<string, bigint>(), new Map<string, bigint>()];
+  for (const { cluster, namespace, container, costs } of usage.items()) {
     of(cluster).used += costs.gpuCost;
     of(cluster).offers += costs.externalCost;
+    for (const [sums, given] of [[tenants, namespace] as const, [models, container] as const]) {
+      const name = cleanText(given);
+      sums.set(name, (sums.get(name) ?? 0n) + costs.gpuCost + costs.externalCost);
+    }
   }
-  return { regions, gaps: await readGaps(parts.store, window.startMs, window.endMs) };
+  return {
+    regions,
+    tenants: dearest(tenants),
+    models: dearest(models),
+    gaps: await readGaps(parts.store, window.startMs, window.endMs),
+  };
 }
 
-/** Registers what the fleet has cost today, read from the cost lines at most once a minute. */
-export function registerCostMetrics(registry: Registry, parts: UsageParts): void {
+/** Registers what the fleet has cost today, read from the cost lines at most once a minute, and the baselines to compare it with. */
+export function registerCostMetrics(
+  registry: Registry,
+  parts: UsageParts & { readonly store: Pick<KeptStore, "loadKept"> },
+): void {
   let read: { readonly atMs: number; readonly figures: ReturnType<typeof today> } | null = null;
   const figures = () => {
     const atMs = parts.nowMs();
@@ -47,6 +74,24 @@ export function registerCostMetrics(registry: Registry, parts: UsageParts): void
         [{ region, part: "idle" }, moneyToNumber(devices - used)] as const,
         [{ region, part: "offers" }, moneyToNumber(offers)] as const,
       ]),
+  );
+  for (const [label, key] of [["tenant", "tenants"] as const, ["model", "models"] as const])
+    registerGauges(
+      registry,
+      `thormesh_${label}_cost_today_usd`,
+      `Cost since midnight in UTC by ${label}, US$: what it used of devices, and what was paid to offers; the dearest 20`,
+      [label],
+      async () => (await figures())[key].map(([name, cost]) => [{ [label]: name }, moneyToNumber(cost)] as const),
+    );
+  registerGauges(
+    registry,
+    "thormesh_baseline_cost_usd_per_day",
+    "Cost of a day of each baseline, US$",
+    ["baseline"],
+    async () =>
+      (await listBaselines(parts.store))
+        .filter(({ days }) => days > 0)
+        .map(({ name, usd, days }) => [{ baseline: name }, usd / days] as const),
   );
   registerGauges(
     registry,

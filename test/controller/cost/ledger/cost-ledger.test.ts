@@ -245,4 +245,19 @@ test("metrics tell what the fleet has cost today, by region and part, and what h
   expect(await cost()).toBeCloseTo(perMinute, 9);
   nowMs += minuteMs;
   expect(await cost()).toBeCloseTo(2 * perMinute, 9);
+  const used = await metric('thormesh_cost_today_usd{region="eu",part="used"}');
+  const samples = async (name: string) =>
+    (await registry.metrics())
+      .split("\n")
+      .flatMap((line) => (line.startsWith(`${name}{`) ? Number(line.split(" ").at(-1)) : []));
+  for (const name of ["thormesh_tenant_cost_today_usd", "thormesh_model_cost_today_usd"]) {
+    const of = await samples(name);
+    expect(of.length).toBeGreaterThan(0);
+    expect(of.reduce((sum, usd) => sum + usd, 0)).toBeCloseTo(used, 9);
+  }
+  expect(await samples("thormesh_baseline_cost_usd_per_day")).toEqual([]);
+  const parts = { region: {}, tenant: {}, model: {}, agent: {} };
+  const baseline = { name: "before", startMs: 0, endMs: dayMs, days: 2, usd: 7, requests: 1, parts };
+  await store.saveKept("cost-baselines", { baselines: [baseline] });
+  expect(await metric('thormesh_baseline_cost_usd_per_day{baseline="before"}')).toBe(3.5);
 });
