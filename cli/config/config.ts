@@ -1,10 +1,12 @@
 import { parseAgentConfig } from "#agent/check-config.ts";
 import { parseControllerConfig } from "#controller/check-config.ts";
+import { cleanText } from "#platform/clean-text.ts";
 import { UsageError } from "#platform/errors.ts";
 import { maskSecrets } from "#platform/fetch/redact-url.ts";
 import { readConfigFile } from "#platform/files/read-config.ts";
 import { type Command, type OptionValues, optionalString, unexpectedWord } from "#platform/terminal/command.ts";
 import { type Program, readInput, schemas, strangeVariables } from "../run/read-input.ts";
+import { configWarnings } from "./config-warnings.ts";
 import { initialConfig } from "./initial-config.ts";
 import { shownKeys, shownKeysToText } from "./show-config.ts";
 
@@ -16,6 +18,7 @@ const parsers: Readonly<Record<Program, (input: unknown, source: string) => unkn
 async function check(program: Program, values: OptionValues, path: string | undefined): Promise<string> {
   if (path === undefined) throw new UsageError("expected a file to check");
   const config = parsers[program](await readConfigFile(path), path);
+  for (const warning of await configWarnings(program, path, config)) console.error(`warning: ${cleanText(warning)}`);
   const shown = values["show-secrets"] === true ? config : maskSecrets(config);
   return values["json"] === true ? JSON.stringify(shown, null, 2) : `${path} is a valid ${program} configuration`;
 }
