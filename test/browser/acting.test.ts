@@ -171,6 +171,23 @@ test("agents are drained, the fleet is frozen and thawed, by keyboard from the f
   await visit.close();
 });
 
+test("the agents that the filter shows can be named at once", async () => {
+  const visit = await openPage(browser, `${fleet.url}/?q=region:hall-2`);
+  await visit.see("input[name=key]");
+  await type(visit.page, secretOf("operator"));
+  await press(visit.page, "Enter");
+  await pressButton(visit.page, "Drain…");
+  await pressButton(visit.page, "Take those of the filter");
+  await visit.see("text=all 3");
+  expect(await visit.page.inputValue("textarea[name=agents]")).toBe("thor-b thor-d thor-f");
+  await pressButton(visit.page, "Show the effect");
+  await visit.see("[data-effect]");
+  await visit.see("button:has-text('Drain 3 agents')");
+  await press(visit.page, "Escape");
+  visit.expectNoProblems();
+  await visit.close();
+});
+
 test("dialogs are accessible and whole in every look", async () => {
   for (const look of looks) {
     const visit = await openPage(browser, fleet.url, look);

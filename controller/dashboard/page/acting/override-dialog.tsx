@@ -1,4 +1,7 @@
 import { useSignal } from "@preact/signals";
+import { getJson } from "#platform/page/api-client.ts";
+import { safeText } from "#platform/page/safe-text.ts";
+import { query } from "#platform/page/url-state.ts";
 import { OrderDialog } from "./order-dialog.tsx";
 import type { Order } from "./send-order.ts";
 import { secondsOf, TimeField } from "./time-field.tsx";
@@ -20,6 +23,36 @@ const roleWords = [
 ] as const;
 
 const verbs: Readonly<Record<string, string>> = { active: "Switch on", standby: "Switch off", draining: "Drain" };
+
+/** Max agents of one order. */
+const maxAgents = 1000;
+
+/** Button that names the agents which the page's filter shows; none without a filter. */
+function TakeFiltered({ onTake }: { readonly onTake: (ids: readonly string[]) => void }) {
+  const note = useSignal("");
+  const filter = query.value.get("q") ?? "";
+  if (filter === "") return null;
+  const take = async () => {
+    try {
+      const path = `/api/v1/agents?filter=${encodeURIComponent(filter)}&limit=${maxAgents}`;
+      const { agents, matching } = await getJson<{ agents: { agentId: string }[]; matching: number }>(path);
+      onTake(agents.map(({ agentId }) => agentId));
+      note.value = matching > agents.length ? `the first ${agents.length} of ${matching}` : `all ${matching}`;
+    } catch (error) {
+      note.value = error instanceof Error ? error.message : String(error);
+    }
+  };
+  return (
+    <p>
+      <button type="button" onClick={() => void take()}>
+        Take those of the filter
+      </button>{" "}
+      <span class="muted" role="status">
+        {safeText(note.value === "" ? filter : note.value, 200)}
+      </span>
+    </p>
+  );
+}
 
 /** Dialog for the role and power mode of agents for a time. */
 export function OverrideDialog({ agentIds, modes, firstRole, onClose }: OverrideDialogProps) {
@@ -64,6 +97,11 @@ export function OverrideDialog({ agentIds, modes, firstRole, onClose }: Override
           }}
         />
       </label>
+      <TakeFiltered
+        onTake={(ids) => {
+          named.value = ids.join(" ");
+        }}
+      />
       <div class="fields">
         <label>
           Role
