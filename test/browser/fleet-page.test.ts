@@ -47,6 +47,23 @@ test("the fleet is shown with its figures, each with unit and time, and its agen
   await visit.close();
 });
 
+test("each entry of the navigation leads to a page without an error", async () => {
+  const visit = await openPage(browser, fleet.url);
+  const { page } = visit;
+  await visit.see("text=thor-f");
+  const links = page.getByRole("navigation", { name: "Pages" }).getByRole("link");
+  expect(await links.count()).toBeGreaterThan(4);
+  for (const link of await links.all()) {
+    await link.click();
+    await visit.see("nav a[aria-current=page]");
+    await visit.until('document.querySelector("main h1") !== null && document.querySelector(".banner.bad") === null');
+    expect(await page.textContent("main")).not.toContain("There is no page here");
+  }
+  // There is no policy, which the API tells by 404 and the browser by a line of its console.
+  expect(visit.problems.filter((each) => !each.includes("404"))).toEqual([]);
+  await visit.close();
+});
+
 test("is accessible and whole, narrow and wide, light and dark", async () => {
   await expectGoodInAllLooks(browser, fleet.url, "text=thor-f", "fleet");
 });

@@ -45,6 +45,16 @@ test("a hundred agents are on a page of the table, the others on the next ones",
   await visit.close();
 });
 
+test("the list has a page of its own", async () => {
+  const visit = await openPage(browser, fleet.url);
+  await visit.page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Agents" }).click();
+  await visit.until(`location.pathname === "/agents" && ${firstAgent} === "thor-0000"`);
+  await visit.see(map);
+  await expectNoAxeFindings(visit.page);
+  visit.expectNoProblems();
+  await visit.close();
+});
+
 test("all agents are on the map, which says how many do what, and a cell opens its agent", async () => {
   const visit = await openPage(browser, fleet.url);
   const { page } = visit;

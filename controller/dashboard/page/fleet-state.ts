@@ -64,7 +64,7 @@ function takeEvent({ event, data }: StreamEvent): void {
 
 /** Follows the fleet for as long as the page is open, with the agents' rows where the page shows them. */
 export function followFleet(): void {
-  const withRows = computed(() => path.value === "/");
+  const withRows = computed(() => path.value === "/" || path.value === "/agents");
   effect(() => {
     const url = `/api/v1/fleet/stream${withRows.value ? "" : "?agents=none"}`;
     return followStream({ url, onEvent: takeEvent });

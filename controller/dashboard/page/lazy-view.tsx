@@ -2,13 +2,11 @@ import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { showError } from "#platform/page/page-errors.ts";
 
-type View = ComponentType<{ readonly params: Readonly<Record<string, string>> }>;
-
-/** A view whose code is loaded when it is first shown: the first page does not wait for all the others. */
-export function lazyView(load: () => Promise<View>): View {
-  let loaded: View | null = null;
-  return (props) => {
-    const [Shown, setShown] = useState<View | null>(() => loaded);
+/** A part whose code is loaded when it is first shown: the first page does not wait for all the others. */
+export function lazyView<Props extends object>(load: () => Promise<ComponentType<Props>>): ComponentType<Props> {
+  let loaded: ComponentType<Props> | null = null;
+  return (props: Props) => {
+    const [Shown, setShown] = useState<ComponentType<Props> | null>(() => loaded);
     useEffect(() => {
       if (Shown !== null) return;
       load().then(

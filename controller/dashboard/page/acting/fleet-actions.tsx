@@ -2,8 +2,11 @@ import { useSignal } from "@preact/signals";
 import { safeText } from "#platform/page/safe-text.ts";
 import { canOperate } from "#platform/page/session.ts";
 import { timeText } from "#platform/page/time-zone.ts";
-import { FreezeDialog, ThawDialog } from "./freeze-dialog.tsx";
-import { OverrideDialog } from "./override-dialog.tsx";
+import { lazyView } from "../lazy-view.tsx";
+
+const FreezeDialog = lazyView(async () => (await import("./freeze-dialog.tsx")).FreezeDialog);
+const ThawDialog = lazyView(async () => (await import("./freeze-dialog.tsx")).ThawDialog);
+const OverrideDialog = lazyView(async () => (await import("./override-dialog.tsx")).OverrideDialog);
 
 interface FleetActionsProps {
   /** Freeze in force; null: none. */

@@ -25,10 +25,14 @@ interface FleetAlertsProps {
 export function FleetAlerts({ view, changes }: FleetAlertsProps) {
   const alerts = view?.alerts ?? [];
   const decision = view?.latestDecision ?? null;
+  const isCritical = alerts.some(({ severity, status }) => severity === "critical" && status === "firing");
   const firing = view?.figures.alertsFiring.value ?? 0;
   return (
     <section class="card" aria-label="Alerts and the newest decision">
-      <h2>Alerts {firing > 0 ? <StatusWord kind="bad" word={`${formatNumber(firing, 9)} on`} /> : null}</h2>
+      <h2>
+        Alerts{" "}
+        {firing > 0 ? <StatusWord kind={isCritical ? "bad" : "warn"} word={`${formatNumber(firing, 9)} on`} /> : null}
+      </h2>
       {alerts.length === 0 ? (
         <p class="muted">{view === null ? "–" : "No alert is on."}</p>
       ) : (
@@ -38,7 +42,7 @@ export function FleetAlerts({ view, changes }: FleetAlertsProps) {
               <StatusWord kind={kindOf(alert)} word={wordOf(alert)} /> <b>{safeText(alert.summary)}</b>
               <span class="muted">
                 {" "}
-                {safeText(alert.text)} Since {timeText(alert.sinceMs, "day")}.
+                {safeText(alert.text).replace(/\.?$/, ".")} Since {timeText(alert.sinceMs, "day")}.
               </span>
             </li>
           ))}

@@ -87,7 +87,7 @@ function TrafficChart({ past, span, tools }: TrafficChartProps) {
       span={[span[0], Math.max(span[1], lines.times.at(-1) ?? 0)]}
       group="fleet"
       tools={tools}
-      height={300}
+      height={260}
       series={[
         { label: "rate", values: lines.rate, color: "--c1", kind: "area" },
         { label: "capacity", values: lines.capacity, color: "--c3", kind: "step" },

@@ -105,10 +105,12 @@ export function FleetPage() {
       <Head view={view} />
       <NowFigures view={view} />
       <div class="wide-and-narrow">
-        <TrafficCard past={past} />
+        <div class="stack">
+          <TrafficCard past={past} />
+          <FiguresCard past={past} />
+        </div>
         <FleetAlerts view={view} changes={past?.markers ?? []} />
       </div>
-      <FiguresCard past={past} />
       <AgentList />
     </>
   );
