@@ -27,32 +27,41 @@ const toneOf: Readonly<Record<AgentView["condition"], Tone>> = {
   offline: "bad",
 };
 
-const columns = [
-  { title: "AGENT", width: 22 },
+interface Column {
+  readonly title: string;
+  /** Null: as wide as its text. */
+  readonly width: number | null;
+  readonly isNumber?: true;
+}
+
+/** Widest id; a longer one is cut. */
+const maxIdWidth = 22;
+
+const figureColumns: readonly Column[] = [
   { title: "STATE", width: 8 },
   { title: "TEXTS/S", width: 8, isNumber: true },
   { title: "P95", width: 8, isNumber: true },
   { title: "POWER", width: 8, isNumber: true },
   { title: "MODE", width: 8 },
-  { title: "NOTE", width: Number.POSITIVE_INFINITY },
-] as const;
+  { title: "NOTE", width: null },
+];
 
 const cut = (text: string, width: number) =>
   [...text].length > width ? `${[...text].slice(0, width - 1).join("")}…` : text;
 
-function cell(text: string, column: (typeof columns)[number]): string {
-  if (column.width === Number.POSITIVE_INFINITY) return text;
-  const short = cut(text, column.width);
-  const space = " ".repeat(column.width - [...short].length);
-  return "isNumber" in column ? `${space}${short}  ` : `${short}${space}  `;
+function cell(text: string, { width, isNumber }: Column): string {
+  if (width === null) return text;
+  const short = cut(text, width);
+  const space = " ".repeat(width - [...short].length);
+  return isNumber === true ? `${space}${short}  ` : `${short}${space}  `;
 }
 
 /** Controllers of earlier versions send the status only. */
 const conditionOf = ({ condition, status }: AgentView): AgentView["condition"] =>
   condition ?? (status === "offline" ? "offline" : "serving");
 
-function agentLine(agent: AgentView): Line {
-  const texts = [
+function textsOf(agent: AgentView): string[] {
+  return [
     cleanText(agent.agentId, 64),
     conditionOf(agent),
     formatNumber(agent.qps),
@@ -61,22 +70,35 @@ function agentLine(agent: AgentView): Line {
     cleanText(agent.powerMode.reported ?? unknown, 64),
     cleanText(noteOf(agent), 256),
   ];
-  return texts.map((text, index): Span => {
-    const column = columns[index] as (typeof columns)[number];
-    const tone =
-      column.title === "STATE" ? toneOf[conditionOf(agent)] : conditionOf(agent) === "offline" ? "faint" : undefined;
-    return tone === undefined ? { text: cell(text, column) } : { text: cell(text, column), tone };
-  });
+}
+
+/** Table of agents, without columns of which nothing is known: the room is for notes. */
+function tableOf(agents: readonly AgentView[]): Line[] {
+  const rows = agents.map((agent) => ({ condition: conditionOf(agent), texts: textsOf(agent) }));
+  const longest = rows.reduce((max, { texts }) => Math.max(max, [...(texts[0] ?? "")].length), "AGENT".length);
+  const columns = [{ title: "AGENT", width: Math.min(maxIdWidth, longest) }, ...figureColumns].flatMap(
+    (column, index) => (rows.every(({ texts }) => texts[index] === unknown) ? [] : [{ column, index }]),
+  );
+  const head: Span = { text: columns.map(({ column }) => cell(column.title, column)).join(""), tone: "faint" };
+  const lines = rows.map(({ condition, texts }) =>
+    columns.map(({ column, index }): Span => {
+      const text = cell(texts[index] ?? "", column);
+      if (column.title === "STATE") return { text, tone: toneOf[condition] };
+      return condition === "offline" ? { text, tone: "faint" } : { text };
+    }),
+  );
+  return [[head], ...lines];
 }
 
 function agentLines({ agents, matching, filter }: WatchedState, room: number): Line[] {
   if (agents.length === 0)
     return [[{ text: filter === "" ? "no agents yet" : "no agent meets the filter", tone: "faint" }]];
-  const head: Line = [{ text: columns.map((column) => cell(column.title, column)).join(""), tone: "faint" }];
-  const fits = Math.max(1, room - 2);
-  const shown = agents.slice(0, fits).map(agentLine);
+  const shown = agents.slice(0, Math.max(1, room - 2));
   const more = matching - shown.length;
-  return [head, ...shown, ...(more > 0 ? [[{ text: `and ${formatNumber(more)} more`, tone: "faint" as const }]] : [])];
+  return [
+    ...tableOf(shown),
+    ...(more > 0 ? [[{ text: `and ${formatNumber(more, 9)} more`, tone: "faint" as const }]] : []),
+  ];
 }
 
 const timeOfDay = (atMs: number) => new Date(atMs).toISOString().slice(11, 19);

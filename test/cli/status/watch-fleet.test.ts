@@ -98,9 +98,20 @@ describe("a watched fleet in a terminal", () => {
     const hostile = { ...agentNamed(evil), condition: evil as "serving", powerMode: { desired: null, reported: evil } };
     const picture = (await watch([[old as AgentView, { ...hostile, unavailableReason: evil }]]))[1];
     const lines = linesOf(picture);
-    expect(lines.some((line) => line.startsWith("old                     serving"))).toBe(true);
+    expect(lines.some((line) => line.startsWith("old") && line.includes("  serving   "))).toBe(true);
     expect(lines.some((line) => line.startsWith("FAKE"))).toBe(false);
     expect(picture).not.toContain("\u001b[2J");
+  });
+
+  test("columns are as wide as the ids, and one of which nothing is known is left out", async () => {
+    const quiet = { ...agentNamed("thor-1"), brokerProblems: [] };
+    const agents = [quiet, { ...quiet, agentId: "thor-22", watts: 61, unavailableReason: "draining" }];
+    const lines = linesOf((await watch([agents]))[1]).slice(-3);
+    expect(lines).toEqual([
+      "AGENT    STATE        POWER  NOTE",
+      "thor-1   serving          –  ",
+      "thor-22  serving       61 W  draining",
+    ]);
   });
 
   test("no agent, and none that meets the filter, are told apart", async () => {
