@@ -1,3 +1,4 @@
+import type { Birth } from "#protocol/messages.ts";
 import type { WatchedAgent } from "./fleet-watch.ts";
 
 /** Max length of a filter, and max number of its terms. */
@@ -48,6 +49,18 @@ export function parseAgentFilter(text: string): readonly FilterTerm[] | { readon
   return terms;
 }
 
+/** Tags as text, by the birth that names them: ten thousand agents are searched for each letter that is typed. */
+const tagTexts = new WeakMap<Birth, readonly string[]>();
+
+function tagsOf(birth: Birth | null): readonly string[] {
+  if (birth === null) return [];
+  const known = tagTexts.get(birth);
+  if (known !== undefined) return known;
+  const texts = Object.entries(birth.tags).map(([name, value]) => `${name}=${value}`);
+  tagTexts.set(birth, texts);
+  return texts;
+}
+
 /** Values that an agent has of a field. */
 export function valuesOf({ agent, condition, hasNote }: WatchedAgent, field: FilterField): readonly string[] {
   const { presence, birth } = agent;
@@ -65,7 +78,7 @@ export function valuesOf({ agent, condition, hasNote }: WatchedAgent, field: Fil
     case "board":
       return one(birth?.board.name);
     case "tag":
-      return Object.entries(birth?.tags ?? {}).map(([name, value]) => `${name}=${value}`);
+      return tagsOf(birth);
     case "note":
       return [hasNote ? "yes" : "no"];
     default:

@@ -1,7 +1,7 @@
 import { secondMs } from "#platform/time.ts";
 import type { AgentState } from "../fleet/agent-state.ts";
 import { type FilterTerm, meetsFilter } from "./agent-filter.ts";
-import type { FleetWatch } from "./fleet-watch.ts";
+import type { FleetWatch, WatchedAgent } from "./fleet-watch.ts";
 import { type SortKey, sortAgents } from "./sort-agents.ts";
 
 /** Order of a list of agents. */
@@ -48,8 +48,11 @@ export class AgentSearch {
       this.#watch.look();
       this.#lookedAtMs = atMs;
     }
-    const all = this.#agents().flatMap(({ agentId }) => this.#watch.agents.get(agentId) ?? []);
-    const met = terms.length === 0 ? all : all.filter((each) => meetsFilter(each, terms));
+    const met: WatchedAgent[] = [];
+    for (const { agentId } of this.#agents()) {
+      const watched = this.#watch.agents.get(agentId);
+      if (watched !== undefined && meetsFilter(watched, terms)) met.push(watched);
+    }
     const agentIds = sortAgents(met, key, isDescending).map(({ agent }) => agent.agentId);
     this.#kept.delete(name);
     this.#kept.set(name, { atMs, agentIds });
