@@ -93,8 +93,10 @@ function addLatency(total: number[], counts: readonly number[] | null): void {
     total[bucket] = (total[bucket] as number) + (counts[bucket] as number);
 }
 
+const agentsText = (count: number) => `${count} ${count === 1 ? "agent" : "agents"}`;
+
 const partOf = (by: number, of: number, what: string) =>
-  by < of && by > 0 ? `${what} of ${by} of ${of} agents` : null;
+  by < of && by > 0 ? `${what} of ${by} of ${agentsText(of)}` : null;
 
 /** Time that counts are of: they change when an agent comes or goes, and are true at any time; ten seconds are told as one. */
 const countsOfMs = 10_000;
@@ -133,7 +135,7 @@ function minuteFigures(sums: Sums, sources: FigureSources) {
     capacityTextsPerS: plain(
       "capacityTextsPerS",
       online === 0 ? null : (capacity.value ?? 0) + assumed * usualCapacityPerS,
-      assumed > 0 ? `assumed of ${assumed} of ${serving} agents` : null,
+      assumed > 0 ? `assumed of ${assumed} of ${agentsText(serving)}` : null,
     ),
     p95Ms: plain("p95Ms", latencyQuantileMs(sums.latencyCounts, 0.95)),
     p95TargetMs: figureOf("p95TargetMs", p95TargetMs, null, times),
@@ -146,7 +148,7 @@ function minuteFigures(sums: Sums, sources: FigureSources) {
     usdPerHour: plain(
       "usdPerHour",
       sums.usdPerHour.value,
-      unmeasured > 0 ? `without the energy of ${unmeasured} agents, which is not measured` : null,
+      unmeasured > 0 ? `without the energy of ${agentsText(unmeasured)}, which is not measured` : null,
     ),
   };
 }

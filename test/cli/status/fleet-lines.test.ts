@@ -65,7 +65,7 @@ describe("the fleet in a terminal", () => {
   test("says what a figure lacks", () => {
     const text = textOf(viewOf());
     expect(text).toContain("power     30 W*");
-    expect(text).toContain("* power of 1 of 2 agents; without the energy of 1 agents, which is not measured");
+    expect(text).toContain("* power of 1 of 2 agents; without the energy of 1 agent, which is not measured");
   });
 
   test("says what is stale, and of when it is", () => {

@@ -73,7 +73,7 @@ describe("the fleet's figures", () => {
   test("say what they lack", () => {
     const figures = fleet([counted("a"), counted("b", { power: null }), counted("c", null, "serving", null)]);
     expect(figures.watts.note).toBe("power of 1 of 3 agents");
-    expect(figures.usdPerHour.note).toBe("without the energy of 1 agents, which is not measured");
+    expect(figures.usdPerHour.note).toBe("without the energy of 1 agent, which is not measured");
     expect(figures.textsPerS.note).toBe("texts of 2 of 3 agents");
     const known = fleet([counted("a"), { condition: "serving", facts: { ...counted("b").facts, capacityPerS: null } }]);
     expect(known.capacityTextsPerS).toMatchObject({ value: 300, note: "assumed of 1 of 2 agents" });
