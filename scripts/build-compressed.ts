@@ -1,12 +1,12 @@
 import { mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import type { BunPlugin } from "bun";
+import { importPath } from "./build-import.ts";
 
-/**
- * Level of zstd. The highest is 19, which takes a minute for ONNX Runtime's library and makes the executable 2 MB smaller: for releases, see
- * scripts/release.
- */
+/** Level of zstd. */
 export const usualLevel = 9;
+/** Takes a minute for ONNX Runtime's library alone, and makes the executable 2 MB smaller: for releases. */
+export const highestLevel = 19;
 
 /** Files that are read rarely or once: compressed inside the executable. platform/files/carried-file.ts reads them. */
 const compressed =
@@ -37,7 +37,7 @@ export function compressedInside(level: number, cache: string): BunPlugin {
       build.onResolve({ filter: /-\d+\.zst$/ }, ({ path }) => ({ path }));
       build.onLoad({ filter: compressed }, async ({ path }) => {
         const result = await compressFile(path, level, cache);
-        const contents = `import path from ${JSON.stringify(result)} with { type: "file" };\nexport default path;\n`;
+        const contents = `import path from ${importPath(path, result)} with { type: "file" };\nexport default path;\n`;
         return { contents, loader: "js" };
       });
     },

@@ -1,26 +1,21 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { BunPlugin } from "bun";
 import { collectLicences } from "../tools/licences/collect-licences.ts";
 import { packLicences } from "../tools/licences/pack-licences.ts";
+import { importPath, keepMade } from "./build-import.ts";
 
 /**
  * Puts the licence texts of all that is inside the executable there too.
  * @throws Error naming the packages of which no text was found.
  */
-export async function licencesInside(root: string): Promise<{ plugin: BunPlugin; remove(): Promise<void> }> {
-  const directory = await mkdtemp(join(tmpdir(), "thormesh-licences-"));
-  const path = join(directory, "licences.json.gz");
-  await writeFile(path, packLicences(collectLicences(root)));
-  const contents = `import path from ${JSON.stringify(path)} with { type: "file" };\nexport const licencesPath = path;\n`;
+export async function licencesInside(root: string): Promise<BunPlugin> {
+  const made = await keepMade(root, "licences.json.gz", packLicences(collectLicences(root)));
   return {
-    plugin: {
-      name: "licences-inside",
-      setup(build) {
-        build.onLoad({ filter: /licences[\\/]licences-inside\.ts$/ }, () => ({ contents, loader: "ts" }));
-      },
+    name: "licences-inside",
+    setup(build) {
+      build.onLoad({ filter: /licences[\\/]licences-inside\.ts$/ }, ({ path }) => ({
+        contents: `import path from ${importPath(path, made)} with { type: "file" };\nexport const licencesPath = path;\n`,
+        loader: "ts",
+      }));
     },
-    remove: () => rm(directory, { recursive: true, force: true }),
   };
 }

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { BunPlugin } from "bun";
+import { importPath } from "./build-import.ts";
 
 const root = join(import.meta.dir, "..");
 
@@ -21,14 +22,17 @@ export async function onnxruntimeInside(
     files.push({ name, bytes: bytes.byteLength, xxHash64: Bun.hash.xxHash64(bytes).toString(16) });
   }
   const contentId = content.digest("hex").slice(0, 16);
+  const binding = join(root, "node_modules", "onnxruntime-node", "dist", "binding.js");
   const compressed = await Promise.all(names.map((name) => compress(join(directory, name))));
-  const imports = compressed.map((path, i) => `import path${i} from ${JSON.stringify(path)} with { type: "file" };`);
+  const imports = compressed.map(
+    (path, i) => `import path${i} from ${importPath(binding, path)} with { type: "file" };`,
+  );
   const carried = files.map((file, i) => `{ ...${JSON.stringify(file)}, embeddedPath: path${i} }`);
   const loader = join(root, "agent", "serving", "onnxruntime", "load-binding.ts");
   const contents = `
     ${imports.join("\n")}
     import { Tensor } from "onnxruntime-common";
-    import { loadBinding } from ${JSON.stringify(loader)};
+    import { loadBinding } from ${importPath(binding, loader)};
     export const binding = loadBinding(${JSON.stringify(contentId)}, [${carried.join(", ")}]);
     const logLevelWarning = 2;
     let initialised = false;

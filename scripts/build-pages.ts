@@ -1,8 +1,7 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BunPlugin } from "bun";
 import { bundlePage } from "../platform/http/page/page-bundle.ts";
+import { importPath, keepMade } from "./build-import.ts";
 
 /** Pages, each by the module that is replaced by one with its path. */
 const pages = [
@@ -14,26 +13,24 @@ const pages = [
  * Puts the web pages inside the executable. They are bundled apart from the program, with options that suit browsers.
  * @throws AggregateError naming what can't be bundled
  */
-export async function pagesInside(root: string): Promise<{ plugin: BunPlugin; remove(): Promise<void> }> {
-  const directory = await mkdtemp(join(tmpdir(), "thormesh-pages-"));
+export async function pagesInside(root: string): Promise<BunPlugin> {
   const contents = new Map<string, string>();
   for (const [index, { module, html }] of pages.entries()) {
-    const path = join(directory, `page-${index}.page`);
-    await Bun.write(path, JSON.stringify(await bundlePage(join(root, html))));
-    const source = `import path from ${JSON.stringify(path)} with { type: "file" };\nexport const pageInside = path;\n`;
-    contents.set(join(root, module), source);
+    const made = await keepMade(root, `page-${index}.page`, JSON.stringify(await bundlePage(join(root, html))));
+    const path = importPath(join(root, module), made);
+    contents.set(
+      join(root, module),
+      `import path from ${path} with { type: "file" };\nexport const pageInside = path;\n`,
+    );
   }
   return {
-    plugin: {
-      name: "pages-inside",
-      setup(build) {
-        build.onLoad({ filter: /page-inside\.ts$/ }, ({ path }) => {
-          const source = contents.get(path);
-          if (source === undefined) throw new Error(`${path} is not listed in scripts/build-pages.ts`);
-          return { contents: source, loader: "ts" };
-        });
-      },
+    name: "pages-inside",
+    setup(build) {
+      build.onLoad({ filter: /page-inside\.ts$/ }, ({ path }) => {
+        const source = contents.get(path);
+        if (source === undefined) throw new Error(`${path} is not listed in scripts/build-pages.ts`);
+        return { contents: source, loader: "ts" };
+      });
     },
-    remove: () => rm(directory, { recursive: true, force: true }),
   };
 }

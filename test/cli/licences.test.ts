@@ -30,17 +30,9 @@ describe("everything has its text", () => {
   });
 
   test("every package that the bundler takes in is among them", async () => {
-    const { onnxruntimeInside } = await import("../../scripts/build-onnxruntime.ts");
-    const build = await Bun.build({
-      entrypoints: [join(root, "main.ts")],
-      target: "bun",
-      metafile: true,
-      external: ["@tensorflow/tfjs-node"],
-      ignoreDCEAnnotations: true,
-      plugins: [await onnxruntimeInside("x64", async (path) => path)],
-    });
+    const { listBundled } = await import("../../scripts/build-executable.ts");
     const inside = new Set(
-      Object.keys(build.metafile?.inputs ?? {}).flatMap(
+      (await listBundled()).flatMap(
         (path) => [...path.matchAll(/node_modules\/((?:@[^/]+\/)?[^/]+)/g)].at(-1)?.[1] ?? [],
       ),
     );

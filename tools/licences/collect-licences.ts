@@ -20,6 +20,8 @@ interface Manifest {
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
   readonly peerDependencies?: Readonly<Record<string, string>>;
+  /** Names packages that are taken if they are there, also without a range above. */
+  readonly peerDependenciesMeta?: Readonly<Record<string, unknown>>;
 }
 
 /** Packages that are never in the executable: loaded at run time if present, or types only. */
@@ -65,20 +67,27 @@ function packageDirectory(name: string, from: string, root: string): string | nu
   }
 }
 
+function nameAndVersion(directory: string): string {
+  const { name, version } = readManifest(directory);
+  return `${name} ${version}`;
+}
+
 /** Directories of all packages that the program is built from, without those for development. */
 function packageDirectories(root: string): string[] {
   const found = new Set<string>();
   const waiting = [root];
   for (let directory = waiting.pop(); directory !== undefined; directory = waiting.pop()) {
-    const { dependencies, optionalDependencies, peerDependencies } = readManifest(directory);
-    for (const name of Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies })) {
+    const { dependencies, optionalDependencies, peerDependencies, peerDependenciesMeta } = readManifest(directory);
+    const wanted = { ...dependencies, ...optionalDependencies, ...peerDependencies, ...peerDependenciesMeta };
+    for (const name of Object.keys(wanted)) {
       const other = neverInside.has(name) ? null : packageDirectory(name, directory, root);
       if (other === null || found.has(other)) continue;
       found.add(other);
       waiting.push(other);
     }
   }
-  return [...found];
+  // One version may lie in several places.
+  return [...new Map([...found].map((directory) => [nameAndVersion(directory), directory])).values()];
 }
 
 function spdxOf({ license, licenses }: Manifest): string {
