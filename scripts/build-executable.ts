@@ -59,8 +59,8 @@ export async function buildExecutable(
       define: {
         THORMESH_RELEASE_KEYS: JSON.stringify(releaseKeys),
         // Packages that ask for their directory would get the one they were built in.
-        __dirname: JSON.stringify("/$bunfs/root"),
-        __filename: JSON.stringify("/$bunfs/root/package.js"),
+        __dirname: JSON.stringify("/$bunfs"),
+        __filename: JSON.stringify("/$bunfs/package.js"),
       },
       plugins: [
         await onnxruntimeInside(architecture, (path) => compressFile(path, level, cache)),
