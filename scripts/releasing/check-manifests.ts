@@ -45,7 +45,7 @@ const expect = (holds: boolean, where: string, expected: string) => {
   console.error(`${where}: expected ${expected}`);
 };
 
-/** What Kubernetes' restricted profile asks for, and what a service should have besides. */
+/** Checks what Kubernetes' restricted profile asks for, and what a service should have besides. */
 function checkPod({ spec }: Manifest, where: string): void {
   const pod = spec.template.spec;
   const volumes = [...pod.volumes, ...(spec.volumeClaimTemplates ?? []).map(({ metadata }) => metadata)];
