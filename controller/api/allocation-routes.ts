@@ -119,10 +119,11 @@ const ungrouped = {
 const perAgent = { perAgent: true };
 
 /** Max sets of an answer. */
-const maxSets = 1000;
+export const maxSets = 1000;
 const unitMs: Readonly<Record<string, number>> = { m: minuteMs, h: hourMs, d: dayMs, w: 7 * dayMs };
 
-function refuse(param: string, expected: string, got: string): never {
+/** Refuses a parameter. @throws ServiceError */
+export function refuse(param: string, expected: string, got: string): never {
   throw new ServiceError("INVALID_REQUEST", `${param}: expected ${expected}, got "${got}"`, { details: { param } });
 }
 

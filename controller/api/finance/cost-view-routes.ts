@@ -8,7 +8,7 @@ import type { AllocationQuery } from "../../cost/metering/allocation-sets.ts";
 import { type CostView, makeCostView } from "../../cost/metering/cost-view.ts";
 import { figure, text, writeCsv } from "../../cost/reports/write-csv.ts";
 import { type TimeWindow, windowForms, windowPattern } from "../../cost/window/parse-window.ts";
-import { readFilter } from "../allocation-routes.ts";
+import { maxSets, readFilter, refuse } from "../allocation-routes.ts";
 import type { ApiParts } from "../api-parts.ts";
 import { readWindow } from "../read-window.ts";
 import { about, ErrorBody } from "../schemas.ts";
@@ -121,6 +121,7 @@ export function costViewRoutes(parts: ApiParts) {
   const view = async ({ window: asked, by, filter, top }: Static<typeof ViewQuery>): Promise<CostViewAnswer> => {
     const window = readWindow(asked, nowMs(), timeZone);
     const stepMs = stepOf(window);
+    if ((window.endMs - window.startMs) / stepMs > maxSets) refuse("window", `at most ${maxSets} weeks`, asked);
     const stepStarts: number[] = [];
     for (let at = window.startMs; at < window.endMs; at += stepMs) stepStarts.push(at);
     const { sets, warning } = await read(queryOf(window, stepMs, by, filter));

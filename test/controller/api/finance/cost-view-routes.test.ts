@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from "bun:test";
+import { Elysia } from "elysia";
 import { allocationRoutes } from "#controller/api/allocation-routes.ts";
 import type { ApiParts } from "#controller/api/api-parts.ts";
 import { type CostViewAnswer, costViewRoutes } from "#controller/api/finance/cost-view-routes.ts";
@@ -153,4 +154,11 @@ test.each(["window=5x", "by=pod", "top=0", "top=101", "filter=shop", "format=xml
   const answer = await app.handle(new Request(`http://controller/api/v1/cost/view?${query}`));
   expect(answer.status).toBeGreaterThanOrEqual(400);
   expect(await answer.text()).toContain(query.split("=")[0] as string);
+});
+
+test("a window of more steps than a page can show is refused, and not read", async () => {
+  const errors: unknown[] = [];
+  const app = new Elysia().onError(({ error }) => errors.push(error)).use(costViewRoutes(parts));
+  await app.handle(new Request("http://controller/api/v1/cost/view?window=0,8640000000000000"));
+  expect(errors.map(String)).toContain('ServiceError: window: expected at most 1000 weeks, got "0,8640000000000000"');
 });
