@@ -13,13 +13,19 @@ export type Manner = "good" | "dead" | "silent" | "unready" | "no-vectors" | "no
 /** A machine with versions, a service that is always started again, as systemd would, and the real updater. */
 export interface UpdatableDevice {
   readonly prefix: string;
+  /** Pid of the service that runs. */
+  pid(): Promise<number>;
   /** Path by which people run the program. */
   readonly link: string;
   readonly url: string;
   /** Program of a version with a service of this manner. */
   program(version: string, manner?: Manner): Uint8Array<ArrayBuffer>;
-  /** Runs the real updater to its end, or to the point at which it is to be killed. */
-  update(args: readonly string[], killAt?: string): Promise<{ readonly exitCode: number; readonly output: string }>;
+  /** Runs the real updater to its end, or until it is killed: at a point, or after a time. */
+  update(
+    args: readonly string[],
+    killAt?: string,
+    killAfterMs?: number,
+  ): Promise<{ readonly exitCode: number; readonly output: string }>;
   /** Starts the service, and again whenever it ends. */
   start(): void;
   inForce(): string;
@@ -37,20 +43,34 @@ export async function createDevice(
     readonly key: SigningKey;
     readonly windowS?: number;
     readonly startWithinS?: number;
-    readonly service?: readonly string[];
+    /** Agent that takes the place of the tiny one in versions that are good. */
+    readonly agent?: { readonly command: readonly string[]; readonly config: object };
   },
 ): Promise<UpdatableDevice> {
   const port = await freePort();
   const [prefix, link] = [join(directory, "lib"), join(directory, "bin/thormesh")];
   const [pidFile, stopFile] = [join(directory, "pid"), join(directory, "stop")];
+  const agentConfig = join(directory, "agent.json");
+  if (options.agent !== undefined) {
+    const { serving, ...rest } = options.agent.config as { readonly serving?: object };
+    await Bun.write(agentConfig, JSON.stringify({ ...rest, serving: { ...serving, port } }));
+  }
+  const real = options.agent === undefined ? null : options.agent.command.join(" ");
+  const serve = (version: string, manner: Manner) =>
+    real === null || manner !== "good"
+      ? `exec ${process.execPath} ${tinyAgent} ${version} ${port} ${manner}`
+      : `THORMESH_TEST_VERSION=${version} exec ${real} agent --config ${agentConfig}`;
+  /** A real agent is tried on the device, too. */
+  const doctor = (version: string) =>
+    real === null ? `echo '{"ok": true, "checks": []}'` : `THORMESH_TEST_VERSION=${version} exec ${real} "$@"`;
   const program = (version: string, manner: Manner = "good") =>
     new TextEncoder().encode(
       shell(
         `# thormesh ${version} ${manner}`,
         'case "$1" in',
         `  --version) echo "thormesh ${version} (test)" ;;`,
-        `  doctor) echo '{"ok": true, "checks": []}' ;;`,
-        `  serve) exec ${process.execPath} ${tinyAgent} ${version} ${port} ${manner} ;;`,
+        `  doctor) ${doctor(version)} ;;`,
+        `  serve) ${serve(version, manner)} ;;`,
         `  *) THORMESH_TEST_VERSION=${version} exec ${programCommand.join(" ")} "$@" ;;`,
         "esac",
       ),
@@ -76,15 +96,16 @@ export async function createDevice(
     JSON.stringify({
       ...{ url: options.releases, prefix, link, publicKeys: [options.key.publicKey] },
       ...{ healthWindowS: options.windowS ?? 1, startWithinS: options.startWithinS ?? 5 },
-      services: [{ kind: "agent", url: `http://127.0.0.1:${port}` }],
+      services: [{ kind: "agent", url: `http://127.0.0.1:${port}`, ...(real === null ? {} : { config: agentConfig }) }],
       restartCommand: ["sh", "-c", `kill -9 $(cat ${pidFile}) || true`],
     }),
   );
   let supervising: Bun.Subprocess | undefined;
   return {
+    pid: async () => Number(await Bun.file(pidFile).text()),
     ...{ prefix, link, url: `http://127.0.0.1:${port}`, program },
     inForce: () => readlinkSync(join(prefix, "current")).split("/").at(-1) as string,
-    async update([command = "update", ...args], killAt) {
+    async update([command = "update", ...args], killAt, killAfterMs) {
       const child = Bun.spawn([...programCommand, command, "--config", config, ...args], {
         env: {
           ...process.env,
@@ -93,11 +114,13 @@ export async function createDevice(
         },
         ...{ stdout: "pipe", stderr: "pipe" },
       });
+      const timer = killAfterMs === undefined ? undefined : setTimeout(() => child.kill("SIGKILL"), killAfterMs);
       const [output, errors, exitCode] = await Promise.all([
         new Response(child.stdout).text(),
         new Response(child.stderr).text(),
         child.exited,
       ]);
+      clearTimeout(timer);
       return { exitCode, output: output + errors };
     },
     start() {

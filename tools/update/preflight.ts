@@ -34,15 +34,21 @@ async function stateDirectoryOf({ kind, config }: UpdatedService): Promise<strin
 
 /** Names of the checks that fail with an executable; null: it can't tell. */
 async function failingChecks(executable: string, service: UpdatedService): Promise<readonly Finding[] | null> {
+  const asOwner = asOwnerOf(await stateDirectoryOf(service));
+  // Within a unit root may lack the right to be another user; then both versions are asked as root.
+  return (
+    (await askDoctor(asOwner, executable, service)) ??
+    (asOwner.length === 0 ? null : await askDoctor([], executable, service))
+  );
+}
+
+async function askDoctor(
+  asOwner: readonly string[],
+  executable: string,
+  service: UpdatedService,
+): Promise<readonly Finding[] | null> {
   const config = service.config === null ? [] : ["--config", service.config];
-  const command = [
-    ...asOwnerOf(await stateDirectoryOf(service)),
-    executable,
-    "doctor",
-    "--offline",
-    "--json",
-    ...config,
-  ];
+  const command = [...asOwner, executable, "doctor", "--offline", "--json", ...config];
   const outcome = await runCommand(command, doctorWithinMs, childEnvironment("service", { LC_ALL: "C" }));
   try {
     const start = outcome.output.indexOf("{");
