@@ -44,6 +44,7 @@ import { bothSinks, renamingSink } from "./traffic/both-sinks.ts";
 import { FeltDemand } from "./traffic/felt-demand.ts";
 import { MinuteCycle } from "./traffic/minute-cycle.ts";
 import { TrafficRecord } from "./traffic/traffic-record.ts";
+import { FleetUpdates } from "./update/fleet-updates.ts";
 
 /** Time of which the choice of the power mode knows what users felt; at least so much real time when the clock is faster. */
 const feltWindowMs = 15 * secondMs;
@@ -216,10 +217,17 @@ export function createAgentParts(given: {
     log,
   });
   tenantJobs.follow(access.jobs());
+  const updates = new FleetUpdates({
+    config: config.update,
+    // Where systemd gives a directory that root can read without any right over the agent's own.
+    directory: process.env["RUNTIME_DIRECTORY"] ?? stateDir,
+    ...{ version, log },
+  });
   const self = createSelfDescription({
     ...{ identity, config, serving, power, membership, refused, nowMs },
     orderRefused: () => orders.recentRefusal(),
     tenantJobs: () => tenantJobs.receipts(),
+    updates: () => updates.report(),
     training: () => nightTraining.status(),
     mesh: () => ({
       spaces: Object.fromEntries(serving.loadedModels().map(({ id, space }) => [id, mesh.spaceOf(id, space)])),
@@ -259,6 +267,7 @@ export function createAgentParts(given: {
     membership,
     access,
     tenantJobs,
+    updates,
     self,
     power,
     cycle,

@@ -12,6 +12,7 @@ import { type DeviceIdentity, readIdentity } from "./enrolment/device-identity.t
 import { type AgentIdentity, agentIdFromHostname } from "./identity.ts";
 
 const powerPeriodMs = 15_000;
+const updatesPeriodMs = 2_000;
 const trainingPeriodMs = 2_000;
 const measuringPeriodMs = 2_000;
 const openFilesPeriodMs = 5_000;
@@ -140,6 +141,7 @@ export class Agent {
         () => beats.tick(),
         onError("beats"),
       ),
+      runPeriodically(systemClock, updatesPeriodMs, () => member.evaluateUpdates(), onError("following an update")),
       runPeriodically(systemClock, openFilesPeriodMs, () => openFiles.look(), onError("counting open files")),
       // Certificates know the machine's clock alone.
       runPeriodically(systemClock, minuteMs, async () => renewal?.evaluate(), onError("renewing the certificate")),

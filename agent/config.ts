@@ -12,6 +12,7 @@ import { ModelSourceConfig } from "./model-source-config.ts";
 import { PowerConfig } from "./power/power-config.ts";
 import { ServingConfig } from "./serving/serving-config.ts";
 import { SloConfig } from "./slo-config.ts";
+import { FleetUpdateConfig } from "./update/fleet-update-config.ts";
 
 /** Everything an agent can be told. Every key has a default; `{}` is a valid configuration. */
 export const AgentConfig = Type.Object(
@@ -111,6 +112,7 @@ export const AgentConfig = Type.Object(
     ),
     power: PowerConfig,
     slo: SloConfig,
+    update: FleetUpdateConfig,
     clock: ClockSection,
   },
   strict,

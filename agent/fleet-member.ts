@@ -20,6 +20,7 @@ import { type FleetListener, Reporter } from "./telemetry/reporter.ts";
 import type { FeltDemand } from "./traffic/felt-demand.ts";
 import type { MinuteCycle } from "./traffic/minute-cycle.ts";
 import type { TrafficRecord } from "./traffic/traffic-record.ts";
+import type { FleetUpdates } from "./update/fleet-updates.ts";
 
 export interface FleetMemberParts {
   readonly identity: AgentIdentity;
@@ -33,6 +34,8 @@ export interface FleetMemberParts {
   readonly access?: Pick<FleetKeys, "accept" | "jobs">;
   /** Jobs with tenants' data. Default: none are done. */
   readonly tenantJobs?: Pick<AgentTenantJobs, "follow" | "evaluate">;
+  /** Orders of the fleet for another version. Default: none are followed. */
+  readonly updates?: Pick<FleetUpdates, "evaluate">;
   readonly self: SelfDescription;
   readonly power: Pick<Power, "currentMode" | "evaluate" | "status">;
   readonly cycle: Pick<MinuteCycle, "lastForecast" | "run">;
@@ -156,6 +159,12 @@ export class FleetMember {
     if (power.currentMode?.name !== modeBefore) await this.#reporter.publishReported();
   }
 
+  /** Passes an order for another version on, and reports what becomes of it. */
+  async evaluateUpdates(): Promise<void> {
+    const { updates, membership } = this.#parts;
+    if ((await updates?.evaluate(membership.desired?.update ?? null)) === true) await this.#reporter.publishReported();
+  }
+
   async evaluateSleep(): Promise<void> {
     const { membership, serving, outbox, power } = this.#parts;
     // A drain by command ends with time, and so do peers that are not named again.
@@ -200,7 +209,9 @@ export class FleetMember {
         void this.drainOutbox();
       },
       onDesired: (document) => {
-        if (membership.accept(document)) this.#followSoon(true);
+        if (!membership.accept(document)) return;
+        this.#followSoon(true);
+        this.evaluateUpdates().catch(this.#logFailure("following an update"));
       },
       onAck: (ack) => {
         this.#sender.acknowledge(ack);

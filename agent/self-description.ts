@@ -21,6 +21,8 @@ export interface SelfDescriptionParts {
   readonly orderRefused?: () => ReturnType<FleetOrders["recentRefusal"]>;
   /** Jobs with tenants' data that are done here. */
   readonly tenantJobs?: () => NonNullable<Reported["tenantJobs"]>;
+  /** Updates of this device by the fleet. */
+  readonly updates?: () => NonNullable<Reported["update"]>;
   /** Training of this device's forecasting model. */
   readonly training?: () => Pick<TrainingStatus, "state" | "reason" | "last">;
   /** Topics and filters that the broker denies this agent. */
@@ -116,6 +118,7 @@ export function createSelfDescription(parts: SelfDescriptionParts) {
         ...(orderRefused === null ? {} : { orderRefused: { ...orderRefused, atMs: Math.round(orderRefused.atMs) } }),
         ...(refused.length === 0 ? {} : { brokerRefuses: refused }),
         ...(done.length === 0 ? {} : { tenantJobs: done }),
+        ...(parts.updates === undefined ? {} : { update: parts.updates() }),
         ...(parts.training === undefined ? {} : { training: trainingReport(parts.training()) }),
       };
     },

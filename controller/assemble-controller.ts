@@ -34,6 +34,7 @@ import { createControllerMetrics } from "./metrics.ts";
 import { ControllerTenantData } from "./privacy/controller-tenant-data.ts";
 import { TenantExpiry } from "./privacy/tenant-expiry.ts";
 import { TenantJobs } from "./privacy/tenant-jobs.ts";
+import { Rollout } from "./rollout/rollout.ts";
 import type { CapacityProvider } from "./scaling/actuators/capacity-provider.ts";
 import { Machines } from "./scaling/actuators/machines.ts";
 import { BacktestJobs } from "./scaling/backtest/job/backtest-jobs.ts";
@@ -181,6 +182,12 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
     onRound: metrics.round,
   });
 
+  const rollout = new Rollout({
+    ...{ fleet, desired, store, sloReports, minServing: config.scaling.minReplicas, staleAfterMs, nowMs, log },
+    // Who freezes the fleet wants it to stay as it is.
+    mayAct: () => lease.isHeld() && freeze.current() === null,
+  });
+
   const urgent = new UrgentRounds(clock, () => decide(true));
 
   const counts = createIngestCounts();
@@ -266,6 +273,7 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
       previewer: policy ?? new LivePolicy("", clock, log),
       machines,
       freeze,
+      rollout,
       overrides,
       loop,
       ledger,

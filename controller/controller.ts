@@ -42,6 +42,7 @@ export interface ControllerParts {
 /** Messages of different agents that are handled at once where the store is a server, which commits them together. */
 const messagesAtServer = 256;
 /** Time between two looks at the store's size. */
+const rolloutEachMs = 2_000;
 const trimEachMs = hourMs / 12;
 
 /** Time between two looks whether a day's digest is due. */
@@ -269,8 +270,9 @@ export class Controller {
   /** Restores what an earlier run knew, and starts the parts that decisions rest on. */
   async #recover(assembly: ControllerAssembly): Promise<void> {
     const { log, forecaster } = this.#parts;
-    const { freeze, policy, housekeeping, desired, ingest, machines, ledger, fleet, tenantJobs } = assembly;
+    const { freeze, rollout, policy, housekeeping, desired, ingest, machines, ledger, fleet, tenantJobs } = assembly;
     await freeze.recover();
+    await rollout.recover();
     await tenantJobs.load();
     await policy?.start();
     this.#opened.push(() => policy?.stop());
@@ -304,7 +306,7 @@ export class Controller {
   }
 
   #schedule(
-    { desired, peerList, loop, housekeeping, retirement, ingest, ledger }: ControllerAssembly,
+    { desired, peerList, loop, rollout, housekeeping, retirement, ingest, ledger }: ControllerAssembly,
     alerts: Alerts,
   ): void {
     const { log, clock } = this.#parts;
@@ -315,6 +317,7 @@ export class Controller {
       const periodic = runPeriodically(clock, periodMs, run, report, shiftMs);
       this.#opened.push(() => periodic.stop());
     };
+    each(rolloutEachMs, "rolling a version out", () => rollout.evaluate());
     each(intervalMs, "deciding", () => loop.run(), offsetMs);
     each(peerListEachMs, "listing the agents to follow", () => peerList.publish());
     each(digestEachMs, "telling the digest", () => alerts.tellDaily());

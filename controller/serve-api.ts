@@ -60,6 +60,7 @@ import type { ControllerRecords } from "./open-records.ts";
 import { configRoutes } from "./privacy/config-routes.ts";
 import { TenantExport } from "./privacy/tenant-export.ts";
 import { tenantJobRoutes } from "./privacy/tenant-job-routes.ts";
+import { rolloutRoutes } from "./rollout/rollout-routes.ts";
 
 export interface ServedParts {
   readonly config: ControllerConfig;
@@ -166,6 +167,7 @@ function routesOf(
     backtestRoutes({ ...parts, jobs: assembly.backtests, scaling, livePolicy: assembly.policy }),
     policyRoutes({ ...parts, livePolicy: assembly.policy, previewer: assembly.previewer }),
     safetyRoutes(parts),
+    rolloutRoutes(assembly.rollout, audit),
     costRoutes(parts),
     allocationRoutes(parts),
     financeRoutes(

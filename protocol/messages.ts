@@ -18,3 +18,4 @@ export * from "./messages/power.ts";
 export * from "./messages/presence.ts";
 export * from "./messages/tariffs.ts";
 export * from "./messages/tenant-jobs.ts";
+export * from "./messages/updates.ts";

@@ -34,14 +34,18 @@ function tablesOf(migrations: readonly string[]): string[] {
 }
 
 /** Modules that write for others, who are listed themselves. */
-const writers = new Set(["platform/files/write-secret-file.ts", "platform/files/state-secret.ts"]);
+const writers = new Set([
+  "platform/files/write-durably.ts",
+  "platform/files/write-secret-file.ts",
+  "platform/files/state-secret.ts",
+]);
 /** Modules that write something that is no store. */
 const noStores = new Set([
   // The kernel's setting of a process.
   "platform/process/child-worker.ts",
 ]);
 const writes =
-  /\b(writeFile|writeFileSync|writeSecretFile|writeStateSecret|writeFilesAtomically|appendFile|appendFileSync|createWriteStream|mkdtemp|mkdtempSync|mkdirSync|mkdir|copyFile|copyFileSync|symlinkSync|openDatabase|Bun\.write)\(|openSync\([^)]*"[aw]|\.writeFile\(|VACUUM INTO|\.writer\(/;
+  /\b(writeFile|writeFileSync|writeSecretFile|writeStateSecret|writeDurably|writeFilesAtomically|appendFile|appendFileSync|createWriteStream|mkdtemp|mkdtempSync|mkdirSync|mkdir|copyFile|copyFileSync|symlinkSync|openDatabase|Bun\.write)\(|openSync\([^)]*"[aw]|\.writeFile\(|VACUUM INTO|\.writer\(/;
 
 describe("the data map", () => {
   test("lists every table of controller and agents, and no other", () => {

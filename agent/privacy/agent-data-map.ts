@@ -84,6 +84,11 @@ const files: readonly DataStore[] = [
     writtenBy: ["agent/serving/worker/model-process.ts"],
   },
   {
+    ...{ ...file, ...nothingPersonal, id: "update-order.json", holds: "the version that the fleet ordered" },
+    ...{ purpose: "the device's updater reads it", kept: "until the next order" },
+    writtenBy: ["agent/update/fleet-updates.ts"],
+  },
+  {
     ...{ ...file, ...nothingPersonal, id: "forecast-training/ and forecast-models/" },
     holds: "traffic of all tenants together by the minute, weights of forecasts",
     ...{ purpose: "training at night", kept: "the trace until the next night; models by number" },

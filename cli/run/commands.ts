@@ -35,6 +35,7 @@ export const commands: CommandTable = {
   doctor: async () => (await import("#cli/doctor.ts")).doctorCommand,
   update: async () => (await import("#cli/update/update.ts")).updateCommand,
   rollback: async () => (await import("#cli/update/rollback.ts")).rollbackCommand,
+  rollout: async () => (await import("#cli/update/rollout.ts")).rolloutCommand,
   config: async () => (await import("#cli/config/config.ts")).configCommand,
   licences: async () => (await import("#cli/about/licences.ts")).licencesCommand,
   completion: async () => (await import("#cli/about/completion.ts")).completionCommand(commands),

@@ -157,7 +157,7 @@ function noteLines(view: GivenView): Line[] {
   return notes.length === 0 ? [] : [[{ text: `* ${[...new Set(notes)].join("; ")}`, tone: "faint" }]];
 }
 
-function orderLines({ latestDecision, freeze = null, policy = null }: GivenView): Line[] {
+function orderLines({ latestDecision, freeze = null, rollout = null, policy = null }: GivenView): Line[] {
   const lines: Line[] = [];
   if (latestDecision !== null)
     lines.push([
@@ -167,6 +167,11 @@ function orderLines({ latestDecision, freeze = null, policy = null }: GivenView)
   if (freeze !== null) {
     const until = freeze.untilMs === null ? "" : ` until ${new Date(freeze.untilMs).toISOString().slice(0, 16)}Z`;
     lines.push([{ text: `FROZEN by an operator${until}: ${freeze.reason}`, tone: "warning" }]);
+  }
+  if (rollout !== null) {
+    const { version, state, wave, waves, reason } = rollout;
+    const text = `roll-out of ${version}: ${state}, wave ${wave} of ${waves}; ${reason}`;
+    lines.push([state === "halted" ? { text, tone: "bad" } : plain(text)]);
   }
   if (policy !== null) lines.push([plain(`policy: ${policy.name} (${policy.mode})`)]);
   if (policy !== null && policy.problem !== null)

@@ -1,4 +1,5 @@
 import type { DesiredDocuments } from "#controller/fleet/desired-documents.ts";
+import type { Rollout } from "#controller/rollout/rollout.ts";
 import type { DecisionLoop } from "#controller/scaling/loop/decision-loop.ts";
 import type { FleetFreeze } from "#controller/scaling/loop/fleet-freeze.ts";
 import type { Overrides } from "#controller/scaling/loop/overrides.ts";
@@ -40,6 +41,7 @@ export interface ApiParts {
   readonly fleetHistory: FleetHistory;
   readonly overrides: Overrides;
   readonly freeze: FleetFreeze;
+  readonly rollout: Pick<Rollout, "current">;
   /** The scaling policy; null: none is configured. */
   readonly policy: Pick<LivePolicy, "status"> | null;
   readonly store: MinuteStore & CostStore & SetAsideStore & DecisionStore & KeptStore;

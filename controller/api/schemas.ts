@@ -205,6 +205,18 @@ export const FleetView = Type.Object({
     Type.Object({ reason: Type.String(), untilMs: orNull(TimeMs, "null: until it is ended") }),
     "an operator's order that nothing is to change; null: none",
   ),
+  rollout: Type.Optional(
+    orNull(
+      Type.Object({
+        version: text("that the agents are to run"),
+        state: Type.Unsafe<"running" | "paused" | "halted">(literals("running", "paused", "halted")),
+        wave: count("the wave under way, from 1"),
+        waves: count("waves in all"),
+        reason: text("what it did last, or waits for"),
+      }),
+      "roll-out of a version that is not over; null: none",
+    ),
+  ),
   policy: orNull(
     Type.Object({
       name: Type.String(),

@@ -1,4 +1,5 @@
 import type { Registry } from "prom-client";
+import type { KeptRollout } from "#controller/rollout/rollout-schemas.ts";
 import { medianPeakQps } from "#forecast/median-peak.ts";
 import { registerGauge, registerTotal } from "#platform/fetch/scraped-metrics.ts";
 import { secondMs } from "#platform/time.ts";
@@ -60,6 +61,12 @@ function shownDecision(latest: ReturnType<DashboardParts["loop"]["latest"]>) {
   };
 }
 
+function shownRollout(rollout: KeptRollout | null) {
+  if (rollout === null || rollout.state === "done" || rollout.state === "stopped") return null;
+  const { plan, state, wave, reason } = rollout;
+  return { version: plan.version, state, wave: wave + 1, waves: plan.waves.length, reason };
+}
+
 /** Connects the live view of the fleet. Nothing is looked at before somebody asks. */
 export function createDashboard(parts: DashboardParts): Pick<ApiParts, "watch" | "streams" | "fleetHistory"> {
   const { fleet, desired, loop, ledger, alerts, broker, config, registry, leader, nowMs } = parts;
@@ -101,6 +108,7 @@ export function createDashboard(parts: DashboardParts): Pick<ApiParts, "watch" |
         forecastPeakQps: peakQps(),
         latestDecision: shownDecision(loop.latest()),
         freeze: freeze === null ? null : { reason: freeze.reason, untilMs: freeze.untilMs },
+        rollout: shownRollout(parts.rollout.current()),
         policy: policy === undefined ? null : { name: policy.name, mode: policy.mode, problem: policy.problem },
         alerts: alertsNow().list,
       };

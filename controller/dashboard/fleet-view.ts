@@ -18,7 +18,15 @@ export function fleetView({
   return {
     ...(watch.sections as Pick<
       FleetView,
-      "fleet" | "controller" | "forecast" | "forecastPeakQps" | "latestDecision" | "freeze" | "policy" | "alerts"
+      | "fleet"
+      | "controller"
+      | "forecast"
+      | "forecastPeakQps"
+      | "latestDecision"
+      | "freeze"
+      | "rollout"
+      | "policy"
+      | "alerts"
     >),
     nowMs: watch.lookedAtMs,
     eventId: eventId(watch.run, watch.event),

@@ -12,7 +12,10 @@ import type { Fleet } from "./fleet.ts";
 
 export type DesiredChange = Partial<
   Pick<Desired, "role" | "powerMode" | "powerModeUntilMs" | "powerModeCap" | "powerModeCapUntilMs">
->;
+> & {
+  /** Version to run; null: none is ordered any more. */
+  readonly update?: Desired["update"] | null;
+};
 
 export type DesiredDocuments = ReturnType<typeof createDesiredDocuments>;
 
@@ -75,6 +78,7 @@ export function createDesiredDocuments(parts: DesiredDocumentsParts) {
       const role = before?.role ?? (agent?.presence?.role === "standby" ? "standby" : "active");
       const { powerModeCap = before?.powerModeCap ?? null, powerModeCapUntilMs = before?.powerModeCapUntilMs ?? null } =
         change;
+      const update = change.update === null ? undefined : (change.update ?? before?.update);
       const document: Desired = {
         v: 1,
         agentId,
@@ -87,6 +91,7 @@ export function createDesiredDocuments(parts: DesiredDocumentsParts) {
         powerModeUntilMs:
           change.powerModeUntilMs === undefined ? (before?.powerModeUntilMs ?? null) : change.powerModeUntilMs,
         reason: cleanText(reason).slice(0, maxReasonLength),
+        ...(update === undefined ? {} : { update }),
       };
       await store.saveDesired(document);
       documents.set(agentId, document);

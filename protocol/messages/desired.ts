@@ -4,6 +4,7 @@ import { Identifier, TimeMs, text } from "../bounds.ts";
 import { AgentRole, described, envelope, roleMeaning, Version } from "./fields.ts";
 import { Order } from "./order.ts";
 import { TenantReceipts } from "./tenant-jobs.ts";
+import { OrderedUpdate, UpdateReport } from "./updates.ts";
 
 /** The document by which the controller tells an agent what to be. */
 export const Desired = Type.Object(
@@ -23,6 +24,7 @@ export const Desired = Type.Object(
     ),
     powerModeCapUntilMs: Type.Optional(orNull(TimeMs, "end of the cap; null or absent: it has no end")),
     reason: described(text(1024), "why, for people"),
+    update: Type.Optional(OrderedUpdate),
     term: Type.Optional(
       described(
         TimeMs,
@@ -105,6 +107,7 @@ export const Reported = Type.Object(
       }),
     ),
     tenantJobs: Type.Optional(TenantReceipts),
+    update: Type.Optional(UpdateReport),
     training: Type.Optional(TrainingReport),
   },
   strict,

@@ -9,7 +9,7 @@ const readUnit = (file: string) => readFileSync(join(deploy, file), "utf8");
 const services = readdirSync(deploy)
   .filter((file) => file.endsWith(".service"))
   .sort();
-const everyUnit = readdirSync(deploy).filter((file) => /\.(service|socket)$/.test(file));
+const everyUnit = readdirSync(deploy).filter((file) => /\.(service|socket|path)$/.test(file));
 const hasSystemd = Bun.which("systemd-analyze") !== null;
 /** As systemd scores it: 0 is shut in completely, 10 not at all. */
 const maxExposure = 2;
@@ -27,7 +27,12 @@ function settings(unit: string): Map<string, string> {
 }
 
 test("there are units to look at", () => {
-  expect(services).toEqual(["thormesh-agent.service", "thormesh-controller.service", "thormesh-power@.service"]);
+  expect(services).toEqual([
+    "thormesh-agent.service",
+    "thormesh-controller.service",
+    "thormesh-power@.service",
+    "thormesh-update.service",
+  ]);
 });
 
 describe.each(services)("%s", (file) => {
@@ -109,6 +114,20 @@ test("only the agent's user reaches the power helper, one connection at a time",
   expect(helper.get("PrivateNetwork")).toBe("yes");
   // nvpmodel's own state is read by everybody's nvpmodel -q.
   expect(helper.get("UMask")).toBe("0022");
+});
+
+test("an order of the fleet reaches the updater, which has root's files and none of root's rights", () => {
+  const agent = settings(readUnit("thormesh-agent.service"));
+  const path = settings(readUnit("thormesh-update.path")).get("PathChanged") ?? "";
+  const update = settings(readUnit("thormesh-update.service"));
+  expect(path).toBe(`/run/${agent.get("RuntimeDirectory")}/update-order.json`);
+  expect(update.get("ExecStart")).toEndWith(`update --order ${path}`);
+  expect(update.has("User")).toBe(false);
+  expect(update.get("CapabilityBoundingSet")).toBe("");
+  for (const program of ["agent", "controller"])
+    expect(settings(readUnit(`thormesh-${program}.service`)).get("ExecStartPre")).toBe(
+      `-+/usr/local/lib/thormesh/boot-check ${program}`,
+    );
 });
 
 test.if(hasSystemd)("systemd understands them all", () => {

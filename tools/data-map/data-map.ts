@@ -51,7 +51,7 @@ const toolDataMap: readonly DataStore[] = [
     ...{ holds: "executables, the state of updates, downloads", purpose: "thormesh update and rollback" },
     kept: "the version in force and the one before; downloads until they are in place",
     writtenBy: [
-      "platform/files/write-durably.ts",
+      "tools/update/update-state.ts",
       "tools/update/release/download-release.ts",
       "tools/update/layout.ts",
       "tools/update/release/place-version.ts",

@@ -96,6 +96,11 @@ export async function runUpdate(config: UpdateConfig, request: UpdateRequest, sa
     const outcome = await updater.putInForce(version);
     if (outcome.state === "returned") await sayServices(updater, say);
     return outcome;
+  } catch (error) {
+    // Nobody looks at an update by the fleet but the agent, which tells the controller.
+    if (request.byFleet && request.version !== null && error instanceof UpdateError && !error.temporary)
+      updater.noteFailure(request.version, error.message);
+    throw error;
   } finally {
     updater.close();
   }

@@ -193,12 +193,11 @@ export class Updater {
       faultPoint("restarted");
       if (services.length > 0) this.#say(`${version} is in force: watching it for ${healthWindowS} s`);
       const times = { startWithinMs: startWithinS * secondMs, windowMs: healthWindowS * secondMs };
-      flaw = await watchHealth(watched, version, times);
+      flaw = await watchHealth(watched, version, times, () => this.layout.gaveUp(version));
     } catch (error) {
       flaw = describeError(error);
     }
-    if (flaw !== null)
-      return await this.#return(version, previous, this.layout.gaveUp(version) ? "it did not start" : flaw);
+    if (flaw !== null) return await this.#return(version, previous, flaw);
     this.save({ state: "healthy", reason: `${version} has been well`, atMs: Date.now() });
     faultPoint("healthy");
     this.layout.forgetAttempts();

@@ -47,6 +47,13 @@ const requests: readonly { route: string; action: string; target: () => string; 
     },
     { route: "POST /api/v1/freeze", action: "freeze.set", target: () => "default", body: { reason: "stocktaking" } },
     { route: "DELETE /api/v1/freeze", action: "freeze.end", target: () => "default" },
+    {
+      ...{ route: "POST /api/v1/rollout", action: "rollout.start", target: () => "0.9.0" },
+      body: { version: "0.9.0", waves: [{ share: 0.1 }, { share: 1 }] },
+    },
+    { route: "POST /api/v1/rollout/pause", action: "rollout.pause", target: () => "0.9.0" },
+    { route: "POST /api/v1/rollout/resume", action: "rollout.resume", target: () => "0.9.0" },
+    { route: "POST /api/v1/rollout/stop", action: "rollout.stop", target: () => "0.9.0" },
     { route: "POST /api/v1/keys", action: "keys.create", target: () => "wall", body: { name: "wall", role: "viewer" } },
     { route: "POST /api/v1/keys/{id}/rotate", action: "keys.rotate", target: () => keyId, body: {} },
     { route: "DELETE /api/v1/keys/{id}", action: "keys.revoke", target: () => keyId },

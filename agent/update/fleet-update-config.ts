@@ -1,0 +1,26 @@
+import { type Static, Type } from "@sinclair/typebox";
+import { orNull, Path } from "#platform/config-fields.ts";
+import { strictObject } from "#platform/schema-parts.ts";
+
+const Words = Type.Array(Type.String({ minLength: 1, maxLength: 4096 }), { minItems: 1, maxItems: 64 });
+
+/** Consent to updates by the fleet. */
+export const FleetUpdateConfig = strictObject(
+  {
+    allowFleet: Type.Boolean({
+      default: false,
+      description: "the controller may order a newer release; which ones are believed is said in update.yaml",
+    }),
+    prefix: {
+      ...Path,
+      default: "/usr/local/lib/thormesh",
+      description: "directory of the versions, as in update.yaml; the agent only reads it",
+    },
+    command: orNull(
+      Words,
+      "starts the update and ends; {order} stands for the file with the version. null: systemd does, by thormesh-update.path",
+    ),
+  },
+  { default: {}, description: "Updates of this device by the fleet (docs/updating.md)." },
+);
+export type FleetUpdateConfig = Static<typeof FleetUpdateConfig>;
