@@ -48,6 +48,10 @@ declare module "*.service" {
   const text: string;
   export = text;
 }
+declare module "*.path" {
+  const text: string;
+  export = text;
+}
 declare module "*.socket" {
   const text: string;
   export = text;

@@ -325,6 +325,8 @@ is_jetson() { [ -e /etc/nv_tegra_release ] || have nvpmodel || [ -x /usr/sbin/nv
 
 write_units() { # ROLE USER
   units=thormesh-$1.service
+  # Updates that the fleet orders, where the agent's configuration allows them.
+  [ "$1" = controller ] || units="$units thormesh-update.path thormesh-update.service"
   if [ "$1" = agent ] && is_jetson; then units="$units thormesh-power.socket thormesh-power@.service"; fi
   for unit in $units; do
     if sed -e "s|/usr/local/|$prefix/|g" -e "s/^\(User\|Group\|SocketGroup\)=thormesh-$1\$/\1=$2/" -e "s|/boot-check $1\$|& $lib|" -e "s/chown -Rh thormesh-$1:/chown -Rh $2:/" "$work/files/$unit" | write "/etc/systemd/system/$unit" 644 0:0; then
@@ -405,6 +407,7 @@ start() { # ROLE
     reload=0
     sockets=
     [ ! -f /etc/systemd/system/thormesh-power.socket ] || [ "$1" != agent ] || sockets=thormesh-power.socket
+    [ "$1" = controller ] || sockets="$sockets thormesh-update.path"
     # Unquoted: there may be none.
     is_set "$no_enable" || systemctl --quiet enable $sockets "$service.service"
     is_set "$no_start" && return
@@ -507,7 +510,7 @@ uninstall_all() {
   fi
   for role in agent controller; do
     units=thormesh-$role.service
-    [ "$role" = controller ] || units="$units thormesh-power.socket thormesh-power@.service"
+    [ "$role" = controller ] || units="$units thormesh-power.socket thormesh-power@.service thormesh-update.path thormesh-update.service"
     for unit in $units; do
       [ -f "/etc/systemd/system/$unit" ] || continue
       case $unit in *@*) ;; *) has_systemd && act systemctl --quiet disable --now "$unit" ;; esac
@@ -521,7 +524,7 @@ uninstall_all() {
   act rm -f /etc/sudoers.d/thormesh-power
   [ "$(readlink "$bin" || true)" != ../lib/thormesh/current/thormesh ] || act rm -f "$bin"
   [ "$(readlink /usr/bin/thormesh || true)" != /opt/bin/thormesh ] || act rm -f /usr/bin/thormesh
-  act rm -rf "$lib" /var/cache/thormesh-agent /var/cache/thormesh-controller
+  act rm -rf "$lib" /var/cache/thormesh-agent /var/cache/thormesh-controller /var/cache/thormesh-update
   [ "$dry_run" = 1 ] || [ "$prefix" != /opt ] || rmdir /opt/lib /opt/bin 2>/dev/null || true
   if is_set "$purge"; then
     act rm -rf /etc/thormesh /etc/default/thormesh-agent /etc/default/thormesh-controller /var/lib/thormesh-agent /var/lib/thormesh-controller

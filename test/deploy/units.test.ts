@@ -125,7 +125,7 @@ test("an order of the fleet reaches the updater, which has root's files and none
   expect(update.has("User")).toBe(false);
   expect(update.get("CapabilityBoundingSet")).toBe("");
   for (const program of ["agent", "controller"])
-    expect(settings(readUnit(`thormesh-${program}.service`)).get("ExecStartPre")).toBe(
+    expect(settings(readUnit(`thormesh-${program}.service`)).get("ExecStartPre")).toStartWith(
       `-+/usr/local/lib/thormesh/boot-check ${program}`,
     );
 });

@@ -6,6 +6,8 @@ import controllerUnit from "../../deploy/thormesh-controller.service" with { typ
 import powerUnit from "../../deploy/thormesh-power@.service" with { type: "text" };
 import powerSocket from "../../deploy/thormesh-power.socket" with { type: "text" };
 import powerSudoers from "../../deploy/thormesh-power.sudoers" with { type: "text" };
+import updatePath from "../../deploy/thormesh-update.path" with { type: "text" };
+import updateUnit from "../../deploy/thormesh-update.service" with { type: "text" };
 import installer from "../../scripts/install.sh" with { type: "text" };
 
 /** Files beside the executable that an installation needs. */
@@ -17,6 +19,8 @@ const files: Readonly<Record<string, string>> = {
   "thormesh-power.socket": powerSocket,
   "thormesh-power.sudoers": powerSudoers,
   "thormesh-power@.service": powerUnit,
+  "thormesh-update.path": updatePath,
+  "thormesh-update.service": updateUnit,
 };
 
 /** Writes them into a directory, for the installer. */

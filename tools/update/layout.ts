@@ -1,5 +1,5 @@
 import { existsSync, lstatSync, mkdirSync, readdirSync, readlinkSync, realpathSync, rmSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import { UsageError } from "#platform/errors.ts";
 import { linkDurably, syncDirectory, writeDurably } from "#platform/files/write-durably.ts";
 import { compareVersions, versionPattern } from "#protocol/release/version-order.ts";
@@ -96,10 +96,11 @@ export class Layout {
 export function keepLink(link: string, layout: Layout): void {
   const target = join(layout.prefix, "current", "thormesh");
   const stats = lstatSync(link, { throwIfNoEntry: false });
-  if (stats?.isSymbolicLink() === true && readlinkSync(link) === target) return;
+  if (stats?.isSymbolicLink() === true && resolve(dirname(link), readlinkSync(link)) === resolve(target)) return;
   if (stats?.isDirectory() === true) throw new UsageError(`${link} is a directory, expected a file or a link`);
   mkdirSync(dirname(link), { recursive: true });
-  linkDurably(target, link);
+  // As the installer links it, which takes away nothing but its own link.
+  linkDurably(relative(dirname(link), target), link);
 }
 
 /** Path of the running program's file, links followed. */
