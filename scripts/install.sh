@@ -407,11 +407,12 @@ start() { # ROLE
     reload=0
     sockets=
     [ ! -f /etc/systemd/system/thormesh-power.socket ] || [ "$1" != agent ] || sockets=thormesh-power.socket
-    [ "$1" = controller ] || sockets="$sockets thormesh-update.path"
+    paths=
+    [ "$1" = controller ] || paths=thormesh-update.path
     # Unquoted: there may be none.
-    is_set "$no_enable" || systemctl --quiet enable $sockets "$service.service"
+    is_set "$no_enable" || systemctl --quiet enable $sockets $paths "$service.service"
     is_set "$no_start" && return
-    [ -z "$sockets" ] || systemctl start $sockets
+    [ -z "$sockets$paths" ] || systemctl start $sockets $paths
     if [ "$changed" = 1 ] || ! systemctl --quiet is-active "$service.service"; then
       systemctl restart "$service.service" || fail "the $1 does not start" "read: journalctl -u $service -n 30" "then: thormesh doctor"
       say "the $1 is running: systemctl status $service"
