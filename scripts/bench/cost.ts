@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { allocationRoutes } from "#controller/api/allocation-routes.ts";
 import type { ApiParts } from "#controller/api/api-parts.ts";
+import { costViewRoutes } from "#controller/api/finance/cost-view-routes.ts";
 import { CostLedger } from "#controller/cost/ledger/cost-ledger.ts";
 import { configuredPrices } from "#controller/cost/prices/price-source.ts";
 import { unknownAgent } from "#controller/fleet/agent-state.ts";
@@ -170,6 +171,18 @@ const byTenantModel = await timeOf(5, () =>
   ask(`allocation?${window}&aggregate=tenant,model&includeIdle=true&step=1d`),
 );
 const byAgent = await timeOf(1, () => ask(`allocation/summary?${window}&aggregate=agent`));
+const page = costViewRoutes(parts);
+let asked = 0;
+/** Time of an answer of the page of costs that was not given before: each asks for another number of groups. */
+const viewOf = (by: string) =>
+  timeOf(3, async () => {
+    asked += 1;
+    const answer = await page.handle(new Request(`http://controller/api/v1/cost/view?${window}&by=${by}&top=${asked}`));
+    const text = await answer.text();
+    if (answer.status !== 200) throw new Error(text);
+  });
+const viewByTenant = await viewOf("tenant");
+const viewByAgent = await viewOf("agent");
 const plain = database.query(
   `SELECT region, tenant, model, sum(used_micro), sum(used_pico), sum(requests) FROM cost_work
    WHERE span_ms = ${hourMs} AND start_ms >= ? AND start_ms <= ? AND agent_id > '' GROUP BY region, tenant, model`,
@@ -205,6 +218,8 @@ printRows(
     ),
     row("by tenant and model, idle, each day", timeToText(byTenantModel), "", ""),
     row("by agent (summary)", timeToText(byAgent), "", ""),
+    row("the page of costs, by tenant", timeToText(viewByTenant), "both windows: this and the one before", "1 s"),
+    row("the page of costs, by device", timeToText(viewByAgent), "", ""),
   ],
   values.json === true,
 );
