@@ -33,8 +33,8 @@ async function write(name: string, html: string): Promise<string> {
 
 test("the report about forecasts is accessible and whole, narrow and wide, light and dark", async () => {
   const random = seededRandom(5);
-  const qps = Array.from({ length: 2_000 }, (_, minute) =>
-    minute >= 1_800 && minute < 1_810 ? null : 20 + 10 * Math.sin(minute / 200) + 4 * random(),
+  const qps = Array.from({ length: 900 }, (_, minute) =>
+    minute >= 840 && minute < 845 ? null : 20 + 10 * Math.sin(minute / 200) + 4 * random(),
   );
   const series = { startMs, qps, calendar: createCalendar("UTC", []) };
   const { replay, ...figures } = backtest(series, { stepMs: minuteMs, steps: 15, maxOrigins: 30, network: null });
@@ -64,7 +64,7 @@ test("the report about forecasts is accessible and whole, narrow and wide, light
 });
 
 test("the report about policies is accessible and whole, narrow and wide, light and dark", async () => {
-  const rates = Array.from({ length: 1_440 }, (_, minute) => 60 + 50 * Math.sin(minute / 230));
+  const rates = Array.from({ length: 150 }, (_, minute) => 60 + 50 * Math.sin(minute / 23));
   const minutes = rates.map((rate) => ({ capacityQps: 100 * Math.ceil(rate / 80), costUsd: 0.01 }));
   const trace = (name: string) => ({
     ...{
