@@ -22,8 +22,12 @@ export function sourceBytesOf(modelPath: string): number {
   const carried = embeddedFileBytes(modelPath);
   if (carried !== null) return carried;
   const directory = dirname(modelPath);
-  const files = readdirSync(directory).filter((name) => name.startsWith(basename(modelPath)));
-  return files.reduce((sum, name) => sum + statSync(join(directory, name)).size, 0);
+  try {
+    const files = readdirSync(directory).filter((name) => name.startsWith(basename(modelPath)));
+    return files.reduce((sum, name) => sum + statSync(join(directory, name)).size, 0);
+  } catch {
+    return 0; // it is gone: the process that loads it says so
+  }
 }
 
 /** A model to be prepared. */
