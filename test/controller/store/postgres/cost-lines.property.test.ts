@@ -143,4 +143,4 @@ test("cost lines of PostgreSQL are those of SQLite, whatever happens", async () 
     for (const store of stores) await store.close();
   }
   await server.dispose();
-}, 120_000);
+}, 600_000);
