@@ -25,6 +25,15 @@ let key: string | null = null;
 /** Sends an API key with each request from now on; null: none. It is kept nowhere else. */
 export function setKey(text: string | null): void {
   key = text;
+  noteLogin();
+}
+
+/** Number of logins: a refusal of a request that was sent before the newest says nothing. */
+let logins = 0;
+
+/** Takes note that the user has logged in. */
+export function noteLogin(): void {
+  logins += 1;
   loginNeeded.value = false;
 }
 
@@ -58,6 +67,7 @@ export async function request(
 ): Promise<Response> {
   if (loginNeeded.peek() && !path.startsWith(openPaths))
     throw new ApiError(401, "UNAUTHORIZED", "the session has ended: log in again");
+  const loginsBefore = logins;
   const limit = isEndless ? new AbortController().signal : AbortSignal.timeout(timeLimitMs);
   const signal = init.signal instanceof AbortSignal ? AbortSignal.any([init.signal, limit]) : limit;
   const headers = new Headers(init.headers);
@@ -69,7 +79,7 @@ export async function request(
     if (init.signal?.aborted === true) throw error;
     throw new ApiError(0, "UNREACHABLE", limit.aborted ? "it does not answer" : "it can't be reached");
   }
-  if (answer.status === 401 && !path.startsWith(openPaths)) loginNeeded.value = true;
+  if (answer.status === 401 && !path.startsWith(openPaths) && logins === loginsBefore) loginNeeded.value = true;
   if (!answer.ok) throw await errorOf(answer);
   return answer;
 }

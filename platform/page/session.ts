@@ -1,5 +1,5 @@
 import { computed, signal } from "@preact/signals";
-import { getJson, loginNeeded, sendJson } from "./api-client.ts";
+import { getJson, noteLogin, sendJson } from "./api-client.ts";
 
 /** User as the server knows them. */
 export interface Session {
@@ -29,7 +29,7 @@ export async function loadSession(): Promise<void> {
 /** Logs in. @throws ApiError with what is wrong with the key */
 export async function logIn(key: string): Promise<void> {
   session.value = await sendJson<Session>("POST", sessionPath, { key });
-  loginNeeded.value = false;
+  noteLogin();
 }
 
 /** Logs out, and loads the page anew: nothing of what was shown stays in it. @throws ApiError */

@@ -17,7 +17,7 @@ interface FleetActionsProps {
 
 /** Freeze in force, and the buttons by which an operator acts on the fleet; none for a viewer. */
 export function FleetActions({ freeze, agentIds = [] }: FleetActionsProps) {
-  const open = useSignal<"override" | "drain" | "freeze" | null>(null);
+  const open = useSignal<"override" | "drain" | "freeze" | "thaw" | null>(null);
   const isFrozen = freeze !== null;
   const close = () => {
     open.value = null;
@@ -40,7 +40,7 @@ export function FleetActions({ freeze, agentIds = [] }: FleetActionsProps) {
           <button type="button" onClick={() => (open.value = "drain")}>
             Drain…
           </button>
-          <button type="button" onClick={() => (open.value = "freeze")}>
+          <button type="button" onClick={() => (open.value = isFrozen ? "thaw" : "freeze")}>
             {isFrozen ? "End the freeze…" : "Freeze…"}
           </button>
         </fieldset>
@@ -51,7 +51,9 @@ export function FleetActions({ freeze, agentIds = [] }: FleetActionsProps) {
       {open.value === "drain" ? (
         <OverrideDialog agentIds={agentIds} modes={[]} firstRole="draining" onClose={close} />
       ) : null}
-      {open.value === "freeze" ? isFrozen ? <ThawDialog onClose={close} /> : <FreezeDialog onClose={close} /> : null}
+      {/* Which of them was opened, not what the fleet is by now: it changes as soon as the order is given. */}
+      {open.value === "freeze" ? <FreezeDialog onClose={close} /> : null}
+      {open.value === "thaw" ? <ThawDialog onClose={close} /> : null}
     </>
   );
 }
