@@ -190,7 +190,8 @@ test("a browser whose clock is two hours off is told, and nothing is stale by it
   await page.goto(fleet.url);
   await visit.see("text=clock is 2 h ahead of the controller's");
   await visit.until(rowCount(7));
-  expect(await page.locator(".figure.stale").count()).toBe(0);
+  // Not the forecast: on a slow machine the next one may really be late.
+  expect(await page.locator(".figure.stale", { hasText: /^(serving|power|p95)/ }).count()).toBe(0);
   await visit.close();
 });
 

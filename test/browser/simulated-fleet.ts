@@ -25,6 +25,8 @@ import {
 import { createMosquitto, freePort } from "../fakes/mosquitto.ts";
 
 const fleetName = "default";
+/** Age from which an agent counts as silent, and its minutes as old. */
+const ageLimitMs = 3_600_000;
 /** Agents that introduce themselves at the same time. */
 const agentsAtOnce = 200;
 const log = createLogger("test", "silent");
@@ -128,11 +130,22 @@ export async function startSimulatedFleet(options: FleetOptions = {}): Promise<S
   await options.prepare?.(stateDir);
   const mosquitto = await createMosquitto();
   const port = await freePort();
-  const { api = {}, scaling = {}, ...more } = config as { api?: { apiKeys?: string[] }; scaling?: object };
+  const {
+    api = {},
+    scaling = {},
+    ingest = {},
+    ...more
+  } = config as {
+    readonly api?: { readonly apiKeys?: string[] };
+    readonly scaling?: object;
+    readonly ingest?: object;
+  };
   const settings = {
     ...{ stateDir, logLevel: "silent", broker: { url: mosquitto.url } },
     api: { port, ...api },
-    scaling: { warmUpMs: 0, intervalMs: 1000, offsetMs: 0, minReplicas: 2, ...scaling },
+    // Agents speak once, and stay as they are however slow the machine is.
+    scaling: { warmUpMs: 0, intervalMs: 1000, offsetMs: 0, minReplicas: 2, maxDataAgeMs: ageLimitMs, ...scaling },
+    ingest: { staleAfterMs: ageLimitMs, ...ingest },
     ...more,
   };
   const start = async () => {
