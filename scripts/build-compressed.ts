@@ -1,5 +1,5 @@
 import { mkdir, rename } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import type { BunPlugin } from "bun";
 import { importPath } from "./build-import.ts";
 
@@ -33,8 +33,10 @@ export function compressedInside(level: number, cache: string): BunPlugin {
   return {
     name: "compressed-inside",
     setup(build) {
-      // Without this, Bun looks for the file in the directory as it was when the build began.
-      build.onResolve({ filter: /-\d+\.zst$/ }, ({ path }) => ({ path }));
+      // The bundler does not see files that came after it had read their directory, as in a fresh clone.
+      build.onResolve({ filter: /\.cache\/(zstd|made)\// }, ({ path, importer }) => ({
+        path: resolve(dirname(importer), path),
+      }));
       build.onLoad({ filter: compressed }, async ({ path }) => {
         const result = await compressFile(path, level, cache);
         const contents = `import path from ${importPath(path, result)} with { type: "file" };\nexport default path;\n`;
