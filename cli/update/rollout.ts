@@ -9,6 +9,7 @@ import {
 } from "#platform/terminal/command.ts";
 import { formatTable } from "#platform/terminal/format-table.ts";
 import { versionPattern } from "#protocol/release/version-order.ts";
+import { reasonOf, reasonOption } from "../access/with-controller-store.ts";
 import { askController, controllerUrlOption } from "../run/ask-controller.ts";
 
 /** Answer of `/api/v1/rollout`, as far as it is shown. */
@@ -99,7 +100,7 @@ const actions = ["start", "status", "pause", "resume", "stop"];
 export const rolloutCommand: Command = {
   summary: "bring a version to the fleet, wave by wave",
   usage: `start VERSION [--waves W] [--window T] [options]
-       thormesh rollout status|pause|resume|stop`,
+       thormesh rollout status|pause|resume|stop [--reason TEXT]`,
   options: {
     waves: {
       only: "start",
@@ -115,6 +116,7 @@ export const rolloutCommand: Command = {
       value: "X",
       help: "halt when the fleet's error budget is used faster over an hour",
     },
+    ...reasonOption,
     ...controllerUrlOption,
     json: { help: "print JSON" },
   },
@@ -128,7 +130,7 @@ export const rolloutCommand: Command = {
       action === "start" || action === "status" ? "/api/v1/rollout" : `/api/v1/rollout/${action}`,
       action === "status"
         ? { method: "GET" }
-        : { method: "POST", ...(action === "start" ? { body: planOf(values, version) } : {}) },
+        : { method: "POST", ...reasonOf(values), ...(action === "start" ? { body: planOf(values, version) } : {}) },
     )) as RolloutAnswer;
     console.log(values["json"] === true ? JSON.stringify(answer, null, 2) : rolloutToText(answer));
     return 0;
