@@ -4,7 +4,7 @@ import type { Clock } from "#platform/clock.ts";
 import { describeError } from "#platform/errors.ts";
 import { recentDamage } from "#platform/files/open-database.ts";
 import { createStorageWatch, type StorageWatch } from "#platform/files/storage-watch.ts";
-import type { Logger } from "#platform/log.ts";
+import { type Logger, newestEvents } from "#platform/log.ts";
 import { createHungProcesses, describeHungProcesses } from "#platform/process/hung-processes.ts";
 import { watchOpenFiles } from "#platform/process/open-files.ts";
 import { dayMs, secondMs } from "#platform/time.ts";
@@ -21,6 +21,7 @@ import { openEnrolment } from "./enrolment/open-enrolment.ts";
 import { certificateHealth, openServingCertificate, servedHosts } from "./enrolment/serving-certificate.ts";
 import { FleetMember } from "./fleet-member.ts";
 import type { AgentIdentity } from "./identity.ts";
+import { doorName, LocalDoor } from "./local/local-door.ts";
 import { createAgentMesh } from "./mesh/create-agent-mesh.ts";
 import { createDesiredDocument } from "./mesh/desired-document.ts";
 import { createMembership } from "./mesh/membership.ts";
@@ -292,6 +293,16 @@ export function createAgentParts(given: {
     random: Math.random,
     log,
   });
+  const door = new LocalDoor(
+    join(stateDir, doorName),
+    () => ({
+      status: status(),
+      minute: cycle.recent.list().at(-1) ?? null,
+      models: serving.loadedModels().map(({ id }) => id),
+      events: newestEvents(),
+    }),
+    log,
+  );
   registerAgentMetrics(metrics, {
     brokerConnected: () => broker.connected,
     outboxRecords: () => outbox.size().entries,
@@ -307,6 +318,6 @@ export function createAgentParts(given: {
   return {
     ...{ state, storage, outbox, power, membership, serving, tracing, broker },
     ...{ cycle, member, forecaster, nightTraining, capacity, estimates },
-    ...{ utilization, beats, openFiles, renewal },
+    ...{ utilization, beats, openFiles, renewal, door },
   };
 }

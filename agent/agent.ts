@@ -87,6 +87,7 @@ export class Agent {
     void parts.renewal?.evaluate();
     await broker.start();
     this.#schedule(parts);
+    await parts.door.start();
     const { url, grpcAddress: grpc } = serving;
     this.#log.info({ url, grpc, ...this.#identity, stateDir, role: membership.role }, "agent started");
   }
@@ -96,6 +97,7 @@ export class Agent {
     if (this.#running === undefined) return;
     const { state, storage, outbox, serving, tracing, cycle, member, power, nightTraining, forecaster, estimates } =
       this.#running;
+    this.#running.door.stop();
     // Before the role changes: clients that have not heard of the stop yet must still be served.
     serving.announceStop();
     await member.announceStop();

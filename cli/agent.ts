@@ -12,6 +12,7 @@ import { joinByCommand } from "./identity/agent-join.ts";
 import { acceptedApiKeysFromEnvironment } from "./run/api-keys-from-environment.ts";
 import { exitOnStdinClose, exitOnStdinCloseOption } from "./run/exit-on-stdin-close.ts";
 import { mergeConfig, overDefaults } from "./run/merge-config.ts";
+import { onHangup } from "./run/on-hangup.ts";
 import { parseListen } from "./run/parse-listen.ts";
 import { readInput, strangeVariables } from "./run/read-input.ts";
 import { untilStopped } from "./run/until-stopped.ts";
@@ -22,8 +23,8 @@ function grpcConfig(address: string | undefined): Record<string, unknown> | unde
   return address === "off" ? { enabled: false } : { enabled: true, ...parseListen(address, "--grpc") };
 }
 
-/** Runs the agent until it is told to stop. */
-async function runAgent(values: OptionValues): Promise<number> {
+/** Reads what the agent is told by file, variables and options. */
+async function readAgentConfig(values: OptionValues) {
   const path = optionalString(values, "config");
   const listen = optionalString(values, "listen");
   const given = await readInput("agent", path, process.env);
@@ -45,13 +46,19 @@ async function runAgent(values: OptionValues): Promise<number> {
       insecure: values["insecure"] === true ? true : undefined,
     },
   });
-  const config = parseAgentConfig(input, given.source);
+  return { given, accepted, config: parseAgentConfig(input, given.source) };
+}
+
+/** Runs the agent until it is told to stop. */
+async function runAgent(values: OptionValues): Promise<number> {
+  const { given, accepted, config } = await readAgentConfig(values);
   closeNewFiles();
   const log = createLogger("agent", config.logLevel);
   closeStateDirectory(config.stateDir ?? defaultStateDir("agent", process.env), log);
   if (accepted.warning !== null) log.warn(accepted.warning);
   for (const sentence of strangeVariables(process.env, given.input)) log.warn(sentence);
   warnOfOpenSecret("--broker", optionalString(values, "broker"), log);
+  onHangup(config, async () => (await readAgentConfig(values)).config, log);
   const agent = new Agent(config);
   const manager = openServiceManager(process.env, log);
   const stopped = untilStopped((stop) => {

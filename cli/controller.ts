@@ -9,7 +9,13 @@ import { defaultStateDir } from "#platform/files/default-state-dir.ts";
 import { secretFromEnvironment } from "#platform/files/read-secret-file.ts";
 import { createLogger } from "#platform/log.ts";
 import { openServiceManager } from "#platform/service/service-manager.ts";
-import { type Command, optionalNumber, optionalString, unexpectedWord } from "#platform/terminal/command.ts";
+import {
+  type Command,
+  type OptionValues,
+  optionalNumber,
+  optionalString,
+  unexpectedWord,
+} from "#platform/terminal/command.ts";
 import { printBrokerSecret } from "./controller-secret.ts";
 import { writeBrokerConfig } from "./identity/broker-config.ts";
 import { backUpOrRestore } from "./identity/controller-backup.ts";
@@ -17,6 +23,7 @@ import { migrateControllerStore } from "./migrate-store.ts";
 import { acceptedApiKeysFromEnvironment } from "./run/api-keys-from-environment.ts";
 import { exitOnStdinClose, exitOnStdinCloseOption } from "./run/exit-on-stdin-close.ts";
 import { mergeConfig } from "./run/merge-config.ts";
+import { onHangup } from "./run/on-hangup.ts";
 import { parseListen } from "./run/parse-listen.ts";
 import { readInput, strangeVariables } from "./run/read-input.ts";
 import { untilStopped } from "./run/until-stopped.ts";
@@ -32,6 +39,39 @@ function hasStoreElsewhere(file: unknown): boolean {
 
 /** Time after which a controller that has not started is taken for one on standby, which is as ready as it can be. */
 const standbyAfterMs = 15_000;
+
+/** Reads what the controller is told by file, variables and options. */
+async function readControllerConfig(values: OptionValues) {
+  const path = optionalString(values, "config");
+  const listen = optionalString(values, "listen");
+  const { input: file, source } = await readInput("controller", path, process.env);
+  const brokerUrl = optionalString(values, "broker-url");
+  const brokerTls = optionalString(values, "broker-tls");
+  const isElsewhere = brokerUrl !== undefined || hasBrokerElsewhere(file);
+  const accepted = acceptedApiKeysFromEnvironment(process.env, Object(Object(file).api).apiKeys);
+  const input = mergeConfig(file, {
+    fleet: optionalString(values, "fleet"),
+    logLevel: optionalString(values, "log-level"),
+    stateDir: optionalString(values, "state-dir"),
+    insecure: values["insecure"] === true ? true : undefined,
+    api: {
+      ...(listen === undefined ? {} : parseListen(listen)),
+      apiKeys: accepted.apiKeys,
+    },
+    broker: {
+      port: optionalNumber(values, "broker-port", { min: 0, max: 65_535, integer: true }),
+      ...(brokerTls === undefined ? {} : { tls: parseListen(brokerTls, "--broker-tls") }),
+      url: brokerUrl,
+      // With the embedded broker this password is the agent's, whose unit may read the same environment file.
+      password: isElsewhere ? secretFromEnvironment(process.env, "THORMESH_MQTT_PASSWORD") : undefined,
+    },
+    // Nothing else is called so: it can't be meant for another program.
+    ...(hasStoreElsewhere(file)
+      ? { store: { password: secretFromEnvironment(process.env, "THORMESH_STORE_PASSWORD") } }
+      : {}),
+  });
+  return { file, accepted, brokerUrl, config: parseControllerConfig(input, source) };
+}
 
 export const controllerCommand: Command = {
   rights: "service",
@@ -77,39 +117,12 @@ export const controllerCommand: Command = {
       throw new UsageError("--json works only with: thormesh controller secret and thormesh controller migrate-store");
     for (const name of ["dir", "host"])
       if (name in values) throw new UsageError(`--${name} works only with: thormesh controller broker-config`);
-    const path = optionalString(values, "config");
-    const listen = optionalString(values, "listen");
-    const { input: file, source } = await readInput("controller", path, process.env);
-    const brokerUrl = optionalString(values, "broker-url");
-    const brokerTls = optionalString(values, "broker-tls");
-    const isElsewhere = brokerUrl !== undefined || hasBrokerElsewhere(file);
-    const accepted = acceptedApiKeysFromEnvironment(process.env, Object(Object(file).api).apiKeys);
-    const input = mergeConfig(file, {
-      fleet: optionalString(values, "fleet"),
-      logLevel: optionalString(values, "log-level"),
-      stateDir: optionalString(values, "state-dir"),
-      insecure: values["insecure"] === true ? true : undefined,
-      api: {
-        ...(listen === undefined ? {} : parseListen(listen)),
-        apiKeys: accepted.apiKeys,
-      },
-      broker: {
-        port: optionalNumber(values, "broker-port", { min: 0, max: 65_535, integer: true }),
-        ...(brokerTls === undefined ? {} : { tls: parseListen(brokerTls, "--broker-tls") }),
-        url: brokerUrl,
-        // With the embedded broker this password is the agent's, whose unit may read the same environment file.
-        password: isElsewhere ? secretFromEnvironment(process.env, "THORMESH_MQTT_PASSWORD") : undefined,
-      },
-      // Nothing else is called so: it can't be meant for another program.
-      ...(hasStoreElsewhere(file)
-        ? { store: { password: secretFromEnvironment(process.env, "THORMESH_STORE_PASSWORD") } }
-        : {}),
-    });
-    const config = parseControllerConfig(input, source);
+    const { file, accepted, brokerUrl, config } = await readControllerConfig(values);
     const log = createLogger("controller", config.logLevel);
     if (accepted.warning !== null) log.warn(accepted.warning);
     for (const sentence of strangeVariables(process.env, file)) log.warn(sentence);
     warnOfOpenSecret("--broker-url", brokerUrl, log);
+    onHangup(config, async () => (await readControllerConfig(values)).config, log);
     closeNewFiles();
     closeStateDirectory(config.stateDir ?? defaultStateDir("controller", process.env), log);
     const make = () =>

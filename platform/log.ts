@@ -19,8 +19,33 @@ function traceIds(): Record<string, string> {
  * Removes passwords and tokens from every line, as a last line of defence, and escapes characters that act on a terminal (lossless in JSON).
  */
 function cleaned(destination: pino.DestinationStream): pino.DestinationStream {
-  return { write: (line) => destination.write(cleanOutput(redactText(line))) };
+  return {
+    write(line) {
+      const text = cleanOutput(redactText(line));
+      newest.push(text);
+      if (newest.length > eventsKept) newest.shift();
+      destination.write(text);
+    },
+  };
 }
+
+/** Lines of a log that people are shown beside the state. */
+const eventsKept = 20;
+const newest: string[] = [];
+
+/** Line of the log, without the event's fields. */
+export interface LogEvent {
+  readonly time: string;
+  readonly level: string;
+  readonly msg: string;
+}
+
+/** Lists the newest lines that this process logged, the oldest first. */
+export const newestEvents = (): LogEvent[] =>
+  newest.map((line) => {
+    const { time, level, msg } = JSON.parse(line) as LogEvent;
+    return { time, level, msg };
+  });
 
 /** Creates a logger of JSON lines on standard error: `time` (ISO 8601), `level`, `component`, `msg` and the event's fields. */
 export function createLogger(component: string, level: LogLevel): Logger {

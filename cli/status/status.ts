@@ -6,6 +6,8 @@ import { secondMs } from "#platform/time.ts";
 import { askController, controllerUrlOption } from "../run/ask-controller.ts";
 import { untilStopped } from "../run/until-stopped.ts";
 import { agentTable } from "./agent-lines.ts";
+import { askDevice, hasController } from "./ask-device.ts";
+import { deviceToText } from "./device-lines.ts";
 import { fleetLines, lineText } from "./fleet-lines.ts";
 import { watchFleet } from "./watch-fleet.ts";
 
@@ -64,11 +66,38 @@ async function watch(values: OptionValues, limit: number | undefined): Promise<v
   });
 }
 
+const fleetOptions = ["url", "filter", "sort", "limit"] as const;
+
+/** Shows the agent of this machine, without a key; null: there is none, or the fleet is wanted. */
+async function showDevice(values: OptionValues): Promise<number | null> {
+  if (fleetOptions.some((name) => name in values) || (hasController() && values["device"] !== true)) {
+    if (values["device"] === true)
+      throw new UsageError("--device: expected it without --url, --filter, --sort and --limit, which are the fleet's");
+    return null;
+  }
+  let view = await askDevice();
+  if (view === null && values["device"] !== true) return null;
+  if (view === null) throw new Error("no agent runs on this machine");
+  if (values["watch"] !== true) {
+    console.log(values["json"] === true ? JSON.stringify(view, null, 2) : deviceToText(view));
+    return 0;
+  }
+  const stopped = untilStopped();
+  for (let isOver = false; !isOver; ) {
+    const text = view === null ? "no agent runs on this machine" : deviceToText(view);
+    process.stdout.write(process.stdout.isTTY ? `\u001b[H\u001b[J${text}\n` : `${text}\n\n`);
+    isOver = await Promise.race([stopped.then(() => true), Bun.sleep(everyMs).then(() => false)]);
+    if (!isOver) view = await askDevice();
+  }
+  return 0;
+}
+
 export const statusCommand: Command = {
-  summary: "show the fleet and its agents",
-  usage: "[--watch] [--filter FILTER] [--sort NAME] [--limit N] [--url URL] [--json]",
+  summary: "show the agent of this machine; on a controller, the fleet",
+  usage: "[--device] [--watch] [--filter FILTER] [--sort NAME] [--limit N] [--url URL] [--json]",
   optionsOnly: true,
   options: {
+    device: { help: "this machine's agent, also where a controller is installed" },
     watch: { help: "go on showing it, every two seconds" },
     filter: { value: "FILTER", help: 'only some agents: "state:offline region:north thor"' },
     sort: { value: "NAME", help: "order of the agents: qps, load, watts, …; -qps: the highest first" },
@@ -80,6 +109,8 @@ export const statusCommand: Command = {
     const limit = optionalNumber(values, "limit", { min: 1, max: 1000, integer: true });
     if (values["watch"] === true && values["json"] === true)
       throw new UsageError("--json: expected it without --watch; GET /api/v1/fleet/stream sends JSON as it changes");
+    const shown = await showDevice(values);
+    if (shown !== null) return shown;
     if (values["watch"] === true) {
       await watch(values, limit);
       return 0;

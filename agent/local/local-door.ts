@@ -1,0 +1,73 @@
+import { chmodSync, lstatSync, rmSync } from "node:fs";
+import { createServer, type Server } from "node:net";
+import { describeError } from "#platform/errors.ts";
+import type { LogEvent, Logger } from "#platform/log.ts";
+import type { AgentStatus } from "../agent-status.ts";
+import type { RecentMinute } from "../traffic/recent-minutes.ts";
+
+/** Name of the socket in the agent's state directory. */
+export const doorName = "agent.socket";
+/** Longest path of a Unix socket. */
+const maxPathBytes = 107;
+
+/** Answer of a local door. */
+export interface LocalView {
+  readonly status: AgentStatus;
+  /** Newest whole minute; null: none yet. */
+  readonly minute: RecentMinute | null;
+  /** Loaded models. */
+  readonly models: readonly string[];
+  /** Newest lines of the log, the oldest first. */
+  readonly events: readonly LogEvent[];
+}
+
+/**
+ * Unix socket in the agent's state directory, which is closed to other users: whoever reaches it is the agent's own user or root, and is told how the
+ * agent is without a key. It reads nothing: it answers each connection with JSON and closes it.
+ */
+export class LocalDoor {
+  readonly #path: string;
+  readonly #view: () => LocalView;
+  readonly #log: Logger;
+  #server: Server | undefined;
+
+  constructor(path: string, view: () => LocalView, log: Logger) {
+    this.#path = path;
+    this.#view = view;
+    this.#log = log;
+  }
+
+  /** Resolves when it listens, or when it can't: the agent serves on without it. */
+  async start(): Promise<void> {
+    if (Buffer.byteLength(this.#path) > maxPathBytes) {
+      this.#log.warn({ path: this.#path }, `no socket for thormesh status: its path has over ${maxPathBytes} bytes`);
+      return;
+    }
+    // Left by a run that was killed; the database's lock says that no other agent runs here.
+    if (lstatSync(this.#path, { throwIfNoEntry: false })?.isSocket() === true) rmSync(this.#path, { force: true });
+    const server = createServer((socket) => {
+      socket.on("error", () => socket.destroy());
+      socket.end(JSON.stringify(this.#view()));
+    });
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    server.once("error", reject);
+    server.listen(this.#path, resolve);
+    try {
+      await promise;
+      chmodSync(this.#path, 0o600);
+      server.on("error", (error) =>
+        this.#log.warn({ err: describeError(error) }, "the socket for thormesh status failed"),
+      );
+      server.unref();
+      this.#server = server;
+    } catch (error) {
+      this.#log.warn({ err: describeError(error), path: this.#path }, "no socket for thormesh status");
+    }
+  }
+
+  stop(): void {
+    this.#server?.close();
+    if (this.#server !== undefined) rmSync(this.#path, { force: true });
+    this.#server = undefined;
+  }
+}
