@@ -6,6 +6,7 @@ import { MqttBroker } from "#protocol/mqtt-broker.ts";
 import { agentLogin, keyIn, observerLogin } from "../fakes/broker-clients.ts";
 import { fastClock } from "../fakes/fast-clock.ts";
 import { freePort } from "../fakes/mosquitto.ts";
+import { readAnswer } from "../fakes/read-answer.ts";
 import { watchDescendants } from "./processes.ts";
 import { eventually, type Program, programCommand, startProgram, temporaryDirectory } from "./program.ts";
 
@@ -66,7 +67,7 @@ async function everyAnswer(url: string): Promise<string[]> {
         headers,
         signal: AbortSignal.timeout(30_000),
       });
-      return `${path} ${answer.status} ${JSON.stringify([...answer.headers])} ${await answer.text()}`;
+      return `${path} ${answer.status} ${JSON.stringify([...answer.headers])} ${await readAnswer(answer)}`;
     }),
   );
 }

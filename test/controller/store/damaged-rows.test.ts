@@ -16,6 +16,7 @@ import { createLogger } from "#platform/log.ts";
 import { minuteMs } from "#platform/time.ts";
 import { aBirth, aDesired, aMinute, aPresence, aReported } from "../../fakes/builders.ts";
 import { aDevice, aJoinToken } from "../../fakes/identity.ts";
+import { readAnswer } from "../../fakes/read-answer.ts";
 
 /** Values that a damaged file, another program or an earlier version may have left in a column. */
 const damage: readonly SQLQueryBindings[] = [
@@ -43,15 +44,6 @@ beforeEach(() => {
   stateDir = mkdtempSync(join(tmpdir(), "thormesh-damaged-"));
 });
 afterEach(() => rmSync(stateDir, { recursive: true, force: true }));
-
-/** Reads an answer; of a stream, which does not end, what comes first. */
-async function textOf(answer: Response): Promise<string> {
-  if (!answer.headers.get("content-type")?.startsWith("text/event-stream")) return answer.text();
-  const reader = (answer.body as ReadableStream<Uint8Array>).getReader();
-  const { value } = await reader.read();
-  await reader.cancel();
-  return new TextDecoder().decode(value);
-}
 
 interface Column {
   readonly name: string;
@@ -225,7 +217,7 @@ test("with every column of every table damaged in every way the controller start
     const ask = async (path: string) => {
       const answer = await fetch(controller.url + path, { headers: { authorization: `Bearer ${configuredKey}` } });
       const isJson = answer.headers.get("content-type")?.startsWith("application/json") === true;
-      return { path, status: answer.status, text: await textOf(answer), isJson };
+      return { path, status: answer.status, text: await readAnswer(answer), isJson };
     };
     const { paths } = JSON.parse((await ask("/openapi/json")).text) as {
       paths: Record<string, Record<string, Operation>>;
