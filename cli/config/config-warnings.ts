@@ -28,9 +28,11 @@ export async function configWarnings(
   path: string,
   config: unknown,
 ): Promise<string[]> {
-  const { mode } = await stat(path);
+  const file = await stat(path);
+  // What is piped in has no name that others could open it by.
+  const isNamed = file.isFile() && file.nlink > 0;
   return [
-    openFileWarning(path, mode, config),
+    isNamed ? openFileWarning(path, file.mode, config) : null,
     program === "controller" ? meshEndWarning((config as ControllerConfig).identity) : null,
   ].filter((warning) => warning !== null);
 }
