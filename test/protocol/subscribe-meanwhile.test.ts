@@ -15,9 +15,13 @@ test("a subscription that a retained message asks for is made, though it comes b
     await ready.promise;
     for (const topic of ["first", "second"]) await speaker.publish(topic, "x", { retain: true });
     const second = Promise.withResolvers<void>();
+    const admitted = Promise.withResolvers<void>();
+    listener.onConnection((connected) => connected && admitted.resolve());
     listener.subscribe("first", () => listener.subscribe("second", () => second.resolve()));
     await listener.start();
     await second.promise;
+    // The message may come before the broker's word that it has subscribed us.
+    await admitted.promise;
     expect(listener.connected).toBe(true);
   } finally {
     await Promise.all([speaker.stop(), listener.stop()]);

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { compressedInside } from "../../scripts/build-compressed.ts";
 
 test("a build finds what it has compressed itself, in a directory that it has read before", async () => {
-  const directory = mkdtempSync(join(tmpdir(), "thormesh-compressed-"));
+  const root = mkdtempSync(join(tmpdir(), "thormesh-compressed-"));
+  const directory = join(root, ".cache", "zstd");
   try {
     const text = JSON.stringify({ words: Array.from({ length: 500 }, (_, index) => `word ${index}`) });
     await Bun.write(join(directory, "tokenizer.json"), text);
@@ -22,6 +23,6 @@ test("a build finds what it has compressed itself, in a directory that it has re
     expect(bytes.length).toBeLessThan(text.length / 2);
     expect(new TextDecoder().decode(await Bun.zstdDecompress(bytes))).toBe(text);
   } finally {
-    rmSync(directory, { recursive: true });
+    rmSync(root, { recursive: true });
   }
 });

@@ -466,12 +466,14 @@ describe("tenants", () => {
 
   test("a request whose batch is being computed is not evicted", async () => {
     const batch = Promise.withResolvers<void>();
+    const computing = Promise.withResolvers<void>();
     const { embedder } = setUp(async (texts) => {
+      computing.resolve();
       await batch.promise;
       return { vectors: texts.map(() => Float32Array.of(1)), computeMs: 1 };
     });
     const begun = embedder.embed(of("blue", ["a", "b", "c", "d"]));
-    await Bun.sleep(1);
+    await computing.promise;
     const own = embedder.embed(of("red", ["e"]));
     batch.resolve();
     expect((await begun).vectors.length).toBe(4);
