@@ -34,7 +34,7 @@ export function compressedInside(level: number, cache: string): BunPlugin {
     name: "compressed-inside",
     setup(build) {
       // The bundler does not see files that came after it had read their directory, as in a fresh clone.
-      build.onResolve({ filter: /\.cache\/(zstd|made)\// }, ({ path, importer }) => ({
+      build.onResolve({ filter: /\.zst$|\.cache\/made\// }, ({ path, importer }) => ({
         path: resolve(dirname(importer), path),
       }));
       build.onLoad({ filter: compressed }, async ({ path }) => {
