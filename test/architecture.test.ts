@@ -167,6 +167,7 @@ describe("architecture", () => {
     expect(found.sort()).toEqual([
       "agent/power/device/tegrastats-meter.ts",
       "agent/power/sleep/suspend.ts",
+      "cli/support/read-log.ts",
       "controller/scaling/actuators/process-capacity.ts",
       "platform/process/child-worker.ts",
       "platform/process/run-command.ts",

@@ -33,7 +33,7 @@ export const optionsOf = (command: Command): Readonly<Record<string, CommandOpti
   help: helpOption,
 });
 
-/** Help of a command in lines of at most 80 characters: usage, summary, options. */
+/** Help of a command in lines of at most 80 characters: usage, summary, options, examples. */
 export function commandHelp(name: string, command: Command): string {
   const usage = `Usage: thormesh ${name} ${command.usage}`
     .split("\n")
@@ -43,7 +43,9 @@ export function commandHelp(name: string, command: Command): string {
     })
     .join("\n");
   const options = Object.entries(optionsOf(command)).map(([option, spec]) => optionLine(option, spec));
-  return `${usage}\n\n${wrapText(command.summary, width, "")}\n\nOptions:\n${options.join("\n")}`;
+  const examples = command.examples?.map((line) => `  ${line}`) ?? [];
+  const shown = examples.length === 0 ? "" : `\n\nExamples:\n${examples.join("\n")}`;
+  return `${usage}\n\n${wrapText(command.summary, width, "")}\n\nOptions:\n${options.join("\n")}${shown}`;
 }
 
 /** Line of a command in the list of all. */

@@ -33,6 +33,7 @@ export const commands: CommandTable = {
   "calibrate-guard": async () => (await import("#cli/workers/calibrate-guard.ts")).calibrateGuardCommand,
   "power-helper": async () => (await import("#cli/power/power-helper.ts")).powerHelperCommand,
   doctor: async () => (await import("#cli/doctor.ts")).doctorCommand,
+  logs: async () => (await import("#cli/support/logs.ts")).logsCommand,
   update: async () => (await import("#cli/update/update.ts")).updateCommand,
   rollback: async () => (await import("#cli/update/rollback.ts")).rollbackCommand,
   rollout: async () => (await import("#cli/update/rollout.ts")).rolloutCommand,

@@ -14,11 +14,13 @@ export function manualPage({ name, command }: NamedCommand, version: string): st
     ([option, spec]) => `.TP\n.B ${roff(optionLabel(option, spec).trim())}\n${roff(optionText(spec))}`,
   );
   const forms = `thormesh ${name} ${command.usage}`.split("\n").map((line) => `${roff(line.trim())}\n.br`);
+  const examples = (command.examples ?? []).map((line) => `${roff(line)}\n.br`);
   return [
     `.TH "THORMESH\\-${roff(name).toUpperCase()}" 1 "" "thormesh ${version}" "thormesh"`,
     `.SH NAME\nthormesh\\-${roff(name)} \\- ${roff(command.summary)}`,
     `.SH SYNOPSIS\n${forms.join("\n")}`,
     `.SH OPTIONS\n${options.join("\n")}`,
+    ...(command.examples === undefined ? [] : [`.SH EXAMPLES\n${examples.join("\n")}`]),
     ".SH EXIT STATUS\n0: done. 1: failed. 2: the command line is wrong.",
   ].join("\n");
 }

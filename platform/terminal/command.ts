@@ -21,6 +21,8 @@ export interface Command {
   readonly summary: string;
   /** Arguments in the help, after the command's name: "--trace FILE --out DIR". */
   readonly usage: string;
+  /** Command lines to copy, in the help and the manual. */
+  readonly examples?: readonly string[];
   readonly options: Readonly<Record<string, CommandOption>>;
   /** True: positional arguments are an error. */
   readonly optionsOnly?: true;

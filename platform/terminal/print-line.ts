@@ -19,15 +19,17 @@ function writeAll(descriptor: number, bytes: Uint8Array): void {
 
 /**
  * Prints a line on standard output, cleaned for a terminal; JSON keeps its value. A reader that has stopped reading (`| head -1`) is not an error;
- * a full disk is, which Bun's own `console.log` ignores.
+ * a full disk is, which Bun's own `console.log` ignores. Returns false when nobody reads on.
  * @throws Error when the line can't be written, except to a closed pipe.
  */
-export function printLine(line = ""): void {
+export function printLine(line = ""): boolean {
   try {
     writeAll(stdout, new TextEncoder().encode(`${cleanOutput(line)}\n`));
+    return true;
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== "EPIPE")
       throw new Error("standard output can't be written to", { cause });
+    return false;
   }
 }
 

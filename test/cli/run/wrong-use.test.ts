@@ -75,6 +75,8 @@ describe("bad usage is said, and ends with 2", () => {
     ["token create --uses 0", "--uses: expected a whole number from 1 to 100000"],
     ["token list --uses 2", "--uses is for create, not for list"],
     ["token revoke", "expected the id of one token"],
+    ["logs agnet", "did you mean agent?"],
+    ["logs --since yesterday", "--since: expected a day or a time with its zone"],
     ["agents", "expected list, approve or revoke, got nothing"],
     ["agents approve", "expected the id of one agent"],
     ["agents revok a", "did you mean revoke?"],
