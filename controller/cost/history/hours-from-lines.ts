@@ -1,4 +1,4 @@
-import { hourMs, minuteMs } from "#platform/time.ts";
+import { dayMs, hourMs, minuteMs } from "#platform/time.ts";
 import type { CostStore, DeviceCosts, WorkCosts } from "../../store/costs/cost-rows.ts";
 import type { CostLedger } from "../ledger/cost-ledger.ts";
 import type { CostCell, CostHistory, CostHour } from "./cost-history.ts";
@@ -7,10 +7,10 @@ export interface HoursFromLinesParts {
   readonly store: Pick<CostStore, "deviceCosts" | "workCosts" | "rollUps">;
   readonly ledger: Pick<CostLedger, "settle">;
   readonly nowMs: () => number;
+  /** Max hours that are kept in memory. Default: thirteen months. */
+  readonly maxKeptHours?: number;
 }
 
-/** Hours that are kept in memory: thirteen months. */
-const maxKeptHours = 400 * 24;
 /** Age at which an hour is hardly changed by late minutes. */
 const settledAfterMs = 3 * hourMs;
 
@@ -60,20 +60,27 @@ export function hourOf(startMs: number, devices: readonly DeviceCosts[], work: r
 
 /** Reads hours from the cost lines, and keeps those that have passed: young ones for a minute, older ones for an hour. */
 export function createHoursFromLines(parts: HoursFromLinesParts): CostHistory {
+  const maxKeptHours = parts.maxKeptHours ?? 400 * 24;
   const kept = new Map<number, { readonly readAtMs: number; readonly hour: CostHour | null }>();
   const isFresh = (startMs: number, nowMs: number) => {
     const known = kept.get(startMs);
     if (known === undefined) return false;
     return Math.abs(nowMs - known.readAtMs) < (nowMs - startMs < settledAfterMs ? minuteMs : hourMs);
   };
-  /** Reads a stretch of hours. */
-  const read = async (startMs: number, endMs: number, nowMs: number) => {
+  const keep = (startMs: number, readAtMs: number, hour: CostHour | null) => {
+    // Behind the others, as the newest that was read.
+    kept.delete(startMs);
+    kept.set(startMs, { readAtMs, hour });
+  };
+  /** Reads a stretch of hours. Those of a time before all records are not kept: a window may begin decades ago. */
+  const read = async (startMs: number, endMs: number, nowMs: number): Promise<CostHour[]> => {
     const { store, ledger } = parts;
+    const found: CostHour[] = [];
     await ledger.settle(startMs, endMs);
     const { oldestMs, oldestHourMs, staleHours } = await store.rollUps(startMs, endMs);
-    for (let at = startMs; at < endMs; at += hourMs) {
-      kept.set(at, { readAtMs: nowMs, hour: null });
-      if (oldestMs === null || at < oldestMs - 24 * hourMs) continue;
+    if (oldestMs === null) return found;
+    const firstMs = Math.floor((oldestMs - dayMs) / hourMs) * hourMs;
+    for (let at = Math.max(startMs, firstMs); at < endMs; at += hourMs) {
       const query = (of: "agents" | "together" | "fleet") => ({
         span: "hour" as const,
         startMs: at,
@@ -85,28 +92,31 @@ export function createHoursFromLines(parts: HoursFromLinesParts): CostHistory {
       const isTold = agents.length > 0 && agents.length <= maxAgents;
       const lines = isTold ? byAgent : query(staleHours.has(at) ? "together" : "fleet");
       const devices = isTold ? agents : await store.deviceCosts(lines);
-      if (devices.length > 0)
-        kept.set(at, { readAtMs: nowMs, hour: hourOf(at, devices, await store.workCosts(lines)) });
+      const hour = devices.length === 0 ? null : hourOf(at, devices, await store.workCosts(lines));
+      keep(at, nowMs, hour);
+      if (hour !== null) found.push(hour);
       await Bun.sleep(0);
     }
+    for (const at of kept.keys()) if (kept.size > maxKeptHours) kept.delete(at);
+    return found;
   };
   return {
     async hours(startMs, endMs) {
       const nowMs = parts.nowMs();
-      const first = Math.floor(startMs / hourMs) * hourMs;
-      const starts: number[] = [];
-      for (let at = first; at < Math.min(endMs, nowMs + hourMs); at += hourMs) if (at >= startMs) starts.push(at);
-      let fromMs: number | null = null;
-      for (const at of [...starts, Number.POSITIVE_INFINITY]) {
-        const isWanted = at !== Number.POSITIVE_INFINITY && !isFresh(at, nowMs);
-        if (isWanted) fromMs ??= at;
-        if (!isWanted && fromMs !== null) {
-          await read(fromMs, at === Number.POSITIVE_INFINITY ? (starts.at(-1) as number) + hourMs : at, nowMs);
-          fromMs = null;
+      const untilMs = Math.min(endMs, nowMs + hourMs);
+      const found: CostHour[] = [];
+      let at = Math.ceil(startMs / hourMs) * hourMs;
+      while (at < untilMs) {
+        const known = isFresh(at, nowMs) ? kept.get(at) : undefined;
+        if (known?.hour) found.push(known.hour);
+        let nextMs = at + hourMs;
+        if (known === undefined) {
+          while (nextMs < untilMs && !isFresh(nextMs, nowMs)) nextMs += hourMs;
+          for (const hour of await read(at, nextMs, nowMs)) found.push(hour);
         }
+        at = nextMs;
       }
-      for (const at of kept.keys()) if (kept.size > maxKeptHours) kept.delete(at);
-      return starts.flatMap((at) => kept.get(at)?.hour ?? []);
+      return found;
     },
   };
 }
