@@ -7,7 +7,9 @@ const securityHeaders: readonly (readonly [name: string, value: string])[] = [
   ["cache-control", "no-store"],
 ];
 
-/** Sets the headers that an answer does not have. */
+/** Sets the headers that an answer does not have. A page's own policy must not forget that no other page may show it. */
 export function addSecurityHeaders(headers: Headers): void {
   for (const [name, value] of securityHeaders) if (!headers.has(name)) headers.set(name, value);
+  const policy = headers.get("content-security-policy") as string;
+  if (!policy.includes("frame-ancestors")) headers.set("content-security-policy", `${policy}; frame-ancestors 'none'`);
 }
