@@ -37,3 +37,28 @@ test.each(pages)("%s: every link within the project leads somewhere", (page) => 
     });
   expect(dead).toEqual([]);
 });
+
+const sources = new TextDecoder()
+  .decode(
+    Bun.spawnSync(
+      ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.ts", "*.tsx", "*.sh", "scripts"],
+      {
+        cwd: root,
+      },
+    ).stdout,
+  )
+  .trim()
+  .split("\n")
+  .filter((path) => existsSync(join(root, path)) && !path.startsWith("test/"));
+
+test("every page of docs/ that a source names, in what it prints or shows, is there", () => {
+  const dead = sources.flatMap((path) =>
+    [...readFileSync(join(root, path), "utf8").matchAll(/\bdocs\/([\w/-]+\.md)(?:#([\w-]+))?/g)]
+      .filter(([, page = "", anchor]) => {
+        const target = `docs/${page}`;
+        return !existsSync(join(root, target)) || (anchor !== undefined && !anchorsOf(target).has(anchor));
+      })
+      .map(([named]) => `${path}: ${named}`),
+  );
+  expect(dead).toEqual([]);
+});

@@ -26,7 +26,7 @@ const changeOf = (changed: object) => {
 test("a fleet without agents says what to do, and knows nothing instead of 0", async () => {
   await expectGoodInAllLooks(browser, fleet.url, "text=No agent yet", "empty");
   const visit = await openPage(browser, fleet.url);
-  await visit.see("text=thormesh agent --broker mqtt://127.0.0.1:1883");
+  await visit.see(`text=thormesh agent join ${new URL(fleet.url).origin} TOKEN --start`);
   const power = visit.page.locator(".figure", { hasText: "power" }).locator(".value");
   expect(await power.textContent()).toBe("–not known");
   await visit.close();

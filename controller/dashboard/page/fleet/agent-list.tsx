@@ -111,9 +111,10 @@ function Empty({ isFiltered }: { readonly isFiltered: boolean }) {
   if (fleet.value === null) return <>loading</>;
   return (
     <>
-      No agent yet. Start one on a device, with the broker's address and key of this controller:{" "}
-      <code>thormesh agent --broker mqtt://{location.hostname}:1883</code>. All of it is in docs/quickstart.md, and{" "}
-      <code>thormesh demo</code> shows a fleet on one machine.
+      No agent yet. <code>thormesh agent</code> starts one on the controller's machine, as the same user. A device joins
+      by <code>thormesh agent join {location.origin} TOKEN --start</code>, with a token of{" "}
+      <code>thormesh token create</code>; docs/install.md has all of it. <code>thormesh demo</code> shows a fleet on one
+      machine.
     </>
   );
 }
