@@ -27,6 +27,7 @@ function setUp(given: Record<string, unknown> = {}) {
     ledger: { pricesAt: () => ({ tariffUsdPerKwh: 0.2, amortisationUsdPerHour: 1 }) },
     alerts: { monitor: { alerts: () => [], lookedAtMs: () => null } },
     freeze: { current: () => null },
+    rollout: { current: () => null },
     ...{ policy: null, broker: { connected: true }, registry: new Registry(), isAllowed: () => true },
     config: { slo: { p95Ms: 500 }, scaling: { maxDataAgeMs: 180_000, intervalMs: 60_000 } },
     nowMs: () => nowMs,

@@ -264,7 +264,9 @@ describe("NATS, a real server", () => {
     const denied = async () => {
       for (;;) {
         const result = await check();
-        if (result.status !== "ok") return result;
+        // While the server reads its configuration again, a message may come late or not at all.
+        const isReloading = result.detail.includes("does not deliver its messages");
+        if (result.status !== "ok" && !isReloading) return result;
       }
     };
     expect(await denied()).toMatchObject({ status: "failed", detail: expect.stringContaining("agents/thor-1/cmd") });
