@@ -34,6 +34,7 @@ export const commands: CommandTable = {
   "power-helper": async () => (await import("#cli/power/power-helper.ts")).powerHelperCommand,
   doctor: async () => (await import("#cli/doctor.ts")).doctorCommand,
   logs: async () => (await import("#cli/support/logs.ts")).logsCommand,
+  support: async () => (await import("#cli/support/support.ts")).supportCommand,
   update: async () => (await import("#cli/update/update.ts")).updateCommand,
   rollback: async () => (await import("#cli/update/rollback.ts")).rollbackCommand,
   rollout: async () => (await import("#cli/update/rollout.ts")).rolloutCommand,

@@ -24,6 +24,12 @@ const toolDataMap: readonly DataStore[] = [
     writtenBy: ["cli/about/man.ts", "tools/install/service-files.ts"],
   },
   {
+    ...{ ...file, id: "bundle for a bug report (--out)", personal: "names", tenant: "kept" },
+    holds: "version, checks, configuration without secrets, state, log and metrics of this machine's service",
+    ...{ purpose: "thormesh support", kept: "until someone removes it" },
+    writtenBy: ["cli/support/support.ts"],
+  },
+  {
     ...{ ...file, id: "demo's directory", holds: "a made-up fleet: configuration, logs, state" },
     ...{ purpose: "thormesh demo", kept: "until the demo ends" },
     writtenBy: ["tools/demo/run-demo.ts", "tools/demo/fleet/child-process.ts", "tools/demo/fleet/start-fleet.ts"],

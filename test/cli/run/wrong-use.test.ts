@@ -77,6 +77,8 @@ describe("bad usage is said, and ends with 2", () => {
     ["token revoke", "expected the id of one token"],
     ["logs agnet", "did you mean agent?"],
     ["logs --since yesterday", "--since: expected a day or a time with its zone"],
+    ["support agnet", "did you mean agent?"],
+    ["support --config /does/not/exist.yaml", "--config: there is no file /does/not/exist.yaml"],
     ["agents", "expected list, approve or revoke, got nothing"],
     ["agents approve", "expected the id of one agent"],
     ["agents revok a", "did you mean revoke?"],
