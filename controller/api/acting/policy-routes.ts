@@ -44,6 +44,10 @@ const PolicyFileView = Type.Object({
   problem: orNull(Type.String(), "why the file as it is now is not in force; null: it is"),
 });
 
+const NoPolicyFile = Type.Object({
+  missing: Type.String({ description: "why there is none: no scaling.policyFile is configured" }),
+});
+
 export interface PolicyRoutesParts extends Pick<ApiParts, "audit" | "loop" | "nowMs"> {
   /** The policy with its file; null: none is configured. */
   readonly livePolicy: LivePolicy | null;
@@ -51,8 +55,7 @@ export interface PolicyRoutesParts extends Pick<ApiParts, "audit" | "loop" | "no
   readonly previewer: Pick<LivePolicy, "preview">;
 }
 
-const notConfigured = () =>
-  new ServiceError("NOT_FOUND", "no scaling.policyFile is configured: name one in the controller's configuration");
+const noneConfigured = "no scaling.policyFile is configured: name one in the controller's configuration";
 
 /** Routes by which a policy is read, tried, and replaced. */
 export function policyRoutes({ livePolicy, previewer, audit, loop, nowMs }: PolicyRoutesParts) {
@@ -69,13 +72,18 @@ export function policyRoutes({ livePolicy, previewer, audit, loop, nowMs }: Poli
     .get(
       "/api/v1/policy/file",
       async () => {
-        if (livePolicy === null) throw notConfigured();
+        // A fleet without a policy is no error: the limits of the configuration are in force.
+        if (livePolicy === null) return { missing: noneConfigured };
         const { name, mode, loadedAtMs, problem, path } = livePolicy.status();
         return { ...(await readPolicyDocument(path)), path, name, mode, loadedAtMs, problem };
       },
       {
-        response: { 200: PolicyFileView, 404: ErrorBody },
-        detail: about("decisions", "The scaling policy's file", "As it was written; secrets are masked."),
+        response: { 200: Type.Union([PolicyFileView, NoPolicyFile]) },
+        detail: about(
+          "decisions",
+          "The scaling policy's file",
+          "As it was written; secrets are masked. Or why there is none.",
+        ),
       },
     )
     .post(
@@ -100,7 +108,7 @@ export function policyRoutes({ livePolicy, previewer, audit, loop, nowMs }: Poli
     .post(
       "/api/v1/policy",
       async ({ body, request }) => {
-        if (livePolicy === null) throw notConfigured();
+        if (livePolicy === null) throw new ServiceError("NOT_FOUND", noneConfigured);
         const { inForce: before, path } = livePolicy;
         // All that is wrong is said before anything is recorded.
         const { policy } = readPolicyText(body.text, await currentInput());

@@ -52,12 +52,7 @@ export function currentText(): string {
 
 /** Loads the file. @throws ApiError */
 export async function loadPolicyFile(): Promise<void> {
-  try {
-    policyFile.value = await getJson<PolicyFile>("/api/v1/policy/file");
-  } catch (error) {
-    if (!(error instanceof ApiError) || error.status !== 404) throw error;
-    policyFile.value = { missing: error.message };
-  }
+  policyFile.value = await getJson<PolicyFile | { readonly missing: string }>("/api/v1/policy/file");
 }
 
 /** Does something, and shows what is wrong where it fails. Returns true when it went well. */

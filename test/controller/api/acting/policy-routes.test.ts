@@ -140,6 +140,11 @@ test("without a configured file a policy can be tried, and the rest says what to
     });
   const preview = await post("/api/v1/policy/preview");
   expect(await preview.json()).toMatchObject({ given: { agents: 3 }, inForce: null, differences: [] });
+  // Nothing is wrong with such a fleet: a page that shows it has no failed request.
+  const shown = await fetch(`${free.url}/api/v1/policy/file`);
+  expect({ status: shown.status, body: await shown.json() }).toEqual({
+    ...{ status: 200, body: { missing: expect.stringContaining("no scaling.policyFile is configured") } },
+  });
   const upload = await post("/api/v1/policy");
   expect(upload.status).toBe(404);
   expect(await upload.json()).toMatchObject({ error: expect.stringContaining("no scaling.policyFile is configured") });
