@@ -1,6 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { orNull } from "#platform/schema-parts.ts";
-import { offeredTexts } from "./demand.ts";
+import { offeredTexts, workTexts } from "./demand.ts";
 import { addLatencyCounts, emptyLatencyCounts, latencyQuantileMs } from "./latency-histogram.ts";
 import { described } from "./messages/fields.ts";
 import type { MinuteData } from "./messages.ts";
@@ -12,6 +12,10 @@ export const MinuteFigures = Type.Object({
   minuteStartMs: described(Type.Number(), "start of the minute"),
   qps: described(Type.Number(), "texts a second that were answered"),
   offeredQps: described(Type.Number(), "texts a second that were asked for, answered or not"),
+  workQps: described(
+    Type.Number(),
+    "texts a second that called for this agent's own capacity, those that other agents passed on included",
+  ),
   requests: described(Type.Integer(), "requests that were answered"),
   errors: described(Type.Integer(), "requests that failed on the agent's side"),
   rejected: described(Type.Integer(), "requests that were turned away"),
@@ -43,6 +47,7 @@ export function minuteFigures(data: Pick<MinuteData, "traffic" | "power" | "queu
     minuteStartMs,
     qps: sum(({ texts }) => texts) / 60,
     offeredQps: sum(offeredTexts) / 60,
+    workQps: sum(workTexts) / 60,
     requests: sum(({ requests }) => requests),
     ...{ errors, rejected, queueDepth },
     p95LatencyMs: latencyQuantileMs(counts, 0.95),

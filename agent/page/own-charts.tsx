@@ -65,7 +65,7 @@ export function OwnCharts({ recent, status }: { readonly recent: RecentMinutes; 
       <Chart
         title="Traffic and forecast"
         unit="texts/s"
-        finding={`last minute ${quantityText(formatRate(newest?.qps))}, forecast peak ${quantityText(formatRate(peak))}`}
+        finding={`last minute ${quantityText(formatRate(newest?.qps))} answered, ${quantityText(formatRate(newest?.workQps))} of work, forecast peak ${quantityText(formatRate(peak))}`}
         times={times}
         span={span}
         group="own"
@@ -73,6 +73,7 @@ export function OwnCharts({ recent, status }: { readonly recent: RecentMinutes; 
         series={[
           { label: "asked for", values: past(({ offeredQps }) => offeredQps), color: "--c5", kind: "area" },
           { label: "answered", values: past(({ qps }) => qps), color: "--c1" },
+          { label: "its work, also for other agents", values: past(({ workQps }) => workQps), color: "--c3" },
           { label: "forecast", values: future(forecast?.qps), color: "--c2", isDashed: true },
           ...(bound === undefined
             ? []

@@ -59,6 +59,7 @@ export function minuteRoutes(recent: () => { readonly nowMs: number; readonly mi
                 minuteStartMs: 1_794_999_900_000,
                 qps: 41.2,
                 offeredQps: 41.5,
+                workQps: 41.5,
                 requests: 2472,
                 errors: 0,
                 rejected: 18,

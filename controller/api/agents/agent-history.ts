@@ -1,5 +1,6 @@
 import { medianPeakQps } from "#forecast/median-peak.ts";
 import { minuteMs } from "#platform/time.ts";
+import { workOf } from "#protocol/demand.ts";
 import { addLatencyCounts, emptyLatencyCounts, latencyQuantileMs } from "#protocol/latency-histogram.ts";
 import type { AgentRole } from "#protocol/messages.ts";
 import { offeredOf, textsOf } from "../../fleet/agent-state.ts";
@@ -19,6 +20,7 @@ export interface HistoryPoint {
   readonly startMs: number;
   readonly qps: number;
   readonly offeredQps: number;
+  readonly workQps: number;
   readonly errors: number;
   readonly rejected: number;
   readonly p95LatencyMs: number | null;
@@ -49,6 +51,7 @@ function pointOf(startMs: number, records: readonly MinuteRecord[]): HistoryPoin
     startMs,
     qps: perS(textsOf),
     offeredQps: perS(offeredOf),
+    workQps: perS(({ traffic }) => workOf(traffic)),
     errors: sum("errors"),
     rejected: sum("rejected"),
     p95LatencyMs: latencyQuantileMs(counts, 0.95),

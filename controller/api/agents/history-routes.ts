@@ -31,6 +31,10 @@ export const HistoryView = Type.Object({
       startMs: Type.Number({ description: "start of the step" }),
       qps: Type.Number({ description: "texts a second that were answered" }),
       offeredQps: Type.Number({ description: "texts a second that were asked for, answered or not" }),
+      workQps: Type.Number({
+        description:
+          "texts a second that called for this agent's own capacity, those that other agents passed on included",
+      }),
       errors: Type.Integer({ description: "requests that failed on the agent's side" }),
       rejected: Type.Integer({ description: "requests that were turned away" }),
       p95LatencyMs: numberOrNull("95th percentile of latency; null: no requests"),

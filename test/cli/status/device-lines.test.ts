@@ -15,8 +15,8 @@ const view = (changes: Partial<AgentStatus> = {}, more: Partial<LocalView> = {})
 
 test("shows on one screen how the device is, and why", () => {
   const minute = {
-    ...{ minuteStartMs: 0, qps: 40.12, offeredQps: 41, requests: 2400, errors: 1, rejected: 2, queueDepth: 0 },
-    ...{ p95LatencyMs: 21.7, watts: 30, energyJ: 1800, maxTemperatureC: 50, gpuUtilization: null },
+    ...{ minuteStartMs: 0, qps: 40.12, offeredQps: 41, workQps: 41, requests: 2400, errors: 1, rejected: 2 },
+    ...{ queueDepth: 0, p95LatencyMs: 21.7, watts: 30, energyJ: 1800, maxTemperatureC: 50, gpuUtilization: null },
     ...{ role: "active" as const, powerMode: "70W" },
   };
   const events = [{ time: "2026-11-30T12:34:56.000Z", level: "warn", msg: "not connected\u001b[2J" }];

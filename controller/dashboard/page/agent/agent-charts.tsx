@@ -28,7 +28,7 @@ export function AgentCharts({
   const common = { times, span, group: "agent", height: 150 } as const;
   const newest = points.at(-1);
   const modes = spansOf(history);
-  const peak = highest(of("offeredQps"));
+  const peak = highest([...of("offeredQps"), ...of("workQps")]);
   const failed = points.reduce((sum, point) => sum + point.errors + point.rejected, 0);
   return (
     <section class="card" aria-label="Last hours">
@@ -47,6 +47,7 @@ export function AgentCharts({
         series={[
           { label: "asked for", values: of("offeredQps"), color: "--c5", kind: "area" },
           { label: "answered", values: of("qps"), color: "--c1" },
+          { label: "its work, also for other agents", values: of("workQps"), color: "--c3" },
           { label: "forecast peak", values: of("forecastPeakQps"), color: "--c2", isDashed: true },
         ]}
         markers={markers}

@@ -4,7 +4,7 @@ import { historyRoutes } from "#controller/api/agents/history-routes.ts";
 import { createFleet } from "#controller/fleet/fleet.ts";
 import { hourMs, minuteMs } from "#platform/time.ts";
 import { askRoutes } from "../../../fakes/ask-routes.ts";
-import { aForecast, aMinute, anAgent, aPower, aTraffic } from "../../../fakes/builders.ts";
+import { aForecast, aMinute, aModel, anAgent, aPower, aTraffic } from "../../../fakes/builders.ts";
 import { createMemoryStore } from "../../memory-store.ts";
 
 const at = (minute: number, given: Parameters<typeof aMinute>[0] = {}) =>
@@ -23,12 +23,25 @@ describe("an agent's minutes in steps", () => {
     expect(points).toEqual([
       {
         ...{ startMs: 0, qps: 2, offeredQps: 2, errors: 0, rejected: 0, p95LatencyMs: expect.any(Number), watts: 15 },
-        ...{ maxTemperatureC: 61, forecastPeakQps: 7 },
+        ...{ workQps: 2, maxTemperatureC: 61, forecastPeakQps: 7 },
       },
       {
         ...{ startMs: 2 * minuteMs, qps: 0, offeredQps: 0, errors: 3, rejected: 4, p95LatencyMs: null, watts: null },
-        ...{ maxTemperatureC: null, forecastPeakQps: null },
+        ...{ workQps: 0, maxTemperatureC: null, forecastPeakQps: null },
       },
+    ]);
+  });
+
+  test("what an agent computes for others is its work, and what it passes on is not", () => {
+    const modelled = (given: object) => [{ ...aModel("mini", 60), ...given }];
+    const traffics = [modelled({ sentTexts: 60 }), modelled({ texts: 0, requests: 0, peerTexts: 120 })];
+    const { points } = agentHistory(
+      traffics.map((models, minute) => at(minute, { traffic: aTraffic({ minuteStartMs: minute * minuteMs, models }) })),
+      minuteMs,
+    );
+    expect(points.map(({ qps, workQps }) => [qps, workQps])).toEqual([
+      [1, 0],
+      [0, 2],
     ]);
   });
 
