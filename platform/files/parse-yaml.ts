@@ -1,13 +1,18 @@
 import { type Document, isMap, isScalar, LineCounter, type Pair, parseAllDocuments, visit } from "yaml";
 import { UsageError } from "#platform/errors.ts";
 
-/** Keys of all objects in a parsed value. */
-function countKeys(value: unknown): number {
+/** Max objects and lists inside each other: what reads the value later goes through it level by level. */
+const maxLevels = 200;
+
+/** Number of keys of all objects in a parsed value. */
+function countKeys(value: unknown, levels = maxLevels): number {
   if (value === null || typeof value !== "object") return 0;
+  // Left to the reading that tells what is wrong with it.
+  if (levels === 0) return Number.NaN;
   // A name that objects have already: what stands there would be lost, so it is left to the strict reading.
   if (Object.hasOwn(value, "__proto__")) return Number.NaN;
   const own = Array.isArray(value) ? 0 : Object.keys(value).length;
-  return Object.values(value).reduce((sum: number, inner) => sum + countKeys(inner), own);
+  return Object.values(value).reduce((sum: number, inner) => sum + countKeys(inner, levels - 1), own);
 }
 
 /** Parses JSON, which is read a hundred times faster than YAML. Returns undefined for other text and for JSON with a key given twice. */
@@ -21,6 +26,22 @@ function parseJson(text: string): unknown {
   let written = 0;
   for (const [, colon] of text.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?/g)) if (colon !== undefined) written += 1;
   return written === countKeys(value) ? value : undefined;
+}
+
+/** True for a value with more levels, and for one that contains itself. */
+const isDeeper = (value: unknown, levels = maxLevels): boolean =>
+  value !== null &&
+  typeof value === "object" &&
+  (levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1)));
+
+/** True for a text with too many levels, told before it is parsed: the parser's time grows with more than their square. */
+function isTooDeep(text: string): boolean {
+  let levels = 0;
+  for (const [bracket] of text.matchAll(/[[\]{}]/g)) {
+    levels = Math.max(0, levels + (bracket === "[" || bracket === "{" ? 1 : -1));
+    if (levels > maxLevels) return true;
+  }
+  return /(?:[-?][ \t]+){201}/.test(text);
 }
 
 const keyText = ({ key }: Pair) => String(isScalar(key) ? key.value : key);
@@ -54,13 +75,16 @@ function faultyKeys(document: Document, lineOf: (offset: number) => number): str
 }
 
 /**
- * Parses YAML or JSON that a person wrote, strictly: a key given twice, a second document, an unknown tag, an alias without its anchor and wrong
- * indentation are errors, since each would silently lose a part of the text. Returns null for an empty text.
+ * Parses YAML or JSON that a person wrote, strictly: a key given twice, a second document, an unknown tag, an alias without its anchor or inside of
+ * what it names, more than 200 levels and wrong indentation are errors, since each would silently lose a part of the text or can't be gone through. Returns null
+ * for an empty text.
  * @throws UsageError naming `source` and the lines of all faults.
  */
 export function parseYaml(text: string, source: string): unknown {
   const json = parseJson(text);
   if (json !== undefined) return json;
+  if (isTooDeep(text))
+    throw new UsageError(`${source} is not valid YAML:\n  expected at most ${maxLevels} levels, got more`);
   const lineCounter = new LineCounter();
   const lastOffset = Math.max(0, text.trimEnd().length - 1);
   /** Line of a fault; a bracket that is never closed is noticed behind the text, which means its last line. */
@@ -72,16 +96,18 @@ export function parseYaml(text: string, source: string): unknown {
   const faults = [...document.errors, ...document.warnings].map(
     ({ pos, message }) => `line ${lineOf(pos[0])}: ${message}`,
   );
-  if (faults.length === 0) faults.push(...faultyKeys(document, lineOf));
+  try {
+    if (faults.length === 0) faults.push(...faultyKeys(document, lineOf));
+    if (faults.length === 0 && second === undefined) {
+      const value: unknown = document.toJS();
+      if (!isDeeper(value)) return value;
+      faults.push(`expected at most ${maxLevels} levels, got more, or an alias inside of what it names`);
+    }
+  } catch (error) {
+    faults.push((error as Error).message);
+  }
   if (second !== undefined) {
     faults.push(`line ${lineOf(second.range[0])}: expected one document, got ${documents.length}, separated by "---"`);
-  }
-  if (faults.length === 0) {
-    try {
-      return document.toJS();
-    } catch (error) {
-      faults.push((error as Error).message);
-    }
   }
   throw new UsageError(`${source} is not valid YAML:\n  ${faults.join("\n  ")}`);
 }

@@ -75,6 +75,12 @@ describe("parseYaml", () => {
       `a: &a [1,1,1,1,1,1,1,1,1,1]\n${"bcdefg".replace(/./g, (c) => `${c}: &${c} [${Array(10).fill(`*${String.fromCharCode(c.charCodeAt(0) - 1)}`)}]\n`)}`,
       "Excessive alias count",
     ],
+    ["a list that contains itself", "a: &a [*a]\n", "an alias inside of what it names"],
+    ["a mapping that contains itself", "&a {b: *a}\n", "an alias inside of what it names"],
+    ["too many lists", "[".repeat(100_000), "expected at most 200 levels, got more"],
+    ["too many mappings", `${"{a: ".repeat(20_000)}1${"}".repeat(20_000)}`, "expected at most 200 levels, got more"],
+    ["too many levels of JSON", `${'{"a":'.repeat(201)}1${"}".repeat(201)}`, "expected at most 200 levels, got more"],
+    ["too many lists in a line", `${"- ".repeat(20_000)}1`, "expected at most 200 levels, got more"],
   ])("refuses %s", (_name, text, says) => {
     expect(() => parseYaml(text, "file x")).toThrow(UsageError);
     expect(() => parseYaml(text, "file x")).toThrow(says);
