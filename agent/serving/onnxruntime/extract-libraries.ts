@@ -90,8 +90,8 @@ export function writeIntact(path: string, bytes: Uint8Array): void {
   }
 }
 
-/** Content of a file as it is to be on the disk. */
-const readCarried = (file: CarriedFile) => Bun.zstdDecompressSync(readFileSync(file.embeddedPath));
+/** Returns the content of a file as it is to be on the disk. */
+export const readCarried = (file: CarriedFile) => Bun.zstdDecompressSync(readFileSync(file.embeddedPath));
 
 /** Extracts the files into `directory` unless they exist and are intact. */
 export function extractFiles(directory: string, files: readonly CarriedFile[]): void {

@@ -1,4 +1,4 @@
-import { readFileSync, readlinkSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import { readlinkSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { extractFiles, writeIntact } from "./extract-libraries.ts";
 import { addonName, explainIncompatibility, libraryName, type OperatorLibrary } from "./operator-library.ts";
@@ -26,8 +26,7 @@ function linkTo(target: string, path: string): void {
  * @returns the addon's path in the directory
  * @throws Error when the library is too old for the addon.
  */
-export function linkAddon(directory: string, addonPath: string, library: OperatorLibrary): string {
-  const addon = readFileSync(addonPath);
+export function linkAddon(directory: string, addon: Uint8Array, library: OperatorLibrary): string {
   const problem = explainIncompatibility(symbolVersion(addon) ?? "", library.version);
   if (problem !== null || library.version === null) throw new Error(`${library.path} can't be used: ${problem}`);
   extractFiles(directory, []);

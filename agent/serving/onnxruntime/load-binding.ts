@@ -1,7 +1,8 @@
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { describeError } from "#platform/errors.ts";
-import { type CarriedFile, cacheDirectories, extractFiles } from "./extract-libraries.ts";
+import { type CarriedFile, cacheDirectories, extractFiles, readCarried } from "./extract-libraries.ts";
 import { linkAddon } from "./link-addon.ts";
 import { addonName, findOperatorLibrary } from "./operator-library.ts";
 
@@ -35,14 +36,16 @@ function inCacheDirectory(name: string, load: (directory: string) => OrtBinding)
 /**
  * Loads the operator's ONNX Runtime (for example with CUDA or TensorRT), with the addon beside it or else this one. The carried library does
  * not replace it when it fails.
+ * @param addon this program's own
  */
-export function loadOperatorLibrary(operatorDirectory: string, addonPath: string | undefined): OrtBinding {
+function loadOperatorLibrary(operatorDirectory: string, addon: () => Uint8Array): OrtBinding {
   const library = findOperatorLibrary(operatorDirectory);
   if (library.addonPath !== null) return dlopen(library.addonPath);
-  if (addonPath === undefined) throw new Error(`no ${addonName} is carried. This is a bug.`);
+  const content = addon();
   // Named by its content, so that two programs or two directories don't replace each other's links.
-  const id = Bun.hash.xxHash64(`${library.directory} ${library.path} ${library.version} ${addonPath}`).toString(16);
-  return inCacheDirectory(`onnxruntime-own-${id}`, (directory) => dlopen(linkAddon(directory, addonPath, library)));
+  const of = `${library.directory} ${library.path} ${library.version} ${Bun.hash.xxHash64(content)}`;
+  const id = Bun.hash.xxHash64(of).toString(16);
+  return inCacheDirectory(`onnxruntime-own-${id}`, (directory) => dlopen(linkAddon(directory, content, library)));
 }
 
 /**
@@ -53,7 +56,11 @@ export function loadOperatorLibrary(operatorDirectory: string, addonPath: string
 export function loadBinding(contentId: string, files: readonly CarriedFile[]): OrtBinding {
   const own = process.env["THORMESH_ONNXRUNTIME_DIR"];
   if (own) {
-    return loadOperatorLibrary(own, files.find(({ name }) => name === addonName)?.embeddedPath);
+    const addon = files.find(({ name }) => name === addonName);
+    return loadOperatorLibrary(own, () => {
+      if (addon === undefined) throw new Error(`no ${addonName} is carried. This is a bug.`);
+      return readCarried(addon);
+    });
   }
   return inCacheDirectory(`onnxruntime-${contentId}`, (directory) => {
     extractFiles(directory, files);
@@ -68,5 +75,6 @@ export function loadBinding(contentId: string, files: readonly CarriedFile[]): O
 export function preloadFromSources(operatorDirectory: string): void {
   if (import.meta.url.includes("/$bunfs/")) return;
   const packagePath = dirname(dirname(createRequire(import.meta.url).resolve("onnxruntime-node")));
-  loadOperatorLibrary(operatorDirectory, join(packagePath, "bin/napi-v6", process.platform, process.arch, addonName));
+  const path = join(packagePath, "bin/napi-v6", process.platform, process.arch, addonName);
+  loadOperatorLibrary(operatorDirectory, () => readFileSync(path));
 }
