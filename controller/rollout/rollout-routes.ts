@@ -81,7 +81,14 @@ export function rolloutRoutes(rollout: Rollout, audit: AuditLog) {
     await audit.change(auditSourceOf(request), about, async () => shown(await work()));
     return viewOf(rollout.progress());
   };
-  const answers = { 200: RolloutAnswer, 400: ErrorBody, 404: ErrorBody, 409: ErrorBody, 503: ErrorBody };
+  const answers = {
+    200: RolloutAnswer,
+    400: ErrorBody,
+    404: ErrorBody,
+    409: ErrorBody,
+    413: ErrorBody,
+    503: ErrorBody,
+  };
   const operator = needsRole("operator");
   return new Elysia()
     .get("/api/v1/rollout", () => viewOf(rollout.progress()), {

@@ -31,6 +31,14 @@ export function asOpenApi30(part: Json): Json {
     return [key, values.has(key) ? value : asOpenApi30(value)];
   });
   const schema: { [key: string]: Json } = Object.fromEntries(entries);
+  // Version 3.0 says by a boolean that a bound itself is not allowed.
+  for (const [bound, exclusive] of [
+    ["minimum", "exclusiveMinimum"],
+    ["maximum", "exclusiveMaximum"],
+  ] as const) {
+    const limit = schema[exclusive];
+    if (typeof limit === "number") Object.assign(schema, { [bound]: limit, [exclusive]: true });
+  }
   // Defaults are filled in before the check, so the schema calls these parameters required.
   if (typeof schema["in"] === "string" && isObject(schema["schema"]) && "default" in schema["schema"])
     schema["required"] = false;

@@ -85,7 +85,7 @@ function stateOf(override: Override, { fleet, desired }: Pick<ApiParts, "fleet" 
   };
 }
 
-const answers = { 200: Told, 400: ErrorBody, 404: ErrorBody, 503: ErrorBody };
+const answers = { 200: Told, 400: ErrorBody, 404: ErrorBody, 413: ErrorBody, 503: ErrorBody };
 
 /** Routes of orders to several agents at once, whose effect can be told before. */
 export function overrideRoutes(parts: ApiParts) {

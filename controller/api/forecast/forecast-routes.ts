@@ -19,7 +19,10 @@ const maxTrainings = 100;
 
 const windows = Object.keys(accuracyWindows) as AccuracyWindow[];
 const OverviewQuery = strictObject({
-  window: Type.Unsafe<AccuracyWindow>({ ...literals(...windows), default: "24h" }),
+  // Not literals: the document would lose their default, and call the parameter required.
+  window: Type.Unsafe<AccuracyWindow>(
+    Type.String({ pattern: `^(${windows.join("|")})$`, default: "24h", title: `one of ${windows.join(", ")}` }),
+  ),
 });
 
 const TrainingView = Type.Object({

@@ -74,3 +74,9 @@ test.each([
 ])("$name", ({ part, expected }) => {
   expect(asOpenApi30(part)).toEqual(expected as ReturnType<typeof asOpenApi30>);
 });
+
+test("a bound that is not allowed itself is said as version 3.0 does", () => {
+  expect(asOpenApi30({ type: "number", exclusiveMinimum: 0, maximum: 1 })).toEqual({
+    ...{ type: "number", minimum: 0, exclusiveMinimum: true, maximum: 1 },
+  });
+});
