@@ -10,7 +10,9 @@ test("a process, its children and their children", async () => {
   const busy = "while (process.cpuUsage().user + process.cpuUsage().system < 300_000);";
   const outer = `const child = Bun.spawn([process.execPath, "-e", process.env.BUSY], { stdout: "inherit" });
     await child.exited;
-    const idle = Bun.spawn(["sleep", "600"]);
+    // Its output shows that it runs: a process that is only just being started has no arguments yet.
+    const idle = Bun.spawn(["sh", "-c", "echo runs; read line"], { stdin: "pipe", stdout: "pipe" });
+    await idle.stdout.getReader().read();
     console.log("ready");
     process.stdin.on("end", () => { idle.kill(); process.exit(0); }).resume();`;
   const child = Bun.spawn([process.execPath, "-e", outer], {
@@ -31,7 +33,7 @@ test("a process, its children and their children", async () => {
     expect(usage?.memoryBytes).toBeGreaterThan(0);
     expect(usage?.memoryBytes).toBeLessThan(residentBytes(child.pid));
     const memory = readTreePss(child.pid);
-    expect(memory.map(({ command }) => command)).toEqual(["-e", "600"]);
+    expect(memory.map(({ command }) => command)).toEqual(["-e", "-c"]);
     for (const { pssBytes } of memory) expect(pssBytes).toBeGreaterThan(50_000);
     expect((readMachineCpuS() as number) - machine).toBeGreaterThan(0.25);
     const seen = watch.finish();
