@@ -5,7 +5,7 @@ import type { CostViewAnswer } from "#controller/api/finance/cost-view-routes.ts
 import type { DecisionTimeline } from "#controller/api/schemas.ts";
 import { dayMs, hourMs } from "#platform/time.ts";
 import { expectGoodInAllLooks, openPage, startBrowser, type Visit } from "./browser.ts";
-import { seedRecords } from "./seed-records.ts";
+import { seedPrices, seedRecords } from "./seed-records.ts";
 import { type SimulatedFleet, startSimulatedFleet } from "./simulated-fleet.ts";
 
 let browser: Browser;
@@ -14,7 +14,8 @@ let fleet: SimulatedFleet;
 const get = async <T>(path: string) => (await (await fetch(fleet.url + path)).json()) as T;
 
 beforeAll(async () => {
-  [browser, fleet] = await Promise.all([startBrowser(), startSimulatedFleet({ prepare: seedRecords })]);
+  const started = startSimulatedFleet({ prepare: seedRecords, config: { cost: seedPrices } });
+  [browser, fleet] = await Promise.all([startBrowser(), started]);
   const budget = {
     ...{ id: "all", scope: { kind: "fleet", name: null }, period: "monthly", amountUsd: 20 },
     actions: [{ atPercent: 80, action: "notify" }],

@@ -12,6 +12,8 @@ const costDays = 20;
 const forecastHours = 5;
 /** Decisions on record: more than a page of them. */
 const decisions = 140;
+/** Prices of the records. A controller with others would rate them again at some moment of the test. */
+export const seedPrices = { tariffUsdPerKwh: 0.3, amortisationUsdPerHour: 0.5 };
 const tenants = ["shop", "search", "support", "ops", "lab", "mobile", "partner", "archive", "audit", "demo"];
 /** Name that tries to be markup, as any key may have one. */
 const models = ["all-MiniLM-L6-v2", "e5-small", "<b>bge</b>"];
@@ -77,7 +79,7 @@ function energyOf(model: string, parts: readonly { tenant: string; computeMs: nu
 export async function seedRecords(stateDir: string): Promise<void> {
   const nowMs = Date.now();
   const { store, openAccuracy } = openRecords(stateDir, nowMs, createLogger("test", "silent"));
-  const prices = configuredPrices({ tariffUsdPerKwh: 0.3, amortisationUsdPerHour: 0.5 });
+  const prices = configuredPrices(seedPrices);
   const ledger = new CostLedger({ store, prices, nowMs: () => nowMs });
   await ledger.recover(agents.map((agent) => aBirth(agent)));
   const firstMs = Math.floor(nowMs / hourMs) * hourMs - costDays * dayMs;

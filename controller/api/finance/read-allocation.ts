@@ -17,7 +17,11 @@ export interface ReadAllocation {
 }
 
 /** Tells what the figures lack. */
-function warningOf(sets: readonly AllocationSet[], gaps: readonly PriceGap[], isUnfinished: boolean): string | null {
+function warningOf(
+  sets: readonly AllocationSet[],
+  gaps: readonly PriceGap[],
+  { isUnfinished, isRepricing }: { readonly isUnfinished: boolean; readonly isRepricing: boolean },
+): string | null {
   const missing = missingEnergyMinutes(sets);
   const lines = [
     missing < 1
@@ -25,6 +29,7 @@ function warningOf(sets: readonly AllocationSet[], gaps: readonly PriceGap[], is
       : `the energy of ${Math.round(missing)} agent-minutes is not known: they cost more than is shown`,
     explainGaps(gaps),
     isUnfinished ? "minutes are still being rated: their cost is missing" : null,
+    isRepricing ? "the prices have changed: some hours still have their earlier cost" : null,
   ].filter((line) => line !== null);
   return lines.length === 0 ? null : lines.join("; ");
 }
@@ -42,9 +47,8 @@ export function allocationReader({
     const { startMs, endMs } = query.window;
     const unrated = await ledger.settle(startMs, endMs);
     const sets = await allocateWindow(query, (window, byAgent) => readUsage(window, byAgent, parts));
-    return {
-      sets,
-      warning: warningOf(sets, await readGaps(store, startMs, endMs), unrated > 0 || ledger.progress().isBackfilling),
-    };
+    const { isBackfilling, isRepricing } = ledger.progress();
+    const gaps = await readGaps(store, startMs, endMs);
+    return { sets, warning: warningOf(sets, gaps, { isUnfinished: unrated > 0 || isBackfilling, isRepricing }) };
   };
 }

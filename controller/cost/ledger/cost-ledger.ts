@@ -34,6 +34,8 @@ const keptName = "cost-prices";
 export interface RatingProgress {
   /** True: minutes that were stored before there were cost lines are still to be rated. */
   readonly isBackfilling: boolean;
+  /** True: not all hours have been compared with the prices of now, so that some lines may be of earlier ones. */
+  readonly isRepricing: boolean;
   /** Hours of agents whose minutes are no longer all on record, so that they kept their prices. */
   readonly kept: number;
 }
@@ -62,9 +64,11 @@ export class CostLedger {
     const { store, nowMs } = this.#parts;
     for (const birth of births) if (birth !== null) await this.history.observe(birth, nowMs(), true);
     const before: Static<typeof PricesThen> | null = await store.loadKept(keptName, PricesThen);
-    this.#pricesCompared = before?.hash === this.#hash();
+    // Where nothing has been rated yet, nothing was rated by other prices.
+    const isNew = before === null && (await store.ratedHours(null, 1)).length === 0;
+    this.#pricesCompared = isNew || before?.hash === this.#hash();
     // From here on there are lines of two prices, until all have been compared.
-    if (!this.#pricesCompared) await store.saveKept(keptName, { hash: "" });
+    await store.saveKept(keptName, { hash: this.#pricesCompared ? this.#hash() : "" });
   }
 
   #hash(): string {
@@ -145,7 +149,7 @@ export class CostLedger {
   }
 
   progress(): RatingProgress {
-    return { isBackfilling: this.#isBackfilling, kept: this.#kept };
+    return { isBackfilling: this.#isBackfilling, isRepricing: !this.#pricesCompared, kept: this.#kept };
   }
 
   async #rateAgain(hours: readonly AgentHour[], stopped: () => boolean = () => false): Promise<void> {

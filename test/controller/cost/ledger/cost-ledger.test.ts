@@ -79,6 +79,17 @@ test("hours whose minutes are gone keep their prices; the others have those of n
   expect(after.progress().kept).toBe(1);
 });
 
+test("a report tells of earlier prices from their change until every hour has been compared", async () => {
+  const before = await ledgerOf(store);
+  expect(before.progress().isRepricing).toBe(false);
+  await insert(before, dayStartMs);
+  const dearer = await ledgerOf(store, configuredPrices({ tariffUsdPerKwh: 0.2, amortisationUsdPerHour: 6 }));
+  expect(dearer.progress().isRepricing).toBe(true);
+  await dearer.run();
+  expect(dearer.progress().isRepricing).toBe(false);
+  expect((await ledgerOf(store)).progress().isRepricing).toBe(true);
+});
+
 test("a price of a past hour that did not change leaves the hour alone", async () => {
   const catalogue = (perKwh: number) =>
     cataloguePrices(
@@ -212,7 +223,7 @@ test("a store of an earlier version is rated in slices, the newest hour first, w
   expect(ledger.progress().isBackfilling).toBe(true);
   await ledger.run();
   expect(order).toEqual([30, 5, 0]);
-  expect(ledger.progress()).toEqual({ isBackfilling: false, kept: 0 });
+  expect(ledger.progress()).toEqual({ isBackfilling: false, isRepricing: false, kept: 0 });
   expect(await costOf(ledger, dayStartMs, dayStartMs + 2 * dayMs)).toBeCloseTo(4 * perMinute, 9);
 });
 
