@@ -5,7 +5,8 @@ import type { ClockConfig } from "#platform/clock.ts";
 import { minuteMs, secondMs } from "#platform/time.ts";
 import { type Program, startConfigured } from "../../test/e2e/program.ts";
 import { agentLogin, keyIn, type Login, observerLogin } from "../../test/fakes/broker-clients.ts";
-import { createMosquitto, freePort, type Mosquitto } from "../../test/fakes/mosquitto.ts";
+import { freePort } from "../../test/fakes/free-port.ts";
+import { createMosquitto, type Mosquitto } from "../../test/fakes/mosquitto.ts";
 import { type FaultyLink, openFaultyLink } from "./faulty-link.ts";
 import { type OrderRecord, recordOrders } from "./record-orders.ts";
 

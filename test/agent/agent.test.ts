@@ -13,6 +13,7 @@ import { version } from "#platform/version.ts";
 import { MqttBroker } from "#protocol/mqtt-broker.ts";
 import { brokerLimits, openAccess } from "../fakes/broker-clients.ts";
 import { aDesired, aPresence } from "../fakes/builders.ts";
+import { freePort } from "../fakes/free-port.ts";
 import { untilConnected } from "../protocol/broker-contract.ts";
 
 const log = createLogger("test", "silent");
@@ -43,14 +44,6 @@ async function until(channel: string, fits: (payload: Record<string, unknown>) =
       onHeard = resolve;
     });
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 function configOf(change: { port: number; brokerPort: number; id?: string | null }): AgentConfig {

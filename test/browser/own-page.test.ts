@@ -8,7 +8,7 @@ import { parseAgentConfig } from "#agent/check-config.ts";
 import { testEveryRoute } from "../agent/serving/every-route.ts";
 import type { TestServing } from "../agent/serving/start-serving.ts";
 import { eventually } from "../e2e/program.ts";
-import { freePort } from "../fakes/mosquitto.ts";
+import { freePort } from "../fakes/free-port.ts";
 import { expectGoodInAllLooks, expectNoAxeFindings, openPage, startBrowser } from "./browser.ts";
 
 const key = "a-configured-key";

@@ -22,7 +22,8 @@ import {
   aReported,
   aTraffic,
 } from "../fakes/builders.ts";
-import { createMosquitto, freePort } from "../fakes/mosquitto.ts";
+import { freePort } from "../fakes/free-port.ts";
+import { createMosquitto } from "../fakes/mosquitto.ts";
 
 const fleetName = "default";
 /** Age from which an agent counts as silent, and its minutes as old. */

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "../fakes/free-port.ts";
 import { slowdown } from "../fakes/machine-speed.ts";
-import { freePort } from "../fakes/mosquitto.ts";
 
 const main = new URL("../../main.ts", import.meta.url).pathname;
 

@@ -10,8 +10,8 @@ import { checkBoard, userName } from "#tools/doctor/check-board.ts";
 import { checkListen } from "#tools/doctor/check-network.ts";
 import { checkEmbedding, checkForecast, checkStateDirectory } from "#tools/doctor/check-program.ts";
 import { programCommand, temporaryDirectory } from "../e2e/program.ts";
+import { freePort } from "../fakes/free-port.ts";
 import { createFakeBoard } from "../fakes/jetson/board.ts";
-import { freePort } from "../fakes/mosquitto.ts";
 
 const log = pino({ level: "silent" });
 const asNobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];

@@ -7,7 +7,8 @@ import pino from "pino";
 import { MqttBroker } from "#protocol/mqtt-broker.ts";
 import { controllerProbeTopic, controllerStateTopic } from "#protocol/topics.ts";
 import { agentLogin, keyIn } from "../fakes/broker-clients.ts";
-import { createMosquitto, freePort } from "../fakes/mosquitto.ts";
+import { freePort } from "../fakes/free-port.ts";
+import { createMosquitto } from "../fakes/mosquitto.ts";
 import { untilConnected } from "../protocol/broker-contract.ts";
 import { eventually, type Program, programCommand, startProgram, temporaryDirectory } from "./program.ts";
 

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { freePort } from "../fakes/free-port.ts";
 import { createFakeBoard } from "../fakes/jetson/board.ts";
 import { slowdown } from "../fakes/machine-speed.ts";
-import { freePort } from "../fakes/mosquitto.ts";
 import { eventually, type Program, startProgram, temporaryDirectory } from "./program.ts";
 
 let board: ReturnType<typeof createFakeBoard>;

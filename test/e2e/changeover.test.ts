@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { freePort } from "../fakes/mosquitto.ts";
+import { freePort } from "../fakes/free-port.ts";
 import { eventually, type Program, programCommand, startConfigured, temporaryDirectory } from "./program.ts";
 
 // A fleet without identities gets them while it serves; then its controller is lost, and restored.

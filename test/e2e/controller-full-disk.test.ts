@@ -2,7 +2,7 @@ import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { fastClock } from "../fakes/fast-clock.ts";
-import { freePort } from "../fakes/mosquitto.ts";
+import { freePort } from "../fakes/free-port.ts";
 import { embedTexts, eventually, type Program, startConfigured, temporaryDirectory, untilReady } from "./program.ts";
 import { mayMountDisks, mountSmallDisk, type SmallDisk } from "./small-disk.ts";
 

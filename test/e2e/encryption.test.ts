@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
-import { freePort } from "../fakes/mosquitto.ts";
+import { freePort } from "../fakes/free-port.ts";
 import { eventually, type Program, programCommand, startConfigured, temporaryDirectory } from "./program.ts";
 
 const key = "a-key-of-the-operator";

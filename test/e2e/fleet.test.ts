@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { join } from "node:path";
 import type { ClockConfig } from "#platform/clock.ts";
 import { fastClock } from "../fakes/fast-clock.ts";
-import { freePort } from "../fakes/mosquitto.ts";
+import { freePort } from "../fakes/free-port.ts";
 import {
   embedTexts,
   eventually,

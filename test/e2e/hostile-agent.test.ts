@@ -7,8 +7,8 @@ import { MqttBroker } from "#protocol/mqtt-broker.ts";
 import { agentTopic } from "#protocol/topics.ts";
 import { agentLogin, keyIn } from "../fakes/broker-clients.ts";
 import { aBirth, aMinute, aPresence, aReported } from "../fakes/builders.ts";
+import { freePort } from "../fakes/free-port.ts";
 import { hostileText, poisoned, steering } from "../fakes/hostile-text.ts";
-import { freePort } from "../fakes/mosquitto.ts";
 import { eventually, type Program, programCommand, startProgram, temporaryDirectory } from "./program.ts";
 
 const fleet = "default";

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { join } from "node:path";
 import { fastClock } from "../fakes/fast-clock.ts";
+import { freePort } from "../fakes/free-port.ts";
 import { createFakeBoard } from "../fakes/jetson/board.ts";
-import { freePort } from "../fakes/mosquitto.ts";
 import { eventually, type Program, startConfigured, temporaryDirectory } from "./program.ts";
 
 /** Part of `GET /api/v1/status` that these tests look at. */

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { join } from "node:path";
-import { freePort } from "../fakes/mosquitto.ts";
+import { freePort } from "../fakes/free-port.ts";
 import { eventually, type Program, programCommand, startConfigured, temporaryDirectory } from "./program.ts";
 
 // The boards carry this share of what their profile states, and are offered more than one of them carries.

@@ -2,7 +2,7 @@ import { afterAll, expect, test } from "bun:test";
 import { lstatSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { tinyRepository } from "../agent/serving/models/pull/tiny-repository.ts";
-import { freePort } from "../fakes/mosquitto.ts";
+import { freePort } from "../fakes/free-port.ts";
 import { eventually, type Program, programCommand, startProgram, temporaryDirectory } from "./program.ts";
 
 const directory = temporaryDirectory();

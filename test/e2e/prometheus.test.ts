@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { freePort } from "../fakes/mosquitto.ts";
+import { freePort } from "../fakes/free-port.ts";
 import { eventually, startProgram, temporaryDirectory, untilReady } from "./program.ts";
 
 // With promtool comes Prometheus itself: it reads deploy/prometheus as it is, but for the ports and its hurry.

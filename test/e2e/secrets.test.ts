@@ -5,7 +5,7 @@ import { createLogger } from "#platform/log.ts";
 import { MqttBroker } from "#protocol/mqtt-broker.ts";
 import { agentLogin, keyIn, observerLogin } from "../fakes/broker-clients.ts";
 import { fastClock } from "../fakes/fast-clock.ts";
-import { freePort } from "../fakes/mosquitto.ts";
+import { freePort } from "../fakes/free-port.ts";
 import { readAnswer } from "../fakes/read-answer.ts";
 import { watchDescendants } from "./processes.ts";
 import { eventually, type Program, programCommand, startProgram, temporaryDirectory } from "./program.ts";

@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type DeviceIdentity, readIdentity } from "#agent/enrolment/device-identity.ts";
-import { freePort } from "../fakes/mosquitto.ts";
+import { freePort } from "../fakes/free-port.ts";
 import { eventually, programCommand, temporaryDirectory } from "./program.ts";
 
 const root = join(import.meta.dir, "..", "..");

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { CostReport } from "#controller/cost/cost-report.ts";
 import type { PowerReport } from "#controller/cost/report-power.ts";
 import { fastClock } from "../fakes/fast-clock.ts";
-import { freePort } from "../fakes/mosquitto.ts";
+import { freePort } from "../fakes/free-port.ts";
 import { eventually, type Program, startConfigured, temporaryDirectory } from "./program.ts";
 
 let directory: ReturnType<typeof temporaryDirectory>;

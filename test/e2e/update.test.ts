@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
-import { freePort } from "../fakes/mosquitto.ts";
+import { freePort } from "../fakes/free-port.ts";
 import { createSigningKey, type ReleaseServer, releaseFiles, releaseTimeMs, serveReleases } from "../fakes/releases.ts";
 import { createDevice, type Manner, type UpdatableDevice } from "../fakes/updatable-device.ts";
 import { eventually, type Program, programCommand, startConfigured, temporaryDirectory } from "./program.ts";

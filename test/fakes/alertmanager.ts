@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "./mosquitto.ts";
+import { freePort } from "./free-port.ts";
 
 export interface Alertmanager {
   readonly url: string;

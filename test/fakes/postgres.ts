@@ -1,7 +1,7 @@
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "./mosquitto.ts";
+import { freePort } from "./free-port.ts";
 
 /** PostgreSQL refuses to run as root: as this user then. */
 const nobody = 65_534;

@@ -1,7 +1,7 @@
 import { existsSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { programCommand } from "../e2e/program.ts";
-import { freePort } from "./mosquitto.ts";
+import { freePort } from "./free-port.ts";
 import { installVersion, type SigningKey } from "./releases.ts";
 
 const tinyAgent = join(import.meta.dir, "tiny-agent.ts");

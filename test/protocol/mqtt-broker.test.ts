@@ -3,7 +3,8 @@ import { createServer } from "node:net";
 import { Aedes } from "aedes";
 import pino from "pino";
 import { MqttBroker } from "#protocol/mqtt-broker.ts";
-import { createMosquitto, freePort, type Mosquitto } from "../fakes/mosquitto.ts";
+import { freePort } from "../fakes/free-port.ts";
+import { createMosquitto, type Mosquitto } from "../fakes/mosquitto.ts";
 import { type BrokerUnderTest, collect, describeBroker, untilConnected } from "./broker-contract.ts";
 
 const silent = pino({ level: "silent" });

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createMosquitto, freePort } from "../../../test/fakes/mosquitto.ts";
+import { freePort } from "../../../test/fakes/free-port.ts";
+import { createMosquitto } from "../../../test/fakes/mosquitto.ts";
 
 /** A broker of its own beside the controller, or one of several that are one. */
 export interface BenchBroker {

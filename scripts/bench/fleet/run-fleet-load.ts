@@ -6,7 +6,7 @@ import { parseArgs } from "node:util";
 import { keptBrokerKey } from "#controller/broker/broker-key.ts";
 import { minuteMs, secondMs } from "#platform/time.ts";
 import { eventually, temporaryDirectory } from "../../../test/e2e/program.ts";
-import { freePort } from "../../../test/fakes/mosquitto.ts";
+import { freePort } from "../../../test/fakes/free-port.ts";
 import { printRows } from "../print-rows.ts";
 import { cpuSeconds } from "../start-agent.ts";
 import { type AgentProcesses, type FleetReport, startAgents } from "./agent-processes.ts";

@@ -7,7 +7,7 @@ import type { ClockConfig } from "#platform/clock.ts";
 import { hourMs, minuteMs, secondMs } from "#platform/time.ts";
 import { readTreePss } from "#tools/load/watch/process-tree.ts";
 import { eventually, temporaryDirectory } from "../../../test/e2e/program.ts";
-import { freePort } from "../../../test/fakes/mosquitto.ts";
+import { freePort } from "../../../test/fakes/free-port.ts";
 import { childrenOf } from "../../faults/fault-fleet.ts";
 import { printRows } from "../print-rows.ts";
 import { startAgent } from "../start-agent.ts";

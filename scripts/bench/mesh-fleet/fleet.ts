@@ -7,7 +7,8 @@ import { MqttBroker } from "#protocol/mqtt-broker.ts";
 import { agentTopic } from "#protocol/topics.ts";
 import { referencePrices } from "#tools/mesh/reference-offers.ts";
 import { eventually, type Program, startProgram, temporaryDirectory } from "../../../test/e2e/program.ts";
-import { createMosquitto, freePort } from "../../../test/fakes/mosquitto.ts";
+import { freePort } from "../../../test/fakes/free-port.ts";
+import { createMosquitto } from "../../../test/fakes/mosquitto.ts";
 import { type PricedUpstream, startPricedUpstream } from "../../../test/fakes/priced-upstream.ts";
 
 export const benchModel = "all-MiniLM-L6-v2";

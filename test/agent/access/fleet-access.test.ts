@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Agent } from "#agent/agent.ts";
@@ -10,6 +9,7 @@ import type { Controller } from "#controller/controller.ts";
 import { quietController } from "../../controller/quiet-controller.ts";
 import { eventually } from "../../e2e/program.ts";
 import { agentLogin } from "../../fakes/broker-clients.ts";
+import { freePort } from "../../fakes/free-port.ts";
 
 // A controller and an agent in one process: from a tenant made to its requests let in, and cut off.
 const directory = mkdtempSync(join(tmpdir(), "thormesh-access-"));
@@ -18,14 +18,6 @@ const own = "a-key-of-the-operator";
 let controller: Controller;
 let agent: Agent;
 let url = "";
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 async function startAgent(brokerUrl: string): Promise<Agent> {
   const port = await freePort();

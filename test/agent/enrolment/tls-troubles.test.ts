@@ -13,7 +13,8 @@ import { createLogger } from "#platform/log.ts";
 import { dayMs } from "#platform/time.ts";
 import { agentUri, brokerServerName, brokerUri } from "#protocol/identity/device-certificate.ts";
 import { MqttBroker } from "#protocol/mqtt-broker.ts";
-import { createMosquittoFrom, freePort } from "../../fakes/mosquitto.ts";
+import { freePort } from "../../fakes/free-port.ts";
+import { createMosquittoFrom } from "../../fakes/mosquitto.ts";
 
 // Certificates that a real Mosquitto, or this side, does not take: each is told in its own words, with what helps.
 

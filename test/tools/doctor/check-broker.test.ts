@@ -12,7 +12,8 @@ import { writeSecretFile } from "#platform/files/write-secret-file.ts";
 import { MqttBroker } from "#protocol/mqtt-broker.ts";
 import { checkBroker } from "#tools/doctor/check-broker.ts";
 import { agentLogin, brokerLimits, testKey } from "../../fakes/broker-clients.ts";
-import { createMosquitto, freePort } from "../../fakes/mosquitto.ts";
+import { freePort } from "../../fakes/free-port.ts";
+import { createMosquitto } from "../../fakes/mosquitto.ts";
 import { untilConnected } from "../../protocol/broker-contract.ts";
 
 const silent = pino({ level: "silent" });

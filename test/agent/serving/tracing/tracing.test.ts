@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { createServer } from "node:net";
 import { Writable } from "node:stream";
 import pino from "pino";
 import { createTracing } from "#agent/serving/tracing/request-tracer.ts";
@@ -9,6 +8,7 @@ import { parseConfig } from "#platform/files/read-config.ts";
 import { createLogger } from "#platform/log.ts";
 import { currentTrace } from "#platform/request-trace.ts";
 import { cpuMsOf } from "../../../fakes/cpu-time.ts";
+import { freePort } from "../../../fakes/free-port.ts";
 import { slowdown } from "../../../fakes/machine-speed.ts";
 import { type CollectedSpan, type OtlpCollector, startOtlpCollector } from "../../../fakes/otlp-collector.ts";
 import { startGrpcClient } from "../grpc/start-client.ts";
@@ -246,15 +246,6 @@ describe("sampling", () => {
 });
 
 describe("a collector that is away", () => {
-  /** A port that nobody listens on. */
-  const freePort = () =>
-    new Promise<number>((resolve) => {
-      const holder = createServer().listen(0, "127.0.0.1", () => {
-        const { port } = holder.address() as { port: number };
-        holder.close(() => resolve(port));
-      });
-    });
-
   test("costs requests nothing, is said once, and is said again when it is back", async () => {
     const { lines, log } = recordingLog();
     const said = (text: string) => lines.filter(({ msg }) => String(msg).includes(text));

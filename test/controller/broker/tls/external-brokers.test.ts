@@ -21,7 +21,7 @@ import {
   controllerStateTopic,
 } from "#protocol/topics.ts";
 import { checkBroker } from "#tools/doctor/check-broker.ts";
-import { freePort } from "../../../fakes/mosquitto.ts";
+import { freePort } from "../../../fakes/free-port.ts";
 
 const fleet = "default";
 const port = 8883;
