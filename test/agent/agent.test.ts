@@ -86,7 +86,7 @@ beforeAll(async () => {
   port = await freePort();
   agent = new Agent(configOf({ port, brokerPort }));
   await agent.start();
-}, 60_000);
+});
 afterAll(async () => {
   await agent.stop();
   await fleet.stop();

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { eventually } from "../e2e/program.ts";
+import { patienceMs as longestMs } from "../patience.ts";
 
 const root = join(import.meta.dir, "..", "..");
 const axeSource = readFileSync(join(root, "node_modules", "axe-core", "axe.min.js"), "utf8");
@@ -10,13 +11,13 @@ const axeSource = readFileSync(join(root, "node_modules", "axe-core", "axe.min.j
 const screenshotFolder = join(root, "coverage", "screenshots");
 
 /** Time until a wait ends in an error; a browser on a machine under load is slow. */
-const patienceMs = Number(process.env["BROWSER_PATIENCE_MS"] ?? 120_000);
+const patienceMs = Number(process.env["BROWSER_PATIENCE_MS"] ?? longestMs);
 
 /** Starts Debian's chromium. Each test file starts one, and closes it. */
 export async function startBrowser(): Promise<Browser> {
   const executablePath = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
   // The first start on a loaded machine takes long; the wait is for the browser's own word that it is up.
-  return chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"], timeout: 240_000 });
+  return chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"], timeout: longestMs });
 }
 
 export interface Look {

@@ -121,7 +121,6 @@ async function noneIsLeft(): Promise<void> {
   await eventually(
     async () => familyProcesses(),
     (left) => left.length === 0,
-    20_000,
   );
 }
 

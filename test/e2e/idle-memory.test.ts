@@ -25,5 +25,4 @@ test.if(process.env["THORMESH_BINARY"] !== undefined)(
       directory.remove();
     }
   },
-  300_000,
 );

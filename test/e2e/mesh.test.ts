@@ -110,7 +110,7 @@ test("a client with one address loses no request while agents are killed, stop a
       (retryRules.max + hedgeRules.max) / 3 +
       1,
   );
-}, 300_000);
+});
 
 test("with nobody left the client is told so, and again answered when somebody is back", async () => {
   const entry = await startAgent("entry", { role: "standby" });
@@ -127,4 +127,4 @@ test("with nobody left the client is told so, and again answered when somebody i
     async () => (await ask()).status,
     (status) => status === 200,
   );
-}, 120_000);
+});

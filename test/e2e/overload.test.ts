@@ -77,7 +77,6 @@ test("a board that drowns: the one on standby serves within half a minute, no po
     await eventually(
       () => agent(id),
       (row) => row?.role.reported === role && row.powerMode.reported !== null,
-      120_000,
     );
   }
   const url = (await agent("thor-1"))?.url ?? "";
@@ -86,7 +85,6 @@ test("a board that drowns: the one on standby serves within half a minute, no po
   await eventually(
     () => agent("thor-1"),
     (row) => row?.powerMode.reported === modes.at(-1),
-    180_000,
   );
 
   const load = flood(url);
@@ -125,4 +123,4 @@ test("a board that drowns: the one on standby serves within half a minute, no po
   expect(await why.exited).toBe(0);
   expect(told).toMatch(/users were refused [\d.]+ of [\d.]+ requests\/s in the last \d+ s and thor-1 answer/);
   expect(told).toContain("told to serve: thor-2");
-}, 300_000);
+});

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { patienceMs } from "../patience.ts";
 
 /** Program under test: the compiled binary named by THORMESH_BINARY, else the sources. */
 export const programCommand: readonly string[] =
@@ -55,7 +56,7 @@ export function startProgram(
         };
         watchers.push(look);
         look();
-        setTimeout(() => reject(new Error(`the program did not log "${wanted}":\n${text}`)), 240_000).unref();
+        setTimeout(() => reject(new Error(`the program did not log "${wanted}":\n${text}`)), patienceMs).unref();
         void Promise.all([child.exited, reading]).then(() => {
           reject(new Error(`the program ended before it logged "${wanted}":\n${text}`));
         });
@@ -111,7 +112,7 @@ export function temporaryDirectory(): { readonly path: string; remove(): void } 
 export async function eventually<T>(
   ask: () => Promise<T>,
   satisfied: (answer: T) => boolean,
-  timeoutMs = 240_000,
+  timeoutMs = patienceMs,
 ): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {

@@ -204,4 +204,4 @@ test("controllers take over from each other, and nothing is lost, doubled or ove
   expect(requests).toBe(device.sent());
   await store.close();
   await Promise.all([second.program.stop(), again.program.stop()]);
-}, 300_000);
+});

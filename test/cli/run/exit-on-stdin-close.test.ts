@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { patienceMs } from "../../patience.ts";
 
 const modulePath = new URL("../../../cli/run/exit-on-stdin-close.ts", import.meta.url).pathname;
 
@@ -57,7 +58,7 @@ test("a process whose parent is killed with SIGKILL ends", async () => {
   expect(childPid).toBeGreaterThan(0);
   parent.kill("SIGKILL");
   await parent.exited;
-  const deadline = Date.now() + 240_000;
+  const deadline = Date.now() + patienceMs;
   const alive = () => {
     try {
       process.kill(childPid, 0);

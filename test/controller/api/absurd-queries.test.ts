@@ -121,4 +121,4 @@ test("no query of any route is worked on without end or fails the server, and no
   }
   expect(wrong).toEqual([]);
   expect(asked).toBeGreaterThan(500);
-}, 120_000);
+});

@@ -1,4 +1,5 @@
 import { connect, type Socket } from "node:net";
+import { patienceMs } from "../../patience.ts";
 
 /** Frame types of HTTP/2. */
 export const frame = {
@@ -91,7 +92,7 @@ export interface RawConnection {
   /** All frames so far, oldest first; those of `keep` only. */
   readonly frames: RawFrame[];
   /** Resolves with the first frame, past or to come, that `wanted` accepts; null after `ms` or once the connection is closed. */
-  waitFor(wanted: (frame: RawFrame) => boolean, ms: number): Promise<RawFrame | null>;
+  waitFor(wanted: (frame: RawFrame) => boolean, ms?: number): Promise<RawFrame | null>;
   readonly closed: boolean;
   /** Stops reading: the server's answers pile up. */
   stopReading(): void;
@@ -196,7 +197,7 @@ export async function openRawConnection(
       }
       return at;
     },
-    async waitFor(wanted, ms) {
+    async waitFor(wanted, ms = patienceMs) {
       const untilMs = performance.now() + ms;
       for (let next = 0; ; ) {
         for (; next < frames.length; next += 1) {

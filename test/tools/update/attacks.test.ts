@@ -342,7 +342,7 @@ describe("a network that fails", () => {
     await runUpdate(config, plain, say);
     expect(inForce()).toBe("0.2.0");
     expect(server.asked).toContain(`${name} from 5000`);
-  }, 20_000);
+  });
 
   test("a server that does not continue begins again", async () => {
     const executable = tinyProgram("0.2.0", `# ${"long ".repeat(2_000)}`);
@@ -355,7 +355,7 @@ describe("a network that fails", () => {
     };
     await runUpdate(config, plain, say);
     expect(inForce()).toBe("0.2.0");
-  }, 20_000);
+  });
 
   test("a server that is away changes nothing", async () => {
     server.stop();

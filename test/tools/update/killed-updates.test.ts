@@ -7,7 +7,6 @@ import { createDevice, type Manner, type UpdatableDevice } from "../../fakes/upd
 
 const key = createSigningKey();
 const atOnce = 5;
-const limitMs = 240_000;
 let directory: ReturnType<typeof temporaryDirectory>;
 let server: ReleaseServer;
 
@@ -60,52 +59,44 @@ async function forEach<T>(all: readonly T[], work: (each: T) => Promise<void>): 
   await Promise.all(Array.from({ length: atOnce }, lane));
 }
 
-test(
-  "an update that is killed at any step leaves a version that serves, and the next update succeeds",
-  () =>
-    forEach(ofUpdates, (point) =>
-      withDevice(`good-${point}`, "good", async (device) => {
-        const killed = await device.update(["update"], point);
-        expect({ point, ...killed }).toMatchObject({ point, exitCode: 137 });
-        expect({ point, says: await device.says() }).toEqual({
-          point,
-          says: expect.stringMatching(/^thormesh 0\.[12]\.0 /),
-        });
-        await eventually(
-          () => health(device),
-          ({ version }) => /^0\.[12]\.0$/.test(version),
-        );
-        const again = await device.update(["update"]);
-        expect({ point, ...again }).toMatchObject({ point, exitCode: 0 });
-        expect({ point, inForce: device.inForce() }).toEqual({ point, inForce: "0.2.0" });
-        await untilServed(device, "0.2.0");
-      }),
-    ),
-  limitMs,
-);
+test("an update that is killed at any step leaves a version that serves, and the next update succeeds", () =>
+  forEach(ofUpdates, (point) =>
+    withDevice(`good-${point}`, "good", async (device) => {
+      const killed = await device.update(["update"], point);
+      expect({ point, ...killed }).toMatchObject({ point, exitCode: 137 });
+      expect({ point, says: await device.says() }).toEqual({
+        point,
+        says: expect.stringMatching(/^thormesh 0\.[12]\.0 /),
+      });
+      await eventually(
+        () => health(device),
+        ({ version }) => /^0\.[12]\.0$/.test(version),
+      );
+      const again = await device.update(["update"]);
+      expect({ point, ...again }).toMatchObject({ point, exitCode: 0 });
+      expect({ point, inForce: device.inForce() }).toEqual({ point, inForce: "0.2.0" });
+      await untilServed(device, "0.2.0");
+    }),
+  ));
 
-test(
-  "a return that is killed at any step ends with the version before",
-  () =>
-    forEach(ofReturns, (point) =>
-      withDevice(`bad-${point}`, "unready", async (device) => {
-        expect({ point, ...(await device.update(["update"], point)) }).toMatchObject({ point, exitCode: 137 });
-        const resumed = await device.update(["update", "--resume"]);
-        expect({ point, ...resumed }).toMatchObject({ point, exitCode: 0 });
-        expect({ point, inForce: device.inForce() }).toEqual({ point, inForce: "0.1.0" });
-        await untilServed(device, "0.1.0");
-        const ordered = join(directory.path, `order-${point}`);
-        await Bun.write(ordered, '{"version": "0.2.0"}');
-        server.publish(
-          releaseFiles(key, { version: "0.2.0", executable: device.program("0.2.0") }),
-          `bad-${point}/0.2.0`,
-        );
-        const { output } = await device.update(["update", "--order", ordered]);
-        expect(output).toContain("0.2.0 has failed on this machine, and the fleet does not try it again here");
-      }),
-    ),
-  limitMs,
-);
+test("a return that is killed at any step ends with the version before", () =>
+  forEach(ofReturns, (point) =>
+    withDevice(`bad-${point}`, "unready", async (device) => {
+      expect({ point, ...(await device.update(["update"], point)) }).toMatchObject({ point, exitCode: 137 });
+      const resumed = await device.update(["update", "--resume"]);
+      expect({ point, ...resumed }).toMatchObject({ point, exitCode: 0 });
+      expect({ point, inForce: device.inForce() }).toEqual({ point, inForce: "0.1.0" });
+      await untilServed(device, "0.1.0");
+      const ordered = join(directory.path, `order-${point}`);
+      await Bun.write(ordered, '{"version": "0.2.0"}');
+      server.publish(
+        releaseFiles(key, { version: "0.2.0", executable: device.program("0.2.0") }),
+        `bad-${point}/0.2.0`,
+      );
+      const { output } = await device.update(["update", "--order", ordered]);
+      expect(output).toContain("0.2.0 has failed on this machine, and the fleet does not try it again here");
+    }),
+  ));
 
 const faults: readonly (readonly [Manner, RegExp])[] = [
   ["dead", /the agent did not answer|it did not start/],
@@ -115,54 +106,38 @@ const faults: readonly (readonly [Manner, RegExp])[] = [
   ["no-broker", /the agent did not reach the fleet's broker, as it did before/],
 ];
 
-test(
-  "a version that is not well is given up with the reason, and the one before serves again",
-  () =>
-    forEach(faults, ([manner, reason]) =>
-      withDevice(`given-up-${manner}`, manner, async (device) => {
-        const { exitCode, output } = await device.update(["update"]);
-        expect({ exitCode, output }).toEqual({ exitCode: 1, output: expect.stringMatching(reason) });
-        expect(output).toContain("0.1.0 is in force again");
-        await untilServed(device, "0.1.0");
-      }),
-    ),
-  limitMs,
-);
-
-test(
-  "a version that does not start is left at boot, although nothing of the update is alive any more",
-  () =>
-    withDevice("guarded", "dead", async (device) => {
-      expect(await device.update(["update"], "restarted")).toMatchObject({ exitCode: 137 });
-      await untilServed(device, "0.1.0");
-      const { output } = await device.update(["update", "--resume"]);
-      expect(output).toContain("0.2.0 did not start, and the guard at boot went back to 0.1.0");
+test("a version that is not well is given up with the reason, and the one before serves again", () =>
+  forEach(faults, ([manner, reason]) =>
+    withDevice(`given-up-${manner}`, manner, async (device) => {
+      const { exitCode, output } = await device.update(["update"]);
+      expect({ exitCode, output }).toEqual({ exitCode: 1, output: expect.stringMatching(reason) });
+      expect(output).toContain("0.1.0 is in force again");
       await untilServed(device, "0.1.0");
     }),
-  limitMs,
-);
+  ));
 
-test(
-  "of two updates at once one waits to be asked again",
-  () =>
-    withDevice("twice", "good", async (device) => {
-      const both = await Promise.all([device.update(["update"]), device.update(["update"])]);
-      expect(both.map(({ exitCode }) => exitCode).sort()).toEqual([0, 1]);
-      expect(both.map(({ output }) => output).join()).toContain("is under way: wait for it");
-      expect(device.inForce()).toBe("0.2.0");
-    }),
-  limitMs,
-);
+test("a version that does not start is left at boot, although nothing of the update is alive any more", () =>
+  withDevice("guarded", "dead", async (device) => {
+    expect(await device.update(["update"], "restarted")).toMatchObject({ exitCode: 137 });
+    await untilServed(device, "0.1.0");
+    const { output } = await device.update(["update", "--resume"]);
+    expect(output).toContain("0.2.0 did not start, and the guard at boot went back to 0.1.0");
+    await untilServed(device, "0.1.0");
+  }));
 
-test(
-  "rollback goes back and says so as JSON",
-  () =>
-    withDevice("back", "good", async (device) => {
-      await device.update(["update"]);
-      const { exitCode, output } = await device.update(["rollback", "--json"]);
-      expect(exitCode).toBe(0);
-      expect(JSON.parse(output)).toEqual({ state: "returned", version: "0.1.0", reason: "an operator went back" });
-      await untilServed(device, "0.1.0");
-    }),
-  limitMs,
-);
+test("of two updates at once one waits to be asked again", () =>
+  withDevice("twice", "good", async (device) => {
+    const both = await Promise.all([device.update(["update"]), device.update(["update"])]);
+    expect(both.map(({ exitCode }) => exitCode).sort()).toEqual([0, 1]);
+    expect(both.map(({ output }) => output).join()).toContain("is under way: wait for it");
+    expect(device.inForce()).toBe("0.2.0");
+  }));
+
+test("rollback goes back and says so as JSON", () =>
+  withDevice("back", "good", async (device) => {
+    await device.update(["update"]);
+    const { exitCode, output } = await device.update(["rollback", "--json"]);
+    expect(exitCode).toBe(0);
+    expect(JSON.parse(output)).toEqual({ state: "returned", version: "0.1.0", reason: "an operator went back" });
+    await untilServed(device, "0.1.0");
+  }));

@@ -119,7 +119,7 @@ describe("a call needs a key before any of its message", () => {
     const connection = await connectTo(server);
     await openStream(connection, 1, embed, headers);
     await connection.send(writeFrame(frame.data, flag.endStream, 1, grpcMessage(Buffer.from("\x12\x01a"))));
-    expect(await connection.waitFor(({ type }) => type === frame.reset, 10_000)).not.toBeNull();
+    expect(await connection.waitFor(({ type }) => type === frame.reset)).not.toBeNull();
     expect(connection.frames.some(({ type }) => type === frame.data)).toBe(false);
   });
 
@@ -250,7 +250,7 @@ describe("answers that are not taken", () => {
     const connection = await connectTo(server);
     await openStream(connection, 1, embed, [keyHeader]);
     await connection.send(writeFrame(frame.data, flag.endStream, 1, texts));
-    expect(await connection.waitFor(({ type }) => type === frame.reset, 20_000)).not.toBeNull();
+    expect(await connection.waitFor(({ type }) => type === frame.reset)).not.toBeNull();
     await eventually(
       async () => server.load(),
       ({ heldBytes, calls }) => heldBytes === 0 && calls === 0,
@@ -289,7 +289,7 @@ describe("open calls", () => {
         empty.writeUInt32BE(stream, 5);
         await connection.send(Buffer.from(empty));
       }
-      await connection.waitFor(({ stream, type }) => stream === 19 && type === frame.reset, 10_000);
+      await connection.waitFor(({ stream, type }) => stream === 19 && type === frame.reset);
     }
     expect(server.load().calls).toBe(5);
     expect(await callOnce(server.address, `/${watch}`, {})).toMatchObject({
@@ -302,7 +302,7 @@ describe("open calls", () => {
     const server = await start({ limits: { unprovenCalls: 4 } });
     const connection = await connectTo(server);
     for (let stream = 1; stream < 40; stream += 2) await openStream(connection, stream, "grpc.health.v1.Health/Check");
-    await connection.waitFor(({ stream, type }) => stream === 39 && type === frame.reset, 10_000);
+    await connection.waitFor(({ stream, type }) => stream === 39 && type === frame.reset);
     expect(server.load().calls).toBe(4);
   });
 
@@ -329,7 +329,7 @@ test.each([
         : ([name, value] as const),
   );
   await connection.send(writeFrame(frame.headers, flag.endHeaders, 1, writeHeaders(headers)));
-  expect(await connection.waitFor(({ type }) => type === frame.reset, 10_000)).not.toBeNull();
+  expect(await connection.waitFor(({ type }) => type === frame.reset)).not.toBeNull();
   expect(server.load().calls).toBe(0);
 });
 
@@ -363,9 +363,9 @@ describe("thousands of calls at once over few connections", () => {
     const server = await start();
     const connection = await connectTo(server);
     await connection.send(...calls(`${embeddingServiceName}/ListModels`, 1, [keyHeader]));
-    await connection.waitFor(({ stream }) => stream === 1, 30_000);
+    await connection.waitFor(({ stream }) => stream === 1);
     await connection.send(...calls(health, 200, [], 3));
-    const last = await connection.waitFor(({ type, stream }) => type === frame.headers && stream === 401, 30_000);
+    const last = await connection.waitFor(({ type, stream }) => type === frame.headers && stream === 401);
     expect(last).not.toBeNull();
     expect(connection.closed).toBe(false);
   });
@@ -389,8 +389,7 @@ describe("thousands of calls at once over few connections", () => {
     const server = await start({ apiKeys: [], view });
     const flood = await Promise.all(Array.from({ length: 5 }, () => connectTo(server)));
     await Promise.all(flood.map((connection) => connection.send(...calls(health, 400))));
-    for (const connection of flood)
-      expect(await connection.waitFor(({ stream }) => stream === 799, 30_000)).not.toBeNull();
+    for (const connection of flood) expect(await connection.waitFor(({ stream }) => stream === 799)).not.toBeNull();
     expect(most).toBeGreaterThan(0);
     expect(most).toBeLessThanOrEqual(128);
   });

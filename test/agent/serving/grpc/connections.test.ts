@@ -32,7 +32,7 @@ async function open(count: number): Promise<RawConnection[]> {
 async function prove(connection: RawConnection): Promise<void> {
   await openStream(connection, 1, "akidb.embedding.v1.EmbeddingService/ListModels", [keyHeader]);
   await connection.send(writeFrame(frame.data, flag.endStream, 1, grpcMessage(Buffer.alloc(0))));
-  expect(await connection.waitFor(({ type, stream }) => type === frame.headers && stream === 1, 10_000)).not.toBeNull();
+  expect(await connection.waitFor(({ type, stream }) => type === frame.headers && stream === 1)).not.toBeNull();
 }
 
 const embed = "/akidb.embedding.v1.EmbeddingService/Embed";
@@ -60,7 +60,7 @@ test("one with an open call is not closed for others: these are refused", async 
   for (const connection of held) {
     await openStream(connection, 1, "grpc.health.v1.Health/Watch");
     await connection.send(writeFrame(frame.data, flag.endStream, 1, grpcMessage(Buffer.alloc(0))));
-    await connection.waitFor(({ type }) => type === frame.headers, 10_000);
+    await connection.waitFor(({ type }) => type === frame.headers);
   }
   const [refused] = await open(1);
   await eventually(

@@ -52,7 +52,7 @@ describe("the default model", () => {
     expect(fusedOf(path)).toEqual(["Attention", "BiasGelu"]);
     for (const lengths of [[1], [16], [3, 64, 17], [256, 5]])
       expect(await difference(source, path, { dimension: 384, vocabulary: 30_000, lengths })).toBeLessThan(1e-5);
-  }, 120_000);
+  });
 });
 
 describe("an encoder as other programs write it", () => {

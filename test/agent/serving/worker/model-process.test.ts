@@ -148,4 +148,4 @@ test("without batches for a while, it gives back the memory that they needed, wh
   const inUse = await ownBytes();
   expect(inUse - before).toBeGreaterThan(10e6);
   await eventually(ownBytes, (bytes) => bytes - before < (inUse - before) / 2);
-}, 240_000);
+});

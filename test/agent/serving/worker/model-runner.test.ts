@@ -201,7 +201,7 @@ describe("the runner", () => {
     });
     // Told before the next one is started.
     expect(losses).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
-  }, 30_000);
+  });
 
   test("finds the text that ends processes: the others of its batch are answered, and so are other batches meanwhile", async () => {
     const { runner } = run(Array.from({ length: 20 }, () => "dies on text 13" as const));

@@ -89,7 +89,7 @@ describe("a store that several controllers share", () => {
     expect(await hung).toBe("ended by the server");
     await first.store.close();
     await second.store.close();
-  }, 30_000);
+  });
 });
 
 describe("minutes of many agents", () => {
@@ -193,7 +193,7 @@ test("a server that was killed: what was confirmed is there, what was not comes 
   expect(sums).toBe(stored.size);
   await store.close();
   await own.dispose();
-}, 60_000);
+});
 
 test("a server that hangs is given up on in time, and used again once it answers", async () => {
   const own = await createPostgres();
@@ -215,4 +215,4 @@ test("a server that hangs is given up on in time, and used again once it answers
   await store.saveKept("a", 1);
   await store.close();
   await own.dispose();
-}, 60_000);
+});

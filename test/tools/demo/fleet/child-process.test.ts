@@ -5,12 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ChildProcess } from "#tools/demo/fleet/child-process.ts";
 import { findFreePorts } from "#tools/demo/fleet/free-ports.ts";
+import { patienceMs } from "../../../patience.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "thormesh-child-"));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 async function logHas(child: ChildProcess, text: string): Promise<void> {
-  const deadline = Date.now() + 240_000;
+  const deadline = Date.now() + patienceMs;
   while (!(await child.lastLines(5)).includes(text)) {
     if (Date.now() > deadline) throw new Error(`"${text}" did not appear in ${child.logPath}`);
     await Bun.sleep(10);
