@@ -10,7 +10,8 @@ import { formatTable } from "#platform/terminal/format-table.ts";
 import { wrapText } from "#platform/terminal/wrap-text.ts";
 
 const path = "/api/v1/cost/baselines";
-const isoOf = (timeMs: number) => new Date(timeMs).toISOString().slice(0, 10);
+/** Moment in UTC; of a day's begin only its date. */
+const isoOf = (timeMs: number) => `${new Date(timeMs).toISOString().slice(0, 16)}Z`.replace("T00:00Z", "");
 
 function onlyName(words: readonly string[]): string {
   const [name, ...more] = words;

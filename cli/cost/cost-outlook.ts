@@ -7,7 +7,7 @@ import { type OptionValues, optionalString } from "#platform/terminal/command.ts
 import { formatTable } from "#platform/terminal/format-table.ts";
 import { wrapText } from "#platform/terminal/wrap-text.ts";
 
-const usd = (amount: number) => amount.toFixed(2);
+const usd = (amount: number | null) => amount?.toFixed(2) ?? "-";
 const rangeOf = ({ expectedUsd, lowUsd, highUsd }: AmountRange) => [usd(expectedUsd), usd(lowUsd), usd(highUsd)];
 
 /** Shows what this month and the next will cost. */
@@ -35,9 +35,7 @@ const scopeToText = ({ kind, name }: JudgedDay["scope"]) =>
 export function anomaliesToText(days: readonly JudgedDay[]): string {
   if (days.length === 0) return "no day cost more than was expected";
   return days
-    .map(({ dayStartMs, scope, reason }) =>
-      wrapText(`${new Date(dayStartMs).toISOString().slice(0, 10)} ${scopeToText(scope)}: ${cleanText(reason)}`),
-    )
+    .map(({ date, scope, reason }) => wrapText(`${date} ${scopeToText(scope)}: ${cleanText(reason)}`))
     .join("\n");
 }
 

@@ -23,6 +23,7 @@ const SavingView = Type.Unsafe<Saving & { readonly reason: string }>(
 
 const digest = {
   dayStartMs: Type.Number(),
+  date: Type.String({ description: "of the local calendar" }),
   usd: Type.Number(),
   usualUsd: orNull(Type.Number(), "mean of the week before; null: no days are on record"),
   movers: Type.Array(

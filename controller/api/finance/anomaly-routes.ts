@@ -18,6 +18,7 @@ const Query = strictObject({
 const Judged = Type.Unsafe<JudgedDay>(
   Type.Object({
     dayStartMs: Type.Number(),
+    date: Type.String({ description: "of the local calendar" }),
     scope: Type.Object({
       kind: Type.String({ description: "fleet, region, tenant, model or agent" }),
       name: orNull(Type.String(), "null: the fleet"),

@@ -1,5 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
+import { orNull } from "#platform/schema-parts.ts";
 import type { CostConfig } from "../../cost/cost-config.ts";
 import { forecastSpend, type MonthlySpend } from "../../cost/spend/forecast-spend.ts";
 import type { ApiParts } from "../api-parts.ts";
@@ -7,8 +8,8 @@ import { about } from "../schemas.ts";
 
 const range = {
   expectedUsd: Type.Number(),
-  lowUsd: Type.Number({ description: "lower end of an interval of 80 %" }),
-  highUsd: Type.Number(),
+  lowUsd: orNull(Type.Number(), "lower end of an interval of 80 %; null: nothing is on record that tells it"),
+  highUsd: orNull(Type.Number(), "its upper end"),
 };
 
 const SpendView = Type.Unsafe<MonthlySpend>(

@@ -1,6 +1,14 @@
 import { dayMs } from "#platform/time.ts";
 import { type CostHistory, costOf } from "../history/cost-history.ts";
-import { type CostDay, type CostDimension, costDimensions, daysOf, periodAt, valueIn } from "../history/sum-costs.ts";
+import {
+  type CostDay,
+  type CostDimension,
+  costDimensions,
+  dateOf,
+  daysOf,
+  periodAt,
+  valueIn,
+} from "../history/sum-costs.ts";
 import { type Money, moneyToNumber } from "../money/money.ts";
 import { type CostAnomaly, type DayOfCost, decideCostAnomaly } from "./decide-cost-anomaly.ts";
 import { explainCostAnomaly, type Mover } from "./explain-cost-anomaly.ts";
@@ -8,6 +16,8 @@ import { explainCostAnomaly, type Mover } from "./explain-cost-anomaly.ts";
 /** Judgement of a day of the fleet or of a part of it. */
 export interface JudgedDay extends CostAnomaly {
   readonly dayStartMs: number;
+  /** Its date by the local calendar. */
+  readonly date: string;
   readonly scope: { readonly kind: "fleet" | CostDimension; readonly name: string | null };
   readonly movers: readonly Mover[];
   readonly reason: string;
@@ -65,6 +75,7 @@ function judgeDay(days: readonly CostDay[], terms: AnomalyTerms): JudgedDay[] {
   const dayStartMs = days.at(-1)?.window.startMs;
   const fleetSums = sumsOf(days, "fleet").get("");
   if (dayStartMs === undefined || fleetSums === undefined) return [];
+  const day = { dayStartMs, date: dateOf(dayStartMs, terms.timeZone) };
   const judge = (sums: readonly Sum[]) => decideCostAnomaly({ ...terms, days: daysOfCost(sums) });
   const fleet = judge(fleetSums);
   const parts = costDimensions.flatMap((dimension) =>
@@ -84,14 +95,14 @@ function judgeDay(days: readonly CostDay[], terms: AnomalyTerms): JudgedDay[] {
   const movers = fleet.isAnomaly ? moversOf(parts, fleet.costUsd - fleet.expectedUsd) : [];
   return [
     {
-      ...{ ...fleet, dayStartMs, scope: { kind: "fleet" as const, name: null }, movers },
+      ...{ ...fleet, ...day, scope: { kind: "fleet" as const, name: null }, movers },
       reason: explainCostAnomaly(fleet, movers),
     },
     ...parts
       // Idle time has no requests, and is the fleet's.
       .filter(({ name }) => name !== null)
       .map(({ dimension, name, anomaly }) => ({
-        ...{ ...anomaly, dayStartMs, scope: { kind: dimension, name }, movers: [] },
+        ...{ ...anomaly, ...day, scope: { kind: dimension, name }, movers: [] },
         reason: explainCostAnomaly(anomaly, []),
       })),
   ];

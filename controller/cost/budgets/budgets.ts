@@ -2,7 +2,7 @@ import { ServiceError } from "#platform/errors.ts";
 import { hourMs } from "#platform/time.ts";
 import type { KeptStore } from "../../store/store.ts";
 import type { CostHistory } from "../history/cost-history.ts";
-import { periodAt, spentOf } from "../history/sum-costs.ts";
+import { hoursOnRecord, periodAt, spentOf } from "../history/sum-costs.ts";
 import { type Budget, budgetFault, KeptBudgets, maxBudgets } from "./budget.ts";
 import { type BudgetState, decideBudgetState } from "./decide-budget-state.ts";
 
@@ -93,7 +93,7 @@ export class Budgets {
     const states: BudgetState[] = [];
     const recent = await history.hours(nowMs - projectedBy * hourMs, nowMs);
     // What is on record may be shorter than a day.
-    const recentHours = recent[0] === undefined ? 0 : Math.max(1, (nowMs - recent[0].startMs) / hourMs);
+    const recentHours = hoursOnRecord(recent, nowMs);
     for (const budget of this.list()) {
       const period = periodAt(budget.period, nowMs, timeZone);
       const spent = spentOf(await history.hours(period.startMs, period.endMs), budget.scope);

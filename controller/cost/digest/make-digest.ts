@@ -2,7 +2,7 @@ import { dayMs } from "#platform/time.ts";
 import type { AnomalyTerms } from "../anomaly/find-anomalies.ts";
 import { findAnomalies } from "../anomaly/find-anomalies.ts";
 import type { CostHistory } from "../history/cost-history.ts";
-import { costDimensions, daysOf, periodAt, spentBy, spentOf } from "../history/sum-costs.ts";
+import { costDimensions, dateOf, daysOf, periodAt, spentBy, spentOf } from "../history/sum-costs.ts";
 import { moneyToNumber } from "../money/money.ts";
 import { explainSaving } from "../savings/explain-savings.ts";
 import type { Saving } from "../savings/saving.ts";
@@ -20,6 +20,8 @@ export interface DayMover {
 /** Costs of a day for people. */
 export interface Digest {
   readonly dayStartMs: number;
+  /** Its date by the local calendar. */
+  readonly date: string;
   readonly usd: number;
   /** Mean of the seven days before that are on record; null: there is none. */
   readonly usualUsd: number | null;
@@ -38,17 +40,20 @@ const change = (now: number, usual: number) =>
 const nameOf = ({ dimension, name }: DayMover) =>
   name === null ? "idle time" : `${dimension} ${name === "" ? "(none)" : name}`;
 
-function textOf({ dayStartMs, usd: spent, usualUsd, movers, anomaly, forecast, advice }: Omit<Digest, "text">): string {
+const intervalOf = ({ lowUsd, highUsd }: MonthlySpend["total"]) =>
+  lowUsd === null || highUsd === null ? "" : ` (${usd(lowUsd)} to ${usd(highUsd)} with 80 %)`;
+
+function textOf({ date, usd: spent, usualUsd, movers, anomaly, forecast, advice }: Omit<Digest, "text">): string {
   const { month, total, spentUsd, next } = forecast;
   const usual =
     usualUsd === null
       ? "no days before it are on record"
       : `${usd(usualUsd)} a day in the week before${change(spent, usualUsd)}`;
   return [
-    `${new Date(dayStartMs).toISOString().slice(0, 10)}: ${usd(spent)}, ${usual}`,
+    `${date}: ${usd(spent)}, ${usual}`,
     ...movers.map((mover) => `  ${nameOf(mover)}: ${usd(mover.usd)}${change(mover.usd, mover.usualUsd)}`),
     ...(anomaly === null ? [] : [`Unusual: ${anomaly}`]),
-    `${month}: ${usd(spentUsd)} so far, ${usd(total.expectedUsd)} by its end (${usd(total.lowUsd)} to ${usd(total.highUsd)}); ${next.month}: ${usd(next.expectedUsd)}`,
+    `${month}: ${usd(spentUsd)} so far, ${usd(total.expectedUsd)} by its end${intervalOf(total)}; ${next.month}: ${usd(next.expectedUsd)}`,
     ...(advice === null ? [] : [`Advice: ${advice}`]),
   ].join("\n");
 }
@@ -81,7 +86,8 @@ export async function makeDigest(
   const [judged] = await findAnomalies(history, { startMs: yesterday.startMs, endMs: today.startMs, nowMs }, terms);
   const [best] = await savings();
   const digest = {
-    ...{ dayStartMs: yesterday.startMs, usd: moneyToNumber(spentOf(last, fleet)), movers },
+    ...{ dayStartMs: yesterday.startMs, date: dateOf(yesterday.startMs, timeZone) },
+    ...{ usd: moneyToNumber(spentOf(last, fleet)), movers },
     usualUsd: before.length === 0 ? null : perDay(spentOf(hoursBefore, fleet)),
     anomaly: judged?.isAnomaly === true ? judged.reason : null,
     forecast: await forecastSpend(history, terms),

@@ -1,4 +1,4 @@
-import { dayMs, hourMs } from "#platform/time.ts";
+import { dayMs, hourMs, minuteMs } from "#platform/time.ts";
 import type { Money } from "../money/money.ts";
 import { localDay, readZone, startOfDay } from "../window/local-time.ts";
 import type { TimeWindow } from "../window/parse-window.ts";
@@ -63,6 +63,21 @@ export function daysOf(hours: readonly CostHour[], timeZone: string): CostDay[] 
     }));
 }
 
+/**
+ * Hours in which the cost of these hours came together: until now, and of the first one only as many minutes as its agents have on record, since a
+ * fleet that has just begun was not there for all of it. 0: there is no hour.
+ */
+export function hoursOnRecord(hours: readonly CostHour[], nowMs: number): number {
+  const [first] = hours;
+  if (first === undefined) return 0;
+  const agents = new Set(first.cells.map(({ agentId }) => agentId).filter((agentId) => agentId !== ""));
+  const firstMs = Math.min(hourMs, nowMs - first.startMs);
+  // Agents of large fleets are not told apart.
+  const observedMs = agents.size === 0 ? firstMs : (first.observedMinutes * minuteMs) / agents.size;
+  const laterMs = Math.max(0, nowMs - first.startMs - hourMs);
+  return Math.max(minuteMs, Math.min(firstMs, observedMs) + laterMs) / hourMs;
+}
+
 export type Period = "daily" | "weekly" | "monthly";
 
 /** Local day, week (from Sunday) or month that holds a moment. */
@@ -79,6 +94,12 @@ export function periodAt(period: Period, nowMs: number, timeZone: string): TimeW
     monthly: [month(0), month(1)],
   }[period] as [number, number];
   return { startMs: startOfDay(first, offsetAt), endMs: startOfDay(end, offsetAt) };
+}
+
+/** Date of the local calendar at a moment, such as 2026-11-30. */
+export function dateOf(timeMs: number, timeZone: string): string {
+  const offsetAt = readZone(timeZone) ?? (() => 0);
+  return new Date(localDay(timeMs, offsetAt) * dayMs).toISOString().slice(0, 10);
 }
 
 /** Month of the local calendar, by a moment or by its name such as 2026-11. */

@@ -5,9 +5,11 @@ export function explainSpendForecast({ rule, dailyUsd }: SpendForecast, days: nu
   const level = `a usual day costs ${dailyUsd.toFixed(2)} $ now`;
   switch (rule) {
     case "no-history":
-      return "no whole day is on record";
+      return "no minute is on record";
+    case "first-hours":
+      return `${level}, by its first hours; no whole day is on record, so the interval is a guess`;
     case "few-days":
-      return `${level}; only ${days} whole days are on record, so the interval is a guess`;
+      return `${level}; only ${days} whole ${days === 1 ? "day is" : "days are"} on record, so the interval rests on how fleets usually vary`;
     case "level":
       return `${level}, by ${days} days; three weeks tell the days of the week apart`;
     case "level-and-weekdays":

@@ -2,15 +2,16 @@ import { calendarTimeMs } from "#platform/parse-time.ts";
 import { dayMs, hourMs } from "#platform/time.ts";
 import type { CostConfig } from "../cost-config.ts";
 import type { CostHistory } from "../history/cost-history.ts";
-import { type CostDay, daysOf, monthOf, periodAt, spentOf } from "../history/sum-costs.ts";
+import { type CostDay, dateOf, daysOf, hoursOnRecord, monthOf, periodAt, spentOf } from "../history/sum-costs.ts";
 import { moneyToNumber } from "../money/money.ts";
 import { type ComingDay, decideSpendForecast, type SpendForecast } from "./decide-spend-forecast.ts";
 import { explainSpendForecast } from "./explain-spend-forecast.ts";
 
 export interface AmountRange {
   readonly expectedUsd: number;
-  readonly lowUsd: number;
-  readonly highUsd: number;
+  /** Null: nothing is on record that tells it. */
+  readonly lowUsd: number | null;
+  readonly highUsd: number | null;
 }
 
 export interface MonthlySpend {
@@ -46,13 +47,10 @@ function plannedOn(date: string, planned: CostConfig["planned"]): number {
     .reduce((sum, { usdPerDay }) => sum + usdPerDay, 0);
 }
 
-/** Local date and weekday of a moment. */
-function dateOf(timeMs: number, timeZone: string) {
-  // Midday of the day, whatever its length, is within its date.
+/** Local day of a moment: its date, its weekday and where it begins and ends. */
+function localDayOf(timeMs: number, timeZone: string) {
   const { startMs, endMs } = periodAt("daily", timeMs, timeZone);
-  const { month, startMs: monthStartMs } = monthOf(startMs, timeZone);
-  const day = Math.round((startMs - monthStartMs) / dayMs) + 1;
-  const date = `${month}-${String(day).padStart(2, "0")}`;
+  const date = dateOf(timeMs, timeZone);
   return { date, weekday: new Date(dayOf(date)).getUTCDay(), startMs, endMs };
 }
 
@@ -60,7 +58,7 @@ function dateOf(timeMs: number, timeZone: string) {
 function comingDays(fromMs: number, toMs: number, { timeZone, planned }: SpendTerms): ComingDay[] {
   const days: ComingDay[] = [];
   for (let at = fromMs; at < toMs; ) {
-    const { date, weekday, startMs, endMs } = dateOf(at, timeZone);
+    const { date, weekday, startMs, endMs } = localDayOf(at, timeZone);
     days.push({ weekday, share: (endMs - at) / (endMs - startMs), plannedUsd: plannedOn(date, planned) });
     at = endMs;
   }
@@ -81,24 +79,32 @@ export async function forecastSpend(history: CostHistory, terms: SpendTerms): Pr
   const month = monthOf(nowMs, timeZone);
   const next = monthOf(month.endMs + 12 * hourMs, timeZone);
   const days = wholeDays(daysOf(await history.hours(today.startMs - lookbackDays * dayMs, today.startMs), timeZone));
-  const past = days.map(({ window, hours }) => ({
-    weekday: dateOf(window.startMs, timeZone).weekday,
+  const past = days.map(({ window, hours }) => {
+    const { date, weekday } = localDayOf(window.startMs, timeZone);
     // What was planned is no part of the usual level.
-    usd: Math.max(
-      0,
-      moneyToNumber(spentOf(hours, fleet)) - plannedOn(dateOf(window.startMs, timeZone).date, terms.planned),
-    ),
-  }));
-  const rest = decideSpendForecast({ past, coming: comingDays(nowMs, month.endMs, terms) });
-  const after = decideSpendForecast({ past, coming: comingDays(next.startMs, next.endMs, terms) });
-  const spentUsd = moneyToNumber(spentOf(await history.hours(month.startMs, month.endMs), fleet));
-  const withSpent = (usd: number) => spentUsd + usd;
+    return { weekday, usd: Math.max(0, moneyToNumber(spentOf(hours, fleet)) - plannedOn(date, terms.planned)) };
+  });
+  const ofMonth = await history.hours(month.startMs, month.endMs);
+  const recent = past.length > 0 ? [] : await history.hours(nowMs - dayMs, nowMs);
+  const hours = hoursOnRecord(recent, nowMs);
+  const firstHours = hours === 0 ? null : { usd: moneyToNumber(spentOf(recent, fleet)), hours };
+  // Days since the newest one on record are known as little as those to come.
+  const sinceDays = (today.startMs - (days.at(-1)?.window.endMs ?? today.startMs)) / dayMs;
+  const forecast = (startMs: number, endMs: number) =>
+    decideSpendForecast({
+      ...{ past, firstHours, coming: comingDays(startMs, endMs, terms) },
+      leadDays: sinceDays + (startMs - nowMs) / dayMs,
+    });
+  const rest = forecast(nowMs, month.endMs);
+  const spentUsd = moneyToNumber(spentOf(ofMonth, fleet));
+  const withSpent = (usd: number | null) => (usd === null ? null : spentUsd + usd);
   return {
     ...{ month: month.month, spentUsd, rest: rangeOf(rest), dailyUsd: rest.dailyUsd, days: past.length },
     total: {
-      ...{ expectedUsd: withSpent(rest.expectedUsd), lowUsd: withSpent(rest.lowUsd), highUsd: withSpent(rest.highUsd) },
+      expectedUsd: spentUsd + rest.expectedUsd,
+      ...{ lowUsd: withSpent(rest.lowUsd), highUsd: withSpent(rest.highUsd) },
     },
-    next: { month: next.month, ...rangeOf(after) },
+    next: { month: next.month, ...rangeOf(forecast(next.startMs, next.endMs)) },
     reason: explainSpendForecast(rest, past.length),
   };
 }

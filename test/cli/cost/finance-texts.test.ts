@@ -77,8 +77,12 @@ test("reports", () => {
   const range = { expectedUsd: 5, lowUsd: 4, highUsd: 6 };
   const month = { month: "2026-11", spentUsd: 1, rest: range, total: range, dailyUsd: 1, days: 9, reason: "by 9 days" };
   expect(forecastToText({ ...month, next: { month: "2026-12", ...range } })).toMatch(/2026-12 +5\.00 +4\.00 +6\.00/);
+  const unknown = { expectedUsd: 0, lowUsd: null, highUsd: null };
+  expect(forecastToText({ ...month, total: unknown, next: { month: "2026-12", ...unknown } })).toMatch(
+    /2026-11, all +0\.00 +- +-\n2026-12 +0\.00 +- +-/,
+  );
   const day = {
-    dayStartMs: 0,
+    ...{ dayStartMs: -3_600_000, date: "1970-01-01" },
     scope: { kind: "tenant" as const, name: "shop" },
     rule: "level" as const,
     isAnomaly: true,
@@ -99,6 +103,8 @@ test("reports", () => {
   expect(baselinesToText([{ name: "b", startMs: 0, endMs: 86_400_000, days: 1, usd: 2, requests: 3, parts }])).toMatch(
     /b +1970-01-01 +1970-01-02 +1\.0 +2\.00 +3/,
   );
+  const local = { startMs: -3_600_000, endMs: 82_800_000, days: 1, usd: 2, requests: 3, parts };
+  expect(baselinesToText([{ name: "b", ...local }])).toMatch(/b +1969-12-31T23:00Z +1970-01-01T23:00Z/);
   const before = { days: 1, usd: 2, requests: 1, parts: { shop: 2 } };
   const after = { days: 1, usd: 1, requests: 1, parts: { shop: 1 } };
   const compared = comparisonToText({ ...decideComparison(before, after), reason: "less" });

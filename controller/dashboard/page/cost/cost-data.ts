@@ -3,6 +3,7 @@ import type { BudgetState } from "#controller/cost/budgets/decide-budget-state.t
 import type { Saving } from "#controller/cost/savings/saving.ts";
 import type { MonthlySpend } from "#controller/cost/spend/forecast-spend.ts";
 import type { ChartColor, ChartData, ChartSeries } from "#platform/page/chart-parts.tsx";
+import { formatMoney } from "#platform/page/format.ts";
 import type { StatusKind } from "#platform/page/status-word.tsx";
 import { calendarTimeMs } from "#platform/parse-time.ts";
 
@@ -120,6 +121,12 @@ export function stackOf(view: View, hidesIdle: boolean, budgetUsd: number | null
   return { times, series: [...bars, ...line] };
 }
 
+/** Interval of a projection in words. */
+export function intervalText({ lowUsd, highUsd }: Pick<MonthlySpend["rest"], "lowUsd" | "highUsd">): string {
+  if (lowUsd === null || highUsd === null) return "nothing on record tells how sure";
+  return `${formatMoney(lowUsd).value} to ${formatMoney(highUsd).value} with 80 %`;
+}
+
 /** Sum of the groups that are shown. */
 export const shownTotal = ({ groups, totalUsd }: View, hidesIdle: boolean): number =>
   hidesIdle ? groups.filter(({ kind }) => kind !== "idle").reduce((sum, { usd }) => sum + usd, 0) : totalUsd;
@@ -162,18 +169,25 @@ export function monthOf(
   const isOver = monthEndMs <= nowMs;
   const coming = (usd: number) =>
     times.map((_, index) => (index === ends.length ? sum : index > ends.length ? sum + usd : null));
+  const { lowUsd, highUsd } = rest;
+  const interval: ChartSeries[] =
+    lowUsd === null || highUsd === null
+      ? []
+      : [
+          { label: "lower end", color: "--c2", isEdge: true, values: coming(lowUsd) },
+          { label: "upper end", color: "--c2", isEdge: true, values: coming(highUsd) },
+        ];
   return {
     times,
     series: [
       { label: "spent", color: "--c1", kind: "area", values: [0, ...spent, ...(isOver ? [] : [null])] },
       { label: "projected", color: "--c2", isDashed: true, values: coming(rest.expectedUsd) },
-      { label: "lower end", color: "--c2", isEdge: true, values: coming(rest.lowUsd) },
-      { label: "upper end", color: "--c2", isEdge: true, values: coming(rest.highUsd) },
+      ...interval,
       ...(budgetUsd === null
         ? []
         : [{ label: "budget", color: "--c-limit" as const, isDashed: true, values: times.map(() => budgetUsd) }]),
     ],
-    bands: [{ upper: 3, lower: 2, color: "--c2" }],
+    ...(interval.length === 0 ? {} : { bands: [{ upper: 3, lower: 2, color: "--c2" as const }] }),
   };
 }
 

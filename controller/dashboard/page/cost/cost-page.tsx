@@ -17,6 +17,7 @@ import {
   dimensionWords,
   type Group,
   groupName,
+  intervalText,
   type MonthlySpend,
   nextDimension,
   perMillion,
@@ -77,7 +78,7 @@ function CostFigures({ view, state, spend, budgets }: Loaded) {
         hint="of the whole fleet; the interval holds in 80 % of months"
         {...asOf}
       >
-        {money(spend?.total.lowUsd)} to {money(spend?.total.highUsd)} (80 %)
+        {spend === null ? "–" : intervalText(spend.total)}
       </Figure>
       <Figure
         label="budget, the fullest"

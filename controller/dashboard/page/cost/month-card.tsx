@@ -7,7 +7,7 @@ import { StatusWord } from "#platform/page/status-word.tsx";
 import { type Column, Table } from "#platform/page/table.tsx";
 import { timeText } from "#platform/page/time-zone.ts";
 import { usePolled } from "#platform/page/use-polled.ts";
-import { type BudgetState, budgetStatus, type MonthlySpend, monthOf, type View } from "./cost-data.ts";
+import { type BudgetState, budgetStatus, intervalText, type MonthlySpend, monthOf, type View } from "./cost-data.ts";
 
 const periodMs = 60_000;
 const money = (usd: number | null | undefined) => formatMoney(usd).value;
@@ -74,7 +74,7 @@ export function MonthCard({
         <Chart
           title={`The month ${spend.month}`}
           unit="$, added up"
-          finding={`${money(spend.spentUsd)} spent; ${money(spend.total.expectedUsd)} expected, ${money(spend.total.lowUsd)} to ${money(spend.total.highUsd)} with 80 %; as of ${timeText(month?.nowMs, "second")}`}
+          finding={`${money(spend.spentUsd)} spent; ${money(spend.total.expectedUsd)} expected, ${intervalText(spend.total)}; as of ${timeText(month?.nowMs, "second")}`}
           formatValue={(value) => formatMoney(value).value}
           {...chart}
         />
@@ -82,7 +82,7 @@ export function MonthCard({
       {spend === null ? null : (
         <p class="muted">
           {safeText(spend.reason, 600)}. Next month ({spend.next.month}): {money(spend.next.expectedUsd)},{" "}
-          {money(spend.next.lowUsd)} to {money(spend.next.highUsd)}.
+          {intervalText(spend.next)}.
         </p>
       )}
       <Table

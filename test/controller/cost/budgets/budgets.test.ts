@@ -5,13 +5,14 @@ import { Budgets } from "#controller/cost/budgets/budgets.ts";
 import { decideBudgetState } from "#controller/cost/budgets/decide-budget-state.ts";
 import { explainBudgetState } from "#controller/cost/budgets/explain-budget-state.ts";
 import { createHoursFromLines } from "#controller/cost/history/hours-from-lines.ts";
-import { daysOf, periodAt, spentBy, spentOf } from "#controller/cost/history/sum-costs.ts";
+import { daysOf, hoursOnRecord, periodAt, spentBy, spentOf } from "#controller/cost/history/sum-costs.ts";
 import { CostLedger } from "#controller/cost/ledger/cost-ledger.ts";
 import { moneyOf, moneyToNumber } from "#controller/cost/money/money.ts";
 import { configuredPrices } from "#controller/cost/prices/price-source.ts";
 import { dayMs, hourMs, minuteMs } from "#platform/time.ts";
 import { aBirth, aMinute, aModel, aPower } from "../../../fakes/builders.ts";
 import { createMemoryStore } from "../../memory-store.ts";
+import { aCell, anHour } from "../history-of.ts";
 
 const budget: Budget = {
   ...{ id: "all", scope: { kind: "fleet", name: null }, period: "daily", amountUsd: 100 },
@@ -168,4 +169,43 @@ test("budgets are kept, looked at, replaced and removed", async () => {
   await again.remove("all");
   await expect(again.remove("all")).rejects.toThrow('there is no budget "all"');
   await expect(again.set({ ...budget, scope: { kind: "model", name: null } })).rejects.toThrow("scope.name: expected");
+});
+
+test.each([
+  ["no hour", [], 0],
+  ["ten minutes of one agent", [[0, 1, 10]], 1 / 6],
+  [
+    "ten minutes of two agents, then an hour",
+    [
+      [0, 2, 20],
+      [1, 2, 120],
+    ],
+    1 / 6 + 1,
+  ],
+  [
+    "a fleet whose agents are not told apart",
+    [
+      [0, 0, 500_000],
+      [1, 0, 600_000],
+    ],
+    2,
+  ],
+  [
+    "more minutes than an hour has, by a clock that was wrong",
+    [
+      [0, 1, 90],
+      [1, 1, 60],
+    ],
+    2,
+  ],
+] as const)("time in which costs came together: %s", (_name, hours, expected) => {
+  const cells = (agents: number) =>
+    Array.from({ length: Math.max(1, agents) }, (_, index) =>
+      aCell(1, { agentId: agents === 0 ? "" : `thor-${index}` }),
+    );
+  const history = hours.map(([hour, agents, observedMinutes]) => ({
+    ...anHour(hour * hourMs, cells(agents)),
+    observedMinutes,
+  }));
+  expect(hoursOnRecord(history, Math.max(1, hours.length) * hourMs)).toBeCloseTo(expected, 12);
 });

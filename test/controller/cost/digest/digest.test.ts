@@ -38,6 +38,18 @@ test("yesterday beside the week, what moved, the month, and one piece of advice"
   expect(lines.at(-1)).toBe("Advice: let thor-1 sleep: 12.00 $ a year (8 h idle; risk low, effort low)");
 });
 
+test("a day has its date by the local calendar, east and west of Greenwich", async () => {
+  for (const timeZone of ["Europe/Berlin", "America/New_York", "+14:00"]) {
+    const digest = await makeDigest(
+      history(1),
+      { ...terms, timeZone, nowMs: start + 10 * dayMs + 20 * hourMs },
+      advice,
+    );
+    const date = timeZone === "+14:00" ? "2026-11-11" : "2026-11-10";
+    expect([timeZone, digest.date, digest.text.slice(0, 11)]).toEqual([timeZone, date, `${date}:`]);
+  }
+});
+
 test("a usual day, and a day without any before it", async () => {
   expect((await makeDigest(history(1), terms, async () => [])).anomaly).toBeNull();
   const first = await makeDigest(history(1), { ...terms, nowMs: start + dayMs + hourMs }, async () => []);

@@ -10,6 +10,9 @@ const week = (usd: (day: number) => number, days: number): SpentDay[] =>
 const coming = (days: number, plannedUsd = 0) =>
   Array.from({ length: days }, (_, day) => ({ weekday: day % 7, share: 1, plannedUsd }));
 
+const comingAfter = (known: number, days: number) =>
+  Array.from({ length: days }, (_, day) => ({ weekday: (known + day) % 7, share: 1, plannedUsd: 0 }));
+
 describe("a forecast of spend", () => {
   test.each<[string, SpentDay[], number, string]>([
     ["nothing on record", [], 0, "no-history"],
@@ -20,8 +23,11 @@ describe("a forecast of spend", () => {
     const found = decideSpendForecast({ past, coming: coming(7) });
     expect(found.rule).toBe(rule as typeof found.rule);
     expect(found.expectedUsd).toBeCloseTo(expected, 0);
-    expect(found.lowUsd).toBeLessThanOrEqual(found.expectedUsd);
-    expect(found.highUsd).toBeGreaterThanOrEqual(found.expectedUsd);
+    if (rule === "no-history") expect(found).toMatchObject({ lowUsd: null, highUsd: null });
+    else {
+      expect(found.lowUsd).toBeLessThan(found.expectedUsd);
+      expect(found.highUsd).toBeGreaterThan(found.expectedUsd);
+    }
   });
 
   test("knows the days of the week after three weeks", () => {
@@ -41,16 +47,68 @@ describe("a forecast of spend", () => {
     expect(decideSpendForecast({ past, coming: half }).expectedUsd).toBeCloseTo(7, 6);
   });
 
+  const widthOf = (past: SpentDay[], days = 14, given: object = {}) => {
+    const found = decideSpendForecast({ past, coming: coming(days), ...given });
+    return ((found.highUsd ?? Number.NaN) - (found.lowUsd ?? Number.NaN)) / found.expectedUsd;
+  };
+
   test("is surer of a fleet that costs the same each day than of one that varies", () => {
-    const widthOf = (past: SpentDay[]) => {
-      const { lowUsd, highUsd, expectedUsd } = decideSpendForecast({ past, coming: coming(14) });
-      return (highUsd - lowUsd) / expectedUsd;
-    };
     const steady = widthOf(week(() => 10, 60));
     const wild = widthOf(week((day) => (Math.floor(day / 10) % 2 === 0 ? 10 : 25), 60));
     expect(steady).toBeLessThan(0.1);
     expect(wild).toBeGreaterThan(3 * steady);
-    expect(widthOf(week(() => 10, 5))).toBeGreaterThan(0.8);
+  });
+
+  test("is surer the more days are on record, the nearer the days to come are, and never certain", () => {
+    const first = (hours: number) => widthOf([], 14, { firstHours: { usd: 10, hours } });
+    const widths = [first(0.1), first(12), ...[1, 2, 3, 5, 7, 14, 28, 60].map((days) => widthOf(week(() => 10, days)))];
+    for (const [index, width] of widths.slice(1).entries()) expect(width).toBeLessThan(widths[index] as number);
+    // Three equal days tell nothing of a weekend.
+    expect(widths[4]).toBeGreaterThan(0.35);
+    expect(widths.at(-1)).toBeGreaterThan(0.03);
+    const wandering = week((day) => 10 + 5 * Math.sin(day / 9), 100);
+    expect(widthOf(wandering, 14)).toBeGreaterThan(1.2 * widthOf(wandering, 2));
+    expect(widthOf(wandering, 7, { leadDays: 20 })).toBeGreaterThan(widthOf(wandering, 7));
+  });
+
+  test("a day without any cost widens the interval, and breaks nothing", () => {
+    const idle = widthOf(week((day) => (day % 7 === 3 ? 0 : 10), 60));
+    expect(idle).toBeGreaterThan(0);
+    expect(widthOf(week((day) => (day % 20 === 3 ? 0 : 10), 60))).toBeLessThan(2);
+    const nothing = decideSpendForecast({ past: week(() => 0, 30), coming: coming(7) });
+    expect(nothing).toMatchObject({ expectedUsd: 0, lowUsd: 0, highUsd: 0 });
+  });
+
+  test("its intervals hold eight of ten sums, not all, of random fleets that wander and have weekends", () => {
+    let seed = 7;
+    const random = () => {
+      seed = (seed * 48_271) % 2_147_483_647;
+      return seed / 2_147_483_647;
+    };
+    const normal = () => random() + random() + random() + random() + random() + random() - 3;
+    let [covered, count] = [0, 0];
+    for (let fleet = 0; fleet < 60; fleet += 1) {
+      const [noise, wander] = [0.3 * random(), 0.06 * random()];
+      let level = 100;
+      const days = week((day) => {
+        level *= Math.exp(wander * normal());
+        return level * Math.exp(noise * normal()) * (day % 7 === 0 || day % 7 === 6 ? 0.7 : 1);
+      }, 90);
+      for (const [known, horizon] of [
+        ...[3, 10].map((days) => [days, 7] as const),
+        ...[20, 45, 60].map((days) => [days, 30] as const),
+      ]) {
+        const { lowUsd, highUsd } = decideSpendForecast({
+          past: days.slice(0, known),
+          coming: comingAfter(known, horizon),
+        });
+        const usd = days.slice(known, known + horizon).reduce((sum, day) => sum + day.usd, 0);
+        covered += Number((lowUsd ?? 0) <= usd && usd <= (highUsd ?? 0));
+        count += 1;
+      }
+    }
+    expect(covered / count).toBeGreaterThan(0.75);
+    expect(covered / count).toBeLessThan(0.98);
   });
 
   test("follows a level that has changed for weeks", () => {
@@ -74,7 +132,8 @@ test("this month and the next, by the local calendar, with what is spent already
   expect(berlin.rest.expectedUsd).toBeCloseTo((9.75 - 1 / 24) * 24, 0);
   expect(found.reason).toContain("20 days");
   const none = await forecastSpend(historyOf([]), { nowMs, timeZone: "UTC", planned: [] });
-  expect(none).toMatchObject({ spentUsd: 0, total: { expectedUsd: 0 }, reason: "no whole day is on record" });
+  expect(none).toMatchObject({ spentUsd: 0, total: { expectedUsd: 0 }, reason: "no minute is on record" });
+  expect(none.total.lowUsd).toBeNull();
 });
 
 test("a first day that the fleet began within is no level", async () => {
@@ -82,6 +141,38 @@ test("a first day that the fleet began within is no level", async () => {
   const hours = Array.from({ length: 3 * 24 + 4 }, (_, hour) => anHour(start + (20 + hour) * hourMs, [aCell(1)]));
   const found = await forecastSpend(historyOf(hours), { nowMs: start + 4 * dayMs, timeZone: "UTC", planned: [] });
   expect(found).toMatchObject({ days: 3, dailyUsd: 24 });
+});
+
+test("a fleet of a few hours has a projection, and one that is unsure", async () => {
+  const start = Date.UTC(2026, 10, 10, 8);
+  // Two agents have ten minutes of the first hour on record, and the second hour.
+  const hour = (startMs: number, usd: number, observedMinutes: number) => ({
+    ...anHour(startMs, [aCell(usd), aCell(usd, { agentId: "thor-2" })]),
+    observedMinutes,
+  });
+  const nowMs = start + 2 * hourMs;
+  const terms = { nowMs, timeZone: "UTC", planned: [] };
+  const found = await forecastSpend(historyOf([hour(start, 0.1, 20), hour(start + hourMs, 0.6, 120)]), terms);
+  // 1.40 $ in 70 minutes.
+  expect(found.dailyUsd).toBeCloseTo(28.8, 9);
+  expect(found.rest.expectedUsd).toBeCloseTo(28.8 * (20 + 14 / 24), 6);
+  expect(found.total.lowUsd as number).toBeLessThan(0.5 * found.total.expectedUsd);
+  expect(found.total.highUsd as number).toBeGreaterThan(2 * found.total.expectedUsd);
+  expect(found.reason).toContain("by its first hours");
+  const later = await forecastSpend(historyOf([hour(start, 0.1, 20)]), { ...terms, nowMs: start + 3 * dayMs });
+  expect(later.days).toBe(0);
+});
+
+test.each([
+  ["UTC", 29],
+  ["Europe/Berlin", 29],
+  ["America/New_York", 29],
+])("February of a leap year in %s has 29 days", async (timeZone, days) => {
+  const start = Date.UTC(2028, 0, 1);
+  const hours = Array.from({ length: 40 * 24 }, (_, hour) => anHour(start + hour * hourMs, [aCell(1)]));
+  const found = await forecastSpend(historyOf(hours), { nowMs: start + 40 * dayMs, timeZone, planned: [] });
+  expect(found.month).toBe("2028-02");
+  expect(found.total.expectedUsd).toBeCloseTo(days * 24, 6);
 });
 
 test.each([
