@@ -6,6 +6,7 @@ import { literals, orNull, strictObject } from "#platform/schema-parts.ts";
 import { dayMs, hourMs } from "#platform/time.ts";
 import type { AllocationQuery } from "../../cost/metering/allocation-sets.ts";
 import { type CostView, makeCostView } from "../../cost/metering/cost-view.ts";
+import { findDearestAgents } from "../../cost/metering/dearest-agents.ts";
 import { figure, text, writeCsv } from "../../cost/reports/write-csv.ts";
 import { type TimeWindow, windowForms, windowPattern } from "../../cost/window/parse-window.ts";
 import { maxSets, readFilter, refuse } from "../allocation-routes.ts";
@@ -124,7 +125,9 @@ export function costViewRoutes(parts: ApiParts) {
     if ((window.endMs - window.startMs) / stepMs > maxSets) refuse("window", `at most ${maxSets} weeks`, asked);
     const stepStarts: number[] = [];
     for (let at = window.startMs; at < window.endMs; at += stepMs) stepStarts.push(at);
-    const { sets, warning } = await read(queryOf(window, stepMs, by, filter));
+    const query = queryOf(window, stepMs, by, filter);
+    const dearest = by === "agent" ? await findDearestAgents(window, query.options.filter, Number(top), parts) : null;
+    const { sets, warning } = await read(dearest === null ? query : { ...query, agents: dearest.agents });
     // Of the stretch before as much as has passed of this one: today so far beside yesterday until this time.
     const beforeMs = window.startMs - (window.endMs - window.startMs);
     const passedMs = Math.min(window.endMs, nowMs()) - window.startMs;
@@ -132,7 +135,7 @@ export function costViewRoutes(parts: ApiParts) {
     const previous = await read(queryOf(before, passedMs, by === "agent" ? "region" : by, filter));
     return {
       ...{ nowMs: nowMs(), currency: "USD" as const, window, by, stepMs, stepStarts },
-      ...makeCostView(sets, stepStarts, Number(top)),
+      ...makeCostView(sets, stepStarts, Number(top), dearest?.others ?? null),
       previousUsd: previous.sets.length === 0 ? null : makeCostView(previous.sets, [], 1).totalUsd,
       warning,
     };

@@ -46,7 +46,7 @@ export function allocationReader({
     const parts = { store, ledger, nowMs, labelsOf: (agentId: string) => tags.get(agentId) ?? {} };
     const { startMs, endMs } = query.window;
     const unrated = await ledger.settle(startMs, endMs);
-    const sets = await allocateWindow(query, (window, byAgent) => readUsage(window, byAgent, parts));
+    const sets = await allocateWindow(query, (window, told) => readUsage(window, told, parts));
     const { isBackfilling, isRepricing } = ledger.progress();
     const gaps = await readGaps(store, startMs, endMs);
     return { sets, warning: warningOf(sets, gaps, { isUnfinished: unrated > 0 || isBackfilling, isRepricing }) };

@@ -4,6 +4,7 @@ import type { MinuteStore } from "../../store/store.ts";
 import { FleetUsage } from "../metering/fleet-usage.ts";
 import type { TimeWindow } from "../window/parse-window.ts";
 import type { CostLedger } from "./cost-ledger.ts";
+import { restOfDevices, restOfWork } from "./rest-of-fleet.ts";
 
 export interface UsageParts {
   readonly store: CostStore & Pick<MinuteStore, "minutes">;
@@ -73,26 +74,59 @@ export function splitWindow(window: TimeWindow, rolls: RollUps, byAgent: boolean
   return parts;
 }
 
+/** Agents that are told apart: all, none (by region alone), or some, beside whom the others of each region are together. */
+export type ToldApart = boolean | ReadonlySet<string>;
+
+/** Adds the lines of a part: those of some agents, and of each region what the others cost together. */
+async function addApart(
+  usage: FleetUsage,
+  part: CostQuery,
+  { store, rolls, told }: { store: CostStore; rolls: RollUps; told: ReadonlySet<string> },
+): Promise<void> {
+  const isFresh = part.span === "day" ? rolls.fleetDays.has(part.startMs) : !rolls.staleHours.has(part.startMs);
+  const all: CostQuery = { ...part, of: isFresh ? "fleet" : "together" };
+  const own: CostQuery = { ...part, of: "agents", agents: [...told] };
+  const devices = await store.deviceCosts(own);
+  const work = await store.workCosts(own);
+  for (const row of devices) usage.addDevice(row);
+  for (const row of restOfDevices(await store.deviceCosts(all), devices)) usage.addDevice(row);
+  for (const row of work) usage.addWork(row);
+  for (const row of restOfWork(await store.workCosts(all), work)) usage.addWork(row);
+}
+
 /** Reads what a window's minutes cost, by agent or by region. */
-export async function readUsage(window: TimeWindow, byAgent: boolean, parts: UsageParts): Promise<FleetUsage> {
-  const { store, ledger, labelsOf, nowMs } = parts;
+export async function readUsage(window: TimeWindow, told: ToldApart, parts: UsageParts): Promise<FleetUsage> {
+  const { store, ledger, labelsOf } = parts;
   const usage = new FleetUsage(labelsOf);
+  const found = await usageParts(window, told !== false, parts);
+  if (found === null) return usage;
+  for (const part of found.parts) {
+    if (part.span === "minute") {
+      for await (const minute of store.minutes(part.startMs, part.endMs)) {
+        const isTold = typeof told === "boolean" ? told : told.has(minute.agentId);
+        usage.addMinute(minute.agentId, ledger.rate(minute), isTold, typeof told !== "boolean");
+      }
+    } else if (typeof told === "boolean") {
+      for (const row of await store.deviceCosts(part)) usage.addDevice(row);
+      for (const row of await store.workCosts(part)) usage.addWork(row);
+    } else await addApart(usage, part, { store, rolls: found.rolls, told });
+    await Bun.sleep(0);
+  }
+  return usage;
+}
+
+/** Parts of a window that has any line; null: it has none. */
+export async function usageParts(
+  window: TimeWindow,
+  byAgent: boolean,
+  { store, nowMs }: Pick<UsageParts, "store" | "nowMs">,
+): Promise<{ readonly parts: readonly UsagePart[]; readonly rolls: RollUps } | null> {
   const now = nowMs();
   // No line begins later than a day from now.
   const endMs = Math.min(window.endMs, floorTo(now, dayMs) + 3 * dayMs);
-  if (endMs <= 0) return usage;
+  if (endMs <= 0) return null;
   const rolls = await store.rollUps(floorTo(Math.max(0, window.startMs), dayMs), endMs);
-  if (rolls.oldestMs === null) return usage;
+  if (rolls.oldestMs === null) return null;
   const startMs = Math.max(floorTo(rolls.oldestMs, dayMs), window.startMs);
-  for (const part of splitWindow({ startMs, endMs }, rolls, byAgent, now)) {
-    if (part.span === "minute") {
-      for await (const minute of store.minutes(part.startMs, part.endMs))
-        usage.addMinute(minute.agentId, ledger.rate(minute), byAgent);
-    } else {
-      for (const row of await store.deviceCosts(part)) usage.addDevice(row);
-      for (const row of await store.workCosts(part)) usage.addWork(row);
-      await Bun.sleep(0);
-    }
-  }
-  return usage;
+  return { parts: splitWindow({ startMs, endMs }, rolls, byAgent, now), rolls };
 }

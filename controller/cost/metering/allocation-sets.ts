@@ -2,6 +2,7 @@ import { minuteMs } from "#platform/time.ts";
 import type { AllocationOptions } from "../allocation/allocation-input.ts";
 import { type Costs, plus } from "../allocation/costs.ts";
 import { decideAllocation, idleRowName, overheadOf } from "../allocation/decide-allocation.ts";
+import type { ToldApart } from "../ledger/read-usage.ts";
 import type { TimeWindow } from "../window/parse-window.ts";
 import type { DeviceSum, FleetUsage, WorkItem } from "./fleet-usage.ts";
 
@@ -18,6 +19,8 @@ export interface AllocationQuery {
   readonly nowMs?: number;
   /** True: devices are told apart, whatever is grouped. */
   readonly perAgent?: boolean;
+  /** Agents that are told apart where agents are; of each region the others are together, under an empty name. Default: all. */
+  readonly agents?: ReadonlySet<string>;
 }
 
 export interface AllocatedRow {
@@ -83,6 +86,18 @@ function addDevices(a: DeviceSum, b: DeviceSum): DeviceSum {
 /** Groups and conditions that regions, tenants and models are enough for. */
 const withoutAgents = new Set(["cluster", "region", "namespace", "tenant", "container", "model", "all"]);
 
+/** Agents that a filter leaves, where nothing else depends on the others one by one; null: all that there are. */
+export function agentsOfFilter({ options }: Pick<AllocationQuery, "options">): ReadonlySet<string> | null {
+  const { filter, share, shareAny, shareIdle } = options;
+  const conditions = [filter ?? []].flat();
+  const isShared = [...[share ?? []].flat(), ...shareAny].some(({ field }) => !withoutAgents.has(field));
+  const names = conditions.flatMap(({ op, field, value }) =>
+    op === "eq" && ["agent", "node", "pod"].includes(field) ? [value] : [],
+  );
+  // What is shared evenly depends on the number of those who bear it.
+  return isShared || shareIdle === "even" || names.length === 0 ? null : new Set(names.filter((name) => name !== ""));
+}
+
 /** True for a query whose answer depends on the agents one by one. */
 export function needsAgents({ aggregateBy, options, perAgent = false }: AllocationQuery): boolean {
   const { filter, share, shareAny, idleByNode } = options;
@@ -94,15 +109,15 @@ export function needsAgents({ aggregateBy, options, perAgent = false }: Allocati
 /** Allocates what a window's minutes cost, step by step. A step without any cost on record has no set. */
 export async function allocateWindow(
   query: AllocationQuery,
-  usageOf: (window: TimeWindow, byAgent: boolean) => Promise<FleetUsage>,
+  usageOf: (window: TimeWindow, told: ToldApart) => Promise<FleetUsage>,
 ): Promise<AllocationSet[]> {
   const { window, stepMs } = query;
-  const byAgent = needsAgents(query);
+  const told = needsAgents(query) && (query.agents ?? agentsOfFilter(query) ?? true);
   const hasOverhead = overheadOf(query.options, 1) > 0n;
   const sets: AllocationSet[] = [];
   for (let startMs = window.startMs; startMs < window.endMs; startMs += stepMs) {
     const step = { startMs, endMs: Math.min(window.endMs, startMs + stepMs) };
-    const usage = await usageOf(step, byAgent);
+    const usage = await usageOf(step, told);
     const isPast = query.nowMs === undefined || step.startMs < query.nowMs;
     // Fixed costs are there without any minute, too.
     if (!usage.isEmpty || (hasOverhead && isPast)) sets.push(allocate(usage, step, query));

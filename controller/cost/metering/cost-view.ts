@@ -65,11 +65,19 @@ function sumsByName(sets: readonly AllocationSet[]): Map<string, Sums> {
 /**
  * Makes a view of the dearest groups, the others together, and idle: they add up to what all sets cost. Sums are exact until they are shown.
  * @param stepStarts starts of all steps of the window, also of those without a set.
+ * @param together groups that are one already, under an empty name; null: none are.
  */
-export function makeCostView(sets: readonly AllocationSet[], stepStarts: readonly number[], top: number): CostView {
+export function makeCostView(
+  sets: readonly AllocationSet[],
+  stepStarts: readonly number[],
+  top: number,
+  together: number | null = null,
+): CostView {
   const groups = sumsByName(sets);
   const idle = groups.get(idleRowName);
   groups.delete(idleRowName);
+  const rest = together === null ? undefined : groups.get("");
+  if (together !== null) groups.delete("");
   const sorted = [...groups].sort(([a, x], [b, y]) =>
     x.total === y.total ? a.localeCompare(b) : y.total > x.total ? 1 : -1,
   );
@@ -79,14 +87,19 @@ export function makeCostView(sets: readonly AllocationSet[], stepStarts: readonl
     steps: stepStarts.map((startMs) => (known.has(startMs) ? moneyToNumber(steps.get(startMs) ?? 0n) : null)),
   });
   // One group more is no longer than "other" with one group in it.
-  const isFull = sorted.length > top + 1;
+  const isFull = sorted.length > top + 1 || (together ?? 0) > 0;
   const dearest = isFull ? sorted.slice(0, top) : sorted;
   const other = noSums();
+  if (rest !== undefined) addTo(other, rest);
   for (const [, sums] of sorted.slice(dearest.length)) addTo(other, sums);
   const all = noSums();
-  for (const sums of [...groups.values(), ...(idle === undefined ? [] : [idle])]) addTo(all, sums);
+  for (const sums of [...groups.values(), rest, idle]) if (sums !== undefined) addTo(all, sums);
   return {
-    ...{ totalUsd: moneyToNumber(all.total), requests: all.requests, others: sorted.length - dearest.length },
+    ...{
+      totalUsd: moneyToNumber(all.total),
+      requests: all.requests,
+      others: sorted.length - dearest.length + (together ?? 0),
+    },
     groups: [
       ...dearest.map(([name, sums]) => shown("group", name, sums)),
       ...(isFull ? [shown("other", "", other)] : []),

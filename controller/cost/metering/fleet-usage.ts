@@ -74,12 +74,16 @@ export class FleetUsage {
     return this.#devices.size === 0 && this.#work.size === 0;
   }
 
-  /** Adds a minute of an agent: under its own name, or under its region's alone. */
-  addMinute(agentId: string, { device, work, region }: RatedMinute, byAgent: boolean): void {
+  /**
+   * Adds a minute of an agent: under its own name, or under its region's alone.
+   * @param hidesAgent true: what only one agent did is not told as its work either
+   */
+  addMinute(agentId: string, { device, work, region }: RatedMinute, byAgent: boolean, hidesAgent = false): void {
     const name = byAgent ? agentId : "";
     const measuredMs = byAgent ? device.measuredMs : Math.min(device.measuredMs, device.observedMs);
     this.addDevice({ ...device, measuredMs, agentId: name, region });
-    for (const part of work) this.addWork({ ...part, agentId: name, region, onlyAgent: agentId });
+    for (const part of work)
+      this.addWork({ ...part, agentId: name, region, onlyAgent: byAgent || !hidesAgent ? agentId : "" });
   }
 
   addDevice(costs: DeviceCosts): void {

@@ -72,6 +72,22 @@ export interface CostQuery {
    * agents: by agent; fleet: of all agents together as they were rolled up; together: the same, added up now from the agents' lines.
    */
   readonly of: "agents" | "fleet" | "together";
+  /** With `of: "agents"`: only the lines of these. */
+  readonly agents?: readonly string[];
+}
+
+/** What was used of an agent, as far as is needed to tell the dearest. */
+export interface UsedOfAgent {
+  readonly agentId: string;
+  /** Device's time and energy, and offers: millionths of the currency's unit. */
+  readonly micro: number;
+}
+
+/** Use that counts: of a region, a tenant, a model; null: of all. */
+export interface UseOf {
+  readonly region: string | null;
+  readonly tenant: string | null;
+  readonly model: string | null;
 }
 
 /** Days and hours that have been rolled up, or not since they changed. */
@@ -117,6 +133,8 @@ export interface CostRolls {
   rollUpDay(dayStartMs: number): Promise<void>;
   deviceCosts(query: CostQuery): Promise<DeviceCosts[]>;
   workCosts(query: CostQuery): Promise<WorkCosts[]>;
+  /** Sums of what was used of each agent in one hour or day, which starts at `startMs`. */
+  usedByAgent(span: CostQuery["span"], startMs: number, of: UseOf): Promise<UsedOfAgent[]>;
   /** Agent-minutes without a price in hours that start in [startMs, endMs), by what lacks one (JSON). */
   costGaps(startMs: number, endMs: number): Promise<{ readonly gaps: string; readonly minutes: number }[]>;
   /** Removes lines of agents by hour and by day, and of the fleet by hour, that start before these times; hours only of days that are rolled up. */

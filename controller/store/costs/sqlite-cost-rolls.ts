@@ -1,8 +1,15 @@
-import type { Database } from "bun:sqlite";
+import type { Database, Statement } from "bun:sqlite";
 import { dayMs, hourMs } from "#platform/time.ts";
 import { TimeMs } from "#protocol/bounds.ts";
 import { columnValue, type RowQuarantine } from "../row-quarantine.ts";
-import { AgentFacts, type CostQuery, type CostRolls, type DeviceCosts, type WorkCosts } from "./cost-rows.ts";
+import {
+  AgentFacts,
+  type CostQuery,
+  type CostRolls,
+  type DeviceCosts,
+  type UsedOfAgent,
+  type WorkCosts,
+} from "./cost-rows.ts";
 import type { CostLines } from "./sqlite-costs.ts";
 
 /** Max agents whose day is rolled up before others get a turn. */
@@ -12,6 +19,13 @@ type DeviceRow = Pick<DeviceCosts, "agentId" | "region" | "energyKwh" | "observe
   Record<"energyMicro" | "energyPico" | "owningMicro" | "owningPico", number>;
 type WorkRow = Omit<WorkCosts, "used" | "offers"> &
   Record<"usedMicro" | "usedPico" | "offersMicro" | "offersPico", number>;
+
+const spanMs = { hour: hourMs, day: dayMs } as const;
+
+/** Statements by whose lines are read, and those of some agents. */
+type Queries<Row> = Record<CostQuery["of"], Statement<Row, [number, number, number]>> & {
+  readonly these: Statement<Row, [number, string, string]>;
+};
 
 const moneyOf = (micro: number, pico: number) => BigInt(micro) * 1_000_000n + BigInt(pico);
 
@@ -103,29 +117,49 @@ export function createCostRolls(database: Database, lines: CostLines, quarantine
   const saveFacts = one(`INSERT INTO cost_agent (agent_id, from_ms, document) VALUES (?, ?, ?)
      ON CONFLICT (agent_id, from_ms) DO UPDATE SET document = excluded.document`);
 
-  const select = <Row>(table: string, sums: string, group: string, of: CostQuery["of"]) => {
+  const ofThese = `span_ms = ?1 AND start_ms IN (SELECT value FROM json_each(?2)) AND agent_id IN (SELECT value FROM json_each(?3))`;
+  const sumsBy = {
+    cost_device: (of: CostQuery["of"]) =>
+      `region, ${deviceSums}, ${of === "together" ? measuredOfAll : "sum(measured_ms)"} AS measuredMs`,
+    cost_work: () => `region, tenant, model, ${workSums}, ${onlyAgent} AS onlyAgent`,
+  };
+  const groupsOf = { cost_device: "region", cost_work: "region, tenant, model" };
+  const select = <Row>(table: keyof typeof sumsBy, of: CostQuery["of"]) => {
     const isOfOne = of === "agents";
     return database.query<Row, [number, number, number]>(
-      `SELECT ${isOfOne ? "agent_id" : "''"} AS agentId, ${group}, ${sums} FROM ${table}
+      `SELECT ${isOfOne ? "agent_id" : "''"} AS agentId, ${sumsBy[table](of)} FROM ${table}
        WHERE span_ms = ? AND start_ms >= ? AND start_ms < ? AND agent_id ${of === "fleet" ? "= ''" : "> ''"}
-       GROUP BY ${isOfOne ? "agent_id, " : ""}${group}`,
+       GROUP BY ${isOfOne ? "agent_id, " : ""}${groupsOf[table]}`,
     );
   };
-  const selections = (["agents", "fleet", "together"] as const).map((of) => [
-    of,
-    {
-      device: select<DeviceRow>(
-        "cost_device",
-        `${deviceSums}, ${of === "together" ? measuredOfAll : "sum(measured_ms)"} AS measuredMs`,
-        "region",
-        of,
-      ),
-      work: select<WorkRow>("cost_work", `${workSums}, ${onlyAgent} AS onlyAgent`, "region, tenant, model", of),
-    },
-  ]) as [CostQuery["of"], { device: ReturnType<typeof select<DeviceRow>>; work: ReturnType<typeof select<WorkRow>> }][];
-  const queries = new Map(selections);
-  const spanMs = { hour: hourMs, day: dayMs } as const;
-
+  const selectThese = <Row>(table: keyof typeof sumsBy) =>
+    database.query<Row, [number, string, string]>(
+      `SELECT agent_id AS agentId, ${sumsBy[table]("agents")} FROM ${table} WHERE ${ofThese} GROUP BY agent_id, ${groupsOf[table]}`,
+    );
+  const device = {
+    ...{ agents: select<DeviceRow>("cost_device", "agents"), fleet: select<DeviceRow>("cost_device", "fleet") },
+    ...{ together: select<DeviceRow>("cost_device", "together"), these: selectThese<DeviceRow>("cost_device") },
+  };
+  const work = {
+    ...{ agents: select<WorkRow>("cost_work", "agents"), fleet: select<WorkRow>("cost_work", "fleet") },
+    ...{ together: select<WorkRow>("cost_work", "together"), these: selectThese<WorkRow>("cost_work") },
+  };
+  const read = <Row>(queries: Queries<Row>, { span, startMs, endMs, of, agents }: CostQuery): Row[] => {
+    const length = spanMs[span];
+    if (agents === undefined) return queries[of].all(length, startMs, endMs);
+    const first = Math.ceil(startMs / length);
+    const starts = Array.from(
+      { length: Math.max(0, Math.ceil(endMs / length) - first) },
+      (_, at) => (first + at) * length,
+    );
+    return queries.these.all(length, JSON.stringify(starts), JSON.stringify(agents));
+  };
+  // In the order of the table, so that nothing is sorted.
+  const used = database.query<UsedOfAgent, [number, number, string | null, string | null, string | null]>(
+    `SELECT agent_id AS agentId, sum(used_micro + offers_micro) AS micro FROM cost_work
+     WHERE span_ms = ?1 AND start_ms = ?2 AND agent_id > '' AND (?3 IS NULL OR region = ?3)
+       AND (?4 IS NULL OR tenant = ?4) AND (?5 IS NULL OR model = ?5) GROUP BY agent_id`,
+  );
   const rollUpHour = database.transaction((startMs: number) => {
     for (const remove of removeFleet) remove.run(hourMs, startMs);
     for (const roll of hourOfFleet) roll.run({ spanMs: hourMs, startMs });
@@ -186,21 +220,22 @@ export function createCostRolls(database: Database, lines: CostLines, quarantine
       // A late minute may have come meanwhile: the day is rolled up again with the next turn.
       if (stale.all(hourMs, startMs, startMs + dayMs).length === 0) rollUpFleetDay(startMs);
     },
-    async deviceCosts({ span, startMs, endMs, of }) {
-      const rows = queries.get(of)?.device.all(spanMs[span], startMs, endMs) ?? [];
-      return rows.map(({ energyMicro, energyPico, owningMicro, owningPico, ...row }) => ({
+    async deviceCosts(query) {
+      return read(device, query).map(({ energyMicro, energyPico, owningMicro, owningPico, ...row }) => ({
         ...row,
         energy: moneyOf(energyMicro, energyPico),
         owning: moneyOf(owningMicro, owningPico),
       }));
     },
-    async workCosts({ span, startMs, endMs, of }) {
-      const rows = queries.get(of)?.work.all(spanMs[span], startMs, endMs) ?? [];
-      return rows.map(({ usedMicro, usedPico, offersMicro, offersPico, ...row }) => ({
+    async workCosts(query) {
+      return read(work, query).map(({ usedMicro, usedPico, offersMicro, offersPico, ...row }) => ({
         ...row,
         used: moneyOf(usedMicro, usedPico),
         offers: moneyOf(offersMicro, offersPico),
       }));
+    },
+    async usedByAgent(span, startMs, { region, tenant, model }) {
+      return used.all(spanMs[span], startMs, region, tenant, model);
     },
     async costGaps(startMs, endMs) {
       const hours = stale.all(hourMs, startMs, endMs);

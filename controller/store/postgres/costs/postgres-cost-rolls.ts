@@ -86,13 +86,19 @@ export function createPostgresCostRolls(database: PostgresDatabase, quarantine: 
         [startMs],
       );
     });
-  const linesOf = <Row>(table: string, sums: string, group: string, { span, startMs, endMs, of }: CostQuery) => {
+  const linesOf = <Row>(
+    table: string,
+    sums: string,
+    group: string,
+    { span, startMs, endMs, of, agents }: CostQuery,
+  ) => {
     const isOfOne = of === "agents";
+    const these = agents === undefined ? "" : "AND agent_id IN (SELECT json_array_elements_text($4::json))";
     return database.rows<Row>(
       `SELECT ${isOfOne ? "agent_id" : "''"} AS "agentId", ${group}, ${sums} FROM ${table}
-       WHERE span_ms = $1 AND start_ms >= $2 AND start_ms < $3 AND agent_id ${of === "fleet" ? "= ''" : "> ''"}
+       WHERE span_ms = $1 AND start_ms >= $2 AND start_ms < $3 AND agent_id ${of === "fleet" ? "= ''" : "> ''"} ${these}
        GROUP BY ${isOfOne ? "agent_id, " : ""}${group} ORDER BY ${isOfOne ? "agent_id, " : ""}${group}`,
-      [spanMs[span], startMs, endMs],
+      [spanMs[span], startMs, endMs, ...(agents === undefined ? [] : [JSON.stringify(agents)])],
     );
   };
   return {
@@ -162,6 +168,13 @@ export function createPostgresCostRolls(database: PostgresDatabase, quarantine: 
         offers: moneyOf(offersMicro, offersPico),
       }));
     },
+    usedByAgent: (span, startMs, { region, tenant, model }) =>
+      database.rows(
+        `SELECT agent_id AS "agentId", sum(used_micro + offers_micro)::float8 AS micro FROM cost_work
+         WHERE span_ms = $1 AND start_ms = $2 AND agent_id > '' AND ($3::text IS NULL OR region = $3)
+           AND ($4::text IS NULL OR tenant = $4) AND ($5::text IS NULL OR model = $5) GROUP BY agent_id ORDER BY agent_id`,
+        [spanMs[span], startMs, region, tenant, model],
+      ),
     costGaps: (startMs, endMs) =>
       database.rows(
         `SELECT gaps, sum(minutes)::float8 AS minutes FROM (

@@ -3,10 +3,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AllocationOptions } from "#controller/cost/allocation/allocation-input.ts";
-import { totalOf } from "#controller/cost/allocation/costs.ts";
+import { costsOf, totalOf } from "#controller/cost/allocation/costs.ts";
 import { CostLedger } from "#controller/cost/ledger/cost-ledger.ts";
 import { readUsage } from "#controller/cost/ledger/read-usage.ts";
 import { allocateWindow } from "#controller/cost/metering/allocation-sets.ts";
+import { findDearestAgents } from "#controller/cost/metering/dearest-agents.ts";
+import type { FleetUsage } from "#controller/cost/metering/fleet-usage.ts";
 import { divideToNearest, productOf, sumOf } from "#controller/cost/money/money.ts";
 import { PriceCatalogue } from "#controller/cost/prices/catalogue.ts";
 import { cataloguePrices, configuredPrices, type PriceSource } from "#controller/cost/prices/price-source.ts";
@@ -134,6 +136,65 @@ function stepsOf({ startMs, endMs }: TimeWindow, stepMs: number): number[] {
 const fixedCosts = (hours: number) =>
   productOf(0.07, hours) + productOf(1.3, hours) + divideToNearest(productOf(100, hours), 730n);
 const groupings = [["tenant"], ["model"], ["region"], ["tenant", "model"], ["agent"], ["label:site"], ["all"], []];
+
+/** Sums of an agent's, or of the others' (empty name) use and devices, by region, tenant and model. */
+function sumsOf(
+  usage: FleetUsage,
+  nameOf: (agentId: string) => string,
+): Map<string, { usd: bigint; requests: number }> {
+  const sums = new Map<string, { usd: bigint; requests: number }>();
+  const add = (key: readonly string[], usd: bigint, requests: number) => {
+    const sum = sums.get(key.join()) ?? { usd: 0n, requests: 0 };
+    sums.set(key.join(), { usd: sum.usd + usd, requests: sum.requests + requests });
+  };
+  for (const item of usage.items())
+    add([nameOf(item.node), item.cluster, item.namespace, item.container], totalOf(costsOf(item)), item.requests);
+  for (const { agentId, region, cost } of usage.devices()) add([nameOf(agentId), region], cost, 0);
+  for (const [key, { usd, requests }] of sums) if (usd === 0n && requests === 0) sums.delete(key);
+  return new Map([...sums].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+test.each([5, 6])("fleet %p: some agents and the others together are what all are one by one", async (seed) => {
+  const { store, ledger, nowMs } = await play(seed);
+  const random = seededRandom(seed + 2000);
+  const parts = { store, ledger, nowMs: () => nowMs, labelsOf: () => ({}) };
+  for (let index = 0; index < 9; index += 1) {
+    const unit = [minuteMs, hourMs, dayMs][index % 3] as number;
+    const startMs = Math.floor((firstMs + random() * 2.5 * dayMs) / unit) * unit;
+    const window = { startMs, endMs: startMs + unit * Math.ceil(random() * 3) };
+    await ledger.settle(window.startMs, window.endMs);
+    const told = new Set(["a1", "a2", "b1", "gone"].filter(() => random() < 0.5));
+    const apart = await readUsage(window, told, parts);
+    const full = await readUsage(window, true, parts);
+    expect(sumsOf(apart, (agentId) => agentId)).toEqual(sumsOf(full, (agentId) => (told.has(agentId) ? agentId : "")));
+    const query = {
+      ...{ window, stepMs: 7 * hourMs, aggregateBy: ["agent", "tenant"], includeIdle: true, accumulate: true },
+      options: {
+        ...{ ...options, shareIdle: (["none", "weighted", "even"] as const)[index % 3] ?? "none" },
+        ...{ idleByNode: random() < 0.5, filter: { op: "eq", field: "agent", value: "a2" } as const },
+      },
+    };
+    const rowsOf = async (ofAll: boolean) => {
+      const sets = await allocateWindow(query, (step, of) => readUsage(step, ofAll || of, parts));
+      return sets.flatMap(({ rows }) => rows.map(({ name, costs }) => [name, Number(totalOf(costs))] as const)).sort();
+    };
+    const [filtered, filteredOfAll] = [await rowsOf(false), await rowsOf(true)];
+    expect(filtered.map(([name]) => name)).toEqual(filteredOfAll.map(([name]) => name));
+    // Idle is split between fewer, so its last digits may differ.
+    for (const [place, [, pico]] of filtered.entries())
+      expect(Math.abs(pico - (filteredOfAll[place]?.[1] ?? 0))).toBeLessThan(100);
+    const used = new Map<string, bigint>();
+    for (const item of full.items())
+      if (item.namespace === "red") used.set(item.node, (used.get(item.node) ?? 0n) + totalOf(costsOf(item)));
+    const filter = { op: "eq", field: "tenant", value: "red" } as const;
+    const dearest = await findDearestAgents(window, filter, 1, parts);
+    if (dearest === null || unit === minuteMs) continue;
+    const byCost = [...used].sort(([, a], [, b]) => Number(b - a)).map(([agentId]) => agentId);
+    expect([...dearest.agents]).toEqual(byCost.length > 2 ? byCost.slice(0, 1) : byCost);
+    expect(dearest.others).toBe(byCost.length > 2 ? byCost.length - 1 : 0);
+  }
+  await store.close();
+});
 
 test.each([1, 2, 3, 4])(
   "fleet %p: allocations, idle and shared add up to the assets, to the last digit",

@@ -57,6 +57,15 @@ async function readAll(store: Store) {
       const query: CostQuery = { span, of, ...times };
       lines[`${span} of ${of}`] = [inOrder(await store.deviceCosts(query)), inOrder(await store.workCosts(query))];
     }
+  for (const span of ["hour", "day"] as const) {
+    const query: CostQuery = { span, of: "agents", agents: ["a1", "none"], ...times };
+    lines[`${span} of a1`] = [inOrder(await store.deviceCosts(query)), inOrder(await store.workCosts(query))];
+    for (const tenant of [null, "red"])
+      for (const hour of [0, 1, 24, 30])
+        lines[`used in ${span} ${hour} by ${tenant}`] = await store.usedByAgent(span, firstMs + hour * hourMs, {
+          ...{ region: null, tenant, model: null },
+        });
+  }
   const gaps = new Map<string, number>();
   for (const { gaps: name, minutes } of await store.costGaps(times.startMs, times.endMs))
     gaps.set(name, (gaps.get(name) ?? 0) + minutes);
