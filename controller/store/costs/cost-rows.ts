@@ -76,7 +76,7 @@ export interface CostQuery {
   readonly agents?: readonly string[];
 }
 
-/** What was used of an agent, as far as is needed to tell the dearest. */
+/** Sum of what was used of an agent, as far as is needed to tell the dearest. */
 export interface UsedOfAgent {
   readonly agentId: string;
   /** Device's time and energy, and offers: millionths of the currency's unit. */
