@@ -51,6 +51,8 @@ export function emqxFiles({ fleet, directory, port, revoked }: ExternalBrokerPar
     // Doors that ask for no certificate: who came by them could call itself what it likes.
     ...["tcp", "ws", "wss", "ssl"].map((type) => `listeners.${type}.default.enable = false`),
     ...["mqtt.peer_cert_as_username = cn", 'mqtt.max_packet_size = "300KB"', 'mqtt.session_expiry_interval = "336h"'],
+    // Of 32 and 1,000 by default, a controller would take a large fleet's minutes too slowly, and miss some of those that came while it was away.
+    ...["mqtt.max_inflight = 256", "mqtt.max_mqueue_len = 10000"],
     ...["authorization {", "  no_match = deny", "  deny_action = ignore", "  cache.enable = false", "  sources = ["],
     `    {type = file, enable = true, path = ${quoted(join(directory, "acl.conf"))}}`,
     ...["  ]", "}", ""],
@@ -62,7 +64,7 @@ export function emqxFiles({ fleet, directory, port, revoked }: ExternalBrokerPar
     ]),
     steps: [
       `let the broker read its key: chown emqx ${key}`,
-      `put 'include "${join(directory, "thormesh.hocon")}"' at the end of emqx.conf, and restart EMQX, also after this command was run again; its default listeners are switched off, as they ask for no certificate`,
+      `put 'include required("${join(directory, "thormesh.hocon")}")' at the end of emqx.conf, and restart EMQX, also after this command was run again; its default listeners are switched off, as they ask for no certificate`,
     ],
   };
 }

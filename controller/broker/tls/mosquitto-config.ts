@@ -18,6 +18,17 @@ export function mosquittoAcl(fleet: string, revoked: readonly string[] = []): st
   ].join("\n");
 }
 
+/**
+ * What it stores for clients that are away, takes from those that are there, and hands a reader at once: of 20 messages by default, a controller
+ * that commits at a server would take a large fleet's minutes too slowly.
+ */
+export const mosquittoLimits: readonly string[] = [
+  "max_packet_size 300000",
+  "max_inflight_messages 256",
+  "max_queued_messages 10000",
+  "persistent_client_expiration 14d",
+];
+
 /** Writes Mosquitto's configuration: certificates of the fleet's authority on both sides, whose names are the users. */
 export function mosquittoFiles({ fleet, directory, port, revoked }: ExternalBrokerParts): ExternalBrokerFiles {
   const { authority, certificate, key } = certificatePaths(directory);
@@ -26,8 +37,8 @@ export function mosquittoFiles({ fleet, directory, port, revoked }: ExternalBrok
     ...[`cafile ${authority}`, `certfile ${certificate}`, `keyfile ${key}`],
     ...["require_certificate true", "use_identity_as_username true", "allow_anonymous false"],
     `acl_file ${join(directory, "acl")}`,
-    // What it stores for clients that are away, and takes from those that are there.
-    ...["max_packet_size 300000", "max_queued_messages 10000", "persistent_client_expiration 14d", ""],
+    ...mosquittoLimits,
+    "",
   ].join("\n");
   return {
     files: new Map([

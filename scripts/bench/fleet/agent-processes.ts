@@ -22,12 +22,14 @@ export async function startAgents(given: {
   readonly processes: number;
   readonly ports: readonly number[];
   readonly key: string | null;
+  /** Directory of the authority that certifies the agents. Default: they connect without TLS. */
+  readonly authorityDir?: string | null;
   readonly demandQps: number;
   readonly spreadMs: number;
   /** Clock of the fleet. Default: the real one. */
   readonly clock?: ClockConfig | null;
 }): Promise<AgentProcesses> {
-  const { fleet, agents, processes, ports, key, demandQps, spreadMs, clock = null } = given;
+  const { fleet, agents, processes, ports, key, authorityDir = null, demandQps, spreadMs, clock = null } = given;
   const answers = new Map<number, (report: SimulationReport) => void>();
   let lastId = 0;
   const share = Math.ceil(agents / processes);
@@ -35,7 +37,7 @@ export async function startAgents(given: {
     const firstIndex = index * share;
     const own = Math.min(share, agents - firstIndex);
     const job: SimulationJob = {
-      ...{ fleet, key, firstIndex, spreadMs, clock },
+      ...{ fleet, key, authorityDir, firstIndex, spreadMs, clock },
       ...{ port: ports[index % ports.length] ?? 0, agents: own, demandQps: (demandQps * own) / agents },
     };
     const child = Bun.spawn([process.execPath, join(import.meta.dir, "simulate-agents.ts")], {

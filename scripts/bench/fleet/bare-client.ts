@@ -1,15 +1,25 @@
 import { createConnection, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import { generate, type IPublishPacket, type Packet, parser } from "mqtt-packet";
+
+/** Certificate and key of a client, and the authority of both sides, in PEM. */
+export interface BareTls {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: string;
+}
 
 export interface BareLogin {
   readonly port: number;
-  /** Address of loopback that it connects from: brokers bound what comes from one. */
+  /** Address of loopback that it connects from: brokers bound what comes from one. Over TLS the system chooses. */
   readonly localAddress: string;
   readonly clientId: string;
   readonly username?: string;
   readonly password?: string;
   readonly keepAliveS: number;
   readonly will?: { readonly topic: string; readonly payload: string };
+  /** Default: not encrypted. */
+  readonly tls?: BareTls;
 }
 
 export interface BareEvents {
@@ -31,16 +41,19 @@ export class BareClient {
   #hasEnded = false;
 
   constructor(login: BareLogin, events: BareEvents) {
-    const { port, localAddress, clientId, username, password, keepAliveS, will } = login;
+    const { port, localAddress, clientId, username, password, keepAliveS, will, tls } = login;
     this.#events = events;
-    this.#socket = createConnection({ host: "127.0.0.1", port, localAddress, noDelay: true });
+    this.#socket =
+      tls === undefined
+        ? createConnection({ host: "127.0.0.1", port, localAddress, noDelay: true })
+        : connectTls({ host: "127.0.0.1", port, noDelay: true, ...tls });
     const reading = parser({ protocolVersion: 4 });
     reading.on("packet", (packet: Packet) => this.#take(packet));
     reading.on("error", () => this.cut());
     this.#socket.on("data", (chunk) => void reading.parse(chunk as Buffer));
     this.#socket.on("error", () => undefined);
     this.#socket.on("close", () => this.#end());
-    this.#socket.on("connect", () =>
+    this.#socket.on(tls === undefined ? "connect" : "secureConnect", () =>
       this.#send({
         ...{ cmd: "connect", protocolId: "MQTT", protocolVersion: 4, clean: true, clientId, keepalive: keepAliveS },
         ...(username === undefined ? {} : { username }),

@@ -1,9 +1,15 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { certificatePaths } from "#controller/broker/tls/certificate-files.ts";
+import { externalBrokerFiles } from "#controller/broker/tls/external-broker.ts";
+import { mosquittoLimits } from "#controller/broker/tls/mosquitto-config.ts";
+import { openFleetAuthority } from "#controller/identity/fleet-authority.ts";
+import { certificateToPem } from "#platform/certificates/certificate-authority.ts";
+import { dayMs } from "#platform/time.ts";
 import { freePort } from "../../../test/fakes/free-port.ts";
-import { createMosquitto } from "../../../test/fakes/mosquitto.ts";
+import { createMosquitto, createMosquittoFrom, type Mosquitto } from "../../../test/fakes/mosquitto.ts";
 
 /** A broker of its own beside the controller, or one of several that are one. */
 export interface BenchBroker {
@@ -16,7 +22,7 @@ export interface BenchBroker {
   readonly pids: () => readonly number[];
 }
 
-export const brokerKinds = ["embedded", "mosquitto", "nats"] as const;
+export const brokerKinds = ["embedded", "mosquitto", "mosquitto-tls", "nats"] as const;
 export type BrokerKind = (typeof brokerKinds)[number];
 
 async function untilOpen(port: number): Promise<void> {
@@ -34,10 +40,28 @@ async function untilOpen(port: number): Promise<void> {
   throw new Error(`nothing listens on port ${port} after a minute`);
 }
 
-export async function startMosquitto(settings: readonly string[] = []): Promise<BenchBroker> {
-  // Its defaults drop what waits for a client beyond 1,000 messages: a controller that was away would miss the rest.
-  const defaults = ["max_queued_messages 0", "max_inflight_messages 200", "set_tcp_nodelay true"];
-  const mosquitto = await createMosquitto(undefined, [...defaults, ...settings]);
+/** Starts Mosquitto with the limits that `thormesh controller broker-config` writes, open to all. */
+export async function startMosquitto(): Promise<BenchBroker> {
+  return asBenchBroker(await createMosquitto(undefined, mosquittoLimits));
+}
+
+/** Starts Mosquitto with all that `thormesh controller broker-config` writes: TLS, certificates of the authority in `stateDir`, rights by their names. */
+export async function startCertifiedMosquitto(fleet: string, stateDir: string): Promise<BenchBroker> {
+  const directory = join(stateDir, "mosquitto");
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const port = await freePort();
+  const authority = await openFleetAuthority(stateDir, fleet, Date.now());
+  const { files } = externalBrokerFiles("mosquitto", { fleet, directory, port, joined: [], revoked: [] });
+  const { key, cert } = await authority.issueBroker(dayMs);
+  const paths = certificatePaths(directory);
+  await Bun.write(paths.authority, certificateToPem(authority.certificate));
+  await Bun.write(paths.certificate, cert);
+  await Bun.write(paths.key, key);
+  for (const [name, text] of files) await Bun.write(join(directory, name), text);
+  return asBenchBroker(await createMosquittoFrom(files.get("thormesh.conf") ?? "", port));
+}
+
+function asBenchBroker(mosquitto: Mosquitto): BenchBroker {
   return {
     ports: [mosquitto.port],
     kill: () => mosquitto.stop("SIGKILL"),

@@ -11,7 +11,14 @@ import { printRows } from "../print-rows.ts";
 import { cpuSeconds } from "../start-agent.ts";
 import { type AgentProcesses, type FleetReport, startAgents } from "./agent-processes.ts";
 import { type BenchController, compareStored, createBenchController } from "./bench-controller.ts";
-import { type BenchBroker, type BrokerKind, brokerKinds, startMosquitto, startNatsCluster } from "./brokers.ts";
+import {
+  type BenchBroker,
+  type BrokerKind,
+  brokerKinds,
+  startCertifiedMosquitto,
+  startMosquitto,
+  startNatsCluster,
+} from "./brokers.ts";
 
 const { values } = parseArgs({
   options: {
@@ -91,9 +98,15 @@ async function storm(processes: AgentProcesses, broker: BenchBroker | null, cont
   return untilAll(processes, ({ connected }) => connected === agents, 10 * minuteMs);
 }
 
+async function startBroker(kind: BrokerKind, stateDir: string): Promise<BenchBroker | null> {
+  if (kind === "mosquitto") return startMosquitto();
+  if (kind === "mosquitto-tls") return startCertifiedMosquitto(fleet, stateDir);
+  return kind === "nats" ? startNatsCluster() : null;
+}
+
 async function measure(kind: BrokerKind, directory: string): Promise<Record<string, string | number> | null> {
   const stateDir = join(directory, kind);
-  const broker = kind === "embedded" ? null : kind === "mosquitto" ? await startMosquitto() : await startNatsCluster();
+  const broker = await startBroker(kind, stateDir);
   if (kind === "nats" && broker === null) {
     say("skipped: nats-server is not installed (Debian's package of that name)");
     return null;
@@ -118,7 +131,7 @@ async function measure(kind: BrokerKind, directory: string): Promise<Record<stri
       broker:
         broker === null
           ? { host: "127.0.0.1", port: brokerPort, shareKey: false, limits: { maxConnections: 2 * agents + 100 } }
-          : { url: `mqtt://127.0.0.1:${broker.ports[0]}` },
+          : { url: `${kind === "mosquitto-tls" ? "mqtts" : "mqtt"}://127.0.0.1:${broker.ports[0]}` },
       ingest: { maxAgents: 2 * agents },
       scaling: { minReplicas: Math.ceil(agents / 10), maxReplicas: agents, warmUpMs: 0 },
     },
@@ -130,6 +143,7 @@ async function measure(kind: BrokerKind, directory: string): Promise<Record<stri
     const key = broker === null ? Buffer.from(keptBrokerKey(stateDir)).toString("base64url") : null;
     processes = await startAgents({
       ...{ fleet, agents, key, ports: broker?.ports ?? [brokerPort] },
+      authorityDir: kind === "mosquitto-tls" ? stateDir : null,
       processes: Number(values.processes ?? (kind === "nats" ? 3 : 2)),
       demandQps: 0.4 * agents * capacityQps,
       spreadMs: Number(values["spread-ms"]),

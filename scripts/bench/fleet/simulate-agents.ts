@@ -1,8 +1,13 @@
 /** A process of scripts/bench/fleet-load: some of the fleet's agents. It is told by its parent what to do, and answers over the same channel. */
+import { createPublicKey } from "node:crypto";
 import { sendPhaseMs } from "#agent/telemetry/send-phase.ts";
+import { openFleetAuthority } from "#controller/identity/fleet-authority.ts";
+import { certificateToPem } from "#platform/certificates/certificate-authority.ts";
+import { keyToPem, newKey } from "#platform/certificates/device-key.ts";
 import { type Clock, type ClockConfig, createClock, systemClock } from "#platform/clock.ts";
-import { minuteMs, secondMs } from "#platform/time.ts";
+import { dayMs, minuteMs, secondMs } from "#platform/time.ts";
 import { agentSecret, parseBrokerKey } from "#protocol/broker-secret.ts";
+import type { BareTls } from "./bare-client.ts";
 import { SimulatedAgent } from "./simulated-agent.ts";
 
 export interface SimulationJob {
@@ -10,6 +15,8 @@ export interface SimulationJob {
   readonly port: number;
   /** Text of the fleet's key; null: the broker asks for no login. */
   readonly key: string | null;
+  /** Directory of the authority that certifies the agents; null: they connect without TLS. */
+  readonly authorityDir: string | null;
   readonly firstIndex: number;
   readonly agents: number;
   /** Texts a second of all agents of this process together. */
@@ -45,6 +52,8 @@ const beatMs = () => Math.max(10 * secondMs, secondMs * clock.speed);
 /** Demand moves by a fifth in ten minutes: the controller has something to follow. */
 const wave = (nowMs: number) => 1 + 0.2 * Math.sin((2 * Math.PI * nowMs) / (10 * minuteMs));
 
+/** Resolves when the agents can connect. */
+let prepared = Promise.resolve();
 let clock: Clock = systemClock;
 let storedMs: number[] = [];
 let agents: SimulatedAgent[] = [];
@@ -60,16 +69,30 @@ function begin(given: SimulationJob): void {
   const key = given.key === null ? null : parseBrokerKey(given.key);
   const secretOf = key === null ? null : (agentId: string) => agentSecret(key, fleet, agentId);
   const nowMs = () => clock.nowMs();
-  const parts = { fleet, port, secretOf, nowMs, onStored: (delayMs: number) => void storedMs.push(delayMs) };
+  const certified = new Map<string, BareTls>();
+  const tlsOf = given.authorityDir === null ? null : (agentId: string) => certified.get(agentId) as BareTls;
+  const parts = { fleet, port, secretOf, tlsOf, nowMs, onStored: (delayMs: number) => void storedMs.push(delayMs) };
   agents = Array.from({ length: given.agents }, (_, each) => {
     const index = firstIndex + each;
     return new SimulatedAgent(`thor-${String(index).padStart(5, "0")}`, index, parts);
   });
+  if (given.authorityDir !== null) prepared = certify(given.authorityDir, fleet, certified);
   for (const agent of agents) {
     nextBeatMs.set(agent, nowMs() + beatMs() * Math.random());
     sentMinuteMs.set(agent, Math.floor(nowMs() / minuteMs) * minuteMs);
   }
   setInterval(tick, Math.max(minTickMs, Math.min(tickMs, minuteMs / clock.speed / 4)));
+}
+
+/** Certifies each agent by its id; they share one key, which takes no time to make. */
+async function certify(directory: string, fleet: string, certified: Map<string, BareTls>): Promise<void> {
+  const authority = await openFleetAuthority(directory, fleet, Date.now());
+  const [key, ca] = [newKey(), certificateToPem(authority.certificate)];
+  const device = { region: "", publicKey: createPublicKey(key), lifeMs: dayMs };
+  for (const { agentId } of agents) {
+    const cert = certificateToPem(await authority.issueAgent({ ...device, agentId }));
+    certified.set(agentId, { key: keyToPem(key), cert, ca });
+  }
 }
 
 function tick(): void {
@@ -91,6 +114,7 @@ function tick(): void {
 }
 
 async function connectAll(perS: number): Promise<void> {
+  await prepared;
   for (const [index, agent] of agents.entries()) {
     agent.connect();
     if ((index + 1) % Math.max(1, Math.round(perS / 20)) === 0) await Bun.sleep(50);

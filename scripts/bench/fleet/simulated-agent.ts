@@ -19,7 +19,7 @@ import {
   controllerStateTopic,
   parseAgentTopic,
 } from "#protocol/topics.ts";
-import { BareClient } from "./bare-client.ts";
+import { BareClient, type BareTls } from "./bare-client.ts";
 import {
   simulatedBeat,
   simulatedBirth,
@@ -33,6 +33,8 @@ export interface FleetOfAgents {
   readonly port: number;
   /** Login of an agent; null: the broker asks for none. */
   readonly secretOf: ((agentId: string) => string) | null;
+  /** Certificate of an agent; null: the connection is not encrypted. */
+  readonly tlsOf: ((agentId: string) => BareTls) | null;
   /** Time of the fleet's clock. */
   readonly nowMs: () => number;
   /** Called with the real time from a minute's publish to its confirmation. */
@@ -98,13 +100,16 @@ export class SimulatedAgent {
   }
 
   connect(): void {
-    const { fleet, port, secretOf } = this.#fleet;
+    const { fleet, port, secretOf, tlsOf } = this.#fleet;
     const will = {
       topic: agentTopic(fleet, this.agentId, "presence"),
       payload: encodeMessage(Presence, simulatedPresence(this.#speaker(), this.#fleet.nowMs(), "offline")),
     };
     const clientId = `thormesh-agent-${fleet}-${this.agentId}`;
-    const login = secretOf === null ? {} : { username: this.agentId, password: secretOf(this.agentId) };
+    const login = {
+      ...(secretOf === null ? {} : { username: this.agentId, password: secretOf(this.agentId) }),
+      ...(tlsOf === null ? {} : { tls: tlsOf(this.agentId) }),
+    };
     const client = new BareClient(
       { port, localAddress: this.#localAddress, clientId, keepAliveS, will, ...login },
       {

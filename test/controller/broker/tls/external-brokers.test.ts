@@ -115,6 +115,7 @@ describe("EMQX", () => {
       "mqtt.peer_cert_as_username = cn",
       "no_match = deny",
       'path = "/etc/emqx/thormesh/acl.conf"',
+      ...["mqtt.max_inflight = 256", "mqtt.max_mqueue_len = 10000"],
       ...["tcp", "ssl", "ws", "wss"].map((type) => `listeners.${type}.default.enable = false`),
     ])
       expect(config).toContain(line);
