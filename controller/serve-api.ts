@@ -53,7 +53,7 @@ import { createDashboard } from "./dashboard/create-dashboard.ts";
 import { dashboardRoutes } from "./dashboard/dashboard-routes.ts";
 import { fleetHistoryRoutes } from "./dashboard/history-routes.ts";
 import { streamRoutes } from "./dashboard/stream-routes.ts";
-import { withRecentMinutes } from "./fleet/fleet-traffic.ts";
+import { withRecentMinutes } from "./fleet/traffic/fleet-traffic.ts";
 import type { FleetIdentity } from "./identity/fleet-identity.ts";
 import { registerIdentityMetrics } from "./identity/identity-metrics.ts";
 import type { ControllerRecords } from "./open-records.ts";

@@ -106,7 +106,7 @@ export async function standBy(parts: StandByParts): Promise<ReadOnlyApi> {
     url: served.url,
     async stop() {
       await served.stop();
-      assembly.ingest.stop();
+      await assembly.ingest.stop();
       await fleetBroker.stop();
       await alerts.stop();
       tls?.stop();

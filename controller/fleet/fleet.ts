@@ -1,5 +1,5 @@
 import { type AgentState, liveQpsOf } from "./agent-state.ts";
-import { createFleetTraffic } from "./fleet-traffic.ts";
+import { createFleetTraffic } from "./traffic/fleet-traffic.ts";
 
 export type Fleet = ReturnType<typeof createFleet>;
 

@@ -1,6 +1,5 @@
 import { describeError } from "#platform/errors.ts";
 import { type CountedLog, createCountedLog, type Logger } from "#platform/log.ts";
-import { dayMs } from "#platform/time.ts";
 import type { Broker, BrokerMessage } from "#protocol/broker.ts";
 import { cleanText } from "#protocol/clean-text.ts";
 import { decodeMessage } from "#protocol/codec.ts";
@@ -17,6 +16,7 @@ import { MinuteIntake, type MinuteIntakeParts, type MinuteOutcome } from "./minu
 import { RebirthRequests } from "./rebirth-requests.ts";
 import { RecordAcks } from "./record-acks.ts";
 import { recordNameOf } from "./record-name.ts";
+import { TrafficRecovery } from "./traffic/recover-traffic.ts";
 
 export type IngestOutcome =
   | MinuteOutcome
@@ -53,7 +53,6 @@ export interface IngestParts extends Omit<MinuteIntakeParts, "minutesKeptMs" | "
 /** Max log lines a second about command results: draining a fleet makes a few of each agent. */
 const maxResultLinesPerS = 50;
 const channels = ["presence", "birth", "data", "beat", "reported", "cmd-result"] as const;
-const weekMs = 7 * dayMs;
 const restoredAtOnce = 200;
 
 type AgentMessage = Presence | Birth | MinuteData | Beat | Reported | CommandResult;
@@ -72,6 +71,7 @@ export class Ingest {
   readonly #rebirths: RebirthRequests;
   readonly #acks: RecordAcks;
   readonly #lanes: AgentLanes | null;
+  readonly #traffic: TrafficRecovery;
   #second = 0;
   #resultsInSecond = 0;
 
@@ -79,6 +79,7 @@ export class Ingest {
     this.#parts = parts;
     this.#counted = createCountedLog(parts.log, Date.now);
     this.#rebirths = new RebirthRequests({ ...parts, intervalMs: parts.limits.rebirthIntervalMs });
+    this.#traffic = new TrafficRecovery({ ...parts, traffic: parts.fleet.traffic });
     this.#acks = new RecordAcks({ ...parts, settled: () => parts.store.settled() });
     const { messagesAtOnce = 1 } = parts;
     const failed = (error: unknown) =>
@@ -110,14 +111,14 @@ export class Ingest {
   }
 
   /** Ends what is under way: agents send again what was not acknowledged. */
-  stop(): void {
+  async stop(): Promise<void> {
     this.#acks.stop();
+    await this.#traffic.stop();
   }
 
   /** Restores what an earlier run of the controller knew. */
   async recover(): Promise<void> {
     const { fleet, store } = this.#parts;
-    const nowMs = this.#parts.nowMs();
     const restore = async (record: AgentRecord) => {
       const bootId = record.presence?.bootId ?? record.birth?.bootId ?? null;
       const lastSeq = bootId === null ? null : await store.lastSeq(record.agentId, bootId);
@@ -127,8 +128,7 @@ export class Ingest {
     // Many at once: each asks the store, which may be a server.
     for (let at = 0; at < agents.length; at += restoredAtOnce)
       await Promise.all(agents.slice(at, at + restoredAtOnce).map(restore));
-    for (const { minuteStartMs, texts } of await store.fleetMinutes(nowMs - weekMs, nowMs))
-      fleet.traffic.add(minuteStartMs, texts);
+    await this.#traffic.begin();
   }
 
   /** Takes in minutes that were ahead of this controller's clock and no longer are, since the clock was set. */

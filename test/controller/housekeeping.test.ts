@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { createFleetTraffic } from "#controller/fleet/fleet-traffic.ts";
+import { createFleetTraffic } from "#controller/fleet/traffic/fleet-traffic.ts";
 import { Housekeeping } from "#controller/housekeeping.ts";
 import { createLogger } from "#platform/log.ts";
 import { dayMs } from "#platform/time.ts";

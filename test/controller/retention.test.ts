@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { ControllerConfig } from "#controller/config.ts";
 import { CostLedger } from "#controller/cost/ledger/cost-ledger.ts";
 import { configuredPrices } from "#controller/cost/prices/price-source.ts";
-import { createFleetTraffic } from "#controller/fleet/fleet-traffic.ts";
+import { createFleetTraffic } from "#controller/fleet/traffic/fleet-traffic.ts";
 import { Housekeeping } from "#controller/housekeeping.ts";
 import { controllerDataMap } from "#controller/privacy/controller-data-map.ts";
 import { TenantJobs } from "#controller/privacy/tenant-jobs.ts";

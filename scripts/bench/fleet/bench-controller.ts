@@ -1,7 +1,5 @@
-import { Database } from "bun:sqlite";
 import { join, resolve } from "node:path";
 import { type Program, startProgram } from "../../../test/e2e/program.ts";
-import type { FleetReport } from "./agent-processes.ts";
 
 /** The controller that is measured, on ports and records that outlive a restart. */
 export interface BenchController {
@@ -44,38 +42,4 @@ export async function createBenchController(given: {
     },
     log: () => program?.log() ?? "",
   };
-}
-
-export interface StoredMinutes {
-  readonly rows: number;
-  readonly lost: number;
-  /** Rows under a name that no agent gave. */
-  readonly unknown: number;
-}
-
-/** Compares what agents ended with what a controller's store holds: a row each, as the store has no place for a repeat. */
-export function compareStored(stateDir: string, { boots }: Pick<FleetReport, "boots">): StoredMinutes {
-  const database = new Database(join(stateDir, "controller.db"), { readonly: true });
-  try {
-    const stored = new Map<string, number>();
-    let rows = 0;
-    for (const { bootId, seqs } of database
-      .query<{ bootId: string; seqs: number }, []>(
-        "SELECT boot_id AS bootId, count(*) AS seqs FROM minute GROUP BY boot_id",
-      )
-      .all()) {
-      stored.set(bootId, seqs);
-      rows += seqs;
-    }
-    let lost = 0;
-    let known = 0;
-    for (const { bootId, minutes } of boots) {
-      const seqs = stored.get(bootId) ?? 0;
-      known += seqs;
-      lost += Math.max(0, minutes - seqs);
-    }
-    return { rows, lost, unknown: rows - known };
-  } finally {
-    database.close();
-  }
 }

@@ -7,7 +7,7 @@ import { agentListRoutes } from "#controller/dashboard/agent-list-routes.ts";
 import { FleetStreams } from "#controller/dashboard/fleet-streams.ts";
 import { fleetHistoryRoutes } from "#controller/dashboard/history-routes.ts";
 import { streamRoutes } from "#controller/dashboard/stream-routes.ts";
-import { withRecentMinutes } from "#controller/fleet/fleet-traffic.ts";
+import { withRecentMinutes } from "#controller/fleet/traffic/fleet-traffic.ts";
 import { createHttpApp, type HttpApp } from "#platform/http/create-http-app.ts";
 import { createAuthenticator } from "#platform/http/guard/authenticate.ts";
 import { neededRole } from "#platform/http/guard/roles.ts";

@@ -10,7 +10,8 @@ import { freePort } from "../../../test/fakes/free-port.ts";
 import { printRows } from "../print-rows.ts";
 import { cpuSeconds } from "../start-agent.ts";
 import { type AgentProcesses, type FleetReport, startAgents } from "./agent-processes.ts";
-import { type BenchController, compareStored, createBenchController } from "./bench-controller.ts";
+import { type BenchController, createBenchController } from "./bench-controller.ts";
+import { compareStored, postgresStore, type StoreKind, sqliteStore, storeKinds } from "./bench-store.ts";
 import {
   type BenchBroker,
   type BrokerKind,
@@ -26,6 +27,7 @@ const { values } = parseArgs({
     /** Seconds that are measured, after all are connected and have sent one minute. */
     duration: { type: "string" },
     broker: { type: "string" },
+    store: { type: "string", default: "sqlite" },
     binary: { type: "string" },
     processes: { type: "string" },
     profile: { type: "string" },
@@ -43,6 +45,9 @@ const kinds = (values.broker?.split(",") ??
 for (const kind of kinds)
   if (!brokerKinds.includes(kind))
     throw new Error(`--broker: expected some of ${brokerKinds.join(",")}, got "${kind}"`);
+const storeKind = values.store as StoreKind;
+if (!storeKinds.includes(storeKind))
+  throw new Error(`--store: expected ${storeKinds.join(" or ")}, got "${storeKind}"`);
 const fleet = "bench";
 const capacityQps = 350;
 /** Connections that the fleet opens a second at the start; a storm has no such pace. */
@@ -111,10 +116,12 @@ async function measure(kind: BrokerKind, directory: string): Promise<Record<stri
     say("skipped: nats-server is not installed (Debian's package of that name)");
     return null;
   }
-  // Ended from outside, it must leave no broker behind.
+  const store = storeKind === "postgres" ? await postgresStore() : sqliteStore(stateDir);
+  const beside = () => [...(broker?.pids() ?? []), ...store.pids()];
+  // Ended from outside, it must leave no broker and no server behind.
   for (const signal of ["SIGINT", "SIGTERM"] as const)
     process.once(signal, () => {
-      for (const pid of broker?.pids() ?? []) process.kill(pid, "SIGKILL");
+      for (const pid of beside()) process.kill(pid, "SIGKILL");
       process.exit(130);
     });
   const brokerPort = broker === null ? await freePort() : 0;
@@ -126,7 +133,7 @@ async function measure(kind: BrokerKind, directory: string): Promise<Record<stri
         ? []
         : ["--cpu-prof", `--cpu-prof-dir=${values.profile}`, `--cpu-prof-name=${kind}.cpuprofile`],
     config: {
-      ...{ fleet, stateDir, logLevel: "info" },
+      ...{ fleet, stateDir, logLevel: "info", ...store.config },
       api: { host: "127.0.0.1", port: 0 },
       broker:
         broker === null
@@ -180,9 +187,11 @@ async function measure(kind: BrokerKind, directory: string): Promise<Record<stri
     const stormRssMb = rssMbOf(controller.pid);
     const last = await processes.report();
     await controller.stop("SIGTERM");
-    const stored = compareStored(stateDir, last);
+    const stored = await compareStored(store, last);
+    const bytes = await store.minuteBytes();
     return {
       broker: kind,
+      store: storeKind,
       agents,
       "minutes/s": ((after.minutes - before.minutes) / tookS).toFixed(1),
       "stored p50 ms": Math.round(quantile(after.storedMs, 0.5)),
@@ -203,6 +212,7 @@ async function measure(kind: BrokerKind, directory: string): Promise<Record<stri
       "minutes lost": stored.lost,
       unknown: stored.unknown,
       stored: stored.rows,
+      "bytes a minute": Math.round(bytes / stored.rows),
     };
   } finally {
     asking.abort();
@@ -210,6 +220,7 @@ async function measure(kind: BrokerKind, directory: string): Promise<Record<stri
     await controller.stop("SIGKILL");
     await Bun.write(join(values.profile ?? directory, `${kind}.log`), controller.log());
     await broker?.dispose();
+    await store.dispose();
   }
 }
 

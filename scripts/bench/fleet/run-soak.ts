@@ -12,7 +12,8 @@ import { childrenOf } from "../../faults/fault-fleet.ts";
 import { printRows } from "../print-rows.ts";
 import { startAgent } from "../start-agent.ts";
 import { startAgents } from "./agent-processes.ts";
-import { compareStored, createBenchController } from "./bench-controller.ts";
+import { createBenchController } from "./bench-controller.ts";
+import { compareStored, sqliteStore } from "./bench-store.ts";
 
 const { values } = parseArgs({
   options: {
@@ -153,7 +154,7 @@ try {
   await real.stop();
   await controller.stop("SIGTERM");
   await processes.stop();
-  const { unknown } = compareStored(stateDir, last);
+  const { unknown } = await compareStored(sqliteStore(stateDir), last);
   const rows = [...series].map(([figure, samples]) => {
     const within = (from: number, to: number) =>
       median(samples.filter(({ atMs }) => atMs >= from * runMs && atMs <= to * runMs).map(({ value }) => value));

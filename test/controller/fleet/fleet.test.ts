@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { createFleet, liveQps } from "#controller/fleet/fleet.ts";
-import { createFleetTraffic } from "#controller/fleet/fleet-traffic.ts";
+import { createFleetTraffic } from "#controller/fleet/traffic/fleet-traffic.ts";
 import { minuteMs } from "#platform/time.ts";
 import { aMinute, anAgent } from "../../fakes/builders.ts";
 

@@ -58,3 +58,25 @@ test("a lease that ends later than any can is nobody's", async () => {
   await store.close();
   rmSync(directory, { recursive: true });
 });
+
+test("many minutes are removed in pieces, and others get a turn between them", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "thormesh-store-"));
+  const database = openDatabase(join(directory, "controller.db"), controllerMigrations, silent, 1);
+  const store = createSqliteStore(database);
+  const left = () => database.query<{ rows: number }, []>("SELECT count(*) AS rows FROM minute").get()?.rows ?? 0;
+  const startMs = 1_000 * 86_400_000;
+  // Rows of one minute each, without what a real one says.
+  await store.insertMinute(aMinute({ seq: 1, minuteStartMs: startMs }));
+  database.run(
+    `INSERT INTO minute SELECT agent_id, boot_id, seq + n, minute_start_ms + 60000 * n, texts, historical, role, traffic, power, forecast
+     FROM minute, (WITH RECURSIVE many (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM many WHERE n < 4999) SELECT n FROM many)`,
+  );
+  expect(left()).toBe(5_000);
+  const endMs = startMs + 4_500 * 60_000;
+  const pruned = store.pruneMinutes(endMs, endMs);
+  expect(left()).toBe(4_500);
+  expect(await pruned).toBe(4_500);
+  expect(left()).toBe(500);
+  await store.close();
+  rmSync(directory, { recursive: true });
+});

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { createFleetTraffic, withRecentMinutes } from "#controller/fleet/fleet-traffic.ts";
+import { createFleetTraffic, withRecentMinutes } from "#controller/fleet/traffic/fleet-traffic.ts";
 import { minuteMs } from "#platform/time.ts";
 
 const nowMs = 20 * 24 * 60 * minuteMs;
@@ -21,7 +21,7 @@ function setUp() {
       return stored;
     },
   };
-  return { store: withRecentMinutes(store, traffic, () => nowMs), asked };
+  return { store: withRecentMinutes(store, traffic, () => nowMs), traffic, asked };
 }
 
 test("minutes of the newest week come from memory, oldest first and each once", async () => {
@@ -32,6 +32,13 @@ test("minutes of the newest week come from memory, oldest first and each once", 
   ]);
   expect(await store.fleetMinutes(nowMs, nowMs + minuteMs)).toEqual([]);
   expect(asked).toEqual([]);
+});
+
+test("while the week is still being read, all is asked of the store", async () => {
+  const { store, traffic, asked } = setUp();
+  traffic.isWhole = false;
+  expect(await store.fleetMinutes(nowMs - 3 * minuteMs, nowMs)).toEqual(stored);
+  expect(asked).toEqual([nowMs - 3 * minuteMs]);
 });
 
 test.each([

@@ -1,9 +1,9 @@
 import type { MinuteRate } from "#forecast/forecaster.ts";
 import { minuteMs } from "#platform/time.ts";
-import type { MinuteStore } from "../store/store.ts";
+import type { MinuteStore } from "../../store/store.ts";
 
 /** A week, for the seasonal forecasts. */
-const keptMinutes = 7 * 24 * 60;
+export const keptMinutes = 7 * 24 * 60;
 
 export type FleetTraffic = ReturnType<typeof createFleetTraffic>;
 
@@ -11,6 +11,12 @@ export type FleetTraffic = ReturnType<typeof createFleetTraffic>;
 export function createFleetTraffic() {
   const textsByMinute = new Map<number, number>();
   return {
+    /** False while the newest week is still being read from the store. */
+    isWhole: true,
+    /** Sets the texts of a minute, as the store has them. */
+    put(minuteStartMs: number, texts: number): void {
+      textsByMinute.set(minuteStartMs, texts);
+    },
     add(minuteStartMs: number, texts: number): void {
       const startMs = Math.floor(minuteStartMs / minuteMs) * minuteMs;
       textsByMinute.set(startMs, (textsByMinute.get(startMs) ?? 0) + texts);
@@ -51,13 +57,13 @@ export function createFleetTraffic() {
  */
 export function withRecentMinutes<S extends Pick<MinuteStore, "fleetMinutes">>(
   store: S,
-  traffic: Pick<FleetTraffic, "between">,
+  traffic: Pick<FleetTraffic, "between" | "isWhole">,
   nowMs: () => number,
 ): S {
   return {
     ...store,
     fleetMinutes: async (startMs: number, endMs: number) =>
-      startMs < nowMs() - (keptMinutes - 1) * minuteMs
+      !traffic.isWhole || startMs < nowMs() - (keptMinutes - 1) * minuteMs
         ? store.fleetMinutes(startMs, endMs)
         : traffic.between(startMs, endMs),
   };
