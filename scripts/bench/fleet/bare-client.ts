@@ -45,8 +45,9 @@ export class BareClient {
     this.#events = events;
     this.#socket =
       tls === undefined
-        ? createConnection({ host: "127.0.0.1", port, localAddress, noDelay: true })
-        : connectTls({ host: "127.0.0.1", port, noDelay: true, ...tls });
+        ? createConnection({ host: "127.0.0.1", port, localAddress })
+        : connectTls({ host: "127.0.0.1", port, ...tls });
+    this.#socket.setNoDelay(true);
     const reading = parser({ protocolVersion: 4 });
     reading.on("packet", (packet: Packet) => this.#take(packet));
     reading.on("error", () => this.cut());
