@@ -19,8 +19,8 @@ export function mosquittoAcl(fleet: string, revoked: readonly string[] = []): st
 }
 
 /**
- * What it stores for clients that are away, takes from those that are there, and hands a reader at once: of 20 messages by default, a controller
- * that commits at a server would take a large fleet's minutes too slowly.
+ * Limits of what Mosquitto stores for clients that are away, takes from those that are there, and hands a reader at once: of 20 messages by
+ * default, a controller that commits at a server would take a large fleet's minutes too slowly.
  */
 export const mosquittoLimits: readonly string[] = [
   "max_packet_size 300000",

@@ -38,7 +38,7 @@ function byMinute(rows: readonly FleetMinute[]): Map<number, number> {
  */
 export class TrafficRecovery {
   readonly #parts: TrafficRecoveryParts;
-  /** What is to be read: [from, before). */
+  /** Stretch that is left to read: [from, before). */
   #fromMs = 0;
   #beforeMs = 0;
   #minutes = firstMinutes;
