@@ -3,9 +3,7 @@ import type { Figure, FigureName } from "#controller/dashboard/figure.ts";
 import { figureQuantity } from "#controller/dashboard/figure-text.ts";
 import { cleanText } from "#platform/clean-text.ts";
 import { formatNumber, quantityText } from "#platform/page/format.ts";
-
-/** Meaning of a piece of text, for a terminal with colours. */
-export type Tone = "title" | "faint" | "good" | "warning" | "bad";
+import type { Tone } from "#platform/terminal/paint.ts";
 
 /** Piece of a line. */
 export interface Span {

@@ -25,7 +25,8 @@ export interface SupportMachine extends LogPlaces {
   readonly doctor: readonly string[];
 }
 
-export const doctorOfThisProgram = (): string[] => [...selfCommand(), "doctor"];
+/** As JSON: in a table a secret could be broken over two lines, and would not be known. */
+export const doctorOfThisProgram = (): string[] => [...selfCommand(), "doctor", "--json"];
 
 const timeoutMs = 20 * secondMs;
 /** Time for the checks: they load models. */
@@ -197,7 +198,7 @@ export function bundleParts(services: readonly ServiceFacts[], machine: SupportM
       ? []
       : [
           {
-            name: "doctor.txt",
+            name: "doctor.json",
             holds: "result of thormesh doctor",
             make: () => runDoctor(machine, agent.configPath),
           },

@@ -240,6 +240,31 @@ describe("the program", () => {
   });
 });
 
+test("thormesh doctor prints a table, and exits with 1 where a check failed", async () => {
+  const directory = temporaryDirectory();
+  const path = join(directory.path, "agent.json");
+  const port = await freePort();
+  const stranger = Bun.serve({ port, hostname: "127.0.0.1", fetch: () => new Response("", { status: 404 }) });
+  await Bun.write(path, JSON.stringify({ stateDir: join(directory.path, "state"), serving: { port, threads: 1 } }));
+  const child = Bun.spawn([...programCommand, "doctor", "--config", path, "--offline"], {
+    env: { ...process.env, FORCE_COLOR: "" },
+    ...{ stdout: "pipe", stderr: "pipe" },
+  });
+  const lines = (await new Response(child.stdout).text()).trimEnd().split("\n");
+  expect(await child.exited).toBe(1);
+  expect(lines[0]).toMatch(/^CHECK +STATE +FOUND, AND WHAT TO DO$/);
+  expect(lines.join("\n")).toMatch(
+    new RegExp(
+      `^HTTP address +FAILED +127.0.0.1:${port} is in use by another\\s+program\n +-> stop it, or set serving.port$`,
+      "m",
+    ),
+  );
+  expect(lines.at(-1)).toMatch(/^1 of \d+ checks failed(, \d notes?)?\.$/);
+  for (const line of lines) expect(line.length).toBeLessThanOrEqual(80);
+  await stranger.stop(true);
+  directory.remove();
+});
+
 test("thormesh doctor --json lists every check, and exits with 0 where nothing failed", async () => {
   const directory = temporaryDirectory();
   const path = join(directory.path, "agent.json");
@@ -256,11 +281,13 @@ test("thormesh doctor --json lists every check, and exits with 0 where nothing f
     stdout: "pipe",
     stderr: "pipe",
   });
-  const { ok, checks } = JSON.parse(await new Response(child.stdout).text());
+  const { ok, counts, checks } = JSON.parse(await new Response(child.stdout).text());
   expect(await child.exited).toBe(0);
   expect(ok).toBe(true);
+  expect(counts.failed).toBe(0);
+  expect(counts.ok + counts.note).toBe(checks.length);
   expect(checks.map(({ name }: { name: string }) => name)).toEqual([
-    "board",
+    ...["system", "clock", "board"],
     "state directory",
     "embedding",
     "forecast",

@@ -69,13 +69,13 @@ describe.if(binary !== undefined && isRoot)("beside the executable", () => {
     spoil(plantNative(join(directory.path, "above", "bin")));
     const place = plantModel(join(directory.path, "above", "bin"));
     spoil(place);
-    const { said } = run(user, "doctor");
+    const { said } = run(user, "doctor", "--json");
     expect(said).toMatch(/tfjs-node can't be used: .*other users could have changed it/);
     expect(await ran()).toBe(false);
     expect(said).toContain("other users could have changed files that are loaded here");
     expect(said).toContain(place);
     // The files inside the executable still serve.
-    expect(said).toContain("ok      embedding: all-MiniLM-L6-v2");
+    expect(said).toMatch(/"name": "embedding",\s*"status": "ok",\s*"detail": "all-MiniLM-L6-v2/);
     expect(run(user, "embed", "--model", "planted", "a text").said).toContain("is left out");
   });
 
@@ -85,7 +85,7 @@ describe.if(binary !== undefined && isRoot)("beside the executable", () => {
       plantNative(join(directory.path, "above"));
       plantNative(directory.path);
       plantModel(join(directory.path, "above"));
-      const { said } = run(user, "doctor");
+      const { said } = run(user, "doctor", "--json");
       expect(said).toContain("tfjs-node is not installed");
       expect(said).not.toContain("planted");
       expect(await ran()).toBe(false);
@@ -102,10 +102,10 @@ describe.if(binary !== undefined && isRoot)("what the configuration names", () =
     const path = join(directory.path, "agent.json");
     writeFileSync(path, JSON.stringify({ serving: { onnxruntimeDirectory: place }, forecast: { modelDir: place } }));
     spoil(place);
-    const { said, exitCode } = run(user, "doctor", "--config", path);
+    const { said, exitCode } = run(user, "doctor", "--json", "--config", path);
     expect(exitCode).toBe(1);
     expect(said).toContain("other users could have changed files that are loaded here");
-    expect(said).toMatch(/forecast: .*other users could have changed it/);
+    expect(said).toMatch(/"name": "forecast"[^}]*other users could have changed it/);
     expect(said).toMatch(/place .*mode 0\d{3}/);
   });
 
