@@ -67,12 +67,37 @@ export function secretsOfEnvironment(
   return { secrets, files };
 }
 
+/** Shortest piece of base64 that is taken for a secret's. */
+const minBase64Characters = 8;
+
+/** Base64 of a secret within that of a longer text, such as "user:secret", for each place at which its first byte may fall. */
+function base64Within(bytes: Buffer): string[] {
+  const pieces = [0, 1, 2].map((before) => {
+    const padded = Buffer.concat([Buffer.alloc(before), bytes]);
+    const whole = padded.subarray(0, padded.length - (padded.length % 3)).toString("base64");
+    // The first characters also hold bits of what is before it.
+    return whole.slice(before === 0 ? 0 : before + 1);
+  });
+  return pieces
+    .filter((piece) => piece.length >= minBase64Characters)
+    .flatMap((piece) => [piece, piece.replaceAll("+", "-").replaceAll("/", "_")]);
+}
+
 /** Forms in which a secret may stand in a text. */
 function formsOf(secret: string): string[] {
   const bytes = Buffer.from(secret);
+  const asJson = (text: string) => JSON.stringify(text).slice(1, -1);
+  const [hex, encoded] = [bytes.toString("hex"), encodeURIComponent(secret)];
   return [
-    ...[secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret)],
-    ...[bytes.toString("base64"), bytes.toString("base64url"), bytes.toString("hex")],
+    ...[
+      secret,
+      asJson(secret),
+      asJson(asJson(secret)),
+      encoded,
+      new URLSearchParams({ "": secret }).toString().slice(1),
+    ],
+    ...[encoded.replace(/%../g, (code) => code.toLowerCase()), hex, hex.toUpperCase()],
+    ...[bytes.toString("base64"), bytes.toString("base64url"), ...base64Within(bytes)],
   ];
 }
 

@@ -160,7 +160,7 @@ test("a bundle holds what a bug report needs, and no secret of any kind", async 
   expect(statSync(out).mode & 0o777).toBe(0o600);
   expect([...files.keys()].sort()).toEqual([
     ...["about.txt", "agent-config.txt", "agent-files.txt", "agent-log.jsonl", "agent-metrics.txt"],
-    ...["agent-status.json", "contents.txt", "doctor.txt", "units.txt", "update.json"],
+    ...["agent-status.json", "contents.txt", "doctor.json", "units.txt", "update.json"],
   ]);
   for (const text of [raw, shown]) for (const secret of marks) expect(text).not.toContain(secret);
   // And yet it says something.
@@ -172,7 +172,7 @@ test("a bundle holds what a bug report needs, and no secret of any kind", async 
   expect(text("agent-metrics.txt")).toContain("thormesh_up 1");
   expect(JSON.parse(text("agent-status.json"))).toMatchObject({ status: { agentId: "thor-1" } });
   expect(text("agent-files.txt")).toMatch(/fleet\.key +13 /);
-  expect(text("doctor.txt")).toBe(`ok  board: --config ${at("agent.yaml")}\nFAILED  broker: ***\n`);
+  expect(text("doctor.json")).toBe(`ok  board: --config ${at("agent.yaml")}\nFAILED  broker: ***\n`);
   expect(text("units.txt")).toContain("Id=thormesh-agent.service");
   expect(JSON.parse(text("update.json"))).toMatchObject({ state: "idle" });
   expect(shown).toContain(text("contents.txt").trim());
@@ -189,7 +189,7 @@ test("what can't be had is listed, and no reason shows a secret", async () => {
   const { files, shown, raw } = await support("--out", at("report.tar.gz"));
   expect([...files.keys()].sort()).toEqual(["about.txt", "contents.txt"]);
   const [, missing = ""] = shown.split("Could not be had:");
-  for (const name of ["doctor.txt", "units.txt", "update.json", "agent-status.json", "agent-config.txt"])
+  for (const name of ["doctor.json", "units.txt", "update.json", "agent-status.json", "agent-config.txt"])
     expect(missing).toContain(name);
   expect(missing).toContain("serving.prot");
   expect(missing).toContain("no agent runs on this machine");
@@ -202,7 +202,7 @@ test("of a controller it holds the fleet's state, of both services both", async 
   writeFileSync(at("controller.yaml"), JSON.stringify({ stateDir: at("c"), api: { port: api.port } }));
   const { files } = await support("--out", at("one.tar.gz"));
   expect(files.has("controller-status.json")).toBe(true);
-  expect(files.has("doctor.txt")).toBe(false);
+  expect(files.has("doctor.json")).toBe(false);
   expect(api.asked.sort()).toEqual(["/api/v1/fleet null", "/metrics null"]);
   writeFileSync(at("agent.yaml"), JSON.stringify({ stateDir: at("a"), serving: { port: api.port } }));
   const both = await support("--out", at("both.tar.gz"));
@@ -261,4 +261,35 @@ test("no file is replaced", async () => {
   await expect(support("--out", at("no", "directory"))).rejects.toThrow("can't be made: there is no such file");
   expect(existsSync(at("no"))).toBe(false);
   expect(readdirSync(directory.path)).toContain("there");
+});
+
+describe("a secret is hidden in whatever form it stands", () => {
+  const secret = 'pass phrase "of" ü/+~ 42';
+  const hide = createHider([secret]);
+  const forms: readonly (readonly [string, string])[] = [
+    ["as it is", secret],
+    ["in JSON", JSON.stringify({ msg: secret })],
+    ["in JSON within JSON", JSON.stringify({ msg: JSON.stringify({ said: secret }) })],
+    ["in an address", `http://h/?a=1&x${encodeURIComponent(secret)}`],
+    ["in an address, in small letters", encodeURIComponent(secret).toLowerCase()],
+    ["in a form", new URLSearchParams({ x: secret }).toString()],
+    ["as hex", Buffer.from(secret).toString("hex")],
+    ["as capital hex", Buffer.from(secret).toString("hex").toUpperCase()],
+    ...["", "a", "ab", "user:"].map(
+      (before) =>
+        [`in base64 after "${before}"`, Buffer.from(`${before}${secret} and more`).toString("base64")] as const,
+    ),
+    ["in base64 for addresses", Buffer.from(`xy${secret}`).toString("base64url")],
+  ];
+  test.each(forms)("%s", (_, text) => {
+    const shown = hide(`before ${text} behind`);
+    expect(shown).toContain("***");
+    expect(shown).toStartWith("before ");
+    expect(shown).toEndWith(" behind");
+    const inside = Buffer.from(shown.replaceAll("*", ""), "base64").toString("latin1");
+    for (const word of ["phrase", "7068726173", "pass%20", "pass+"]) {
+      expect(shown).not.toContain(word);
+      expect(inside).not.toContain(word);
+    }
+  });
 });
