@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, mkdirSync, readdirSync, readlinkSync, realpathSync, rmSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { UsageError } from "#platform/errors.ts";
 import { linkDurably, syncDirectory, writeDurably } from "#platform/files/write-durably.ts";
@@ -68,12 +68,26 @@ export class Layout {
     return join(this.prefix, "downloads");
   }
 
-  /** Removes all versions but these, and what is left of downloads. */
-  prune(kept: readonly string[]): void {
+  /** Forgets the version before. */
+  forgetPrevious(): void {
+    rmSync(join(this.prefix, "previous"), { force: true });
+    syncDirectory(this.prefix);
+  }
+
+  /** Removes all versions but the one in force, the one before it and these, and what is left of downloads. */
+  prune(others: readonly string[]): void {
+    const kept = [this.linked("current"), this.linked("previous"), ...others];
     for (const name of readdirSync(join(this.prefix, "versions")))
       if (!kept.includes(name)) rmSync(join(this.prefix, "versions", name), { recursive: true, force: true });
-    rmSync(this.downloads, { recursive: true, force: true });
+    for (const name of readdirSync(this.downloads))
+      rmSync(join(this.downloads, name), { recursive: true, force: true });
     syncDirectory(join(this.prefix, "versions"));
+  }
+
+  /** Removes what an update that was cut short left half made; a download is kept, as the next update goes on with it. */
+  clearUnfinished(): void {
+    for (const name of readdirSync(this.downloads))
+      if (!name.endsWith(".part")) rmSync(join(this.downloads, name), { recursive: true, force: true });
   }
 
   /** Forgets the starts that the guard counted. */
@@ -102,6 +116,3 @@ export function keepLink(link: string, layout: Layout): void {
   // As the installer links it, which takes away nothing but its own link.
   linkDurably(relative(dirname(link), target), link);
 }
-
-/** Path of the running program's file, links followed. */
-export const ownExecutable = () => realpathSync(process.execPath);

@@ -1,5 +1,6 @@
 import { basename } from "node:path";
 import { describeError } from "#platform/errors.ts";
+import { ownExecutable } from "#platform/process/own-installation.ts";
 import { selfCommand } from "#platform/process/self-command.ts";
 import { secondMs } from "#platform/time.ts";
 import { version as ownVersion } from "#platform/version.ts";
@@ -10,7 +11,7 @@ import { decideSettlement } from "./decide-settlement.ts";
 import { faultPoint } from "./fault-points.ts";
 import { addressOf, lookAt } from "./health/look-at-service.ts";
 import { type WatchedService, watchHealth } from "./health/watch-health.ts";
-import { keepLink, Layout, ownExecutable } from "./layout.ts";
+import { keepLink, Layout } from "./layout.ts";
 import { adopt } from "./release/place-version.ts";
 import { restartServices, runningServices } from "./service-control.ts";
 import type { UpdateConfig } from "./update-config.ts";
@@ -57,6 +58,7 @@ export class Updater {
     const unlock = lockUpdates(config.prefix);
     try {
       faultPoint("locked");
+      layout.clearUnfinished();
       const updater = new Updater(config, { layout, state: await readUpdateState(config.prefix, say), say, unlock });
       await updater.#adoptIfNew();
       await updater.settle();
@@ -116,13 +118,12 @@ export class Updater {
       before: Object.fromEntries(services.map(({ address, before }) => [address.kind, before])),
     });
     faultPoint("state-switching");
-    this.layout.point("previous", previous);
-    faultPoint("previous-link");
+    // `previous` stays as it is until the new version has stood its trial: after a failed one it must lead to the version before this one.
     this.layout.point("current", version);
     faultPoint("current-link");
     if (this.config.link !== null) keepLink(this.config.link, this.layout);
     faultPoint("switched");
-    return await this.#trial();
+    return await this.#trial(false);
   }
 
   /** Goes back to the version before, which must be the file that was verified. */
@@ -130,7 +131,9 @@ export class Updater {
     const { current } = this;
     const previous = this.layout.linked("previous");
     if (previous === null || previous === current || !this.layout.has(previous))
-      throw new UpdateError(`there is no version before ${current} to go back to`);
+      throw new UpdateError(
+        `there is no version before ${current} to go back to (thormesh update --version V --allow-downgrade takes an older release)`,
+      );
     await this.#refuseChangedFile(previous);
     // Who goes back to it has their reasons, so that its own trial is not asked for.
     return await this.#return(current, previous, reason);
@@ -147,11 +150,11 @@ export class Updater {
         return;
       case "not-switched":
         this.save({ state: "idle", reason: `the update to ${version} was cut short before it was in force` });
-        this.#say(`the update to ${version} had been cut short before it was in force: ${previous} still is`);
+        this.#say(`the update to ${version} had been cut short before it was in force: ${this.current} still is`);
         return;
       case "watch":
         this.#say(`the update to ${version} had been cut short: it goes on`);
-        await this.#trial();
+        await this.#trial(true);
         return;
       case "returned":
         this.#say(`${version} did not start, and the guard at boot went back to ${previous}`);
@@ -176,8 +179,11 @@ export class Updater {
     return watched;
   }
 
-  /** Restarts the services and watches the version in force. */
-  async #trial(): Promise<UpdateOutcome> {
+  /**
+   * Restarts the services and watches the version in force.
+   * @param isResumed true: an update was cut short, after which the services may run it already
+   */
+  async #trial(isResumed: boolean): Promise<UpdateOutcome> {
     const { version, previous, before } = this.#state as UpdateState & { version: string; previous: string };
     const { startWithinS, healthWindowS } = this.config;
     let flaw: string | null;
@@ -189,7 +195,10 @@ export class Updater {
           before: before[service.kind] ?? { ready: true, broker: false },
         })),
       );
-      await restartServices(this.config, services);
+      const looks = isResumed ? await Promise.all(watched.map(({ address }) => lookAt(address, 0))) : [];
+      // A needless start would count against it in the guard at boot.
+      const allRun = isResumed && looks.every((look) => look.version === version);
+      if (!allRun) await restartServices(this.config, services);
       faultPoint("restarted");
       if (services.length > 0) this.#say(`${version} is in force: watching it for ${healthWindowS} s`);
       const times = { startWithinMs: startWithinS * secondMs, windowMs: healthWindowS * secondMs };
@@ -198,20 +207,25 @@ export class Updater {
       flaw = describeError(error);
     }
     if (flaw !== null) return await this.#return(version, previous, flaw);
+    if (this.layout.has(previous)) this.layout.point("previous", previous);
+    faultPoint("previous-link");
     this.save({ state: "healthy", reason: `${version} has been well`, atMs: Date.now() });
     faultPoint("healthy");
     this.layout.forgetAttempts();
-    const kept = [version, previous];
-    this.layout.prune(kept);
-    const hashes = Object.entries(this.#state.hashes).filter(([each]) => kept.includes(each));
-    this.save({ hashes: Object.fromEntries(hashes) });
-    faultPoint("pruned");
+    this.#prune();
     return { state: "healthy", version, reason: this.#state.reason };
   }
 
   async #return(version: string, previous: string, reason: string): Promise<UpdateOutcome> {
-    const failed = [...this.#state.failed.filter((each) => each !== version), version].slice(-maxRemembered);
-    this.save({ state: "returning", version, previous, reason: reason.slice(0, 2048), failed, atMs: Date.now() });
+    const failed = [...this.#state.failed.filter((each) => each !== version && each !== previous), version];
+    this.save({
+      state: "returning",
+      version,
+      previous,
+      reason: reason.slice(0, 2048),
+      atMs: Date.now(),
+      failed: failed.slice(-maxRemembered),
+    });
     faultPoint("return-begun");
     this.layout.point("current", previous);
     faultPoint("return-link");
@@ -219,9 +233,21 @@ export class Updater {
     this.layout.forgetReturn(version);
     await restartServices(this.config, await runningServices(this.config));
     faultPoint("restarted-again");
+    // What an operator went back to has none before it that is known; after a failed update the link still leads to the version before this one.
+    if (this.layout.linked("previous") === previous) this.layout.forgetPrevious();
     this.save({ state: "returned" });
     faultPoint("returned");
+    // The one that was left stays here, so that it need not be fetched to be tried again.
+    this.#prune([version]);
     return { state: "returned", version: previous, reason };
+  }
+
+  /** Keeps the version in force, the one before it and these, with their hashes. */
+  #prune(others: readonly string[] = []): void {
+    this.layout.prune(others);
+    const hashes = Object.entries(this.#state.hashes).filter(([version]) => this.layout.has(version));
+    this.save({ hashes: Object.fromEntries(hashes) });
+    faultPoint("pruned");
   }
 
   /** Waits until the services answer with the version in force. Resolves with what is wrong; null: nothing. */
