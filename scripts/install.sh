@@ -143,6 +143,9 @@ check_machine() {
     [3-9].* | '') ;;
     2.*) [ "${libc#2.}" -ge 28 ] || fail "expected glibc 2.28 or newer, got $libc" "JetPack 5, Debian 10 and Ubuntu 20.04 have it" ;;
   esac
+  if grep -qx /usr/bin/thormesh /var/lib/dpkg/info/thormesh.list 2>/dev/null; then
+    fail "the Debian package thormesh is installed, and dpkg keeps its files" "update it: apt install ./thormesh_VERSION_ARCHITECTURE.deb" "or remove it first: apt remove thormesh"
+  fi
   if [ "$(date +%Y)" -lt 2026 ]; then
     clock="this machine's clock says $(date +%Y-%m-%d)"
     if [ -n "$join_url$url" ]; then
@@ -234,6 +237,15 @@ write() {
   mv -f "$1.installing" "$1"
 }
 
+# True when the first version is older than the second.
+is_older() {
+  awk -v a="$1" -v b="$2" 'BEGIN {
+    split(a, x, /[.+-]/); split(b, y, /[.+-]/)
+    for (i = 1; i <= 3; i++) if (x[i] + 0 != y[i] + 0) exit !(x[i] + 0 < y[i] + 0)
+    exit !(index(a, "-") && !index(b, "-"))
+  }'
+}
+
 install_executable() {
   to=$lib/versions/$version
   if ! cmp -s "$work/thormesh" "$to/thormesh"; then
@@ -246,6 +258,9 @@ install_executable() {
   now=$(readlink "$lib/current" || true)
   if [ "$now" != "versions/$version" ]; then
     changed=1
+    if [ -n "$now" ] && is_older "$version" "${now#versions/}"; then
+      note "$version is older than ${now#versions/}, which was in force; records that it can't read are put aside, and the agent's log says so"
+    fi
     [ -z "$now" ] || switch "$now" "$lib/previous"
     switch "versions/$version" "$lib/current"
   fi
@@ -324,7 +339,8 @@ has_systemd() { [ -d /run/systemd/system ] && have systemctl; }
 is_jetson() { [ -e /etc/nv_tegra_release ] || have nvpmodel || [ -x /usr/sbin/nvpmodel ]; }
 
 write_units() { # ROLE USER
-  units=thormesh-$1.service
+  # The second one ends an update that a power cut interrupted.
+  units="thormesh-$1.service thormesh-update-resume.service"
   # Updates that the fleet orders, where the agent's configuration allows them.
   [ "$1" = controller ] || units="$units thormesh-update.path thormesh-update.service"
   if [ "$1" = agent ] && is_jetson; then units="$units thormesh-power.socket thormesh-power@.service"; fi
@@ -341,7 +357,8 @@ write_runner() { # ROLE USER
   options=$(say "$1" | tr '[:lower:]' '[:upper:]')_OPTIONS
   write "$lib/run-$1" 755 0:0 <<TEXT || true
 #!/bin/sh
-# Runs the thormesh $1 as $2, and again whenever it ends by itself. For machines without systemd; for root. Its log: /var/log/thormesh-$1.log
+# Runs the thormesh $1 as $2, and again whenever it fails; SIGUSR1 starts it anew. For machines without systemd; for root.
+# Its log: /var/log/thormesh-$1.log, and what was before in .log.1, of about 10 MB each.
 set -eu
 umask 077
 set -a
@@ -350,16 +367,46 @@ export HOME=/var/lib/thormesh-$1 STATE_DIRECTORY=/var/lib/thormesh-$1 CACHE_DIRE
 set +a
 echo \$\$ >/run/thormesh-$1.run
 log=/var/log/thormesh-$1.log
-trap 'kill \$child 2>/dev/null; wait \$child 2>/dev/null; rm -f /run/thormesh-$1.run; exit 0' TERM INT
+child='' again=0 helpers=
+stop() {
+  for each in \$child \$helpers; do kill \$each 2>/dev/null || true; done
+  [ -z "\$child" ] || wait \$child 2>/dev/null || true
+  rm -f /run/thormesh-$1.run
+  exit 0
+}
+trap stop TERM INT
+trap 'again=1; [ -z "\$child" ] || kill \$child 2>/dev/null || true' USR1
 chown -Rh $2: \$STATE_DIRECTORY \$CACHE_DIRECTORY
+keep_log_small() {
+  while sleep 20; do
+    [ "\$(wc -c <\$log)" -gt 10000000 ] || continue
+    cp \$log \$log.1 || rm -f \$log.1
+    : >\$log
+  done
+}
+touch \$log
+keep_log_small 2>/dev/null &
+helpers=\$!
+# Ends an update that a power cut interrupted, once the $1 has had time to start.
+{ sleep 20 && $lib/boot-check --resume $lib; } >>\$log 2>&1 &
+helpers="\$helpers \$!"
 while :; do
+  again=0
+  # A new version that does not even start is left for the one before.
+  $lib/boot-check $1 $lib >>\$log 2>&1 || true
   $(as_user "$2") $bin $1 \${$options:-} >>\$log 2>&1 &
   child=\$!
-  wait \$child && break
+  code=0
+  wait \$child || code=\$?
+  # A signal to this script ends the waiting, not the service.
+  while kill -0 \$child 2>/dev/null; do wait \$child || code=\$?; done
+  child=
+  [ \$again = 0 ] || continue
+  [ \$code != 0 ] || break
   sleep 5 &
   wait \$!
 done
-rm -f /run/thormesh-$1.run
+stop
 TEXT
 }
 
@@ -410,7 +457,7 @@ start() { # ROLE
     paths=
     [ "$1" = controller ] || paths=thormesh-update.path
     # Unquoted: there may be none.
-    is_set "$no_enable" || systemctl --quiet enable $sockets $paths "$service.service"
+    is_set "$no_enable" || systemctl --quiet enable $sockets $paths thormesh-update-resume.service "$service.service"
     is_set "$no_start" && return
     [ -z "$sockets$paths" ] || systemctl start $sockets $paths
     if [ "$changed" = 1 ] || ! systemctl --quiet is-active "$service.service"; then
@@ -510,7 +557,7 @@ uninstall_all() {
     [ "$answer" = y ] || fail "nothing was removed"
   fi
   for role in agent controller; do
-    units=thormesh-$role.service
+    units="thormesh-$role.service thormesh-update-resume.service"
     [ "$role" = controller ] || units="$units thormesh-power.socket thormesh-power@.service thormesh-update.path thormesh-update.service"
     for unit in $units; do
       [ -f "/etc/systemd/system/$unit" ] || continue
@@ -531,7 +578,7 @@ uninstall_all() {
     act rm -rf /etc/thormesh /etc/default/thormesh-agent /etc/default/thormesh-controller /var/lib/thormesh-agent /var/lib/thormesh-controller
     # Unpacked by whatever root ran by hand.
     act rm -rf "${HOME:-/root}/.cache/thormesh"
-    act rm -f /var/log/thormesh-agent.log /var/log/thormesh-controller.log
+    act rm -f /var/log/thormesh-agent.log /var/log/thormesh-agent.log.1 /var/log/thormesh-controller.log /var/log/thormesh-controller.log.1
     for user in $(say "$users" thormesh-agent thormesh-controller | tr ' ' '\n' | sort -u); do
       id "$user" >/dev/null 2>&1 || continue
       if have userdel; then act userdel "$user"; else act deluser "$user"; fi

@@ -11,11 +11,10 @@ export const FleetUpdateConfig = strictObject(
       default: false,
       description: "the controller may order a newer release; which ones are believed is said in update.yaml",
     }),
-    prefix: {
-      ...Path,
-      default: "/usr/local/lib/thormesh",
-      description: "directory of the versions, as in update.yaml; the agent only reads it",
-    },
+    prefix: orNull(
+      Path,
+      "directory of the versions, as in update.yaml; the agent only reads it. null: the one that it lies in, else /usr/local/lib/thormesh",
+    ),
     command: orNull(
       Words,
       "starts the update and ends; {order} stands for the file with the version. null: systemd does, by thormesh-update.path",

@@ -5,6 +5,7 @@ import { describeError } from "#platform/errors.ts";
 import { readRegularText } from "#platform/files/read-regular-file.ts";
 import { writeDurably } from "#platform/files/write-durably.ts";
 import type { Logger } from "#platform/log.ts";
+import { ownPrefix } from "#platform/process/own-installation.ts";
 import { outcomeToText, runCommand } from "#platform/process/run-command.ts";
 import { strictObject } from "#platform/schema-parts.ts";
 import { decodeText } from "#protocol/codec.ts";
@@ -97,7 +98,7 @@ export class FleetUpdates {
     try {
       const decoded = decodeText(
         Updates,
-        await readRegularText(join(this.#parts.config.prefix, "update.json"), 1_048_576),
+        await readRegularText(join(this.#parts.config.prefix ?? ownPrefix(), "update.json"), 1_048_576),
       );
       return decoded.ok ? decoded.message : null;
     } catch {

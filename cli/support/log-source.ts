@@ -47,9 +47,14 @@ export interface WantedLines {
   readonly follow: boolean;
 }
 
+/** Newest lines of a file and of the one that was filled before it: `sh -c SCRIPT sh FILE LINES`. */
+const tailOfBoth = '[ -r "$1" ] || exec tail -n 1 "$1"; { [ ! -r "$1.1" ] || cat "$1.1"; cat "$1"; } | tail -n "$2"';
+
 /** Command that prints the lines of a log: the journal's as JSON, a file's as they are. */
 export function logCommand({ kind, name }: LogSource, wanted: WantedLines, places: LogPlaces): string[] {
-  if (kind === "file") return ["tail", "-n", String(wanted.lines), ...(wanted.follow ? ["-F"] : []), name];
+  const lines = String(wanted.lines);
+  if (kind === "file")
+    return wanted.follow ? ["tail", "-n", lines, "-F", name] : ["sh", "-c", tailOfBoth, "sh", name, lines];
   const since = wanted.sinceMs === null ? [] : [`--since=@${Math.floor(wanted.sinceMs / 1000)}`];
   const follow = wanted.follow ? ["--follow"] : [];
   return [

@@ -2,6 +2,7 @@ import { closeSync, existsSync, fchmodSync, openSync, writeFileSync } from "node
 import { hostname } from "node:os";
 import { UsageError } from "#platform/errors.ts";
 import { openFault } from "#platform/files/read-secret-file.ts";
+import { ownPrefix } from "#platform/process/own-installation.ts";
 import { type Command, optionalString, unexpectedWord } from "#platform/terminal/command.ts";
 import { printLine } from "#platform/terminal/print-line.ts";
 import type { Program } from "../run/read-input.ts";
@@ -77,6 +78,6 @@ export const createSupportCommand = (machineOf: () => SupportMachine): Command =
 export const supportCommand: Command = createSupportCommand(() => ({
   ...logPlaces,
   systemctl: "systemctl",
-  versionsDir: "/usr/local/lib/thormesh",
+  versionsDir: ownPrefix(),
   doctor: doctorOfThisProgram(),
 }));

@@ -3,6 +3,7 @@ import { readRegularText } from "#platform/files/read-regular-file.ts";
 import { type Command, type OptionValues, optionalString } from "#platform/terminal/command.ts";
 import { printLine } from "#platform/terminal/print-line.ts";
 import { versionPattern } from "#protocol/release/version-order.ts";
+import { refusePackage } from "#tools/update/refuse-package.ts";
 import { checkForUpdate, runUpdate, settleUpdate, type UpdateRequest } from "#tools/update/run-update.ts";
 import { readUpdateConfig, type UpdateConfig } from "#tools/update/update-config.ts";
 import type { UpdateOutcome } from "#tools/update/updater.ts";
@@ -12,12 +13,13 @@ const maxOrderBytes = 1024;
 /** Options of the commands that change this machine's version. */
 export const machineOptions = {
   config: { short: "c", value: "FILE", help: "what updates are told (default: /etc/thormesh/update.yaml)" },
-  prefix: { value: "DIR", help: "directory of the versions (default: /usr/local/lib/thormesh)" },
+  prefix: { value: "DIR", help: "directory of the versions (default: the running one's)" },
   json: { help: "print JSON" },
 } as const;
 
 /** Reads what updates of this machine are told; options go over it. */
 export async function machineConfig(values: OptionValues): Promise<UpdateConfig> {
+  refusePackage();
   const config = await readUpdateConfig(optionalString(values, "config"));
   const prefix = optionalString(values, "prefix");
   const url = optionalString(values, "url");

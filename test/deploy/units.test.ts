@@ -31,6 +31,7 @@ test("there are units to look at", () => {
     "thormesh-agent.service",
     "thormesh-controller.service",
     "thormesh-power@.service",
+    "thormesh-update-resume.service",
     "thormesh-update.service",
   ]);
 });
@@ -40,8 +41,13 @@ describe.each(services)("%s", (file) => {
 
   test("starts a command that exists", () => {
     const [executable, command = ""] = (unit.get("ExecStart") ?? "").split(" ");
-    expect(executable).toBe("/usr/local/bin/thormesh");
-    expect(Object.keys(commands)).toContain(command);
+    // What ends an update may not depend on the version that is in force.
+    if (file === "thormesh-update-resume.service")
+      expect([executable, command]).toEqual(["/usr/local/lib/thormesh/boot-check", "--resume"]);
+    else {
+      expect(executable).toBe("/usr/local/bin/thormesh");
+      expect(Object.keys(commands)).toContain(command);
+    }
   });
 
   test("nothing in it gains rights", () => {
@@ -130,13 +136,22 @@ test("an order of the fleet reaches the updater, which has root's files and none
     );
 });
 
+test("after a power cut an update is ended once the services have started, with no more rights than an update has", () => {
+  const resume = settings(readUnit("thormesh-update-resume.service"));
+  expect(resume.get("After")).toContain("thormesh-agent.service thormesh-controller.service");
+  expect(resume.get("WantedBy")).toBe("multi-user.target");
+  const ofItsOwn = ["Description", "Wants", "After", "ConditionPathExists", "ExecStart", "TimeoutStartSec", "WantedBy"];
+  const others = (unit: Map<string, string>) => [...unit].filter(([name]) => !ofItsOwn.includes(name)).sort();
+  expect(others(resume)).toEqual(others(settings(readUnit("thormesh-update.service"))));
+});
+
 test.if(hasSystemd)("systemd understands them all", () => {
   const directory = mkdtempSync(join(tmpdir(), "thormesh-units-"));
   try {
     const paths = everyUnit.map((file) => {
       const path = join(directory, file);
       // The executable must exist for systemd to be content.
-      writeFileSync(path, readUnit(file).replace("/usr/local/bin/thormesh", process.execPath));
+      writeFileSync(path, readUnit(file).replace(/(?<=^ExecStart=)\S+/m, process.execPath));
       return path;
     });
     const { exitCode, stderr } = Bun.spawnSync(["systemd-analyze", "verify", "--man=no", ...paths]);

@@ -8,6 +8,7 @@ import powerSocket from "../../deploy/thormesh-power.socket" with { type: "text"
 import powerSudoers from "../../deploy/thormesh-power.sudoers" with { type: "text" };
 import updatePath from "../../deploy/thormesh-update.path" with { type: "text" };
 import updateUnit from "../../deploy/thormesh-update.service" with { type: "text" };
+import resumeUnit from "../../deploy/thormesh-update-resume.service" with { type: "text" };
 import installer from "../../scripts/install.sh" with { type: "text" };
 
 /** Files beside the executable that an installation needs. */
@@ -19,6 +20,7 @@ const files: Readonly<Record<string, string>> = {
   "thormesh-power.socket": powerSocket,
   "thormesh-power.sudoers": powerSudoers,
   "thormesh-power@.service": powerUnit,
+  "thormesh-update-resume.service": resumeUnit,
   "thormesh-update.path": updatePath,
   "thormesh-update.service": updateUnit,
 };

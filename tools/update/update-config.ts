@@ -1,7 +1,9 @@
 import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { type Static, Type } from "@sinclair/typebox";
 import { integer, orNull, Path } from "#platform/config-fields.ts";
 import { parseConfig, readOwnConfigFile } from "#platform/files/read-config.ts";
+import { ownPrefix, standardPrefix } from "#platform/process/own-installation.ts";
 import { literals, strictObject } from "#platform/schema-parts.ts";
 
 const Words = Type.Array(Type.String({ minLength: 1, maxLength: 4096 }), { minItems: 1, maxItems: 64 });
@@ -28,8 +30,9 @@ export const UpdateConfig = strictObject({
   ),
   prefix: {
     ...Path,
-    default: "/usr/local/lib/thormesh",
-    description: "directory of the versions; one that survives a restart and may hold executables",
+    default: standardPrefix,
+    description:
+      "directory of the versions, which survives a restart and may hold executables; unless it is named, the one that the running version lies in",
   },
   link: {
     ...orNull(Path, "path by which people and services run the program; null: none is kept"),
@@ -61,6 +64,12 @@ export type UpdateConfig = Static<typeof UpdateConfig>;
 
 export const defaultUpdateConfig = "/etc/thormesh/update.yaml";
 
+/** Place of an installation: the directory of its versions, and the link that an installer makes beside it. */
+export const placeOf = (prefix: string, withLink: boolean) => ({
+  prefix,
+  ...(withLink && prefix.endsWith("/lib/thormesh") ? { link: join(prefix, "../../bin/thormesh") } : {}),
+});
+
 /** Services that the installer sets up. */
 const standard: readonly UpdatedService[] = (["agent", "controller"] as const).map((kind) => ({
   ...{ kind, config: `/etc/thormesh/${kind}.yaml`, unit: `thormesh-${kind}.service`, url: null },
@@ -72,11 +81,10 @@ const standard: readonly UpdatedService[] = (["agent", "controller"] as const).m
  */
 export async function readUpdateConfig(path: string | undefined): Promise<UpdateConfig> {
   const file = path ?? (existsSync(defaultUpdateConfig) ? defaultUpdateConfig : undefined);
-  const config = parseConfig(
-    UpdateConfig,
-    file === undefined ? {} : await readOwnConfigFile(file),
-    file ?? "the default configuration of updates",
-  );
+  const given = file === undefined ? {} : await readOwnConfigFile(file);
+  const own = Object(given) as { readonly prefix?: unknown; readonly link?: unknown };
+  const parsed = parseConfig(UpdateConfig, given, file ?? "the default configuration of updates");
+  const config = own.prefix === undefined ? { ...parsed, ...placeOf(ownPrefix(), own.link === undefined) } : parsed;
   if (config.services.length > 0) return config;
   return { ...config, services: standard.filter((service) => existsSync(service.config as string)) };
 }

@@ -154,6 +154,16 @@ describe("without systemd", () => {
     ]);
   });
 
+  test("the newest lines go on into the file that was filled before", async () => {
+    put("thormesh-agent.log.1", written("first"), written("second", 1));
+    put("thormesh-agent.log", written("third", 2));
+    const messages = async (...args: string[]) => (await logs(...args)).shown.map((line) => line.split(" ").at(-1));
+    expect(await messages()).toEqual(["first", "second", "third"]);
+    expect(await messages("-n", "2")).toEqual(["second", "third"]);
+    expect(await messages("--since", "2026-11-30T12:00:01Z")).toEqual(["second", "third"]);
+    expect(await messages("-n", "1")).toEqual(["third"]);
+  });
+
   test("the controller's is shown where there is no agent's", async () => {
     put("thormesh-controller.log", written("decided"));
     expect((await logs()).shown).toEqual(["2026-11-30 12:00:00.000Z warn  agent: decided"]);

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { chmodSync, existsSync, readFileSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { noUpdates, type UpdateState, writeUpdateState } from "#tools/update/update-state.ts";
 import { temporaryDirectory } from "../../e2e/program.ts";
@@ -132,6 +132,41 @@ describe.each(shells)("the guard at boot, run by %s", (...words) => {
       expect(current()).toBe("versions/0.2.0");
     },
   );
+
+  /** Makes each version tell what it is run with. */
+  const tell = () => {
+    for (const version of ["0.1.0", "0.2.0"])
+      writeFileSync(join(prefix, "versions", version, "thormesh"), `#!/bin/sh\necho "${version}: $*"\n`);
+  };
+  const resume = () => Bun.spawnSync([...shell, script, "--resume", prefix]);
+
+  test.each(["switched", "returning"] as const)(
+    "after a power cut the version before ends an update that is %s, and none is started",
+    (state) => {
+      say(state);
+      tell();
+      const { exitCode, stdout } = resume();
+      expect([exitCode, stdout.toString()]).toEqual([0, `0.1.0: update --resume --prefix ${prefix}\n`]);
+      expect(current()).toBe("versions/0.2.0");
+      expect(existsSync(join(prefix, "boot-attempts---resume"))).toBe(false);
+    },
+  );
+
+  test("without the version before, the one in force ends it; one that ends badly is heard of", () => {
+    say("switched");
+    tell();
+    rmSync(join(prefix, "versions/0.1.0"), { recursive: true });
+    expect(resume().stdout.toString()).toBe(`0.2.0: update --resume --prefix ${prefix}\n`);
+    writeFileSync(join(prefix, "versions/0.2.0/thormesh"), "#!/bin/sh\nexit 1\n");
+    expect(resume().exitCode).toBe(1);
+  });
+
+  test.each(["healthy", "idle", "returned"] as const)("an update that is %s needs no end", (state) => {
+    say(state);
+    tell();
+    const { exitCode, stdout } = resume();
+    expect([exitCode, stdout.toString()]).toEqual([0, ""]);
+  });
 
   test("without a directory it lets the service start", () => {
     expect(Bun.spawnSync([...shell, script, "agent", join(prefix, "nothing")]).exitCode).toBe(0);
