@@ -1,4 +1,5 @@
 import { hostname } from "node:os";
+import { join } from "node:path";
 import { accuracyRoutes } from "#forecast/accuracy/accuracy-routes.ts";
 import { type Clock, systemClock } from "#platform/clock.ts";
 import { describeError, type ServiceError } from "#platform/errors.ts";
@@ -38,6 +39,7 @@ import { keyRoutes } from "./api/key-routes.ts";
 import { operationsRoutes } from "./api/operations-routes.ts";
 import { targetRoutes } from "./api/prometheus/target-routes.ts";
 import { safetyRoutes } from "./api/safety-routes.ts";
+import type { Health } from "./api/schemas.ts";
 import { sloRoutes } from "./api/slo-routes.ts";
 import { tenantRoutes } from "./api/tenant-routes.ts";
 import { trafficRoutes } from "./api/traffic-routes.ts";
@@ -56,6 +58,7 @@ import { streamRoutes } from "./dashboard/stream-routes.ts";
 import { withRecentMinutes } from "./fleet/traffic/fleet-traffic.ts";
 import type { FleetIdentity } from "./identity/fleet-identity.ts";
 import { registerIdentityMetrics } from "./identity/identity-metrics.ts";
+import { controllerDoorName, openControllerDoor } from "./local/controller-door.ts";
 import type { ControllerRecords } from "./open-records.ts";
 import { configRoutes } from "./privacy/config-routes.ts";
 import { TenantExport } from "./privacy/tenant-export.ts";
@@ -69,7 +72,7 @@ export interface ServedParts {
   readonly assembly: ControllerAssembly & { readonly alerts: Alerts; readonly history: CostHistory };
   readonly records: Pick<ControllerRecords, "store" | "damage">;
   readonly access: ControllerAccess;
-  readonly fleetBroker: Pick<FleetBroker, "broker">;
+  readonly fleetBroker: Pick<FleetBroker, "broker"> & { readonly url?: string };
   readonly identity: FleetIdentity;
   /** Certificate of the API; undefined: it does not encrypt. */
   readonly tls: ServerCertificate | undefined;
@@ -121,7 +124,7 @@ function routesOf(
   publisher: AccessPublisher,
   openFiles: ReturnType<typeof watchOpenFiles>,
   isAllowed: (request: Request) => boolean | Promise<boolean>,
-): { readonly routes: Routes; readonly parts: ApiParts } {
+): { readonly routes: Routes; readonly parts: ApiParts; readonly health: () => Health } {
   const { store, damage } = records;
   const { broker } = fleetBroker;
   const { cost, scaling, ingest, fleet: fleetName } = config;
@@ -150,6 +153,7 @@ function routesOf(
     tls,
     standingBy,
   };
+  const health = () => controllerHealth(looked, nowMs());
   const routes = [
     dashboardRoutes(),
     fleetRoutes(parts),
@@ -182,9 +186,9 @@ function routesOf(
     tenantJobRoutes({ jobs, publisher, audit, contents: new TenantExport({ ...access, store, nowMs }) }),
     auditRoutes(store),
     configRoutes(config, config.stateDir ?? defaultStateDir("controller", process.env)),
-    operationsRoutes(() => controllerHealth(looked, nowMs()), registry),
+    operationsRoutes(health, registry),
   ];
-  return { routes, parts };
+  return { routes, parts, health };
 }
 
 /** Opens the controller's HTTP API. */
@@ -216,7 +220,7 @@ export function serveControllerApi(served: ServedParts): { readonly url: string;
   registerIdentityMetrics(registry, () => identity.devices.list());
   // Asked again while a stream is open: keys are revoked, and sessions end.
   const isAllowed = async (request: Request) => (await app.guardRequest(request, () => null)).kind === "pass";
-  const { routes, parts } = routesOf(served, publisher, openFiles, isAllowed);
+  const { routes, parts, health } = routesOf(served, publisher, openFiles, isAllowed);
   const app: HttpApp = createHttpApp({
     about: {
       title: "thormesh controller",
@@ -252,10 +256,17 @@ export function serveControllerApi(served: ServedParts): { readonly url: string;
     figuresAfterMs,
   );
   const looking = setInterval(() => openFiles.look(), openFilesPeriodMs).unref();
+  const door = openControllerDoor({
+    path: join(config.stateDir ?? defaultStateDir("controller", process.env), controllerDoorName),
+    api: parts,
+    about: () => ({ url: server.url, brokerUrl: fleetBroker.url ?? config.broker.url, problems: health().problems }),
+    log,
+  });
   return {
     url: server.url,
     async stop() {
       clearInterval(looking);
+      await door.stop();
       parts.streams.stop();
       await remembering.stop();
       await refreshing.stop();

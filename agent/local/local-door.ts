@@ -1,14 +1,13 @@
-import { chmodSync, lstatSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { describeError } from "#platform/errors.ts";
 import type { LogEvent, Logger } from "#platform/log.ts";
+import { clearSocket, closeSocketToOthers } from "#platform/service/local-socket.ts";
 import type { AgentStatus } from "../agent-status.ts";
 import type { RecentMinute } from "../traffic/recent-minutes.ts";
 
 /** Name of the socket in the agent's state directory. */
 export const doorName = "agent.socket";
-/** Longest path of a Unix socket. */
-const maxPathBytes = 107;
 
 /** Answer of a local door. */
 export interface LocalView {
@@ -39,12 +38,12 @@ export class LocalDoor {
 
   /** Resolves when it listens, or when it can't: the agent serves on without it. */
   async start(): Promise<void> {
-    if (Buffer.byteLength(this.#path) > maxPathBytes) {
-      this.#log.warn({ path: this.#path }, `no socket for thormesh status: its path has over ${maxPathBytes} bytes`);
+    // The database's lock says that no other agent runs here.
+    const flaw = clearSocket(this.#path);
+    if (flaw !== null) {
+      this.#log.warn({ path: this.#path, reason: flaw }, "no socket for thormesh status");
       return;
     }
-    // Left by a run that was killed; the database's lock says that no other agent runs here.
-    if (lstatSync(this.#path, { throwIfNoEntry: false })?.isSocket() === true) rmSync(this.#path, { force: true });
     const server = createServer((socket) => {
       socket.on("error", () => socket.destroy());
       socket.end(JSON.stringify(this.#view()));
@@ -54,7 +53,7 @@ export class LocalDoor {
     server.listen(this.#path, resolve);
     try {
       await promise;
-      chmodSync(this.#path, 0o600);
+      closeSocketToOthers(this.#path);
       server.on("error", (error) =>
         this.#log.warn({ err: describeError(error) }, "the socket for thormesh status failed"),
       );

@@ -1,12 +1,16 @@
 import type { Static } from "@sinclair/typebox";
 import type { AgentList, AgentView, FleetView } from "#controller/api/schemas.ts";
+import { type ControllerLocalView, localPath } from "#controller/local/controller-door.ts";
 import { UsageError } from "#platform/errors.ts";
 import { type Command, type OptionValues, optionalNumber, optionalString } from "#platform/terminal/command.ts";
 import { secondMs } from "#platform/time.ts";
+import { apiKeysFromEnvironment } from "../run/api-keys-from-environment.ts";
 import { askController, controllerUrlOption } from "../run/ask-controller.ts";
 import { untilStopped } from "../run/until-stopped.ts";
 import { agentTable } from "./agent-lines.ts";
+import { askControllerDoor, findControllerDoor } from "./ask-controller-door.ts";
 import { askDevice, hasController } from "./ask-device.ts";
+import { controllerEvents, controllerLines } from "./controller-lines.ts";
 import { deviceToText } from "./device-lines.ts";
 import { fleetLines, lineText } from "./fleet-lines.ts";
 import { watchFleet } from "./watch-fleet.ts";
@@ -15,9 +19,18 @@ type List = Static<typeof AgentList>;
 
 const everyMs = 2 * secondMs;
 
-/** Shows the fleet's figures and its agents in a table. */
-export function statusToText(fleet: FleetView, agents: readonly AgentView[]): string {
-  return [...fleetLines(fleet).map(lineText), "", agentTable(agents)].join("\n");
+/** Shows the controller, the fleet's figures and its agents in a table. @param local what the controller's own machine is told; null: it was asked from elsewhere */
+export function statusToText(
+  fleet: FleetView,
+  agents: readonly AgentView[],
+  local: ControllerLocalView | null = null,
+): string {
+  const lines = [
+    ...fleetLines(fleet),
+    ...controllerLines(fleet, local),
+    ...(local === null ? [] : controllerEvents(local)),
+  ];
+  return [...lines.map(lineText), "", agentTable(agents)].join("\n");
 }
 
 function agentsPath(values: OptionValues, limit: number | undefined): string {
@@ -30,12 +43,30 @@ function agentsPath(values: OptionValues, limit: number | undefined): string {
   return query.size === 0 ? "/api/v1/agents" : `/api/v1/agents?${query}`;
 }
 
+/** Asks the controller of this machine by its socket; null: none runs here, or another one is meant. */
+async function askHere(values: OptionValues, limit: number | undefined) {
+  if ("url" in values) return null;
+  const door = findControllerDoor();
+  if (door.kind === "refused" && apiKeysFromEnvironment(process.env) === undefined)
+    throw new Error(
+      `${door.path}: the controller of this machine answers its own user and root without a key: sudo thormesh status (or --url URL, with the key in THORMESH_API_KEY)`,
+    );
+  if (door.kind !== "found") return null;
+  const [view, list, local] = await Promise.all(
+    ["/api/v1/fleet", agentsPath(values, limit), localPath].map((path) => askControllerDoor(door.path, path)),
+  );
+  if (view === null || list === null || local === null) return null;
+  return { view: view as FleetView, list: list as List, local: local as ControllerLocalView };
+}
+
 async function ask(values: OptionValues, limit: number | undefined) {
+  const here = await askHere(values, limit);
+  if (here !== null) return here;
   const [view, list] = await Promise.all([
     askController(values, "/api/v1/fleet"),
     askController(values, agentsPath(values, limit)),
   ]);
-  return { view: view as FleetView, list: list as List };
+  return { view: view as FleetView, list: list as List, local: null };
 }
 
 async function watch(values: OptionValues, limit: number | undefined): Promise<void> {
@@ -51,8 +82,8 @@ async function watch(values: OptionValues, limit: number | undefined): Promise<v
     filter: optionalString(values, "filter") ?? "",
     nowMs: Date.now,
     async ask() {
-      const { view, list } = await ask(values, limit ?? Math.min(1000, Math.max(1, stdout.rows ?? 20)));
-      return { view, agents: list.agents, matching: list.matching ?? list.total };
+      const { view, list, local } = await ask(values, limit ?? Math.min(1000, Math.max(1, stdout.rows ?? 20)));
+      return { view, local, agents: list.agents, matching: list.matching ?? list.total };
     },
     async next() {
       if (isOver) return false;
@@ -115,9 +146,10 @@ export const statusCommand: Command = {
       await watch(values, limit);
       return 0;
     }
-    const { view: fleet, list } = await ask(values, limit);
+    const { view: fleet, list, local } = await ask(values, limit);
     const { agents } = list;
-    console.log(values["json"] === true ? JSON.stringify({ fleet, agents }, null, 2) : statusToText(fleet, agents));
+    const asJson = () => JSON.stringify({ fleet, agents, ...(local === null ? {} : { local }) }, null, 2);
+    console.log(values["json"] === true ? asJson() : statusToText(fleet, agents, local));
     return 0;
   },
 };

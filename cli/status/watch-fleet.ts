@@ -1,7 +1,8 @@
-import { styleText } from "node:util";
 import type { AgentView, FleetView } from "#controller/api/schemas.ts";
+import type { ControllerLocalView } from "#controller/local/controller-door.ts";
 import { describeError } from "#platform/errors.ts";
-import { type Line, lineText, type Tone } from "./fleet-lines.ts";
+import { type Paint, paintFor } from "#platform/terminal/paint.ts";
+import { type Line, lineText } from "./fleet-lines.ts";
 import { type WatchedState, watchLines } from "./watch-lines.ts";
 
 interface ScreenOutput {
@@ -14,6 +15,8 @@ interface ScreenOutput {
 export interface WatchFleetParts {
   readonly ask: () => Promise<{
     readonly view: FleetView;
+    /** Absent or null: the controller runs on another machine. */
+    readonly local?: ControllerLocalView | null;
     readonly agents: readonly AgentView[];
     readonly matching: number;
   }>;
@@ -24,16 +27,8 @@ export interface WatchFleetParts {
   readonly next: () => Promise<boolean>;
 }
 
-const styles: Readonly<Record<Tone, Parameters<typeof styleText>[0]>> = {
-  title: "bold",
-  faint: "gray",
-  good: "green",
-  warning: "yellow",
-  bad: ["red", "bold"],
-};
-
-const coloured = (line: Line) =>
-  line.map(({ text, tone }) => (tone === undefined ? text : styleText(styles[tone], text))).join("");
+const coloured = (line: Line, paint: Paint) =>
+  line.map(({ text, tone }) => (tone === undefined ? text : paint(text, tone))).join("");
 
 const control = "\u001b[";
 const enter = `${control}?1049h${control}?25l`;
@@ -42,6 +37,7 @@ const leave = `${control}?25h${control}?1049l`;
 /** Screen that is painted in place; to a file or pipe each picture is printed below the one before. */
 function createScreen(output: ScreenOutput) {
   const isTerminal = output.isTTY === true;
+  const paint = paintFor(output, process.env);
   const size = () =>
     isTerminal ? { columns: output.columns ?? 80, rows: output.rows ?? 24 } : { columns: 500, rows: 60 };
   let last: readonly Line[] = [];
@@ -51,12 +47,14 @@ function createScreen(output: ScreenOutput) {
     paint(lines: readonly Line[]): void {
       last = lines;
       if (isTerminal)
-        output.write(`${control}H${lines.map((line) => `${coloured(line)}${control}K`).join("\r\n")}${control}J`);
+        output.write(
+          `${control}H${lines.map((line) => `${coloured(line, paint)}${control}K`).join("\r\n")}${control}J`,
+        );
       else output.write(`${lines.map(lineText).join("\n")}\n\n`);
     },
     /** Leaves the newest picture behind. */
     close(): void {
-      if (isTerminal) output.write(`${leave}${last.map(coloured).join("\n")}\n`);
+      if (isTerminal) output.write(`${leave}${last.map((line) => coloured(line, paint)).join("\n")}\n`);
     },
   };
 }
@@ -65,14 +63,14 @@ function createScreen(output: ScreenOutput) {
 export async function watchFleet({ ask, output, filter, nowMs, next }: WatchFleetParts): Promise<void> {
   const screen = createScreen(output);
   let state: WatchedState = {
-    ...{ view: null, agents: [], matching: 0, absent: null, answeredAtMs: null },
+    ...{ view: null, local: null, agents: [], matching: 0, absent: null, answeredAtMs: null },
     ...{ nowMs: nowMs(), filter },
   };
   try {
     do {
       try {
         const answer = await ask();
-        state = { ...state, ...answer, absent: null, answeredAtMs: nowMs() };
+        state = { ...state, local: null, ...answer, absent: null, answeredAtMs: nowMs() };
       } catch (error) {
         const sinceMs = state.absent?.sinceMs ?? state.answeredAtMs ?? nowMs();
         state = { ...state, absent: { sinceMs, reason: describeError(error) } };

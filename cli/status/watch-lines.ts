@@ -1,13 +1,18 @@
 import type { AgentView, FleetView } from "#controller/api/schemas.ts";
+import type { ControllerLocalView } from "#controller/local/controller-door.ts";
 import { cleanText } from "#platform/clean-text.ts";
 import { formatDuration, formatNumber, formatWatts, quantityText, unknown } from "#platform/page/format.ts";
+import type { Tone } from "#platform/terminal/paint.ts";
 import { noteOf } from "./agent-lines.ts";
-import { cleanLine, fleetLines, type Line, type Span, type Tone } from "./fleet-lines.ts";
+import { controllerLines } from "./controller-lines.ts";
+import { cleanLine, fleetLines, type Line, type Span } from "./fleet-lines.ts";
 
 /** State of a watched fleet. */
 export interface WatchedState {
   /** Newest that the controller said; null: nothing yet. */
   readonly view: FleetView | null;
+  /** Facts that the controller's own machine is told; absent or null: it runs on another one. */
+  readonly local?: ControllerLocalView | null;
   readonly agents: readonly AgentView[];
   /** Number of agents that meet the filter. */
   readonly matching: number;
@@ -130,7 +135,8 @@ export function watchLines(state: WatchedState, size: { readonly columns: number
   const { view, absent } = state;
   const top = absentLine(state);
   if (view === null) return absent === null ? [[{ text: "asking the controller", tone: "faint" }]] : top;
-  const fleet = fleetLines(view, { withBars: true });
+  const controller = state.local == null ? [] : controllerLines(view, state.local);
+  const fleet = [...fleetLines(view, { withBars: true }), ...controller];
   const room = size.rows - top.length - fleet.length - 1;
   const rest: Line[] = [...fleet, [], ...agentLines(state, room)];
   const lines = [...top, ...(absent === null ? rest : rest.map(faint))];

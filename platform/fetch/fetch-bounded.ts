@@ -35,6 +35,8 @@ interface BoundedRequest {
   /** Limit of the answer's body. */
   readonly maxBytes: number;
   readonly signal?: AbortSignal;
+  /** Path of a Unix socket to connect to instead of the address. */
+  readonly unix?: string;
   /** Trust in an https server. Default: the public authorities, and those of NODE_EXTRA_CA_CERTS. */
   readonly tls?: ServerTrust | undefined;
 }
@@ -62,7 +64,7 @@ function refuseRedirect(response: Response, url: URL): void {
  * `timeoutMs`; the signal's reason when it aborts.
  */
 export async function fetchBounded(url: string | URL, request: BoundedRequest): Promise<Response> {
-  const { method = "GET", headers = {}, body, timeoutMs, maxBytes, signal, tls } = request;
+  const { method = "GET", headers = {}, body, timeoutMs, maxBytes, signal, unix, tls } = request;
   const address = new URL(splitUserInfo(String(url)).url);
   const timeout = AbortSignal.timeout(timeoutMs);
   const aborted = signal === undefined ? timeout : AbortSignal.any([timeout, signal]);
@@ -73,6 +75,7 @@ export async function fetchBounded(url: string | URL, request: BoundedRequest): 
     decompress: false,
     signal: aborted,
     ...(body === undefined ? {} : { body }),
+    ...(unix === undefined ? {} : { unix }),
     ...(tls === undefined ? {} : { tls: tls as Bun.TLSOptions }),
   });
   try {
