@@ -28,6 +28,7 @@ import { Ingest } from "./fleet/ingest.ts";
 import { createIngestCounts } from "./fleet/ingest-counts.ts";
 import { createPeerList } from "./fleet/peer-list.ts";
 import { Retirement } from "./fleet/retire-agents.ts";
+import { SenderPaces } from "./fleet/sender-paces.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { noSeals, type OrderSeals } from "./identity/order-seals.ts";
 import { createControllerMetrics } from "./metrics.ts";
@@ -220,6 +221,8 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
     broker,
     seals,
     messagesAtOnce: adapters.messagesAtOnce ?? 1,
+    // The embedded broker slows a client down instead.
+    ...(config.broker.url === null ? {} : { paces: new SenderPaces(config.broker.limits) }),
     ...(adapters.certifiedRegion === undefined ? {} : { certifiedRegion: adapters.certifiedRegion }),
     limits: { ...config.ingest, minutesKeptMs: config.retention.minuteDays * dayMs },
     counts,

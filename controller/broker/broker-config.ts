@@ -17,7 +17,10 @@ export const BrokerLimits = strictObject(
       "bytes waiting for one slow subscriber; beyond this it is disconnected",
       2 ** 32,
     ),
-    messagesPerS: count(200, "average messages a second of one client; beyond it the client is slowed down"),
+    messagesPerS: count(
+      200,
+      "average messages a second of one client; beyond it the client is slowed down or, at an external broker, not listened to",
+    ),
     bytesPerS: count(2 * 1024 * 1024, "messagesPerS in bytes", 2 ** 32),
     burstS: count(10, "seconds of these rates that may come at once", 3600),
   },

@@ -24,12 +24,14 @@ export function createPublishPace({ messagesPerS, bytesPerS, burstS }: PaceLimit
       bytesMs = levelAfter(bytesMs, now, bytes, bytesPerS);
       return Math.max(0, Math.ceil(Math.max(messagesMs, bytesMs) - now));
     },
-    /** Takes messages if they need not wait; else returns false and takes nothing. */
-    tryTake(messages: number): boolean {
+    /** Takes messages and bytes if they need not wait; else returns false and takes nothing. */
+    tryTake(messages: number, bytes = 0): boolean {
       const now = nowMs();
-      const afterMs = levelAfter(messagesMs, now, messages, messagesPerS);
-      if (afterMs > now) return false;
-      messagesMs = afterMs;
+      const messagesAfterMs = levelAfter(messagesMs, now, messages, messagesPerS);
+      const bytesAfterMs = levelAfter(bytesMs, now, bytes, bytesPerS);
+      if (Math.max(messagesAfterMs, bytesAfterMs) > now) return false;
+      messagesMs = messagesAfterMs;
+      bytesMs = bytesAfterMs;
       return true;
     },
   };

@@ -16,6 +16,7 @@ import { MinuteIntake, type MinuteIntakeParts, type MinuteOutcome } from "./minu
 import { RebirthRequests } from "./rebirth-requests.ts";
 import { RecordAcks } from "./record-acks.ts";
 import { recordNameOf } from "./record-name.ts";
+import type { SenderPaces } from "./sender-paces.ts";
 import { TrafficRecovery } from "./traffic/recover-traffic.ts";
 
 export type IngestOutcome =
@@ -36,6 +37,8 @@ export interface IngestParts extends Omit<MinuteIntakeParts, "minutesKeptMs" | "
   readonly seals?: OrderSeals;
   /** Messages of different agents that are handled at once. Default: one, acknowledged to the broker when it is stored. */
   readonly messagesAtOnce?: number;
+  /** Rates of the agents. Default: the broker has limits of its own. */
+  readonly paces?: SenderPaces;
   readonly limits: { readonly rebirthIntervalMs: number; readonly maxAgents: number; readonly minutesKeptMs: number };
   /** Name for a tenant of a record: the pseudonym of an erased one. Default: none is erased. */
   readonly nameOf?: NameOf;
@@ -102,8 +105,12 @@ export class Ingest {
 
   /** Handles a message, or begins to: agents are told which records are stored, so that the broker need not wait for that. */
   #accept(channel: (typeof channels)[number], message: BrokerMessage): Promise<void> {
-    const { fleetName, fleet } = this.#parts;
+    const { fleetName, fleet, paces } = this.#parts;
     const agentId = parseAgentTopic(fleetName, message.topic)?.agentId;
+    if (agentId !== undefined && paces?.take(agentId, message.payload.byteLength) === false) {
+      this.#refuse(channel, message.topic, "its agent sends more than it may (broker.limits)", "refused");
+      return Promise.resolve();
+    }
     // One after another where agents become known, as their number is bounded.
     if (this.#lanes === null || agentId === undefined || fleet.get(agentId) === undefined)
       return this.#handle(channel, message);

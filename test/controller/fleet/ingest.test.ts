@@ -4,6 +4,7 @@ import { availabilityOf, liveQpsOf, recentLatencyMs } from "#controller/fleet/ag
 import { createFleet, type Fleet } from "#controller/fleet/fleet.ts";
 import { Ingest } from "#controller/fleet/ingest.ts";
 import { createIngestCounts, type IngestCounts } from "#controller/fleet/ingest-counts.ts";
+import { SenderPaces } from "#controller/fleet/sender-paces.ts";
 import type { Store } from "#controller/store/store.ts";
 import { createLogger, type Logger } from "#platform/log.ts";
 import { aBeat, aBirth, aCommandResult, aMinute, aPresence, aReported } from "../../fakes/builders.ts";
@@ -30,6 +31,7 @@ describe("ingest", () => {
       retireOne: () => Promise<boolean>;
       certifiedRegion: (agentId: string) => string | null;
       log: Logger;
+      paces: SenderPaces;
     }> = {},
   ) => {
     broker = createRecordingBroker();
@@ -48,6 +50,7 @@ describe("ingest", () => {
       limits: { rebirthIntervalMs: 60_000, maxAgents: given.maxAgents ?? 10, minutesKeptMs: 14 * 86_400_000 },
       counts,
       retireOne: given.retireOne ?? (async () => false),
+      ...(given.paces === undefined ? {} : { paces: given.paces }),
       ...(given.certifiedRegion === undefined ? {} : { certifiedRegion: given.certifiedRegion }),
       usualCapacityQps: 350,
       nowMs: () => nowMs,
@@ -376,6 +379,24 @@ describe("ingest", () => {
     await ingest.recover();
     expect(fleet.get("thor-1")).toMatchObject({ bootId: "boot-7", presence: null, lastSeq: 0 });
     expect(fleet.traffic.history(weekAgoMs)).toHaveLength(1);
+  });
+
+  test("one that publishes without end is not listened to beyond its rate; others are", async () => {
+    let monotonicMs = 0;
+    const limits = { messagesPerS: 2, bytesPerS: 1_000_000, burstS: 5 };
+    begin({ paces: new SenderPaces(limits, () => monotonicMs) });
+    await introduce();
+    await broker.deliver(topic("presence", "thor-2"), aPresence({ agentId: "thor-2" }));
+    for (let seq = 1; seq <= 30; seq += 1) await broker.deliver(topic("data"), aMinute({ seq }));
+    await broker.deliver(topic("data", "thor-2"), aMinute({ agentId: "thor-2", seq: 1 }));
+    // Ten at once, of which two introduced it.
+    expect(fleet.get("thor-1")).toMatchObject({ lastSeq: 8 });
+    expect(fleet.get("thor-2")).toMatchObject({ lastSeq: 1 });
+    expect(outcomes.filter((outcome) => outcome === "data refused")).toHaveLength(22);
+    expect(counts.of("thor-1")).toMatchObject({ refused: 22, lastReason: expect.stringContaining("broker.limits") });
+    monotonicMs += 500;
+    await broker.deliver(topic("data"), aMinute({ seq: 9 }));
+    expect(fleet.get("thor-1")).toMatchObject({ lastSeq: 9 });
   });
 
   test("a forgotten agent's budget is read from the store again", async () => {
