@@ -10,6 +10,8 @@ import { untilConnected } from "../protocol/broker-contract.ts";
 export interface RecordCollector {
   /** Records in order of arrival, repeats included. */
   readonly records: MinuteData[];
+  /** Real time at which each of them arrived. */
+  readonly arrivedMs: readonly number[];
   readonly broker: Broker;
   /** Announces the controller as online or offline. */
   say(status: "online" | "offline"): Promise<void>;
@@ -25,6 +27,7 @@ export async function collectRecords(
   prepare: (broker: Broker) => void = () => {},
 ): Promise<RecordCollector> {
   const records: MinuteData[] = [];
+  const arrivedMs: number[] = [];
   const broker = new MqttBroker(
     { url, clientId: `collector-${crypto.randomUUID()}`, cleanSession: false },
     pino({ level: "silent" }),
@@ -33,6 +36,7 @@ export async function collectRecords(
     const decoded = decodeMessage(MinuteData, payload);
     if (!decoded.ok) throw new Error(decoded.reason);
     records.push(decoded.message);
+    arrivedMs.push(Date.now());
   });
   const say = (status: "online" | "offline") => {
     const state: ControllerState = { v: 1, status, instanceId: "collector", version: "test", sentAtMs: 1 };
@@ -44,7 +48,7 @@ export async function collectRecords(
   prepare(broker);
   await broker.start();
   await untilConnected(broker);
-  return { records, broker, say, stop: () => broker.stop() };
+  return { records, arrivedMs, broker, say, stop: () => broker.stop() };
 }
 
 /** Number of requests in records. */
