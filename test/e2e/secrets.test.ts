@@ -227,7 +227,6 @@ describe.if(process.platform === "linux")("no secret of a fleet leaves it", () =
     await eventually(
       async () => (await fetch(`${started.url}/readyz`, { headers })).status,
       (status) => status === 200,
-      120_000,
     );
     await fetch(`${started.url}/v1/embeddings`, {
       method: "POST",
@@ -238,13 +237,11 @@ describe.if(process.platform === "linux")("no secret of a fleet leaves it", () =
     await eventually(
       async () => (await (await fetch(`${url}/api/v1/agents`, { headers })).json()) as { agents: AgentRow[] },
       ({ agents }) => ["a1", "p1"].every((id) => agents.some((row) => row.agentId === id && row.status === "online")),
-      120_000,
     );
     const places = ["/queue", "/prom", "/hook", "/v1/traces"];
     await eventually(
       async () => redirecting.asked,
       (asked) => places.every((place) => asked.some((line) => line.startsWith(place))),
-      120_000,
     );
     // A wrong password and a broker that goes away are logged too.
     const wrong = new MqttBroker(
@@ -277,7 +274,6 @@ describe.if(process.platform === "linux")("no secret of a fleet leaves it", () =
     await eventually(
       async () => agent.program.log(),
       (log) => log.includes("lost the broker"),
-      60_000,
     );
     await agent.program.stop();
     shown.push(controller.program.log(), controller.output(), agent.program.log(), agent.output());
