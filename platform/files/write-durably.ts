@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, renameSync, symlinkSync, unlinkSync, writeSync } from "node:fs";
+import { closeSync, fchmodSync, fsyncSync, openSync, renameSync, symlinkSync, unlinkSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 
 /** Makes what was created, renamed or removed in a directory outlast a power cut. */
@@ -21,12 +21,16 @@ function removeQuietly(path: string): void {
   }
 }
 
-/** Replaces a file by one with this text, at once and for good: after a power cut it is the old one or the new one, whole. */
+/**
+ * Replaces a file by one with this text, at once and for good: after a power cut it is the old one or the new one, whole. Its mode is as asked whatever
+ * the umask: agent and updater, which are different users, read each other's files.
+ */
 export function writeDurably(path: string, text: string, mode = 0o644): void {
   const temporary = besides(path);
   const handle = openSync(temporary, "wx", mode);
   try {
     try {
+      fchmodSync(handle, mode);
       writeSync(handle, text);
       fsyncSync(handle);
     } finally {

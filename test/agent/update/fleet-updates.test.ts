@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { decideOrderReport } from "#agent/update/decide-order-report.ts";
 import { explainOrderReport } from "#agent/update/explain-order-report.ts";
@@ -50,6 +50,17 @@ describe("an order of the fleet", () => {
     rmSync(followed.orderPath);
     expect(await followed.evaluate(order)).toBe(false);
     expect(existsSync(followed.orderPath)).toBe(false);
+  });
+
+  test("can be read by the updater, which is another user, whatever the service's umask", async () => {
+    const followed = updates();
+    const before = process.umask(0o077);
+    try {
+      await followed.evaluate(order);
+    } finally {
+      process.umask(before);
+    }
+    expect((statSync(followed.orderPath).mode & 0o777).toString(8)).toBe("644");
   });
 
   test("is not passed on where the owner does not allow it", async () => {
