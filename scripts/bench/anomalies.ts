@@ -1,7 +1,8 @@
 /** Days of recorded traffic, priced, with each day in turn made 25 % dearer: which of them are found, and which others are held for anomalies. */
 
 import { join } from "node:path";
-import { type DayOfCost, decideCostAnomaly } from "#controller/cost/anomaly/decide-cost-anomaly.ts";
+import { decideCostAnomaly } from "#controller/cost/anomaly/decide-cost-anomaly.ts";
+import type { DayOfCost } from "#controller/cost/anomaly/expected-cost.ts";
 import { parseTrace, readTraceText } from "#forecast/data/parse-trace.ts";
 import { ratesByMinute } from "#tools/reports/backtest/read-traffic.ts";
 import { printRows } from "./print-rows.ts";
@@ -29,37 +30,43 @@ async function readDays(path: string): Promise<{ name: string; days: number[][] 
 
 const sumOf = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0);
 
-/** Cost of each day: of requests alone, or of as many devices as each hour's peak needs and energy by request. */
-const pricings: Readonly<Record<string, (days: readonly number[][]) => number[]>> = {
-  "per request": (days) => days.map(sumOf),
-  "devices and energy": (days) => {
-    const peak = Math.max(...days.flat());
-    return days.map((day) => {
-      const hours = Array.from({ length: 24 }, (_, hour) => Math.max(...day.slice(hour * 60, hour * 60 + 60)));
-      const devices = sumOf(hours.map((rate) => Math.max(1, Math.ceil((8 * rate) / peak))));
-      return devices * 0.14 + (sumOf(day) / (peak * dayMinutes)) * 8;
-    });
-  },
+const hoursOf = (day: readonly number[]) =>
+  Array.from({ length: 24 }, (_, hour) => day.slice(hour * 60, hour * 60 + 60));
+
+/** Cost of an hour: of requests alone, or of as many devices as its peak needs and energy by request. */
+const pricings: Readonly<Record<string, (peak: number) => (hour: readonly number[]) => number>> = {
+  "per request": () => sumOf,
+  "devices and energy": (peak) => (hour) =>
+    Math.max(1, Math.ceil((8 * Math.max(...hour)) / peak)) * 0.14 + (sumOf(hour) / (peak * dayMinutes)) * 8,
 };
 
 const rows: object[] = [];
 for (const path of paths) {
   const { name, days } = await readDays(path);
-  for (const [pricing, costsOf] of Object.entries(pricings)) {
-    const costs = costsOf(days);
-    const scale = usdPerDay / (sumOf(costs) / costs.length);
-    const plain = costs.map(
-      (cost, index): DayOfCost => ({ costUsd: cost * scale, requests: sumOf(days[index] ?? []) }),
-    );
+  for (const [pricing, pricingOf] of Object.entries(pricings)) {
+    const costOf = pricingOf(Math.max(...days.flat()));
+    const costs = days.map((day) => hoursOf(day).map(costOf));
+    const scale = usdPerDay / (sumOf(costs.flat()) / costs.length);
+    const plain = days.map((day, index): DayOfCost => {
+      const hours = hoursOf(day).map((hour, place) => ({
+        ...{ costUsd: (costs[index]?.[place] ?? 0) * scale, requests: sumOf(hour) },
+      }));
+      return { costUsd: sumOf(hours.map(({ costUsd }) => costUsd)), requests: sumOf(day), hours };
+    });
+    /** The same day with cost and requests times these. */
+    const changed = ({ costUsd, requests, hours = [] }: DayOfCost, cost: number, more: number): DayOfCost => ({
+      ...{ costUsd: costUsd * cost, requests: requests * more },
+      hours: hours.map((hour) => ({ costUsd: hour.costUsd * cost, requests: hour.requests * more })),
+    });
     let [judged, found, foundAsTraffic, falseAlarms] = [0, 0, 0, 0];
     for (let at = weekDays; at < plain.length; at += 1) {
       const before = plain.slice(Math.max(0, at - learned), at);
-      const { costUsd, requests } = plain[at] as DayOfCost;
-      const isFound = (day: DayOfCost) => decideCostAnomaly({ ...terms, days: [...before, day] }).isAnomaly;
+      const day = plain[at] as DayOfCost;
+      const isFound = (of: DayOfCost) => decideCostAnomaly({ ...terms, days: [...before, of] }).isAnomaly;
       judged += 1;
-      falseAlarms += Number(isFound({ costUsd, requests }));
-      found += Number(isFound({ costUsd: costUsd * dearer, requests }));
-      foundAsTraffic += Number(isFound({ costUsd: costUsd * dearer, requests: requests * dearer }));
+      falseAlarms += Number(isFound(day));
+      found += Number(isFound(changed(day, dearer, 1)));
+      foundAsTraffic += Number(isFound(changed(day, dearer, dearer)));
     }
     rows.push({
       ...{ trace: name, pricing, days: judged, recall: (found / judged).toFixed(2) },

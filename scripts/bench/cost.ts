@@ -6,8 +6,11 @@ import { parseArgs } from "node:util";
 import { allocationRoutes } from "#controller/api/allocation-routes.ts";
 import type { ApiParts } from "#controller/api/api-parts.ts";
 import { costViewRoutes } from "#controller/api/finance/cost-view-routes.ts";
+import { createHoursFromLines } from "#controller/cost/history/hours-from-lines.ts";
+import { daysOf } from "#controller/cost/history/sum-costs.ts";
 import { CostLedger } from "#controller/cost/ledger/cost-ledger.ts";
 import { configuredPrices } from "#controller/cost/prices/price-source.ts";
+import { focusCsv } from "#controller/cost/reports/focus-csv.ts";
 import { unknownAgent } from "#controller/fleet/agent-state.ts";
 import { createFleet } from "#controller/fleet/fleet.ts";
 import { createIngestCounts } from "#controller/fleet/ingest-counts.ts";
@@ -108,6 +111,25 @@ async function ingest(withCosts: boolean): Promise<{ ms: number; bytes: number }
   return { ms: median(times), bytes };
 }
 
+/** Max days whose lines are computed from minutes; those of earlier days are copies of the first one. */
+const maxComputedDays = 3;
+
+/** Copies the lines of a day that is rolled up, by day and by hour of the fleet, to another day. */
+function copyDay(database: Database, fromMs: number, toMs: number): void {
+  for (const table of ["cost_device", "cost_work"]) {
+    const columns = (database.query(`SELECT name FROM pragma_table_info(?)`).all(table) as { name: string }[]).map(
+      ({ name }) => name,
+    );
+    const values = columns.map((name) => (name === "start_ms" ? `start_ms + ${toMs - fromMs}` : name));
+    database.run(
+      `INSERT INTO ${table} (${columns}) SELECT ${values} FROM ${table}
+       WHERE (span_ms = ${dayMs} AND start_ms = ${fromMs})
+         OR (span_ms = ${hourMs} AND start_ms >= ${fromMs} AND start_ms < ${fromMs + dayMs} AND agent_id = '')`,
+    );
+  }
+  database.run(`INSERT INTO cost_rolled (start_ms, is_whole) VALUES (${toMs}, 1)`);
+}
+
 /** Fills a store with cost lines of some days by hour, through the code that stores a minute, and rolls them up. */
 async function filled() {
   const database = open("lines.db");
@@ -123,7 +145,8 @@ async function filled() {
     database,
     createRowQuarantine(() => undefined),
   );
-  const firstMs = todayMs - (days - 1) * dayMs;
+  const computed = Math.min(days, maxComputedDays);
+  const firstMs = todayMs - (computed - 1) * dayMs;
   for (let hour = firstMs; hour <= nowMs; hour += hourMs)
     database.transaction(() => {
       for (let index = 0; index < agents; index += 1) {
@@ -136,7 +159,8 @@ async function filled() {
   const begun = cpuMs();
   await ledger.run();
   const rollMs = cpuMs() - begun;
-  const ofDays = (usedBytes(database) - before - ofHours * agents * hours) / agents / (days - 1);
+  const ofDays = (usedBytes(database) - before - ofHours * agents * hours) / agents / (computed - 1);
+  for (let earlier = 1; earlier <= days - computed; earlier += 1) copyDay(database, firstMs, firstMs - earlier * dayMs);
   return { database, store, ledger, nowMs, firstMs, ofHours, ofDays, rollMs };
 }
 
@@ -174,15 +198,31 @@ const byAgent = await timeOf(1, () => ask(`allocation/summary?${window}&aggregat
 const page = costViewRoutes(parts);
 let asked = 0;
 /** Time of an answer of the page of costs that was not given before: each asks for another number of groups. */
-const viewOf = (by: string) =>
+const viewOf = (by: string, filter = "") =>
   timeOf(3, async () => {
     asked += 1;
-    const answer = await page.handle(new Request(`http://controller/api/v1/cost/view?${window}&by=${by}&top=${asked}`));
+    const answer = await page.handle(
+      new Request(
+        `http://controller/api/v1/cost/view?${window}&by=${by}&top=${asked}&filter=${encodeURIComponent(filter)}`,
+      ),
+    );
     const text = await answer.text();
     if (answer.status !== 200) throw new Error(text);
   });
 const viewByTenant = await viewOf("tenant");
 const viewByAgent = await viewOf("agent");
+const viewOfOne = await viewOf("model", `agent:"${idOf(7)}"`);
+const viewOfTenant = await viewOf("agent", `tenant:"tenant-3"`);
+const all = await timeOf(1, () => ask(`allocation?${window}`));
+const summary = await timeOf(1, () => ask(`allocation/summary?${window}&aggregate=agent&step=1d`));
+const assets = await timeOf(1, () => ask(`assets?${window}`));
+const history = createHoursFromLines({ store, ledger, nowMs: () => nowMs });
+const focus = await timeOf(1, async () => {
+  const found = daysOf(await history.hours(nowMs - days * dayMs, nowMs), "UTC");
+  const csv = focusCsv(found, { fleet: "bench", timeZone: "UTC", costCentreOf: () => null });
+  if (csv === null) throw new Error("more charges than a file may have");
+});
+const memoryMb = Math.round(process.memoryUsage.rss() / 1e6);
 const plain = database.query(
   `SELECT region, tenant, model, sum(used_micro), sum(used_pico), sum(requests) FROM cost_work
    WHERE span_ms = ${hourMs} AND start_ms >= ? AND start_ms <= ? AND agent_id > '' GROUP BY region, tenant, model`,
@@ -219,7 +259,14 @@ printRows(
     row("by tenant and model, idle, each day", timeToText(byTenantModel), "", ""),
     row("by agent (summary)", timeToText(byAgent), "", ""),
     row("the page of costs, by tenant", timeToText(viewByTenant), "both windows: this and the one before", "1 s"),
-    row("the page of costs, by device", timeToText(viewByAgent), "", ""),
+    row("the page of costs, by device", timeToText(viewByAgent), "", "1 s"),
+    row("the page of costs, by device, of a tenant", timeToText(viewOfTenant), "", "1 s"),
+    row("the page of costs, one device's models", timeToText(viewOfOne), "", "1 s"),
+    row(`/allocation?${window}`, timeToText(all), "each agent, tenant and model", ""),
+    row("by agent (summary), each day", timeToText(summary), "", ""),
+    row("/assets", timeToText(assets), "", ""),
+    row("FOCUS export", timeToText(focus), "first read of the hours", ""),
+    row("memory of this program", `${memoryMb} MB`, "", ""),
   ],
   values.json === true,
 );

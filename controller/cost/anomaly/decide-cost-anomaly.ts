@@ -1,10 +1,5 @@
-import { medianOf, robustLine, robustSpread } from "./robust.ts";
-
-/** Cost of a day, and the requests that it was for. */
-export interface DayOfCost {
-  readonly costUsd: number;
-  readonly requests: number;
-}
+import { type DayOfCost, expectCost, spreadOf } from "./expected-cost.ts";
+import { medianOf, robustSpread } from "./robust.ts";
 
 export interface AnomalyInput {
   /** Days with records, the oldest first; the last one is judged. */
@@ -35,9 +30,6 @@ export interface CostAnomaly {
 const weekDays = 7;
 /** Days from which the relation of cost and requests is learned. */
 const learnedDays = 28;
-/** Spread below which differences are noise of rounding and of the day's mix, as a share of the expected cost. */
-const minSpread = 0.02;
-
 const deviations = (by: number, spread: number) => (by <= 0 ? 0 : spread > 0 ? by / spread : Number.MAX_VALUE);
 
 /**
@@ -56,15 +48,11 @@ export function decideCostAnomaly({ days, threshold, minUsd }: AnomalyInput): Co
   const ofWeek = week.map((day) => day.costUsd);
   const median = medianOf(ofWeek);
   const steps = costs.slice(1).map((cost, index) => cost - (costs[index] as number));
-  const spread = Math.max(robustSpread(ofWeek, median), robustSpread(steps, 0), minSpread * median);
-  const level = deviations(costUsd - median, spread);
-  const lineOf = robustLine(
-    before.map((day) => day.requests),
-    costs,
-  );
-  const expected = lineOf(requests);
-  const rests = before.map((day) => day.costUsd - lineOf(day.requests));
-  const byRequests = deviations(costUsd - expected, Math.max(robustSpread(rests, 0), minSpread * expected));
+  const spread = Math.max(robustSpread(ofWeek, median), robustSpread(steps, 0));
+  const level = deviations(costUsd - median, spreadOf({ usd: median, spread }));
+  const expectation = expectCost(before, days.at(-1) as DayOfCost);
+  const expected = expectation.usd;
+  const byRequests = deviations(costUsd - expected, spreadOf(expectation));
   const isBeyond = (score: number, usd: number) => score > threshold && costUsd - usd > minUsd;
   // What the requests explain is told as more traffic, not as a dearer one.
   if (isBeyond(byRequests, expected))

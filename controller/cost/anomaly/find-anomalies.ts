@@ -1,5 +1,5 @@
 import { dayMs } from "#platform/time.ts";
-import { type CostHistory, costOf } from "../history/cost-history.ts";
+import { type CostCell, type CostHistory, costOf } from "../history/cost-history.ts";
 import {
   type CostDay,
   type CostDimension,
@@ -10,7 +10,8 @@ import {
   valueIn,
 } from "../history/sum-costs.ts";
 import { type Money, moneyToNumber } from "../money/money.ts";
-import { type CostAnomaly, type DayOfCost, decideCostAnomaly } from "./decide-cost-anomaly.ts";
+import { type CostAnomaly, decideCostAnomaly } from "./decide-cost-anomaly.ts";
+import type { DayOfCost } from "./expected-cost.ts";
 import { explainCostAnomaly, type Mover } from "./explain-cost-anomaly.ts";
 
 /** Judgement of a day of the fleet or of a part of it. */
@@ -39,13 +40,17 @@ interface Sum {
   requests: number;
 }
 
+/** Key of all of the fleet among the values of a dimension. */
+const keyIn = (cell: CostCell, dimension: CostDimension | "fleet") =>
+  dimension === "fleet" ? "" : valueIn(cell, dimension);
+
 /** Sums of each day by the values of a dimension (null key: idle), or of all for "fleet". */
 function sumsOf(days: readonly CostDay[], dimension: CostDimension | "fleet"): Map<string | null, Sum[]> {
   const sums = new Map<string | null, Sum[]>();
   for (const [index, { hours }] of days.entries())
     for (const { cells } of hours)
       for (const cell of cells) {
-        const value = dimension === "fleet" ? "" : valueIn(cell, dimension);
+        const value = keyIn(cell, dimension);
         let known = sums.get(value);
         if (known === undefined) {
           known = days.map(() => ({ cost: 0n, requests: 0 }));
@@ -58,8 +63,31 @@ function sumsOf(days: readonly CostDay[], dimension: CostDimension | "fleet"): M
   return sums;
 }
 
-const daysOfCost = (sums: readonly Sum[]): DayOfCost[] =>
-  sums.map(({ cost, requests }) => ({ costUsd: moneyToNumber(cost), requests }));
+/** Days of some values of a dimension, with their hours. */
+function daysOfCost(
+  days: readonly CostDay[],
+  dimension: CostDimension | "fleet",
+  sums: ReadonlyMap<string | null, readonly Sum[]>,
+): Map<string | null, DayOfCost[]> {
+  const found = new Map(
+    [...sums].map(([value, of]) => {
+      const hoursOf = (index: number) => days[index]?.hours.map(() => ({ costUsd: 0, requests: 0 })) ?? [];
+      const each = of.map(({ cost, requests }, index) => ({
+        ...{ costUsd: moneyToNumber(cost), requests, hours: hoursOf(index) },
+      }));
+      return [value, each] as const;
+    }),
+  );
+  for (const [index, { hours }] of days.entries())
+    for (const [place, { cells }] of hours.entries())
+      for (const cell of cells) {
+        const hour = found.get(keyIn(cell, dimension))?.[index]?.hours[place];
+        if (hour === undefined) continue;
+        hour.costUsd += moneyToNumber(costOf(cell));
+        hour.requests += cell.requests;
+      }
+  return found;
+}
 
 /** Part of each dimension that makes up most of a difference, if it is a fifth of it; the largest first. */
 function moversOf(parts: readonly { readonly mover: Mover }[], excessUsd: number): Mover[] {
@@ -73,25 +101,20 @@ function moversOf(parts: readonly { readonly mover: Mover }[], excessUsd: number
 /** Judges one day of the fleet and of its regions, tenants, models and agents by the days before it. Empty without records of that day. */
 function judgeDay(days: readonly CostDay[], terms: AnomalyTerms): JudgedDay[] {
   const dayStartMs = days.at(-1)?.window.startMs;
-  const fleetSums = sumsOf(days, "fleet").get("");
-  if (dayStartMs === undefined || fleetSums === undefined) return [];
+  const ofFleet = daysOfCost(days, "fleet", sumsOf(days, "fleet")).get("");
+  if (dayStartMs === undefined || ofFleet === undefined) return [];
   const day = { dayStartMs, date: dateOf(dayStartMs, terms.timeZone) };
-  const judge = (sums: readonly Sum[]) => decideCostAnomaly({ ...terms, days: daysOfCost(sums) });
-  const fleet = judge(fleetSums);
-  const parts = costDimensions.flatMap((dimension) =>
-    [...sumsOf(days, dimension)]
+  const judge = (of: readonly DayOfCost[]) => decideCostAnomaly({ ...terms, days: of });
+  const fleet = judge(ofFleet);
+  const parts = costDimensions.flatMap((dimension) => {
+    const dearest = [...sumsOf(days, dimension)]
       .sort(([, a], [, b]) => moneyToNumber((b.at(-1) as Sum).cost) - moneyToNumber((a.at(-1) as Sum).cost))
-      .slice(0, maxParts)
-      .map(([name, sums]) => {
-        const anomaly = judge(sums);
-        return {
-          dimension,
-          name,
-          anomaly,
-          mover: { dimension, name, excessUsd: anomaly.costUsd - anomaly.expectedUsd },
-        };
-      }),
-  );
+      .slice(0, maxParts);
+    return [...daysOfCost(days, dimension, new Map(dearest))].map(([name, of]) => {
+      const anomaly = judge(of);
+      return { dimension, name, anomaly, mover: { dimension, name, excessUsd: anomaly.costUsd - anomaly.expectedUsd } };
+    });
+  });
   const movers = fleet.isAnomaly ? moversOf(parts, fleet.costUsd - fleet.expectedUsd) : [];
   return [
     {
@@ -118,9 +141,12 @@ export async function findAnomalies(
   const lastMs = Math.min(endMs, today.startMs);
   const hours = await history.hours(startMs - (readDays + 1) * dayMs, lastMs);
   const days = daysOf(hours, terms.timeZone);
-  return days.flatMap(({ window }, index) =>
-    window.startMs >= startMs && window.startMs < lastMs
-      ? judgeDay(days.slice(Math.max(0, index - readDays), index + 1), terms)
-      : [],
-  );
+  const judged: JudgedDay[] = [];
+  for (const [index, { window }] of days.entries()) {
+    if (window.startMs < startMs || window.startMs >= lastMs) continue;
+    judged.push(...judgeDay(days.slice(Math.max(0, index - readDays), index + 1), terms));
+    // Others get a turn between two days.
+    await Bun.sleep(0);
+  }
+  return judged;
 }
