@@ -5,6 +5,7 @@ import bundlePath from "swagger-ui-dist/swagger-ui-bundle.js" with { type: "file
 import { readCarriedFile } from "../files/carried-file.ts";
 import { answerText } from "./answer-text.ts";
 import { openRoute } from "./open-route.ts";
+import { completeParameters } from "./openapi-parameters.ts";
 import { asOpenApi30 } from "./openapi-schema.ts";
 
 export interface ApiDescription {
@@ -70,6 +71,7 @@ export function openApiPage(about: ApiDescription, app: () => AnyElysia, withKey
       : { components };
     // Through JSON, which drops the symbols of TypeBox's schemas.
     const document = JSON.parse(JSON.stringify({ openapi: "3.0.3", info: about, paths, ...security }));
+    completeParameters(document.paths, app().routes);
     removeVoidContent(document.paths);
     if (withKey()) addGuardAnswers(document.paths);
     return JSON.stringify(asOpenApi30(document));

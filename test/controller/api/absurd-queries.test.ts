@@ -7,6 +7,7 @@ import { openRecords } from "#controller/open-records.ts";
 import { createLogger } from "#platform/log.ts";
 import { hourMs, minuteMs } from "#platform/time.ts";
 import { aMinute, aPower } from "../../fakes/builders.ts";
+import { type QueryParameter, wronglyRequired } from "../../fakes/required-parameters.ts";
 import { quietController } from "../quiet-controller.ts";
 
 const stateDir = mkdtempSync(join(tmpdir(), "thormesh-absurd-"));
@@ -25,12 +26,7 @@ afterAll(async () => {
   rmSync(stateDir, { recursive: true, force: true });
 });
 
-interface Parameter {
-  readonly name: string;
-  readonly in: string;
-  readonly required?: boolean;
-  readonly schema?: { readonly default?: unknown; readonly enum?: readonly string[] };
-}
+type Parameter = QueryParameter;
 
 /** Values whose work would never end, or fill the memory, if it were done. */
 const any = [
@@ -121,4 +117,8 @@ test("no query of any route is worked on without end or fails the server, and no
   }
   expect(wrong).toEqual([]);
   expect(asked).toBeGreaterThan(500);
+});
+
+test("the document calls those parameters required that a route refuses to be without, and no others", async () => {
+  expect(await wronglyRequired(controller.url, { skip: ["/api/v1/fleet/stream"], usual })).toEqual([]);
 });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import Ajv from "ajv";
+import { wronglyRequired } from "../../../fakes/required-parameters.ts";
 import { testEveryRoute } from "../every-route.ts";
 
 interface Content {
@@ -92,6 +93,10 @@ test("the document has the words of OpenAPI 3.0 only", async () => {
   expect(text).toContain('"openapi":"3.0.3"');
   expect(text).not.toContain('"type":"null"');
   expect(text).not.toContain('"const":');
+});
+
+test("the document calls those parameters required that a route refuses to be without, and no others", async () => {
+  expect(await wronglyRequired(server.serving.url)).toEqual([]);
 });
 
 test("every example is what its schema says", () => {
