@@ -3,6 +3,7 @@ import type { Logger } from "#platform/log.ts";
 import { createRequestTurns } from "#platform/request-turns.ts";
 import { receiveLimitMs } from "./body/receive-in-time.ts";
 import { announcedBytes, RequestBodies, smallBodyBytes } from "./body/request-bodies.ts";
+import { errorForBrowser } from "./error-page.ts";
 import { type ErrorStyle, errorResponse } from "./error-response.ts";
 import type { RequestGuard } from "./guard/guard-request.ts";
 import { requestPath } from "./guard/request-target.ts";
@@ -110,6 +111,7 @@ export function serveHttp(app: FetchHandler, options: ServeHttpOptions): HttpSer
         response = refuse(request, error);
       }
     }
+    response = errorForBrowser(came, response, requestFailures.get(request));
     closeWhenCutOff(response, () => server.timeout(came, cutOffS));
     response.headers.set(requestIdHeader, requestId);
     addSecurityHeaders(response.headers);

@@ -183,6 +183,45 @@ test("a service error carries its code, its details and when to come back", asyn
   });
 });
 
+describe("an error where a browser asked for a page", () => {
+  const browser = { accept: "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8" };
+
+  test("is a page that says what is wrong and leads back, with the status and the headers of the error", async () => {
+    for (const [path, status, text] of [
+      ["/nope/%3Cscript%3E", 404, "there is no /nope/%3Cscript%3E here"],
+      ["/api/busy", 429, "the queue is full"],
+      ["/v1/standby", 503, "on standby"],
+    ] as const) {
+      const answer = await fetch(server.url + path, { headers: browser });
+      const html = await answer.text();
+      expect(answer.status).toBe(status);
+      expect(answer.headers.get("content-type")).toBe("text/html; charset=utf-8");
+      expect(answer.headers.get("content-security-policy")).toMatch(/^default-src 'none'; .*frame-ancestors 'none'$/);
+      expect(html).toContain(text);
+      expect(html).toContain('<a href="/">');
+      expect(html).not.toContain("<script>");
+    }
+    expect((await fetch(`${server.url}/api/busy`, { headers: browser })).headers.get("retry-after")).toBe("2");
+  });
+
+  test("is JSON for all others, and for what is sent", async () => {
+    for (const accept of ["*/*", "application/json, text/html", "application/json"])
+      expect((await fetch(`${server.url}/nope`, { headers: { accept } })).headers.get("content-type")).toContain(
+        "json",
+      );
+    const sent = await fetch(`${server.url}/api/echo`, { method: "POST", headers: browser, body: "{" });
+    expect(sent.headers.get("content-type")).toContain("json");
+  });
+
+  test("leads to the login where a key is needed", async () => {
+    const closed = start(["a-configured-key"]);
+    const answer = await fetch(`${closed.url}/nope`, { headers: browser });
+    expect(answer.status).toBe(401);
+    expect(await answer.text()).toContain('<a href="/">Log in');
+    await closed.stop(0);
+  });
+});
+
 test("an unexpected error tells the client nothing of the inside", async () => {
   const answer = await ask("GET", "/api/bug");
   expect(answer.status).toBe(500);
