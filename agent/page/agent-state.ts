@@ -1,6 +1,7 @@
 import { signal } from "@preact/signals";
 import type { AgentStatus } from "#agent/agent-status.ts";
 import type { MeshStatus } from "#agent/mesh/mesh-routes.ts";
+import { hiddenDetail } from "#agent/serving/hidden-detail.ts";
 import type { ModelEntry } from "#agent/serving/http/health-report.ts";
 import type { RecentMinute } from "#agent/traffic/recent-minutes.ts";
 import { ApiError, getJson, loginNeeded } from "#platform/page/api-client.ts";
@@ -48,9 +49,23 @@ function forget(error: ApiError): void {
   stateRefusal.value = error.status === 403 ? error.message : null;
 }
 
+/** True where a key is needed: without one, the open health report leaves its details out. Asking more would be refused. */
+async function needsKey(): Promise<boolean> {
+  const { details } = await getJson<{ readonly details: Readonly<Record<string, string>> }>("/health");
+  return Object.values(details).every((each) => each === hiddenDetail);
+}
+
 /** Keeps the state fresh while the page is visible. */
 export function followAgent(): void {
+  let isKnown = false;
   const again = async () => {
+    if (!isKnown)
+      try {
+        loginNeeded.value = await needsKey();
+        isKnown = true;
+      } catch (error) {
+        noteAway(error);
+      }
     if (!document.hidden && !loginNeeded.peek()) await load();
     setTimeout(() => void again(), periodMs);
   };

@@ -1,6 +1,6 @@
 import type { AgentStatus } from "#agent/agent-status.ts";
 import { connection } from "#platform/page/connection.ts";
-import { Figure, Figures } from "#platform/page/figure.tsx";
+import { FailedFigure, Figure, Figures, LatencyFigure } from "#platform/page/figure.tsx";
 import { formatDuration, formatNumber, formatRate, formatWatts, quantityText } from "#platform/page/format.ts";
 import { safeText } from "#platform/page/safe-text.ts";
 import { type StatusKind, StatusWord } from "#platform/page/status-word.tsx";
@@ -41,17 +41,13 @@ function NowFigures({ told }: { readonly told: AgentStatus }) {
       >
         next 15 minutes
       </Figure>
-      <Figure label="p95 latency" quantity={formatDuration(minute?.p95LatencyMs)} {...ofMinute}>
-        last minute
-      </Figure>
-      <Figure
-        label="failed or refused"
-        quantity={count(failed)}
+      <LatencyFigure
+        p95Ms={minute?.p95LatencyMs ?? null}
+        isAtWork={(minute?.workQps ?? 0) > 0}
+        of="last minute"
         {...ofMinute}
-        {...(failed !== null && failed > 0 ? { tone: "warn" as const } : {})}
-      >
-        last minute
-      </Figure>
+      />
+      <FailedFigure count={failed} {...ofMinute} />
       <Figure label="power" quantity={formatWatts(watts)} />
       <Figure label="temperature" quantity={count(sample?.junctionTemperatureC ?? minute?.maxTemperatureC, "°C")} />
       <Figure label="power mode" quantity={{ value: safeText(power.mode ?? "–", 40), unit: "" }} />

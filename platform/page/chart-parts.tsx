@@ -56,6 +56,14 @@ export interface ChartProps {
   readonly span?: readonly [fromMs: number, toMs: number];
 }
 
+/** Highest value of series; 0 where there is none. */
+export function highestOf(series: readonly ChartSeries[]): number {
+  let highest = 0;
+  for (const { values } of series)
+    for (const value of values) if (value !== null && Number.isFinite(value) && value > highest) highest = value;
+  return highest;
+}
+
 /** Data of a chart over time. */
 export type ChartData = Pick<ChartProps, "times" | "series" | "bands">;
 

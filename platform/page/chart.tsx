@@ -1,220 +1,175 @@
-import { effect } from "@preact/signals";
-import { useEffect, useRef, useState } from "preact/hooks";
-import uPlot from "uplot";
-import { type ChartMarker, type ChartProps, type ChartSeries, ChartTable, Legend } from "./chart-parts.tsx";
+import { type Signal, signal } from "@preact/signals";
+import { useMemo, useState } from "preact/hooks";
+import { type ChartMarker, type ChartProps, ChartTable, highestOf, Legend } from "./chart-parts.tsx";
 import { formatNumber, type TimeStyle } from "./format.ts";
-import { stackSeries } from "./stack-series.ts";
+import { type Drawing, drawPlot, Plot, stepOf } from "./picture/plot.tsx";
+import { stackSeries } from "./picture/stack-series.ts";
+import { niceTicks, timeTicks } from "./picture/svg-scale.ts";
 import { inUtc, timeText } from "./time-zone.ts";
 import { goTo } from "./url-state.ts";
 
-const colorOf = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const dayMs = 86_400_000;
+const minuteMs = 60_000;
+const usualHeight = 220;
+/** Height that a line of the grid takes. */
+const pxPerTick = 45;
 
-function faded(name: string, share: number): string {
-  return `color-mix(in srgb, ${colorOf(name)} ${Math.round(share * 100)}%, transparent)`;
+type Moment = Signal<number | null>;
+
+/** Moments under the pointer by the charts' group: all charts of one show the same. */
+const momentsOfGroups = new Map<string, Moment>();
+
+function momentOf(group: string | undefined): Moment {
+  if (group === undefined) return signal(null);
+  const known = momentsOfGroups.get(group) ?? signal<number | null>(null);
+  momentsOfGroups.set(group, known);
+  return known;
 }
 
-/** Colour that a canvas understands, of one that may be mixed. */
-function canvasColor(name: string, share: number): string {
-  const probe = document.createElement("canvas").getContext("2d");
-  if (probe === null) return colorOf(name);
-  probe.fillStyle = colorOf(name);
-  probe.fillStyle = faded(name, share);
-  return String(probe.fillStyle);
-}
-
-function seriesOptions({ label, color, kind = "line", isDashed, isEdge }: ChartSeries): uPlot.Series {
-  const paths = uPlot.paths;
-  return {
-    label,
-    stroke: () => (isEdge ? "transparent" : colorOf(color)),
-    width: isEdge ? 0 : 1.5,
-    spanGaps: false,
-    points: kind === "points" ? { show: true, size: 6, fill: () => colorOf(color) } : { show: false },
-    ...(isDashed ? { dash: [5, 4] } : {}),
-    ...(kind === "area" ? { fill: () => canvasColor(color, 0.18) } : {}),
-    ...(kind === "step" && paths.stepped ? { paths: paths.stepped({ align: 1 }) } : {}),
-    ...(kind === "points" ? { paths: () => null } : {}),
-    ...(kind === "bars" && paths.bars
-      ? { paths: paths.bars({ size: [0.85, 160], align: 1 }), fill: () => colorOf(color) }
-      : {}),
-  };
-}
-
-/** Distance of marks, pixels. */
-const minMarkerGap = 9;
-
-/** Opens the marked moment under the pointer, if there is one. */
-function openMarker(chart: uPlot, markers: readonly ChartMarker[], clickedX: number): void {
-  const distanceOf = ({ atMs }: ChartMarker) => Math.abs(chart.valToPos(atMs / 1000, "x") - clickedX);
-  const [nearest] = markers.toSorted((a, b) => distanceOf(a) - distanceOf(b));
-  if (nearest !== undefined && distanceOf(nearest) <= minMarkerGap) goTo(nearest.href);
-}
-
-/** Marks moments with lines, and a triangle at the foot. */
-function drawMarkers(chart: uPlot, markers: readonly ChartMarker[]): void {
-  const { ctx, bbox } = chart;
-  const ratio = devicePixelRatio;
-  ctx.save();
-  ctx.strokeStyle = canvasColor("--c-marker", 0.55);
-  ctx.fillStyle = colorOf("--c-marker");
-  ctx.lineWidth = ratio;
-  ctx.setLineDash([3 * ratio, 3 * ratio]);
-  const { min = 0, max = 0 } = chart.scales["x"] ?? {};
-  let lastX = Number.NEGATIVE_INFINITY;
-  for (const { atMs } of markers) {
-    if (atMs / 1000 < (min ?? 0) || atMs / 1000 > (max ?? 0)) continue;
-    const x = Math.round(chart.valToPos(atMs / 1000, "x", true));
-    // Marks that lie closer would hide the chart; the list below names them all.
-    if (x - lastX < minMarkerGap * ratio) continue;
-    lastX = x;
-    ctx.beginPath();
-    ctx.moveTo(x, bbox.top);
-    ctx.lineTo(x, bbox.top + bbox.height);
-    ctx.stroke();
-    ctx.beginPath();
-    ctx.moveTo(x - 5 * ratio, bbox.top + bbox.height);
-    ctx.lineTo(x + 5 * ratio, bbox.top + bbox.height);
-    ctx.lineTo(x, bbox.top + bbox.height - 8 * ratio);
-    ctx.fill();
+/** Place of the time that is nearest to a moment; null: there is none. @param times in ascending order */
+export function nearestIndex(times: readonly number[], atMs: number): number | null {
+  if (times.length === 0) return null;
+  let [low, high] = [0, times.length - 1];
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if ((times[middle] as number) <= atMs) low = middle;
+    else high = middle;
   }
-  ctx.restore();
+  return atMs - (times[low] as number) <= (times[high] as number) - atMs ? low : high;
 }
-
-const drawn = ({ series, isStacked = false }: ChartProps) => (isStacked ? stackSeries(series) : series);
-
-const dataOf = (props: ChartProps): uPlot.AlignedData => [
-  props.times.map((ms) => ms / 1000),
-  ...drawn(props).map(({ values }) => values as (number | null)[]),
-];
-
-/** Shape of a chart: with another one it is built anew, else its values are replaced. */
-const shapeOf = (props: ChartProps): string => {
-  const { series, bands, height, unit, isStacked } = props;
-  return JSON.stringify([series.map(({ values: _, ...rest }) => rest), bands, height, unit, isStacked, isDaily(props)]);
-};
-
-const axis = (): uPlot.Axis => ({
-  stroke: () => colorOf("--muted"),
-  grid: { stroke: () => colorOf("--grid"), width: 1 },
-  ticks: { show: false },
-  font: "11px system-ui, sans-serif",
-});
-
-const daySeconds = 86_400;
-/** Distances of ticks where each value is of a day or longer: within a day there is none. */
-const dayIncrements = [1, 2, 5, 7, 14, 30, 61, 122].map((days) => days * daySeconds);
 
 /** True for values of whole days, or longer. */
-const isDaily = ({ times }: ChartProps) =>
-  times.length > 1 && times.every((ms, index) => index === 0 || ms - (times[index - 1] ?? 0) >= daySeconds * 999);
+const isDaily = (times: readonly number[]) => times.length > 1 && stepOf(times) >= 0.999 * dayMs;
 
-function tickStyle(splits: readonly number[], isDaily: boolean): TimeStyle {
-  if (isDaily || (splits[1] ?? 0) - (splits[0] ?? 0) >= daySeconds) return "date";
-  return (splits.at(-1) ?? 0) - (splits[0] ?? 0) > 2 * daySeconds ? "day" : "minute";
+/** Places on the time axis, at full minutes, hours or days of the zone that times are shown in. */
+function ticksOf(times: readonly number[], [fromMs, toMs]: readonly [number, number]) {
+  const aheadMs = inUtc.value ? 0 : -new Date(toMs).getTimezoneOffset() * minuteMs;
+  const places = timeTicks(fromMs + aheadMs, toMs + aheadMs, isDaily(times) ? dayMs : minuteMs).map(
+    (atMs) => atMs - aheadMs,
+  );
+  const stepMs = (places[1] ?? 0) - (places[0] ?? 0);
+  const style: TimeStyle =
+    isDaily(times) || stepMs >= dayMs ? "date" : (places.at(-1) ?? 0) - (places[0] ?? 0) > 2 * dayMs ? "day" : "minute";
+  return places.map((at) => ({ at, text: timeText(at, style) }));
 }
 
-function createChart(host: HTMLElement, current: () => ChartProps, onPoint: (index: number | null) => void): uPlot {
-  const props = current();
-  const shown = props.formatValue ?? ((value: number | null) => formatNumber(value));
-  return new uPlot(
-    {
-      width: Math.max(200, host.clientWidth),
-      height: props.height ?? 220,
-      legend: { show: false },
-      cursor: {
-        drag: { x: false, y: false },
-        points: { size: 6 },
-        ...(props.group === undefined ? {} : { sync: { key: props.group } }),
-      },
-      scales: {
-        x: {
-          range: (_, min, max) =>
-            current().span ? [(current().span?.[0] ?? 0) / 1000, (current().span?.[1] ?? 1) / 1000] : [min, max],
-        },
-        y: { range: (_, __, max) => [0, max > 0 ? max * 1.08 : 1] },
-      },
-      axes: [
-        {
-          ...axis(),
-          space: 70,
-          size: 26,
-          ...(isDaily(props) ? { incrs: dayIncrements } : {}),
-          values: (_, splits) => splits.map((s) => timeText(s * 1000, tickStyle(splits, isDaily(props)))),
-        },
-        { ...axis(), size: 52, values: (_, splits) => splits.map((value) => shown(value)) },
-      ],
-      series: [{}, ...drawn(props).map(seriesOptions)],
-      bands: (props.bands ?? []).map(({ upper, lower, color }) => ({
-        series: [upper + 1, lower + 1],
-        fill: () => canvasColor(color, 0.22),
-      })),
-      hooks: {
-        draw: [(chart) => drawMarkers(chart, current().markers ?? [])],
-        setCursor: [({ cursor }) => onPoint(cursor.idx ?? null)],
-      },
-    },
-    dataOf(props),
-    host,
+/** Shortest distance of marks, by the length of the axis: marks that lie closer would hide the chart, and the list names them all. */
+const minMarkGap = 0.01;
+
+function marksOf(markers: readonly ChartMarker[], [fromMs, toMs]: readonly [number, number]): readonly number[] {
+  const marks: number[] = [];
+  for (const { atMs } of markers.toSorted((a, b) => a.atMs - b.atMs))
+    if (atMs >= fromMs && atMs <= toMs && atMs - (marks.at(-1) ?? 0) >= minMarkGap * (toMs - fromMs)) marks.push(atMs);
+  return marks;
+}
+
+/** Distance from which a click opens a mark, pixels. */
+const markReachPx = 9;
+
+function spanOf({ span, times, series }: ChartProps): readonly [number, number] {
+  const hasBars = series.some(({ kind }) => kind === "bars");
+  return span ?? [times[0] ?? 0, (times.at(-1) ?? 1) + (hasBars ? stepOf(times) : 0)];
+}
+
+/** Picture of a chart, which is drawn anew only when what it shows has changed. */
+function useDrawing(props: ChartProps): Drawing {
+  const { times, series, bands = [], markers = [], isStacked = false, height = usualHeight } = props;
+  const { formatValue = (value: number | null) => formatNumber(value) } = props;
+  const [fromMs, toMs] = spanOf(props);
+  const looks = series.map(({ values: _, ...look }) => look);
+  const shape = JSON.stringify([looks, bands, markers, isStacked, height]);
+  return useMemo(() => {
+    const drawn = isStacked ? stackSeries(series) : series;
+    const highest = highestOf(drawn);
+    // Of nothing but zeros, or of nothing at all, there is no scale.
+    const yTicks = highest === 0 ? [0] : niceTicks(0, highest, Math.max(2, Math.round(height / pxPerTick)));
+    return drawPlot({
+      ...{ times, series: drawn, bands, height, barsBegin: true },
+      x: [fromMs, toMs],
+      top: yTicks.at(-1) || 1,
+      yTicks: yTicks.map((at) => ({ at, text: formatValue(at) })),
+      xTicks: ticksOf(times, [fromMs, toMs]),
+      marks: marksOf(markers, [fromMs, toMs]),
+    });
+  }, [shape, times, fromMs, toMs, inUtc.value, ...series.map(({ values }) => values)]);
+}
+
+const maxListed = 20;
+
+const Markers = ({ markers }: { readonly markers: readonly ChartMarker[] }) =>
+  markers.length === 0 ? null : (
+    <details class="markers">
+      <summary>
+        {markers.length} marked {markers.length === 1 ? "moment" : "moments"}
+      </summary>
+      <ul>
+        {markers
+          .toReversed()
+          .slice(0, maxListed)
+          .map(({ atMs, label, href }) => (
+            <li key={href}>
+              <a href={href}>
+                {timeText(atMs, "second")} {label}
+              </a>
+            </li>
+          ))}
+      </ul>
+    </details>
+  );
+
+/** The picture, which tells the moment under the pointer and opens marks that are clicked. */
+function Canvas({ props, moment }: { readonly props: ChartProps; readonly moment: Moment }) {
+  const { title, finding, times, series, markers = [] } = props;
+  const [fromMs, toMs] = spanOf(props);
+  // A bar stands behind its time, anything else around it.
+  const aheadMs = series.some(({ kind }) => kind === "bars") ? stepOf(times) / 2 : 0;
+  const lengthMs = Math.max(1, toMs - fromMs);
+  const drawing = useDrawing(props);
+  const msAt = ({ clientX, currentTarget }: MouseEvent) => {
+    const { left, width } = (currentTarget as Element).getBoundingClientRect();
+    return { atMs: fromMs + (lengthMs * (clientX - left)) / width, msPerPx: lengthMs / width };
+  };
+  const point = (event: MouseEvent) => {
+    const index = nearestIndex(times, msAt(event).atMs - aheadMs);
+    moment.value = index === null ? null : (times[index] ?? null);
+  };
+  const open = (event: MouseEvent) => {
+    const { atMs, msPerPx } = msAt(event);
+    const distanceOf = (marker: ChartMarker) => Math.abs(marker.atMs - atMs);
+    const [nearest] = markers.toSorted((a, b) => distanceOf(a) - distanceOf(b));
+    if (nearest !== undefined && distanceOf(nearest) <= markReachPx * msPerPx) goTo(nearest.href);
+  };
+  const atMs = moment.value;
+  return (
+    // biome-ignore lint/a11y/noStaticElementInteractions lint/a11y/useKeyWithClickEvents: the table has the values, and the list the marks, for keyboards
+    <div class="plot" onPointerMove={point} onPointerLeave={() => (moment.value = null)} onClick={open}>
+      <Plot label={`${title}: ${finding}`} drawing={drawing} />
+      {atMs === null || atMs < fromMs || atMs > toMs ? null : (
+        <i class="pointed-at" style={{ left: `${((100 * (atMs - fromMs)) / lengthMs).toFixed(2)}%` }} />
+      )}
+    </div>
   );
 }
 
 /** A chart over time. Its picture is named by what it shows, and its values can be seen as a table. */
 export function Chart(props: ChartProps) {
-  const host = useRef<HTMLDivElement>(null);
-  const chart = useRef<uPlot | null>(null);
-  const current = useRef(props);
-  current.current = props;
+  const { title, unit, finding, tools, times, series, markers = [], group } = props;
   const [asTable, setAsTable] = useState(false);
-  const [point, setPoint] = useState<number | null>(null);
-  const shape = shapeOf(props);
-  const hasValues = props.series.some(({ values }) => values.some((value) => value !== null && value !== undefined));
-
-  useEffect(() => {
-    const element = host.current;
-    if (element === null || asTable) return;
-    const made = createChart(element, () => current.current, setPoint);
-    chart.current = made;
-    made.over.addEventListener("click", ({ offsetX }) => openMarker(made, current.current.markers ?? [], offsetX));
-    const resizing = new ResizeObserver(() => {
-      const width = element.clientWidth;
-      if (width > 0 && width !== made.width) made.setSize({ width, height: made.height });
-    });
-    resizing.observe(element);
-    const redraw = () => made.redraw(false);
-    const dark = matchMedia("(prefers-color-scheme: dark)");
-    dark.addEventListener("change", redraw);
-    const theme = new MutationObserver(redraw);
-    theme.observe(document.documentElement, { attributeFilter: ["data-theme"] });
-    const stopZone = effect(() => {
-      inUtc.value;
-      made.redraw(false, true);
-    });
-    return () => {
-      resizing.disconnect();
-      dark.removeEventListener("change", redraw);
-      theme.disconnect();
-      stopZone();
-      made.destroy();
-      chart.current = null;
-    };
-  }, [shape, asTable]);
-
-  useEffect(() => {
-    chart.current?.setData(dataOf(props));
-  }, [props]);
-
+  const moment = useMemo(() => momentOf(group), [group]);
+  const atMs = moment.value;
+  const hasValues = series.some(({ values }) => values.some((value) => value !== null && value !== undefined));
   return (
     <figure class="chart">
       <figcaption>
-        <h3>{props.title}</h3>
-        <span class="unit">{props.unit}</span>
-        <span class="finding">{props.finding}</span>
+        <h3>{title}</h3>
+        <span class="unit">{unit}</span>
+        <span class="finding">{finding}</span>
         <span class="chart-tools">
-          {props.tools}
+          {tools}
           <button
             type="button"
             class="quiet"
-            aria-label={`${asTable ? "show as chart" : "show as table"}: ${props.title}`}
+            aria-label={`${asTable ? "show as chart" : "show as table"}: ${title}`}
             onClick={() => setAsTable(!asTable)}
           >
             {asTable ? "chart" : "table"}
@@ -225,27 +180,13 @@ export function Chart(props: ChartProps) {
         <ChartTable {...props} />
       ) : (
         <>
-          <div class="canvas" ref={host} role="img" aria-label={`${props.title}: ${props.finding}`} />
-          {hasValues ? <Legend props={props} index={point} /> : <p class="legend">no values yet</p>}
-          {props.markers && props.markers.length > 0 ? (
-            <details class="markers">
-              <summary>
-                {props.markers.length} marked {props.markers.length === 1 ? "moment" : "moments"}
-              </summary>
-              <ul>
-                {props.markers
-                  .toReversed()
-                  .slice(0, 20)
-                  .map(({ atMs, label, href }) => (
-                    <li key={href}>
-                      <a href={href}>
-                        {timeText(atMs, "second")} {label}
-                      </a>
-                    </li>
-                  ))}
-              </ul>
-            </details>
-          ) : null}
+          <Canvas props={props} moment={moment} />
+          {hasValues ? (
+            <Legend props={props} index={atMs === null ? null : nearestIndex(times, atMs)} />
+          ) : (
+            <p class="legend">no values yet</p>
+          )}
+          <Markers markers={markers} />
         </>
       )}
     </figure>

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { connection } from "./connection.ts";
-import { type Quantity, unknown } from "./format.ts";
+import { formatDuration, formatNumber, type Quantity, unknown } from "./format.ts";
 import { timeText } from "./time-zone.ts";
 
 interface FigureProps {
@@ -47,4 +47,40 @@ export const Figures = ({ label, children }: { readonly label: string; readonly 
   <dl class="figures" aria-label={label}>
     {children}
   </dl>
+);
+
+interface FailedProps extends Pick<FigureProps, "asOfMs" | "stale"> {
+  /** Requests of the last minute; null: not known. */
+  readonly count: number | null;
+}
+
+/** Requests of an agent's last minute that failed or were refused. */
+export const FailedFigure = ({ count, ...rest }: FailedProps) => (
+  <Figure
+    label="failed or refused"
+    quantity={{ value: formatNumber(count), unit: "" }}
+    {...rest}
+    {...(count !== null && count > 0 ? { tone: "warn" as const } : {})}
+  >
+    last minute
+  </Figure>
+);
+
+/** Reason that an agent at work may have no latency of its own. */
+export const measuredByPeers = "it works for other agents, which measure the latency";
+
+interface LatencyProps extends Pick<FigureProps, "asOfMs" | "stale"> {
+  /** Null: no request entered at this agent. */
+  readonly p95Ms: number | null;
+  /** True: it computed something in that time. */
+  readonly isAtWork: boolean;
+  /** Time that it is of, in words. */
+  readonly of: string;
+}
+
+/** Latency of an agent's requests. */
+export const LatencyFigure = ({ p95Ms, isAtWork, of, ...rest }: LatencyProps) => (
+  <Figure label="p95 latency" quantity={formatDuration(p95Ms)} {...rest}>
+    {p95Ms === null && isAtWork ? measuredByPeers : of}
+  </Figure>
 );

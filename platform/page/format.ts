@@ -12,12 +12,24 @@ type Known = number | null | undefined;
 const isKnown = (value: Known): value is number => typeof value === "number" && Number.isFinite(value);
 const unknownOf = (unit: string): Quantity => ({ value: unknown, unit });
 
+/** Keeps what is costly to make, by its name: a table asks for the same formats thousands of times. */
+function kept<Made>(make: (name: string) => Made): (name: string) => Made {
+  const known = new Map<string, Made>();
+  return (name) => {
+    const made = known.get(name) ?? make(name);
+    known.set(name, made);
+    return made;
+  };
+}
+
+const numberFormat = kept((digits) => new Intl.NumberFormat("en", { maximumFractionDigits: Number(digits) }));
+
 /** Writes a number with up to `digits` significant digits, and thousands apart: 0.123, 12.3, 1,234. */
 export function formatNumber(value: Known, digits = 3): string {
   if (!isKnown(value)) return unknown;
   const exponent = value === 0 ? 0 : Math.floor(Math.log10(Math.abs(value)));
   const maximumFractionDigits = Math.min(20, Math.max(0, digits - 1 - exponent));
-  return new Intl.NumberFormat("en", { maximumFractionDigits }).format(value).replace(/^-0$/, "0").replace("-", "−");
+  return numberFormat(String(maximumFractionDigits)).format(value).replace(/^-0$/, "0").replace("-", "−");
 }
 
 const prefixes = [
@@ -54,14 +66,19 @@ export function formatRate(value: Known, unit = "texts/s"): Quantity {
 
 export const formatWatts = (value: Known): Quantity => formatSi(value, "W");
 
+const moneyFormat = kept((name) => {
+  const [currency = "", digits] = name.split(" ");
+  return new Intl.NumberFormat("en", {
+    ...{ style: "currency", currency, currencyDisplay: "narrowSymbol" },
+    ...{ minimumFractionDigits: Number(digits), maximumFractionDigits: Number(digits) },
+  });
+});
+
 /** Writes an amount with its currency: two digits behind the point, and three significant ones of small amounts. */
 export function formatMoney(value: Known, per = "", currency = "USD"): Quantity {
   if (!isKnown(value)) return unknownOf(per);
   const digits = value === 0 || Math.abs(value) >= 1 ? 2 : Math.min(8, 3 - Math.floor(Math.log10(Math.abs(value))) - 1);
-  const format = new Intl.NumberFormat("en", {
-    ...{ style: "currency", currency, currencyDisplay: "narrowSymbol" },
-    ...{ minimumFractionDigits: Math.max(2, digits), maximumFractionDigits: Math.max(2, digits) },
-  });
+  const format = moneyFormat(`${currency} ${Math.max(2, digits)}`);
   return { value: format.format(value).replace("-", "−"), unit: per };
 }
 
@@ -104,9 +121,14 @@ const timeOptions: Readonly<Record<TimeStyle, Intl.DateTimeFormatOptions>> = {
   },
 };
 
+const timeFormat = kept((name) => {
+  const [style, timeZone] = name.split(" ") as [TimeStyle, string];
+  const zone = timeZone === "" ? {} : { timeZone };
+  return new Intl.DateTimeFormat("en-GB", { ...timeOptions[style], ...zone, hourCycle: "h23" });
+});
+
 /** Writes a time. @param timeZone undefined: that of the browser */
 export function formatTime(atMs: Known, style: TimeStyle, timeZone: string | undefined): string {
   if (!isKnown(atMs) || Math.abs(atMs) > 8.64e15) return unknown;
-  const zone = timeZone === undefined ? {} : { timeZone };
-  return new Intl.DateTimeFormat("en-GB", { ...timeOptions[style], ...zone, hourCycle: "h23" }).format(atMs);
+  return timeFormat(`${style} ${timeZone ?? ""}`).format(atMs);
 }

@@ -2,6 +2,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { loginNeeded } from "./api-client.ts";
 import { Dialog } from "./dialog.tsx";
+import { Mistake } from "./fields.tsx";
 import { showError } from "./page-errors.ts";
 import { safeText } from "./safe-text.ts";
 import { logIn, logOut, session } from "./session.ts";
@@ -31,7 +32,7 @@ function LoginForm({ onDone }: { readonly onDone?: () => void }) {
   return (
     <form class="form" onSubmit={(event) => void submit(event)}>
       <label>
-        API key
+        API key, or token of your identity provider
         <input
           ref={field}
           type="password"
@@ -46,9 +47,7 @@ function LoginForm({ onDone }: { readonly onDone?: () => void }) {
         It is sent once, and kept by this browser as a cookie that no script can read. Make one:{" "}
         <code>thormesh keys create --name YOU --role viewer</code>
       </p>
-      <p role="alert" class={problem.value === "" ? "hidden" : "note bad"}>
-        {problem.value === "" ? "" : `■ ${safeText(problem.value)}`}
-      </p>
+      <Mistake text={safeText(problem.value)} />
       <p class="buttons">
         <button type="submit" class="primary" disabled={isBusy.value}>
           Log in

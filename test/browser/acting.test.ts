@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Browser } from "playwright-core";
 import { eventually } from "../e2e/program.ts";
+import { startProvider } from "../fakes/start-oidc-provider.ts";
 import { expectGoodInAllLooks, expectNoAxeFindings, looks, openPage, startBrowser, type Visit } from "./browser.ts";
 import { press, pressButton, tabTo, type } from "./keyboard.ts";
 import { type SimulatedFleet, startSimulatedFleet } from "./simulated-fleet.ts";
@@ -8,6 +9,7 @@ import { type SimulatedFleet, startSimulatedFleet } from "./simulated-fleet.ts";
 const configured = "a-configured-key";
 let browser: Browser;
 let fleet: SimulatedFleet;
+let provider: Awaited<ReturnType<typeof startProvider>>;
 const keys: Record<string, { readonly id: string; readonly secret: string }> = {};
 
 const ask = async (path: string, init: RequestInit = {}) => {
@@ -25,15 +27,19 @@ async function issue(name: string, role: string) {
 }
 
 beforeAll(async () => {
+  provider = await startProvider();
+  const roles = { viewer: ["staff"], operator: ["night"], admin: ["root"] };
+  const oidc = { issuer: provider.issuer, audience: "thormesh", rolesClaim: "groups", roles };
   [browser, fleet] = await Promise.all([
     startBrowser(),
-    startSimulatedFleet({ config: { api: { apiKeys: [configured] } } }),
+    startSimulatedFleet({ config: { api: { apiKeys: [configured], oidc } } }),
   ]);
   for (const role of ["viewer", "operator"]) keys[role] = await issue(`the ${role}`, role);
 });
 afterAll(async () => {
   await browser?.close();
   await fleet?.close();
+  provider?.server.close();
 });
 
 const secretOf = (role: string) => (keys[role] as { secret: string }).secret;
@@ -77,6 +83,29 @@ describe("login", () => {
     const cookie = cookies.map(({ name, value }) => `${name}=${value}`).join("; ");
     expect((await fetch(`${fleet.url}/api/v1/fleet`, { headers: { cookie } })).status).toBe(401);
     visit.expectNoProblems();
+    await visit.close();
+  });
+
+  test.each([
+    ["staff", "viewer", 0],
+    ["night", "operator", 3],
+  ])("a token of the identity provider with the group %s makes a session as %s", async (group, role, buttons) => {
+    const visit = await openPage(browser, fleet.url);
+    await visit.see("label:has-text('API key, or token of your identity provider')");
+    await logIn(visit, await provider.tokenFor([group]));
+    await visit.see(`.user:has-text('${role}')`);
+    expect(await visit.page.locator("button", { hasText: "…" }).count()).toBe(buttons);
+    visit.expectNoProblems();
+    await visit.close();
+  });
+
+  test("a token for another service is refused with the reason", async () => {
+    const visit = await openPage(browser, fleet.url);
+    await visit.see("input[name=key]");
+    await visit.page.fill("input[name=key]", await provider.tokenFor(["root"], "https://another.example"));
+    await press(visit.page, "Enter");
+    await visit.see("p[role=alert]:has-text('key: ')");
+    expect(await visit.page.textContent("p[role=alert]")).toContain("aud");
     await visit.close();
   });
 });
@@ -126,6 +155,7 @@ test("an override is given by keyboard, from its effect to what the agent report
   await visit.see("text=/1 agent keeps its role until the controller's next decision/");
   await pressButton(page, "End the override");
   await visit.see("text=Done, and recorded");
+  await visit.see("text=reported by 1 of 1");
   expect((await ask("/api/v1/overrides")).total).toBe(0);
   await pressButton(page, "Close");
   visit.expectNoProblems();
@@ -193,7 +223,7 @@ test("dialogs are accessible and whole in every look", async () => {
     const visit = await openPage(browser, fleet.url, look);
     await logIn(visit, secretOf("operator"));
     // All that the page draws is behind the dialog.
-    await visit.see("figure canvas");
+    await visit.see("figure svg");
     await pressButton(visit.page, "Override…");
     await visit.see("select[name=role]");
     await expectNoAxeFindings(visit.page);
@@ -251,4 +281,30 @@ test("without keys there is no login, and everything can be done", async () => {
   visit.expectNoProblems();
   await visit.close();
   await free.close();
+});
+
+test("over TLS with a certificate of the fleet one logs in, follows the fleet and acts, with a cookie that never travels openly", async () => {
+  const encrypted = await startSimulatedFleet({
+    historyMinutes: 0,
+    config: { api: { apiKeys: [configured], tls: { fleet: true } } },
+  });
+  expect(encrypted.url).toStartWith("https://");
+  const visit = await openPage(browser, encrypted.url);
+  const { page } = visit;
+  await logIn(visit, configured);
+  await visit.see(".connection.live");
+  const [cookie] = await page.context().cookies();
+  expect(cookie).toMatchObject({ secure: true, httpOnly: true, sameSite: "Strict" });
+  // The host may have other servers without TLS, such as an agent's page.
+  const answer = await page.request.get(encrypted.url);
+  expect(answer.headers()["strict-transport-security"]).toBeUndefined();
+  await pressButton(page, "Freeze…");
+  await tabTo(page, "input[name=why]");
+  await type(page, "behind TLS");
+  await pressButton(page, "Show the effect");
+  await pressButton(page, "Freeze the fleet");
+  await visit.see("text=/Frozen by an operator until .*: behind TLS/");
+  visit.expectNoProblems();
+  await visit.close();
+  await encrypted.close();
 });

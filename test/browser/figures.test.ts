@@ -71,7 +71,7 @@ describe("decisions", () => {
   test("a mark on the chart opens its decision", () =>
     on("/decisions?hours=6", "text=marked moments", async ({ page, see }) => {
       const { nowMs, decisions } = await get<DecisionTimeline>("/api/v1/decisions/timeline?kind=scale-in&limit=1");
-      const chart = page.locator(".chart .u-over").first();
+      const chart = page.locator(".chart .plot").first();
       const width = (await chart.boundingBox())?.width ?? 0;
       // Changes lie ten pixels apart on both sides of this one: another one is as good if the page is of some seconds ago.
       const ageMs = nowMs - (decisions[0]?.atMs ?? 0);

@@ -195,6 +195,28 @@ test("a browser whose clock is two hours off is told, and nothing is stale by it
   await visit.close();
 });
 
+test("an agent whose clock is two hours off is told of beside it, and on its own page", async () => {
+  const visit = await openPage(browser, "about:blank");
+  const { page } = visit;
+  const behind = (agent: object) => ({ ...agent, clockSkewMs: -2 * 3_600_000 });
+  await page.route("**/api/v1/agents?*", async (route) => {
+    const answer = await route.fetch();
+    const list = (await answer.json()) as { agents: { agentId: string }[] };
+    const agents = list.agents.map((agent) => (agent.agentId === "thor-b" ? behind(agent) : agent));
+    await route.fulfill({ response: answer, json: { ...list, agents } });
+  });
+  await page.route("**/api/v1/agents/thor-b", async (route) => {
+    const answer = await route.fetch();
+    await route.fulfill({ response: answer, json: behind((await answer.json()) as object) });
+  });
+  await page.goto(fleet.url);
+  await visit.see("tr:has-text('thor-b') >> text=its clock is 2 h behind");
+  expect(await page.locator("td", { hasText: "its clock is" }).count()).toBe(1);
+  await page.getByRole("link", { name: "thor-b" }).click();
+  await visit.see("text=/▲ 2 h behind/");
+  await visit.close();
+});
+
 test("on paper there is no navigation, and every figure", async () => {
   const visit = await openPage(browser, fleet.url);
   const { page } = visit;

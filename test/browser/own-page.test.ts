@@ -93,6 +93,8 @@ test("where keys are needed the page asks for one, and says when it is wrong", a
   const visit = await openPage(browser, closed.serving.url, { width: 360, dark: true });
   const { page } = visit;
   await page.getByRole("heading", { name: "This agent answers only with an API key" }).waitFor();
+  // Nothing is asked that would be refused: a browser writes each refusal into its console.
+  visit.expectNoProblems();
   expect(await page.getByText("thor-1").count()).toBe(0);
   await expectNoAxeFindings(page);
   await visit.screenshot("own-page-key");

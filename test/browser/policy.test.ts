@@ -113,7 +113,7 @@ test("an operator runs a backtest from the page, and sees its result as chart an
   await pressButton(page, "Start the backtest");
   await visit.see("td:has-text('mine, as given')");
   await visit.see("td:has-text('factory, in force')");
-  await visit.see("figure:has-text('Demand and capacity') canvas");
+  await visit.see("figure:has-text('Demand and capacity') svg");
   await expectNoAxeFindings(page);
   const { backtests } = await ask("/api/v1/backtests");
   expect(backtests[0]).toMatchObject({ state: "done", by: expect.stringContaining("(the operator)") });
@@ -124,10 +124,10 @@ test("an operator runs a backtest from the page, and sees its result as chart an
 test("is accessible and whole in every look, with a preview and a result", async () => {
   for (const look of looks) {
     const visit = await openPolicy(configured, look);
-    await visit.see("figure:has-text('Demand and capacity') canvas");
+    await visit.see("figure:has-text('Demand and capacity') svg");
     await visit.page.click("button:text-is('Preview')");
     await visit.see("[data-preview]");
-    await visit.see("figure:has-text('coming day') canvas");
+    await visit.see("figure:has-text('coming day') svg");
     await visit.screenshot(`policy-${look.width}-${look.dark ? "dark" : "light"}`);
     await expectNoAxeFindings(visit.page);
     const overflow = await visit.page.evaluate(

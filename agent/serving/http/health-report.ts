@@ -1,3 +1,4 @@
+import { hiddenDetail } from "../hidden-detail.ts";
 import type { EngineConfig } from "../onnxruntime/engine-options.ts";
 import { type EngineReport, explainEngine } from "../onnxruntime/execution-provider.ts";
 import type { HealthCheck } from "../ports.ts";
@@ -130,6 +131,6 @@ export function withoutDetails(health: HealthReport): HealthReport {
   const names = Object.keys(health.checks);
   return {
     ...health,
-    details: Object.fromEntries(names.map((name) => [name, "shown to requests with a configured API key"])),
+    details: Object.fromEntries(names.map((name) => [name, hiddenDetail])),
   };
 }

@@ -6,6 +6,7 @@ import { describeRoute } from "#platform/http/describe-route.ts";
 import { callerOf } from "#platform/http/guard/request-caller.ts";
 import { hasRole } from "#platform/http/guard/roles.ts";
 import { literals, orNull } from "#platform/schema-parts.ts";
+import { hiddenDetail } from "../hidden-detail.ts";
 import { ExecutionProvider } from "../onnxruntime/execution-provider.ts";
 import { healthReport, modelEntry, type ServingState, withoutDetails } from "./health-report.ts";
 
@@ -86,7 +87,7 @@ export function statusRoutes(state: ServingState, metrics: Registry) {
       "/readyz",
       ({ request }) => {
         const reason = state.notReadyReason();
-        const told = mayKnow(request) ? reason : "shown to requests with a configured API key";
+        const told = mayKnow(request) ? reason : hiddenDetail;
         return Response.json(reason === null ? { status: "ready" } : { status: "not ready", reason: told }, {
           status: reason === null ? 200 : 503,
         });

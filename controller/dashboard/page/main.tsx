@@ -7,9 +7,11 @@ import { isLoggedOut, loadSession, session } from "#platform/page/session.ts";
 import { Shell } from "#platform/page/shell.tsx";
 import { matchPath, watchPlace } from "#platform/page/url-state.ts";
 import { fleet, followFleet } from "./fleet-state.ts";
-import { pageList } from "./page-list.ts";
+import { pageList, prepareOthers } from "./page-list.ts";
 
 const retryMs = 2_000;
+/** Time in which the first page has the line for itself. */
+const othersAfterMs = 1_500;
 
 /** Asks who the user is, until there is an answer. */
 function findSession(): void {
@@ -22,6 +24,9 @@ function findSession(): void {
 watchErrors();
 watchPlace((path) => pageList.some((entry) => matchPath(entry.path, path) !== null));
 findSession();
+// The first pages are in this file. The others come at once where one of them is asked for, else when the first is there.
+if (["/", "/agents"].includes(location.pathname)) setTimeout(prepareOthers, othersAfterMs);
+else prepareOthers();
 // Nothing is asked for before it is known that there will be an answer.
 let isFollowing = false;
 effect(() => {

@@ -1,4 +1,4 @@
-import { dayMs, hourMs } from "#platform/time.ts";
+import { dayMs, hourMs, minuteMs } from "#platform/time.ts";
 
 const weekMs = 7 * dayMs;
 
@@ -64,6 +64,20 @@ export function linePath(points: readonly Point[], scales: Scales): string {
   return path;
 }
 
+/** Returns the path of values that hold until the next one, interrupted at gaps. */
+export function stepPath(points: readonly Point[], scales: Scales): string {
+  let path = "";
+  let before: number | null = null;
+  for (const { x, y } of points) {
+    const [placeX, placeY] = [coordinate(scales.x(x)), y !== null && Number.isFinite(y) ? scales.y(y) : null];
+    // A value also holds up to the gap behind it.
+    if (before !== null) path += `H${placeX}`;
+    if (placeY !== null) path += before === null ? `M${placeX} ${coordinate(placeY)}` : `V${coordinate(placeY)}`;
+    before = placeY;
+  }
+  return path;
+}
+
 /** Returns the path around the area between two lines. */
 export function areaPath(
   xs: readonly number[],
@@ -93,10 +107,18 @@ export function knownRuns(low: readonly (number | null)[], high: readonly (numbe
   return runs;
 }
 
-/** Returns up to ten full hours, days or weeks (UTC) within a span of time. */
-export function timeTicks(fromMs: number, toMs: number): number[] {
+const tickSteps = [
+  ...[1, 2, 5, 10, 15, 30].map((minutes) => minutes * minuteMs),
+  ...[1, 2, 3, 6, 12, 24, 48, 96, 168].map((hours) => hours * hourMs),
+];
+
+/**
+ * Returns up to ten full minutes, hours, days or weeks within a span of time.
+ * @param minStepMs shortest distance of two of them
+ */
+export function timeTicks(fromMs: number, toMs: number, minStepMs = minuteMs): number[] {
   const spanMs = toMs - fromMs;
-  const everyMs = [1, 2, 3, 6, 12, 24, 48, 168].map((hours) => hours * hourMs).find((ms) => spanMs / ms <= 9);
+  const everyMs = tickSteps.find((ms) => ms >= minStepMs && spanMs / ms <= 9);
   const tickMs = everyMs ?? Math.ceil(spanMs / 9 / weekMs) * weekMs;
   const ticks: number[] = [];
   for (let atMs = Math.ceil(fromMs / tickMs) * tickMs; atMs <= toMs; atMs += tickMs) ticks.push(atMs);

@@ -5,7 +5,7 @@ import { testEveryRoute } from "../serving/every-route.ts";
 import type { TestServing } from "../serving/start-serving.ts";
 
 /** Upper bound of all that a browser loads for the page. */
-const maxPageBytes = 50_000;
+const maxPageBytes = 30_000;
 const key = "a-configured-key";
 
 let open: TestServing;

@@ -31,7 +31,7 @@ function ReportBody({ title, lead, origin, children }: ReportProps) {
 /** Writes a report as one file with the styles of the pages: nothing is fetched, nothing runs, dark where the reader's system is, and to be printed. */
 export async function reportDocument(report: ReportProps): Promise<string> {
   // What the styles take from elsewhere is of charts that need a script.
-  const style = (await Bun.file(stylePath).text()).replace(/^@import [^\n]*\n/, "");
+  const style = await Bun.file(stylePath).text();
   const head = renderToString(
     <>
       <meta charset="utf-8" />

@@ -1,4 +1,5 @@
 import { useSignal } from "@preact/signals";
+import { TextField } from "#platform/page/fields.tsx";
 import { OrderDialog } from "./order-dialog.tsx";
 import type { Order } from "./send-order.ts";
 import { secondsOf, TimeField } from "./time-field.tsx";
@@ -15,18 +16,7 @@ export function FreezeDialog({ onClose }: { readonly onClose: () => void }) {
   };
   return (
     <OrderDialog title="Freeze the fleet" verb="Freeze the fleet" order={order} onClose={onClose}>
-      <label>
-        Why
-        <input
-          name="why"
-          maxLength={512}
-          required
-          value={why.value}
-          onInput={(event) => {
-            why.value = event.currentTarget.value;
-          }}
-        />
-      </label>
+      <TextField label="Why" name="why" text={why} maxLength={512} isRequired />
       <TimeField minutes={minutes} isOptional />
     </OrderDialog>
   );

@@ -3,6 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { ApiError } from "#platform/page/api-client.ts";
 import { Dialog } from "#platform/page/dialog.tsx";
+import { Mistake, ReasonField } from "#platform/page/fields.tsx";
 import { safeText } from "#platform/page/safe-text.ts";
 import { EffectText } from "./effect-text.tsx";
 import { OrderProgress } from "./order-progress.tsx";
@@ -56,14 +57,13 @@ export function OrderDialog({ title, verb, children, order, onClose }: OrderDial
     });
   const confirm = () =>
     attempt(async () => {
-      if (shown.value !== null) done.value = await sendOrder(shown.value.order, false, reason.value.trim());
+      if (shown.value !== null) done.value = await sendOrder(shown.value.order, false, reason.value);
     });
   useEffect(() => {
     // Nothing is to be filled in: the effect is shown at once.
     if (children === undefined) void preview();
   }, []);
-  const agents = done.value?.agents?.map(({ agentId }) => agentId) ?? [];
-  const followsProgress = agents.length > 0 && shown.value?.order.path === "/api/v1/overrides";
+  const agents = done.value?.agents ?? [];
   return (
     <Dialog title={title} onClose={onClose}>
       <form
@@ -77,24 +77,12 @@ export function OrderDialog({ title, verb, children, order, onClose }: OrderDial
         <div ref={effect} tabIndex={-1}>
           {shown.value?.answer.effect === undefined ? null : <EffectText effect={shown.value.answer.effect} />}
         </div>
-        {state === "confirm" ? (
-          <label>
-            Reason, for the audit log
-            <input
-              name="reason"
-              maxLength={500}
-              value={reason.value}
-              onInput={(event) => {
-                reason.value = event.currentTarget.value;
-              }}
-            />
-          </label>
-        ) : null}
+        {state === "confirm" ? <ReasonField reason={reason} /> : null}
         {state === "done" ? <p class="note">● Done, and recorded in the audit log under your name.</p> : null}
-        {followsProgress ? <OrderProgress agentIds={agents} /> : null}
-        <p role="alert" class={problem.value === "" ? "hidden" : "note bad"}>
-          {problem.value === "" ? "" : `■ ${safeText(problem.value, 1_000)}`}
-        </p>
+        {agents.length > 0 ? (
+          <OrderProgress agents={agents} isEnd={shown.value?.order.path === "/api/v1/overrides/end"} />
+        ) : null}
+        <Mistake text={safeText(problem.value, 1_000)} />
         <p class="buttons">
           {state === "fill" ? (
             <button type="submit" class="primary" disabled={isBusy.value}>

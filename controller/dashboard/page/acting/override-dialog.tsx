@@ -1,5 +1,6 @@
 import { useSignal } from "@preact/signals";
 import { getJson } from "#platform/page/api-client.ts";
+import { TextField } from "#platform/page/fields.tsx";
 import { safeText } from "#platform/page/safe-text.ts";
 import { query } from "#platform/page/url-state.ts";
 import { OrderDialog } from "./order-dialog.tsx";
@@ -119,24 +120,19 @@ export function OverrideDialog({ agentIds, modes, firstRole, onClose }: Override
             ))}
           </select>
         </label>
-        <label>
-          Power mode
-          <input
-            name="mode"
-            list="power-modes"
-            maxLength={64}
-            placeholder="as the agent decides"
-            value={mode.value}
-            onInput={(event) => {
-              mode.value = event.currentTarget.value;
-            }}
-          />
-          <datalist id="power-modes">
-            {modes.map((name) => (
-              <option key={name} value={name} />
-            ))}
-          </datalist>
-        </label>
+        <TextField
+          label="Power mode"
+          name="mode"
+          text={mode}
+          maxLength={64}
+          placeholder="as the agent decides"
+          list="power-modes"
+        />
+        <datalist id="power-modes">
+          {modes.map((name) => (
+            <option key={name} value={name} />
+          ))}
+        </datalist>
         <label class="check">
           <input
             type="checkbox"

@@ -8,11 +8,22 @@ export interface Order {
   readonly body?: object;
 }
 
+/** Agent that was told of an order. */
+export interface ToldAgent {
+  readonly agentId: string;
+  /** Version of what it was told; null: nothing has changed for it. */
+  readonly version: number | null;
+}
+
+/** Header by which the reason of a change gets into the audit log; none for an empty one. */
+export const reasonHeader = (reason: string): Readonly<Record<string, string>> =>
+  reason.trim() === "" ? {} : { "x-thormesh-reason": encodeURIComponent(reason.trim()) };
+
 /** Answer of the routes by which one acts. */
 export interface OrderAnswer {
   /** Always there in a dry run. */
   readonly effect?: EffectView;
-  readonly agents?: readonly { readonly agentId: string; readonly version: number | null }[];
+  readonly agents?: readonly ToldAgent[];
 }
 
 /**
@@ -27,7 +38,7 @@ export async function sendOrder({ method, path, body }: Order, isDry: boolean, r
     method,
     headers: {
       ...(body === undefined ? {} : { "content-type": "application/json" }),
-      ...(reason === "" ? {} : { "x-thormesh-reason": encodeURIComponent(reason) }),
+      ...reasonHeader(reason),
     },
     ...(body === undefined ? {} : { body: JSON.stringify({ ...body, ...dry }) }),
   });

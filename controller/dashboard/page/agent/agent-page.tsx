@@ -1,11 +1,12 @@
 import { ApiError, getJson } from "#platform/page/api-client.ts";
 import { connection } from "#platform/page/connection.ts";
-import { Figure, Figures } from "#platform/page/figure.tsx";
+import { HoursChoice } from "#platform/page/fields.tsx";
+import { FailedFigure, Figure, Figures, LatencyFigure } from "#platform/page/figure.tsx";
 import { formatDuration, formatNumber, formatRate, formatWatts, quantityText } from "#platform/page/format.ts";
 import { safeHref, safeText } from "#platform/page/safe-text.ts";
 import { StatusWord } from "#platform/page/status-word.tsx";
 import { serverNowMs, timeText } from "#platform/page/time-zone.ts";
-import { query, setQuery } from "#platform/page/url-state.ts";
+import { query } from "#platform/page/url-state.ts";
 import { usePolled } from "#platform/page/use-polled.ts";
 import { AgentActions } from "../acting/agent-actions.tsx";
 import { AgentCharts } from "./agent-charts.tsx";
@@ -16,10 +17,11 @@ import { DesiredTable } from "./desired-table.tsx";
 const detailMs = 2_000;
 const historyMs = 30_000;
 const spans = [1, 6, 24, 48] as const;
+const usualHours = 6;
 
 /** Hours that the address asks for. */
 function hoursOf(text: string | null): (typeof spans)[number] {
-  return spans.find((hours) => String(hours) === text) ?? 6;
+  return spans.find((hours) => String(hours) === text) ?? usualHours;
 }
 
 const count = (value: number | null | undefined) => ({ value: formatNumber(value), unit: "" });
@@ -43,17 +45,13 @@ function NowFigures({ agent, lastMode }: NowProps) {
       <Figure label="rate" quantity={formatRate(agent.qps ?? minute?.qps)} {...ofMinute} />
       <Figure label="capacity" quantity={formatRate(agent.capacityQps)} {...heard} />
       <Figure label="forecast peak" quantity={formatRate(agent.forecastPeakQps)} {...ofMinute} />
-      <Figure label="p95 latency" quantity={formatDuration(agent.p95LatencyMs)} {...ofMinute}>
-        last 5 minutes
-      </Figure>
-      <Figure
-        label="failed or refused"
-        quantity={count(failed)}
+      <LatencyFigure
+        p95Ms={agent.p95LatencyMs}
+        isAtWork={(agent.qps ?? minute?.qps ?? 0) > 0}
+        of="last 5 minutes"
         {...ofMinute}
-        {...(failed !== null && failed > 0 ? { tone: "warn" as const } : {})}
-      >
-        last minute
-      </Figure>
+      />
+      <FailedFigure count={failed} {...ofMinute} />
       <Figure label="queue" quantity={{ ...count(agent.queueDepth), unit: "texts" }} {...heard} />
       <Figure label="power" quantity={formatWatts(agent.watts ?? minute?.watts)} {...ofMinute} />
       <Figure label="temperature" quantity={{ ...count(minute?.maxTemperatureC), unit: "°C" }} {...ofMinute} />
@@ -149,19 +147,7 @@ export function AgentPage({ params }: { readonly params: Readonly<Record<string,
       <Head agent={agent} id={id} />
       {isUnknown ? <p class="note warn">▲ It was removed from the fleet: {safeText(gone.message)}.</p> : null}
       <NowFigures agent={agent} lastMode={past.value?.modes.at(-1)?.powerMode ?? null} />
-      <fieldset class="choice">
-        <legend class="hidden">Hours that are shown</legend>
-        {spans.map((each) => (
-          <button
-            type="button"
-            key={each}
-            aria-pressed={each === hours}
-            onClick={() => setQuery({ hours: each === 6 ? null : String(each) })}
-          >
-            {each} h
-          </button>
-        ))}
-      </fieldset>
+      <HoursChoice values={spans} chosen={hours} usual={usualHours} />
       {past.value === null ? (
         <p class="muted">{past.refusal === null ? "loading the last hours" : safeText(past.refusal.message)}</p>
       ) : (

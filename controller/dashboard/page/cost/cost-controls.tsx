@@ -1,11 +1,12 @@
 import { useState } from "preact/hooks";
 import { getJson } from "#platform/page/api-client.ts";
 import { Completed } from "#platform/page/completed-input.tsx";
+import { Choice } from "#platform/page/fields.tsx";
 import { safeText } from "#platform/page/safe-text.ts";
 import { goTo, setQuery } from "#platform/page/url-state.ts";
 import { type CostState, type Dimension, dimensions, dimensionWords, windowButtons } from "./cost-data.ts";
 
-const windowWords = { today: "today", "7d": "7 d", "30d": "30 d" } as const;
+const windowWords = { today: "today", "7d": "7 d", "30d": "30 d", days: "days…" } as const;
 const dayText = (ms: number) => new Date(ms).toISOString().slice(0, 10);
 
 /** Address of this page with a filter more, or one less. */
@@ -24,28 +25,17 @@ function Windows({ state, nowMs }: { readonly state: CostState; readonly nowMs: 
   const until = custom?.until ?? dayText(nowMs);
   return (
     <>
-      <fieldset class="choice">
-        <legend class="hidden">Time</legend>
-        {windowButtons.map((each) => (
-          <button
-            type="button"
-            key={each}
-            aria-pressed={custom === null && state.window === each}
-            onClick={() => setQuery({ window: each === "7d" ? null : each, from: null, until: null })}
-          >
-            {windowWords[each]}
-          </button>
-        ))}
-        <button
-          type="button"
-          aria-pressed={custom !== null}
-          onClick={() =>
-            setQuery({ window: null, ...(custom === null ? { from, until } : { from: null, until: null }) })
-          }
-        >
-          days…
-        </button>
-      </fieldset>
+      <Choice
+        label="Time"
+        values={[...windowButtons, "days"] as const}
+        chosen={custom === null ? (state.window as "7d") : "days"}
+        text={(each) => windowWords[each]}
+        onChoose={(each) => {
+          if (each === "days")
+            setQuery({ window: null, ...(custom === null ? { from, until } : { from: null, until: null }) });
+          else setQuery({ window: each === "7d" ? null : each, from: null, until: null });
+        }}
+      />
       {custom === null ? null : (
         <>
           <label>

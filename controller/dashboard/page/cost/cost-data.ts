@@ -124,7 +124,8 @@ export function stackOf(view: View, hidesIdle: boolean, budgetUsd: number | null
 /** Interval of a projection in words. */
 export function intervalText({ lowUsd, highUsd }: Pick<MonthlySpend["rest"], "lowUsd" | "highUsd">): string {
   if (lowUsd === null || highUsd === null) return "nothing on record tells how sure";
-  return `${formatMoney(lowUsd).value} to ${formatMoney(highUsd).value} with 80 %`;
+  const [low, high] = [formatMoney(lowUsd).value, formatMoney(highUsd).value];
+  return low === high ? "certain to the cent, as little of it is to come" : `${low} to ${high} with 80 %`;
 }
 
 /** Sum of the groups that are shown. */
@@ -145,7 +146,7 @@ export const againstBefore = ({ totalUsd, previousUsd }: Pick<View, "totalUsd" |
  */
 export function monthOf(
   month: View,
-  { rest }: Pick<MonthlySpend, "rest">,
+  { rest, days }: Pick<MonthlySpend, "rest" | "days">,
   monthEndMs: number,
   budgetUsd: number | null,
 ): ChartData {
@@ -168,7 +169,7 @@ export function monthOf(
   const times = [startMs, ...ends, ...(monthEndMs > nowMs ? [monthEndMs] : [])];
   const isOver = monthEndMs <= nowMs;
   const coming = (usd: number) =>
-    times.map((_, index) => (index === ends.length ? sum : index > ends.length ? sum + usd : null));
+    times.map((_, index) => (days === 0 ? null : index === ends.length ? sum : index > ends.length ? sum + usd : null));
   const { lowUsd, highUsd } = rest;
   const interval: ChartSeries[] =
     lowUsd === null || highUsd === null

@@ -74,8 +74,8 @@ function CostFigures({ view, state, spend, budgets }: Loaded) {
       </Figure>
       <Figure
         label="this month, projected"
-        quantity={formatMoney(spend?.total.expectedUsd)}
-        hint="of the whole fleet; the interval holds in 80 % of months"
+        quantity={formatMoney(spend?.days === 0 ? null : spend?.total.expectedUsd)}
+        hint="of the whole fleet; the truth is within the interval in 80 % of months"
         {...asOf}
       >
         {spend === null ? "–" : intervalText(spend.total)}

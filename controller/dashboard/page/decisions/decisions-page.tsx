@@ -4,6 +4,7 @@ import type { DecisionRules, DecisionTimeline } from "#controller/api/schemas.ts
 import { getJson } from "#platform/page/api-client.ts";
 import { Chart } from "#platform/page/chart.tsx";
 import { Completed } from "#platform/page/completed-input.tsx";
+import { HoursChoice } from "#platform/page/fields.tsx";
 import { formatRate, quantityText } from "#platform/page/format.ts";
 import { safeText } from "#platform/page/safe-text.ts";
 import { StatusWord } from "#platform/page/status-word.tsx";
@@ -100,19 +101,7 @@ function TrafficChart() {
   return (
     <section class="card" aria-label="Traffic and decisions">
       <h2 class="hidden">Traffic and decisions</h2>
-      <fieldset class="choice">
-        <legend class="hidden">Hours that are shown</legend>
-        {chartHours.map((each) => (
-          <button
-            type="button"
-            key={each}
-            aria-pressed={each === hours}
-            onClick={() => setQuery({ hours: each === 24 ? null : String(each) })}
-          >
-            {each === 168 ? "7 d" : `${each} h`}
-          </button>
-        ))}
-      </fieldset>
+      <HoursChoice values={chartHours} chosen={hours} usual={24} />
       <Chart
         title="Traffic and decisions"
         unit="texts/s"

@@ -1,5 +1,6 @@
 import type { AgentView } from "#controller/api/schemas.ts";
 import { getJson } from "#platform/page/api-client.ts";
+import { measuredByPeers } from "#platform/page/figure.tsx";
 import { formatDuration, formatNumber, formatRate, formatWatts, quantityText, unknown } from "#platform/page/format.ts";
 import { safeText } from "#platform/page/safe-text.ts";
 import { type StatusKind, StatusWord } from "#platform/page/status-word.tsx";
@@ -32,7 +33,8 @@ const kinds: Readonly<Record<AgentView["condition"], StatusKind>> = {
 
 /** Lists all that is not as it should be with an agent. */
 function notesOf({ unavailableReason, differs, brokerProblems, clockSkewMs, override }: AgentView): readonly string[] {
-  const skew = clockSkewMs === 0 ? [] : [`its clock is ${quantityText(formatDuration(clockSkewMs))} off`];
+  const way = clockSkewMs > 0 ? "ahead" : "behind";
+  const skew = clockSkewMs === 0 ? [] : [`its clock is ${quantityText(formatDuration(Math.abs(clockSkewMs)))} ${way}`];
   const order = override === null ? [] : ["overridden by an operator"];
   const other = differs.map(({ field, reason }) => `${field}: ${reason}`);
   return [...(unavailableReason === null ? [] : [unavailableReason]), ...order, ...other, ...brokerProblems, ...skew];
@@ -70,7 +72,16 @@ const columns: readonly Column<AgentView>[] = [
     isNumber: true,
     cell: (agent) => <LoadBar share={loadOf(agent)} />,
   },
-  { key: "p95", label: "p95", isNumber: true, cell: ({ p95LatencyMs }) => quantityText(formatDuration(p95LatencyMs)) },
+  {
+    key: "p95",
+    label: "p95",
+    isNumber: true,
+    cell: ({ p95LatencyMs, qps }) => (
+      <span title={p95LatencyMs === null && (qps ?? 0) > 0 ? measuredByPeers : undefined}>
+        {quantityText(formatDuration(p95LatencyMs))}
+      </span>
+    ),
+  },
   { key: "watts", label: "power", isNumber: true, cell: ({ watts }) => quantityText(formatWatts(watts)) },
   {
     key: "temperature",

@@ -1,10 +1,10 @@
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import { formatNumber, formatRate, formatWatts, quantityText } from "#platform/page/format.ts";
 import { safeText } from "#platform/page/safe-text.ts";
 import { goTo, query, setQuery } from "#platform/page/url-state.ts";
 import type { AgentRow } from "../../agent-row.ts";
-import { conditions, rows, rowsVersion } from "../fleet-state.ts";
+import { conditions, idsVersion, rows, rowsVersion } from "../fleet-state.ts";
 import { type CellColor, cellColor, placeOf } from "./map-cells.ts";
 
 const cellPx = 12;
@@ -32,8 +32,12 @@ function draw(canvas: HTMLCanvasElement, cells: readonly AgentRow[], columns: nu
   const context = canvas.getContext("2d");
   if (context === null) return;
   context.scale(ratio, ratio);
-  const style = getComputedStyle(document.documentElement);
-  const colorOf = (name: CellColor["name"]) => style.getPropertyValue(name).trim();
+  // A canvas knows no custom properties: its element's own colour is what they come to.
+  const style = getComputedStyle(canvas);
+  const colorOf = (name: CellColor["name"]) => {
+    canvas.style.color = `var(${name})`;
+    return style.color;
+  };
   const named = new Map<string, string>();
   const maxWatts = cells.reduce((max, [, , , , , watts]) => Math.max(max, watts ?? 0), 1);
   for (const [index, row] of cells.entries()) {
@@ -83,12 +87,14 @@ export function AgentMap() {
   const cells = useRef<{ readonly rows: readonly AgentRow[]; readonly columns: number }>({ rows: [], columns: 1 });
   const asked = query.value.get("color");
   const coloring = colorings.find((each) => each === asked) ?? "state";
+  const order = useRef<{ version: number; readonly ids: string[] }>({ version: -1, ids: [] });
   const version = rowsVersion.value;
   useEffect(() => {
     const paint = () => {
       const [element, outer] = [canvas.current, host.current];
       if (element === null || outer === null || outer.clientWidth === 0) return;
-      const sorted = [...rows.values()].sort(([a], [b]) => (a < b ? -1 : 1));
+      if (order.current.version !== idsVersion) order.current = { version: idsVersion, ids: [...rows.keys()].sort() };
+      const sorted = order.current.ids.map((id) => rows.get(id) as AgentRow);
       const columns = Math.max(1, Math.floor(outer.clientWidth / stepPx));
       cells.current = { rows: sorted, columns };
       draw(element, sorted, columns, coloring);
@@ -112,11 +118,11 @@ export function AgentMap() {
     const place = placeOf(event.offsetX, event.offsetY, stepPx, columns);
     return place === null ? null : (shown[place] ?? null);
   };
-  const counts = conditions.map((name, index) => {
-    let count = 0;
-    for (const row of rows.values()) if (row[1] === index) count += 1;
-    return `${formatNumber(count, 9)} ${name}`;
-  });
+  const counts = useMemo(() => {
+    const found = conditions.map(() => 0);
+    for (const [, condition] of rows.values()) found[condition] = (found[condition] ?? 0) + 1;
+    return conditions.map((name, index) => `${formatNumber(found[index], 9)} ${name}`);
+  }, [version]);
   return (
     <div class="agent-map">
       <p class="muted">

@@ -4,6 +4,7 @@ import type { DecisionTimeline } from "#controller/api/schemas.ts";
 import { getJson } from "#platform/page/api-client.ts";
 import { Chart } from "#platform/page/chart.tsx";
 import type { ChartMarker } from "#platform/page/chart-parts.tsx";
+import { HoursChoice } from "#platform/page/fields.tsx";
 import {
   formatDuration,
   formatMoney,
@@ -12,7 +13,7 @@ import {
   formatWatts,
   quantityText,
 } from "#platform/page/format.ts";
-import { query, setQuery } from "#platform/page/url-state.ts";
+import { query } from "#platform/page/url-state.ts";
 import { usePolled } from "#platform/page/use-polled.ts";
 import type { FleetHistoryView } from "../../history-routes.ts";
 import { fleet } from "../fleet-state.ts";
@@ -45,23 +46,6 @@ async function loadPast(hours: number, signal: AbortSignal): Promise<Past> {
   }));
   return { history, markers: markers.reverse() };
 }
-
-const Spans = ({ hours }: { readonly hours: number }) => (
-  <fieldset class="choice spans">
-    <legend class="hidden">Hours that are shown</legend>
-    {spans.map((each) => (
-      <button
-        key={each}
-        type="button"
-        class="quiet"
-        aria-pressed={each === hours}
-        onClick={() => setQuery({ hours: each === defaultHours ? null : String(each) })}
-      >
-        {each} h
-      </button>
-    ))}
-  </fieldset>
-);
 
 interface TrafficChartProps {
   readonly past: Past | null;
@@ -167,7 +151,11 @@ interface PastProps {
 export const TrafficCard = ({ past }: PastProps) => (
   <section class="card" aria-label="Traffic">
     <h2 class="hidden">Traffic</h2>
-    <TrafficChart past={past} span={spanOf(past)} tools={<Spans hours={hoursOf(query.value.get("hours"))} />} />
+    <TrafficChart
+      past={past}
+      span={spanOf(past)}
+      tools={<HoursChoice values={spans} chosen={hoursOf(query.value.get("hours"))} usual={defaultHours} />}
+    />
   </section>
 );
 

@@ -1,6 +1,7 @@
 import { useMemo } from "preact/hooks";
 import { getJson } from "#platform/page/api-client.ts";
 import { Chart } from "#platform/page/chart.tsx";
+import { Choice } from "#platform/page/fields.tsx";
 import { Figure, Figures } from "#platform/page/figure.tsx";
 import { formatNumber, formatRate, formatShare, quantityText } from "#platform/page/format.ts";
 import { safeText } from "#platform/page/safe-text.ts";
@@ -87,19 +88,13 @@ function Peaks({ overview }: { readonly overview: Overview }) {
   return (
     <section class="card" aria-label="Past forecasts">
       <h2 class="hidden">Past forecasts</h2>
-      <fieldset class="choice">
-        <legend class="hidden">Time that is looked back on</legend>
-        {windows.map((each) => (
-          <button
-            type="button"
-            key={each}
-            aria-pressed={each === window}
-            onClick={() => setQuery({ window: each === "24h" ? null : each })}
-          >
-            {each.replace(/(\d+)/, "$1 ")}
-          </button>
-        ))}
-      </fieldset>
+      <Choice
+        label="Time that is looked back on"
+        values={windows}
+        chosen={window}
+        text={(each) => each.replace(/(\d+)/, "$1 ")}
+        onChoose={(each) => setQuery({ window: each === "24h" ? null : each })}
+      />
       {peaks.length === 0 ? (
         <p class="empty">No forecast of this time is judged yet: one is when its 15 minutes are over.</p>
       ) : (

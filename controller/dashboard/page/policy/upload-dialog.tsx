@@ -1,7 +1,9 @@
 import { useSignal } from "@preact/signals";
 import { request } from "#platform/page/api-client.ts";
 import { Dialog } from "#platform/page/dialog.tsx";
+import { Mistake, ReasonField } from "#platform/page/fields.tsx";
 import { safeText } from "#platform/page/safe-text.ts";
+import { reasonHeader } from "../acting/send-order.ts";
 import { attempt, currentText, draft, loadPolicyFile, mistakes, preview } from "./policy-data.ts";
 
 /** Asks before the policy is replaced, with what it would decide now. */
@@ -18,7 +20,7 @@ export function UploadDialog({ onClose }: { readonly onClose: () => void }) {
         method: "POST",
         headers: {
           "content-type": "application/json",
-          ...(reason.value.trim() === "" ? {} : { "x-thormesh-reason": encodeURIComponent(reason.value.trim()) }),
+          ...reasonHeader(reason.value),
         },
         body: JSON.stringify({ text: currentText(), ...(from === null ? {} : { ifVersion: from }) }),
       });
@@ -36,20 +38,8 @@ export function UploadDialog({ onClose }: { readonly onClose: () => void }) {
           {shown?.differences.length ?? 0} {shown?.differences.length === 1 ? "field differs" : "fields differ"} from
           the policy in force. It is in force at once, and recorded under your name.
         </p>
-        <label>
-          Reason, for the audit log
-          <input
-            name="reason"
-            maxLength={500}
-            value={reason.value}
-            onInput={(event) => {
-              reason.value = event.currentTarget.value;
-            }}
-          />
-        </label>
-        <p role="alert" class={mistakes.value.length === 0 ? "hidden" : "note bad"}>
-          {mistakes.value.length === 0 ? "" : `■ ${safeText(mistakes.value.join("; "), 1_000)}`}
-        </p>
+        <ReasonField reason={reason} />
+        <Mistake text={safeText(mistakes.value.join("; "), 1_000)} />
         <p class="buttons">
           <button type="submit" class="primary" disabled={isBusy.value}>
             Put it in force

@@ -5,6 +5,7 @@ import {
   budgetOfStep,
   filterText,
   groupName,
+  intervalText,
   monthOf,
   perMillion,
   shownTotal,
@@ -110,7 +111,7 @@ describe("the month", () => {
   const endMs = startMs + 30 * dayMs;
 
   test("adds up what was spent, then the projection with its interval to the end", () => {
-    const { times, series, bands } = monthOf(view(), { rest }, endMs, 40);
+    const { times, series, bands } = monthOf(view(), { rest, days: 20 }, endMs, 40);
     expect(times).toEqual([startMs, startMs + dayMs, startMs + 2 * dayMs, startMs + 2.5 * dayMs, endMs]);
     expect(series.map(({ label, values }) => [label, values])).toEqual([
       ["spent", [0, 5, 9, 15, null]],
@@ -124,7 +125,7 @@ describe("the month", () => {
 
   test("begins with the first day on record: what was before is not known", () => {
     const groups = [group("group", "shop", [null, null, 3])];
-    const { times, series } = monthOf(view({ groups }), { rest }, endMs, null);
+    const { times, series } = monthOf(view({ groups }), { rest, days: 20 }, endMs, null);
     expect(times).toEqual([startMs + 2 * dayMs, startMs + 2.5 * dayMs, endMs]);
     expect(series[0]?.values).toEqual([0, 3, null]);
     expect(series).toHaveLength(4);
@@ -132,8 +133,21 @@ describe("the month", () => {
 
   test("without any record there is only a projection", () => {
     const groups = [group("group", "shop", [null, null, null])];
-    const { times, series } = monthOf(view({ groups }), { rest }, endMs, null);
+    const { times, series } = monthOf(view({ groups }), { rest, days: 20 }, endMs, null);
     expect(times).toEqual([startMs + 2.5 * dayMs, endMs]);
     expect(series[1]?.values).toEqual([0, 20]);
   });
+
+  test("without a whole day on record nothing is projected", () => {
+    const { series } = monthOf(view(), { rest: { expectedUsd: 0, lowUsd: 0, highUsd: 0 }, days: 0 }, endMs, null);
+    expect(series[1]?.values.every((value) => value === null)).toBe(true);
+  });
+});
+
+test.each([
+  [null, null, "nothing on record tells how sure"],
+  [1.4, 1.52, "$1.40 to $1.52 with 80 %"],
+  [1.4601, 1.4602, "certain to the cent, as little of it is to come"],
+])("a projection of %p to %p dollars says how sure it is", (lowUsd, highUsd, text) => {
+  expect(intervalText({ lowUsd, highUsd })).toBe(text);
 });

@@ -19,7 +19,7 @@ const traces = [
 ];
 
 test("reports have the styles of the pages, and there are no others", async () => {
-  const styles = (await read("platform/page/styles.css")).replace(/^@import [^\n]*\n/, "");
+  const styles = await read("platform/page/styles.css");
   for (const html of [await backtestReport("a fleet", ["policy", "cost"], traces), await forecastReport([], "1")])
     expect(/<style>([\s\S]*?)<\/style>/.exec(html)?.[1]).toBe(styles);
   expect(filesOf("{agent,cli,controller,forecast,platform,protocol,tools}/**/*.css")).toEqual([
@@ -35,9 +35,11 @@ test("reports draw nothing by themselves: charts, tables and figures are the pag
       path,
       source: expect.not.stringMatching(/<svg|<table|<path|<style>(?!\$)/),
     });
-  // The two ways to draw, on a canvas that follows the pointer and as a picture, share legend and table.
-  for (const path of ["platform/page/chart.tsx", "platform/page/picture/svg-chart.tsx"])
-    expect(await read(path)).toMatch(/ChartTable, Legend.*\} from "\.{1,2}\/chart-parts\.tsx"/);
+  // The chart that follows the pointer and the one of a file share picture, legend and table.
+  for (const path of ["platform/page/chart.tsx", "platform/page/picture/svg-chart.tsx"]) {
+    expect(await read(path)).toMatch(/ChartTable, .*Legend.*\} from "\.{1,2}\/chart-parts\.tsx"/);
+    expect(await read(path)).toMatch(/Plot, .*\} from "\.\/.*plot\.tsx"/);
+  }
 });
 
 test("a report of a backtest: a table, and two charts for each policy on one scale", async () => {

@@ -1,4 +1,4 @@
-import type { ChartSeries } from "./chart-parts.tsx";
+import type { ChartSeries } from "../chart-parts.tsx";
 
 /** Sum of the values of a step; null where none is known. */
 function sumAt(series: readonly ChartSeries[], index: number): number | null {

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { stackSeries } from "#platform/page/stack-series.ts";
+import { stackSeries } from "#platform/page/picture/stack-series.ts";
 
 test("bars stand upon each other, the topmost drawn first; lines stay as they are, and what is not known is no bar", () => {
   const bar = (label: string, values: readonly (number | null)[]) =>
