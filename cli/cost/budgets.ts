@@ -52,7 +52,7 @@ const percent = (value: number) => `${value.toFixed(0)} %`;
 type ShownBudget = BudgetState & { readonly ceiling?: Limits | null };
 
 function dueToText({ reached, ceiling }: ShownBudget): string {
-  const due = reached.map(actionToText).join(", ") || "-";
+  const due = [...new Set(reached.map(actionToText))].join(", ") || "-";
   return ceiling == null ? due : `${due} (${limitsToText(ceiling)})`;
 }
 

@@ -7,6 +7,7 @@ export const unallocated = "__unallocated__";
 const ownNames: Readonly<Record<string, string>> = {
   region: "cluster",
   agent: "node",
+  device: "node",
   tenant: "namespace",
   model: "container",
 };

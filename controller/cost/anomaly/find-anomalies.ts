@@ -8,6 +8,7 @@ import {
   daysOf,
   periodAt,
   valueIn,
+  wholeDaysOf,
 } from "../history/sum-costs.ts";
 import { type Money, moneyToNumber } from "../money/money.ts";
 import { type CostAnomaly, decideCostAnomaly } from "./decide-cost-anomaly.ts";
@@ -144,7 +145,8 @@ export async function findAnomalies(
   const judged: JudgedDay[] = [];
   for (const [index, { window }] of days.entries()) {
     if (window.startMs < startMs || window.startMs >= lastMs) continue;
-    judged.push(...judgeDay(days.slice(Math.max(0, index - readDays), index + 1), terms));
+    const before = wholeDaysOf(days.slice(Math.max(0, index - readDays), index));
+    judged.push(...judgeDay([...before, days[index] as CostDay], terms));
     // Others get a turn between two days.
     await Bun.sleep(0);
   }

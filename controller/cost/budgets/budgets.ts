@@ -52,7 +52,7 @@ export class Budgets {
     if (actions.some(({ action }) => action === "limit") && !this.#parts.isTenant(scope.name ?? ""))
       throw new ServiceError(
         "INVALID_REQUEST",
-        `scope.name: expected one of the controller's tenants with limit, as agents know no limits of others, got "${scope.name}"`,
+        `scope.name: expected one of the controller's tenants with limit, as agents know no limits of others (thormesh tenants create makes one), got "${scope.name}"`,
       );
     if (!this.#budgets.has(budget.id) && this.#budgets.size >= maxBudgets)
       throw new ServiceError("CONFLICT", `expected at most ${maxBudgets} budgets: remove one first`);

@@ -63,6 +63,17 @@ export function daysOf(hours: readonly CostHour[], timeZone: string): CostDay[] 
     }));
 }
 
+/** Share of the hours that days usually have on record, below which a day is a part of one. */
+const wholeShare = 0.8;
+
+/** Leaves out days of which hours are missing: the fleet began within them, or the controller was away. */
+export function wholeDaysOf(days: readonly CostDay[]): readonly CostDay[] {
+  const counts = days.map(({ hours }) => hours.length).sort((a, b) => a - b);
+  // Half of the days have as many hours.
+  const usual = counts[counts.length >> 1] ?? 0;
+  return days.filter(({ hours }) => hours.length >= wholeShare * usual);
+}
+
 /**
  * Hours in which the cost of these hours came together: until now, and of the first one only as many minutes as its agents have on record, since a
  * fleet that has just begun was not there for all of it. 0: there is no hour.

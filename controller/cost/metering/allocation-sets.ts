@@ -92,7 +92,7 @@ export function agentsOfFilter({ options }: Pick<AllocationQuery, "options">): R
   const conditions = [filter ?? []].flat();
   const isShared = [...[share ?? []].flat(), ...shareAny].some(({ field }) => !withoutAgents.has(field));
   const names = conditions.flatMap(({ op, field, value }) =>
-    op === "eq" && ["agent", "node", "pod"].includes(field) ? [value] : [],
+    op === "eq" && ["agent", "device", "node", "pod"].includes(field) ? [value] : [],
   );
   // What is shared evenly depends on the number of those who bear it.
   return isShared || shareIdle === "even" || names.length === 0 ? null : new Set(names.filter((name) => name !== ""));

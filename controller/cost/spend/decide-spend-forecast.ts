@@ -54,15 +54,20 @@ const daysForWeekdays = 21;
 const levelWeeks = [1, 2, 4, 8] as const;
 /**
  * Spread of a forecast of one day, as a logarithm, before any is judged (its own uncertainty is e to either side), and the power of the days ahead
- * by which spreads grow: between days that wander (0.5) and days around one level (0).
+ * by which it grows.
  */
 const usualError = 0.3;
-const growth = 0.35;
+const usualGrowth = 0.25;
+/**
+ * Power by which errors grow from the days that were judged to those that are asked for. Errors of single days are noise that the sum of many is
+ * free of; those of weeks tell how the level wanders.
+ */
+const growthFrom = (days: number) => 0.1 + 0.4 * Math.min(1, (days - 1) / 6);
 /** Spread by which hours of a day differ from its mean, and days of a week from its mean, before they are seen. */
 const usualHourError = 0.7;
 const usualWeekdayError = 0.2;
 /** Degrees of freedom of an interval at most: days to come may differ from all that were seen. */
-const maxFreedom = 4;
+const maxFreedom = 3;
 /** Smallest spread: no fleet costs the same for good. */
 const minError = 0.02;
 
@@ -159,10 +164,11 @@ function unseenError(days: number, hours: number): number {
  */
 function halfWidthOf({ errors, judged }: Omit<ChosenLevel, "level">, asked: Stretch, unseen: number): number {
   const independent = errors.length === 0 ? 0 : 1 + (errors.length - 1) / reachOf(judged);
-  const usual = usualError * reachOf(judged) ** growth;
+  const usual = usualError * reachOf(asked) ** usualGrowth;
   const seen = Math.max(minError, rootMeanSquare(errors), rootMeanSquare(errors.slice(-weekDays - reachOf(judged))));
   const weight = independent / (independent + 0.5);
-  const spread = seen ** weight * usual ** (1 - weight) * (reachOf(asked) / reachOf(judged)) ** growth;
+  const ahead = (reachOf(asked) / reachOf(judged)) ** growthFrom(reachOf(judged));
+  const spread = (seen * ahead) ** weight * usual ** (1 - weight);
   return Math.hypot(spread, unseen) * studentQuantile(Math.min(maxFreedom, independent + 2));
 }
 

@@ -30,6 +30,8 @@ test("budgets and alerts", () => {
   expect(budgetsToText([state])).toMatch(
     /all +tenant shop +daily +10\.00 +9\.00 \(90 %\) +18\.00 \(180 %\) +at-risk +notify/,
   );
+  const twice = [80, 100].map((atPercent) => ({ atPercent, action: "notify" as const }));
+  expect(budgetsToText([{ ...state, reached: twice }])).toMatch(/at-risk +notify$/m);
   const limited = { ...state, reached: [{ atPercent: 80, action: "limit" as const, limitPercent: 50 }] };
   expect(budgetsToText([{ ...limited, ceiling: { requests: 12, tokens: 300 } }])).toMatch(
     /at-risk +limit-50 \(12 requests and 300 tokens a minute\)/,

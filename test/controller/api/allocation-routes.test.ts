@@ -100,6 +100,15 @@ const totals = (set: Record<string, { totalCost: number }> = {}) =>
   Object.fromEntries(Object.entries(set).map(([name, { totalCost }]) => [name, totalCost]));
 const sum = (values: Record<string, number>) => Object.values(values).reduce((total, value) => total + value, 0);
 
+test("a device is an agent, in groups and in conditions", async () => {
+  for (const more of ["", `&filter=${encodeURIComponent('agent:"thor-2"')}`]) {
+    const byAgent = await ask(`/allocation?window=24h&includeIdle=true&aggregate=agent,tenant${more}`);
+    const query = `aggregate=device,tenant${more.replace("agent", "device")}`;
+    expect(await ask(`/allocation?window=24h&includeIdle=true&${query}`)).toEqual(byAgent);
+    expect(Object.keys(byAgent.data[0] ?? {})).toContain("thor-2/red");
+  }
+});
+
 describe("what the fleet cost", () => {
   // 360 device minutes at 0.01; energy of 120 × (3,600 + 3,600 + 600) J at 0.36 a kWh; offers.
   const all = 3.6 + 0.0936 + 120 * 0.000123;

@@ -111,6 +111,28 @@ describe("which part of the fleet moved", () => {
     expect(await findAnomalies(historyOf(5), today, terms)).toEqual([]);
   });
 
+  test("a day of which hours are missing is no measure: a fleet that began in the evening has no dear weekend", async () => {
+    // Devices cost 1 $ an hour whatever is asked of them; on weekends a quarter less is.
+    const hours = Array.from({ length: 9 * 24 + 4 }, (_, index): CostHour => {
+      const startMs = start - 4 * 3_600_000 + index * 3_600_000;
+      const isWeekend = new Date(startMs).getUTCDay() % 6 === 0;
+      return {
+        ...{ startMs, observedMinutes: 60, missingEnergyMinutes: 0 },
+        cells: [
+          cell(0.2, { requests: isWeekend ? 75 : 100 - (index % 5) }),
+          cell(0.8, { tenant: null, model: null, requests: 0 }),
+        ],
+      };
+    });
+    const history: CostHistory = {
+      hours: async (startMs, endMs) => hours.filter((hour) => hour.startMs >= startMs && hour.startMs < endMs),
+    };
+    const window = { startMs: start, endMs: start + 9 * dayMs, nowMs: start + 9 * dayMs + 1 };
+    const judged = await findAnomalies(history, window, terms);
+    expect(judged.filter(({ rule }) => rule !== "too-few-days").length).toBeGreaterThan(0);
+    expect(judged.filter(({ isAnomaly }) => isAnomaly).map(({ reason }) => reason)).toEqual([]);
+  });
+
   test("alerts name the fleet, and of its parts only what the fleet's does not name", async () => {
     const values = await readAnomalies(historyOf(5), terms, nowMs);
     const firing = values.filter(({ value }) => (value ?? 0) > 3.5);
