@@ -60,6 +60,12 @@ const restoredAtOnce = 200;
 
 type AgentMessage = Presence | Birth | MinuteData | Beat | Reported | CommandResult;
 
+/** True when nothing that an agent has said of itself has changed. */
+const saysTheSame = (before: AgentState, after: AgentState): boolean =>
+  Bun.deepEquals(before.presence, after.presence) &&
+  Bun.deepEquals(before.birth, after.birth) &&
+  Bun.deepEquals(before.reported, after.reported);
+
 function observe(before: AgentState, message: Presence | Birth | Reported, nowMs: number): AgentState | null {
   if ("status" in message) return observePresence(before, message, nowMs);
   if ("board" in message) return observeBirth(before, message, nowMs);
@@ -178,7 +184,8 @@ export class Ingest {
       const state = observe(before, this.#plausible(message), nowMs());
       if (state === null) return onMessage(channel, "stale");
       fleet.put(state);
-      await this.#parts.store.saveAgent(state);
+      // What the broker retains comes again with each connection: of ten thousand agents that is too much to write each time.
+      if (known === undefined || !saysTheSame(known, state)) await this.#parts.store.saveAgent(state);
       this.#parts.onAgentChanged(known, state);
     }
     onMessage(channel, "accepted");

@@ -2,6 +2,7 @@ import { connect, type IClientOptions, type IConnackPacket, type IPublishPacket,
 import { describeError } from "#platform/errors.ts";
 import type { BrokerMessage, LastWill } from "../broker.ts";
 import { acceptReasonCodes } from "./accept-reason-codes.ts";
+import { countTrafficAsLife } from "./count-traffic-as-life.ts";
 import { type MqttAttempt, type MqttVersion, mqttVersionToText } from "./decide-mqtt-version.ts";
 import { isLoginRefused, isVersionRefused, reasonCode, reasonToText } from "./mqtt-reasons.ts";
 
@@ -135,6 +136,7 @@ export class MqttConnection {
     this.#version = options.version;
     const client = connect(options.url, settingsOf(options));
     this.#client = client;
+    countTrafficAsLife(client);
     client.on("connect", (packet) => {
       this.#wasAdmitted = true;
       events.onAdmitted(allowanceOf(packet));

@@ -381,6 +381,30 @@ describe("ingest", () => {
     expect(fleet.traffic.history(weekAgoMs)).toHaveLength(1);
   });
 
+  test("what the broker retains and brings again is not written again; what is new is", async () => {
+    const saved: string[] = [];
+    const inner = createMemoryStore();
+    begin({
+      store: {
+        ...inner,
+        saveAgent: (agent) => {
+          saved.push(`${agent.presence?.status} ${agent.reported?.desiredVersion}`);
+          return inner.saveAgent(agent);
+        },
+      },
+    });
+    const [presence, reported] = [aPresence(), aReported({ desiredVersion: 3 })];
+    for (let round = 0; round < 2; round += 1) {
+      nowMs += 1000;
+      await broker.deliver(topic("presence"), presence);
+      await broker.deliver(topic("reported"), reported);
+    }
+    expect(saved).toEqual(["online undefined", "online 3"]);
+    expect(fleet.get("thor-1")?.lastHeardMs).toBe(nowMs);
+    await broker.deliver(topic("reported"), aReported({ desiredVersion: 4 }));
+    expect(saved).toHaveLength(3);
+  });
+
   test("one that publishes without end is not listened to beyond its rate; others are", async () => {
     let monotonicMs = 0;
     const limits = { messagesPerS: 2, bytesPerS: 1_000_000, burstS: 5 };
