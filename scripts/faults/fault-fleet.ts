@@ -1,12 +1,15 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { AgentList } from "#controller/api/schemas.ts";
+import { authorityFiles } from "#controller/identity/fleet-authority.ts";
 import type { ClockConfig } from "#platform/clock.ts";
 import { minuteMs, secondMs } from "#platform/time.ts";
 import { type Program, startConfigured } from "../../test/e2e/program.ts";
 import { agentLogin, keyIn, type Login, observerLogin } from "../../test/fakes/broker-clients.ts";
 import { freePort } from "../../test/fakes/free-port.ts";
 import { createMosquitto, type Mosquitto } from "../../test/fakes/mosquitto.ts";
+import { createPostgres, type Postgres } from "../../test/fakes/postgres.ts";
+import { copyRecords } from "./copy-records.ts";
 import { type FaultyLink, openFaultyLink } from "./faulty-link.ts";
 import { type OrderRecord, recordOrders } from "./record-orders.ts";
 
@@ -14,6 +17,8 @@ export interface FleetSettings {
   readonly directory: string;
   readonly agents: number;
   readonly broker: "embedded" | "mosquitto";
+  /** Where the controller's records are. */
+  readonly store: "sqlite" | "postgres";
   readonly clock: ClockConfig;
   /** Directory of an agent's or the controller's records, by its name, where it is not below `directory`. */
   readonly stateDirs?: Readonly<Record<string, string>>;
@@ -23,6 +28,8 @@ export interface FleetSettings {
 export const replicaLimits = { minReplicas: 1, maxReplicas: 2 } as const;
 export const fleetName = "chaos";
 const controllerName = "controller";
+/** Name of the server with the controller's records, among the processes that are killed. */
+export const serverName = "postgres";
 
 type Status = {
   readonly outbox: { readonly entries: number };
@@ -61,6 +68,7 @@ export class FaultFleet {
   readonly #programs = new Map<string, Program>();
   readonly #urls = new Map<string, string>();
   #mosquitto: Mosquitto | null = null;
+  #postgres: Postgres | null = null;
   #record: OrderRecord | null = null;
   #apiPort = 0;
   #brokerPort = 0;
@@ -78,6 +86,25 @@ export class FaultFleet {
 
   get databaseOfController(): string {
     return join(this.stateDirOf(controllerName), "controller.db");
+  }
+
+  /** True when the controller's records are at a server. */
+  get hasServer(): boolean {
+    return this.#settings.store === "postgres";
+  }
+
+  /** Processes of the server, the one that starts the others first. */
+  serverPids(): number[] {
+    const pid = this.#postgres?.pid;
+    return pid === undefined ? [] : [pid, ...childrenOf(pid)];
+  }
+
+  /** Path of a database with the controller's records, once it has stopped. */
+  async recordsOfController(): Promise<string> {
+    if (this.#postgres === null) return this.databaseOfController;
+    const path = join(this.#settings.directory, "records.db");
+    await copyRecords(this.#postgres.url, fleetName, path);
+    return path;
   }
 
   get brokerPort(): number {
@@ -118,8 +145,10 @@ export class FaultFleet {
   }
 
   async start(): Promise<void> {
-    const { broker } = this.#settings;
+    const { broker, store } = this.#settings;
     if (broker === "mosquitto") this.#mosquitto = await createMosquitto();
+    // With its own settings: what it has confirmed must be there after a kill.
+    if (store === "postgres") this.#postgres = await createPostgres([]);
     this.#apiPort = await freePort();
     this.#brokerPort = this.#mosquitto?.port ?? (await freePort());
     await this.startController();
@@ -134,10 +163,18 @@ export class FaultFleet {
     /** At least as long in the fleet's time, and in real time. */
     const both = (fleetMs: number, realMs: number) => Math.round(Math.max(fleetMs, realMs * clock.speed));
     const isFirst = name === controllerName;
+    // At a server each controller has a directory of its own, and the fleet's authority is copied into it.
+    const stateDir = this.stateDirOf(isFirst || !this.hasServer ? controllerName : name);
+    if (stateDir !== this.stateDirOf(controllerName)) {
+      mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+      for (const file of Object.values(authorityFiles))
+        copyFileSync(join(this.stateDirOf(controllerName), file), join(stateDir, file));
+    }
     const program = await startConfigured(
       "controller",
       {
-        ...{ fleet: fleetName, stateDir: this.stateDirOf(controllerName), clock },
+        ...{ fleet: fleetName, stateDir, clock },
+        ...(this.#postgres === null ? {} : { store: { url: this.#postgres.url, schema: fleetName } }),
         api: { host: "127.0.0.1", port: isFirst ? this.#apiPort : 0 },
         broker:
           broker === "mosquitto"
@@ -190,13 +227,15 @@ export class FaultFleet {
 
   /** Ends a process; the broker is Mosquitto, or the controller that it is in. */
   async kill(name: string, signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
-    if (name === "broker" && this.#mosquitto !== null) await this.#mosquitto.stop(signal);
+    if (name === serverName) await this.#postgres?.stop(signal);
+    else if (name === "broker" && this.#mosquitto !== null) await this.#mosquitto.stop(signal);
     else await this.#programs.get(name === "broker" ? controllerName : name)?.stop(signal);
   }
 
   /** Starts again what was ended, or what has ended by itself since. */
   async restart(name: string): Promise<void> {
-    if (name === "broker" && this.#mosquitto !== null) await this.#mosquitto.start();
+    if (name === serverName) await this.#postgres?.start();
+    else if (name === "broker" && this.#mosquitto !== null) await this.#mosquitto.start();
     else if (name === "broker" || name === controllerName) await this.startController();
     else await this.startAgent(name);
   }
@@ -243,6 +282,7 @@ export class FaultFleet {
     for (const link of this.links.values()) link.stop();
     await this.#record?.stop();
     await this.#mosquitto?.dispose();
+    await this.#postgres?.dispose();
   }
 
   async #askAgents(): Promise<void> {

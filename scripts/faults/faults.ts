@@ -3,7 +3,7 @@ import { createConnection } from "node:net";
 import { join } from "node:path";
 import { hourMs, minuteMs, secondMs } from "#platform/time.ts";
 import type { SmallDisk } from "../../test/e2e/small-disk.ts";
-import { childrenOf, type FaultFleet } from "./fault-fleet.ts";
+import { childrenOf, type FaultFleet, serverName } from "./fault-fleet.ts";
 import { slowSubscribers } from "./slow-subscribers.ts";
 
 /** Fleet and means that a fault works with. */
@@ -54,6 +54,9 @@ const suspended = (name: string, whom: (scene: FaultScene) => string): Fault => 
   },
 });
 
+const atServer = ({ fleet }: FaultScene) => (fleet.hasServer ? "its records are at a server" : null);
+const noServer = ({ fleet }: FaultScene) => (fleet.hasServer ? null : "no server holds its records (--store postgres)");
+
 const onDisk = (
   name: string,
   inflict: (disk: SmallDisk, scene: FaultScene) => Promise<void>,
@@ -63,7 +66,9 @@ const onDisk = (
     disks.get(whose === "controller" ? "controller" : (fleet.agentIds[0] as string));
   return {
     name: `${name} of ${whose === "agent" ? "an agent" : "the controller"}`,
-    skipped: (scene) => (diskOf(scene) === undefined ? "this user may not mount a small disk" : null),
+    skipped: (scene) =>
+      (whose === "controller" ? atServer(scene) : null) ??
+      (diskOf(scene) === undefined ? "this user may not mount a small disk" : null),
     async inflict(scene) {
       const disk = diskOf(scene);
       if (disk !== undefined) await inflict(disk, scene);
@@ -166,6 +171,21 @@ export const faults: readonly Fault[] = [
   },
   suspended("SIGSTOP of an agent", someAgent),
   suspended("SIGSTOP of the controller", () => "controller"),
+  { ...killAndRestart("kill -9 of PostgreSQL", () => [serverName]), skipped: noServer },
+  {
+    ...killAndRestart("kill -9 of PostgreSQL and the controller", () => [serverName, "controller"]),
+    skipped: noServer,
+  },
+  {
+    name: "SIGSTOP of PostgreSQL",
+    skipped: noServer,
+    async inflict({ fleet, aWhileMs }) {
+      const pids = fleet.serverPids();
+      for (const pid of pids) process.kill(pid, "SIGSTOP");
+      await Bun.sleep(aWhileMs);
+      for (const pid of pids) process.kill(pid, "SIGCONT");
+    },
+  },
   { ...suspended("SIGSTOP of the broker", () => "broker"), isLong: true },
   onDisk("full disk", fullDisk, "agent"),
   onDisk("full disk", fullDisk, "controller"),
@@ -188,6 +208,7 @@ export const faults: readonly Fault[] = [
   {
     name: "database of the controller with flipped bytes",
     isLong: true,
+    skipped: atServer,
     async inflict({ fleet, setAside }) {
       const path = fleet.databaseOfController;
       await fleet.kill("controller", "SIGTERM");

@@ -9,13 +9,14 @@ import { fastClock } from "../../test/fakes/fast-clock.ts";
 import { createRandom } from "../fuzz/random.ts";
 import { documentsOfNobody, ordersOfTwoLeaders } from "./check-orders.ts";
 import { checkRecords, wrongDecisions } from "./check-records.ts";
-import { FaultFleet, replicaLimits } from "./fault-fleet.ts";
+import { FaultFleet, replicaLimits, serverName } from "./fault-fleet.ts";
 import { type FaultScene, faultLasts, faults } from "./faults.ts";
 
 const { values } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
     broker: { type: "string", default: "embedded" },
+    store: { type: "string", default: "sqlite" },
     agents: { type: "string", default: "2" },
     kills: { type: "string" },
     only: { type: "string" },
@@ -24,9 +25,10 @@ const { values } = parseArgs({
     json: { type: "boolean", default: false },
   },
 });
-const { broker } = values;
+const { broker, store } = values;
 if (broker !== "embedded" && broker !== "mosquitto")
   throw new Error(`--broker: expected embedded or mosquitto, got "${broker}"`);
+if (store !== "sqlite" && store !== "postgres") throw new Error(`--store: expected sqlite or postgres, got "${store}"`);
 const kills = Number(values.kills ?? (values.quick || values.only !== undefined ? 0 : 200));
 const seed = Number(values.seed ?? crypto.getRandomValues(new Uint32Array(1))[0]);
 const maxRecoveryS = 30;
@@ -51,7 +53,9 @@ if (mayMountDisks())
     stateDirs[name] = join(disk.path, "state");
   }
 const clock = fastClock(Number(values.speed));
-const fleet = new FaultFleet({ directory: directory.path, agents: Number(values.agents), broker, clock, stateDirs });
+const fleet = new FaultFleet({
+  ...{ directory: directory.path, agents: Number(values.agents), broker, store, clock, stateDirs },
+});
 const randomSource = createRandom(seed);
 const random = () => randomSource.below(1_000_000) / 1_000_000;
 const complaints: string[] = [];
@@ -94,7 +98,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const)
 let exitCode = 0;
 try {
   say(
-    `${values.agents} agents, ${broker} broker, a minute in ${(minuteMs / clock.speed / 1000).toFixed(2)} s, --seed ${seed}`,
+    `${values.agents} agents, ${broker} broker, records in ${store}, a minute in ${(minuteMs / clock.speed / 1000).toFixed(2)} s, --seed ${seed}`,
   );
   await fleet.start();
   const { trouble } = await recover();
@@ -111,7 +115,7 @@ try {
     else skipped.push(`${fault.name}: ${why}`);
   }
   for (let kill = 0; kill < kills; kill += 1) {
-    const names = [...fleet.agentIds, "broker", "controller"];
+    const names = [...fleet.agentIds, "broker", "controller", ...(fleet.hasServer ? [serverName] : [])];
     const name = names[Math.floor(random() * names.length)] as string;
     await attempt(`random kill -9 of ${name}`, async () => {
       // At any step: right after a start, within a minute, or as it ends.
@@ -121,7 +125,7 @@ try {
     });
   }
   await fleet.stop();
-  const controllers = [fleet.databaseOfController, ...scene.setAside];
+  const controllers = [await fleet.recordsOfController(), ...scene.setAside];
   const agents = fleet.agentIds.map((agentId) => ({ agentId, stateDir: fleet.stateDirOf(agentId) }));
   const check = checkRecords(agents, controllers, fleet.wrongClocks);
   const wrong = wrongDecisions(controllers, replicaLimits);

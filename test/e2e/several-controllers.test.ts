@@ -1,3 +1,4 @@
+import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,6 +12,7 @@ import { decodeMessage, encodeMessage } from "#protocol/codec.ts";
 import { Ack, Birth, ControllerState, Desired, MinuteData, Presence } from "#protocol/messages.ts";
 import { MqttBroker } from "#protocol/mqtt-broker.ts";
 import { agentTopic, controllerStateTopic } from "#protocol/topics.ts";
+import { copyRecords } from "../../scripts/faults/copy-records.ts";
 import { aBirth, aMinute, aPresence } from "../fakes/builders.ts";
 import { createMosquitto, type Mosquitto } from "../fakes/mosquitto.ts";
 import { createPostgres, type Postgres } from "../fakes/postgres.ts";
@@ -200,6 +202,10 @@ test("controllers take over from each other, and nothing is lost, doubled or ove
   const seqs: number[] = [];
   for await (const minute of store.minutes(0, 4e12, agentId)) seqs.push(minute.seq);
   expect(seqs).toEqual(Array.from({ length: device.sent() }, (_, index) => index + 1));
+  // By such a copy scripts/chaos checks records at a server.
+  const copy = join(directory, "records.db");
+  await copyRecords(postgres.url, "thormesh", copy);
+  expect(new Database(copy).query("SELECT seq FROM minute ORDER BY seq").values().flat()).toEqual(seqs);
   const requests = (await store.service("hour", 0)).reduce((sum, each) => sum + each.requests, 0);
   expect(requests).toBe(device.sent());
   await store.close();
