@@ -17,7 +17,7 @@ export interface FleetSettings {
   readonly directory: string;
   readonly agents: number;
   readonly broker: "embedded" | "mosquitto";
-  /** Where the controller's records are. */
+  /** Place of the controller's records. */
   readonly store: "sqlite" | "postgres";
   readonly clock: ClockConfig;
   /** Directory of an agent's or the controller's records, by its name, where it is not below `directory`. */
