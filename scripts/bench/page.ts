@@ -53,7 +53,9 @@ async function act(page: Page, until: (expression: string) => Promise<void>): Pr
   await page.getByRole("button", { name: "show as table: Traffic, capacity and forecast" }).click();
 }
 
-const fleet = await startSimulatedFleet({ agents, historyMinutes: 1, config: { ingest: { maxAgents: 2 * count } } });
+// Decisions as often as by default; the test's own fleets decide each second.
+const config = { ingest: { maxAgents: 2 * count }, scaling: { intervalMs: 60_000 } };
+const fleet = await startSimulatedFleet({ agents, historyMinutes: 1, config });
 const browser = await startBrowser();
 const [firstMs, actMs, bytes]: [number[], number[], number[]] = [[], [], []];
 try {

@@ -72,7 +72,8 @@ export function decideActiveAgents(inputs: ScalingInputs, policy: ScalingConfig,
   const stepLimit = Math.max(minAgents, kept.length, Math.floor(before * policy.maxScaleUpFactor));
   const wantedCount = Math.max(grows || isShort ? need : 0, Math.min(windowNeed, before));
   const wantedQps = Math.max(grows ? demandQps : 0, replacing ? windowDemandQps : 0) / policy.targetUtilization;
-  const idle = available.filter((agent) => !kept.includes(agent));
+  const areKept = new Set(kept);
+  const idle = available.filter((agent) => !areKept.has(agent));
   const chosen = chooseActivations(kept, idle, { wantedCount, wantedQps, maxCount: Math.min(maxAgents, stepLimit) });
   const activate = idsOf([...forcedOn, ...chosen]);
   if (activate.length > 0) {

@@ -106,22 +106,28 @@ function chooseLess(
   limits: { readonly neededQps: number; readonly minAgents: number; readonly targetUtilization: number },
 ) {
   const { neededQps, minAgents, targetUtilization } = limits;
-  const leaving: PlannedAgent[] = [];
-  const lowering: PlannedAgent[] = [];
-  const rest = () => active.filter((agent) => !leaving.includes(agent));
-  const modeOf = (agent: PlannedAgent) => (lowering.includes(agent) ? modes.planned(agent) : modes.raised(agent));
-  const carried = () => carriedQps(rest(), modeOf, targetUtilization);
-  const suffices = () => rest().length >= minAgents && rest().some(({ serves }) => serves) && carried() >= neededQps;
+  // Sets keep the order in which agents were added, and find one of ten thousand at once.
+  const leaving = new Set<PlannedAgent>();
+  const lowering = new Set<PlannedAgent>();
+  const rest = () => active.filter((agent) => !leaving.has(agent));
+  const modeOf = (agent: PlannedAgent) => (lowering.has(agent) ? modes.planned(agent) : modes.raised(agent));
+  const suffices = () => {
+    const left = rest();
+    if (left.length < minAgents || !left.some(({ serves }) => serves)) return false;
+    return carriedQps(left, modeOf, targetUtilization) >= neededQps;
+  };
   for (const [agents, chosen] of [
     [candidates.spare, leaving],
     [candidates.lowered, lowering],
   ] as const) {
     for (const agent of agents) {
-      chosen.push(agent);
-      if (!suffices()) chosen.pop();
+      chosen.add(agent);
+      if (!suffices()) chosen.delete(agent);
     }
   }
-  return { leaving, lowering, after: { devices: rest().length, carriedQps: carried() } };
+  const left = rest();
+  const after = { devices: left.length, carriedQps: carriedQps(left, modeOf, targetUtilization) };
+  return { leaving: [...leaving], lowering: [...lowering], after };
 }
 
 const idsOf = (agents: readonly PlannedAgent[]) => agents.map(({ agentId }) => agentId);
@@ -204,10 +210,11 @@ export function decidePlannedAgents(
   const isHeldOff = (inputs.heldUntilMs ?? 0) > nowMs;
   if (wantsLess && isComplete && isWatched && !isMissed && !isHeldOff) {
     const minAgents = Math.min(config.minReplicas, active.length);
+    const areRaised = new Set(raised);
     const { leaving, lowering, after } = chooseLess(
       active,
       { spare, lowered },
-      { planned: plannedMode, raised: (agent) => (raised.includes(agent) ? plannedMode(agent) : agent.mode) },
+      { planned: plannedMode, raised: (agent) => (areRaised.has(agent) ? plannedMode(agent) : agent.mode) },
       { neededQps, minAgents, targetUtilization },
     );
     const changed = [...raised, ...lowering];

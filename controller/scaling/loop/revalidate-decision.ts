@@ -25,12 +25,11 @@ export function revalidateDecision(
     }
     return true;
   });
+  const areActivated = new Set(activated);
   const othersServe = (leaving: ReadonlySet<string>) =>
     candidates.some(
       (agent) =>
-        !leaving.has(agent.agentId) &&
-        agent.unavailable === null &&
-        (agent.active || activated.includes(agent.agentId)),
+        !leaving.has(agent.agentId) && agent.unavailable === null && (agent.active || areActivated.has(agent.agentId)),
     );
   const serving = candidates.filter(({ active, unavailable }) => active && unavailable === null).length;
   const hasShrunk = decision.kind === "scale-in" && serving < decision.figures.activeCount;

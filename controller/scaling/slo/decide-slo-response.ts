@@ -105,8 +105,10 @@ export function decideSloResponse(
   const rule = causes.find((cause) => rules.has(cause)) ?? "kept";
   const starting = agents.filter(({ serves }) => !serves).map(({ agentId }) => agentId);
   const offeredQps = services.reduce((sum, { demandQps }) => sum + demandQps, 0);
-  const believedQps = (ids: readonly string[]) =>
-    agents.reduce((sum, each) => sum + (ids.includes(each.agentId) ? each.capacityQps : 0), 0) * targetUtilization;
+  const believedQps = (ids: readonly string[]) => {
+    const wanted = new Set(ids);
+    return agents.reduce((sum, each) => sum + (wanted.has(each.agentId) ? each.capacityQps : 0), 0) * targetUtilization;
+  };
   const needOf = ({ ratio, agentIds }: SloMemory) => (ratio === 1 ? 0 : ratio * believedQps(agentIds));
 
   const wantsCapacity = rule === "refused" || rule === "slow";
