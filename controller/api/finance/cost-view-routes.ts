@@ -17,10 +17,14 @@ import { allocationReader } from "./read-allocation.ts";
 
 const dimensions = ["tenant", "model", "region", "agent"] as const;
 type Dimension = (typeof dimensions)[number];
+/** Dimensions as they may be asked for: a device is an agent. */
+const askedDimensions = [...dimensions, "device"] as const;
+type AskedDimension = (typeof askedDimensions)[number];
+const dimensionOf = (asked: AskedDimension): Dimension => (asked === "device" ? "agent" : asked);
 
 const ViewQuery = strictObject({
   window: Type.String({ default: "7d", pattern: windowPattern, title: windowForms }),
-  by: Type.Unsafe<Dimension>({ ...literals(...dimensions), default: "tenant" }),
+  by: Type.Unsafe<AskedDimension>({ ...literals(...askedDimensions), default: "tenant" }),
   filter: Type.String({ default: "", maxLength: 500, title: 'conditions such as tenant:"shop"+region:"eu"' }),
   top: Type.String({
     ...{ default: "8", pattern: "^([1-9]|[1-9][0-9]|100)$", title: "a whole number from 1 to 100" },
@@ -29,7 +33,7 @@ const ViewQuery = strictObject({
   format: Type.Unsafe<"json" | "csv">({ ...literals("json", "csv"), default: "json" }),
 });
 const NamesQuery = strictObject({
-  of: Type.Unsafe<Dimension>(literals(...dimensions)),
+  of: Type.Unsafe<AskedDimension>(literals(...askedDimensions)),
   text: Type.String({ default: "", maxLength: 128, title: "a part of the names" }),
   window: Type.String({ default: "7d", pattern: windowPattern, title: windowForms }),
 });
@@ -119,7 +123,9 @@ export function costViewRoutes(parts: ApiParts) {
     ...{ window, stepMs, aggregateBy: [by], includeIdle: true, accumulate: false, nowMs: nowMs() },
     options: { ...options, filter: readFilter(filter) },
   });
-  const view = async ({ window: asked, by, filter, top }: Static<typeof ViewQuery>): Promise<CostViewAnswer> => {
+  const view = async (given: Static<typeof ViewQuery>): Promise<CostViewAnswer> => {
+    const { window: asked, filter, top } = given;
+    const by = dimensionOf(given.by);
     const window = readWindow(asked, nowMs(), timeZone);
     const stepMs = stepOf(window);
     if ((window.endMs - window.startMs) / stepMs > maxSets) refuse("window", `at most ${maxSets} weeks`, asked);
@@ -152,7 +158,8 @@ export function costViewRoutes(parts: ApiParts) {
     .get(
       "/api/v1/cost/view",
       async ({ query }) => {
-        const { window, by, filter, top } = query;
+        const { window, filter, top } = query;
+        const by = dimensionOf(query.by);
         const answer = await keptViews(JSON.stringify([window, by, filter, top]), () => view(query));
         if (query.format === "json") return answerJson(answer);
         const saved = { "content-disposition": `attachment; filename="cost-by-${by}.csv"` };
@@ -185,7 +192,7 @@ export function costViewRoutes(parts: ApiParts) {
     .get(
       "/api/v1/cost/names",
       async ({ query: { of, text: wanted, window } }) => {
-        const all = await keptNames(JSON.stringify([of, window]), () => names(of, window));
+        const all = await keptNames(JSON.stringify([of, window]), () => names(dimensionOf(of), window));
         const lower = wanted.toLowerCase();
         const found = all.filter((name) => name.toLowerCase().includes(lower));
         const isFirst = (name: string) => Number(name.toLowerCase().startsWith(lower));

@@ -90,6 +90,16 @@ describe.each(["tenant", "model", "region", "agent"])("by %s", (by) => {
   );
 });
 
+test("a device is an agent, and the dearest of many are read alone", async () => {
+  const by = (name: string) => view(`window=${window}&by=${name}&top=1`);
+  expect(await by("device")).toEqual(await by("agent"));
+  const { groups, others, totalUsd } = await by("device");
+  // The third device was not used by anybody.
+  expect(groups.map(({ kind, name }) => name || kind)).toEqual(["thor-1", "thor-2", "idle"]);
+  expect([others, sum(groups.map(({ usd }) => usd))]).toEqual([0, expect.closeTo(totalUsd, 9)]);
+  expect(await names("of=device&text=thor")).toEqual(await names("of=agent&text=thor"));
+});
+
 test("the dearest are told apart, the others are one group, idle is the last", async () => {
   const { groups, others, stepMs, stepStarts } = await view(`window=${window}&by=tenant&top=3`);
   expect(groups.map(({ kind, name }) => name || kind)).toEqual([
