@@ -94,18 +94,57 @@ async function addApart(
   for (const row of restOfWork(await store.workCosts(all), work)) usage.addWork(row);
 }
 
+/** Max agents whose lines of several hours or days are added up before others get a turn. */
+const agentsAtOnce = 250;
+
+/** Adds the lines of agents in a stretch of hours or days, which the store adds up for some agents at a time. */
+async function addStretch(
+  usage: FleetUsage,
+  stretch: CostQuery,
+  starts: readonly number[],
+  store: CostStore,
+): Promise<void> {
+  const found = new Set<string>();
+  for (const startMs of starts)
+    for (const agentId of await store.agentsWithLines(stretch.span, startMs)) found.add(agentId);
+  const all = [...found];
+  for (let at = 0; at < all.length; at += agentsAtOnce) {
+    const query = { ...stretch, agents: all.slice(at, at + agentsAtOnce) };
+    for (const row of await store.deviceCosts(query)) usage.addDevice(row);
+    for (const row of await store.workCosts(query)) usage.addWork(row);
+    await Bun.sleep(0);
+  }
+}
+
+/** Joins parts of one length that follow each other. */
+function joined(parts: readonly UsagePart[]): { readonly part: UsagePart; readonly starts: readonly number[] }[] {
+  const groups: { part: UsagePart; starts: number[] }[] = [];
+  for (const part of parts) {
+    const last = groups.at(-1);
+    const isNext = last !== undefined && part.span !== "minute" && last.part.span === part.span;
+    if (isNext && last.part.endMs === part.startMs) {
+      last.part = { ...last.part, endMs: part.endMs };
+      last.starts.push(part.startMs);
+    } else groups.push({ part, starts: [part.startMs] });
+  }
+  return groups;
+}
+
 /** Reads what a window's minutes cost, by agent or by region. */
 export async function readUsage(window: TimeWindow, told: ToldApart, parts: UsageParts): Promise<FleetUsage> {
   const { store, ledger, labelsOf } = parts;
   const usage = new FleetUsage(labelsOf);
   const found = await usageParts(window, told !== false, parts);
   if (found === null) return usage;
-  for (const part of found.parts) {
+  const single = () => found.parts.map((part) => ({ part, starts: [part.startMs] }));
+  for (const { part, starts } of told === true ? joined(found.parts) : single()) {
     if (part.span === "minute") {
       for await (const minute of store.minutes(part.startMs, part.endMs)) {
         const isTold = typeof told === "boolean" ? told : told.has(minute.agentId);
         usage.addMinute(minute.agentId, ledger.rate(minute), isTold, typeof told !== "boolean");
       }
+    } else if (starts.length > 1) {
+      await addStretch(usage, part, starts, store);
     } else if (typeof told === "boolean") {
       for (const row of await store.deviceCosts(part)) usage.addDevice(row);
       for (const row of await store.workCosts(part)) usage.addWork(row);

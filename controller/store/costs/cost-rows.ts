@@ -133,6 +133,8 @@ export interface CostRolls {
   rollUpDay(dayStartMs: number): Promise<void>;
   deviceCosts(query: CostQuery): Promise<DeviceCosts[]>;
   workCosts(query: CostQuery): Promise<WorkCosts[]>;
+  /** Lists the agents with lines in one hour or day, which starts at `startMs`. */
+  agentsWithLines(span: CostQuery["span"], startMs: number): Promise<string[]>;
   /** Sums of what was used of each agent in one hour or day, which starts at `startMs`. */
   usedByAgent(span: CostQuery["span"], startMs: number, of: UseOf): Promise<UsedOfAgent[]>;
   /** Agent-minutes without a price in hours that start in [startMs, endMs), by what lacks one (JSON). */

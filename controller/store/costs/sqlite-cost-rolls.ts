@@ -154,6 +154,9 @@ export function createCostRolls(database: Database, lines: CostLines, quarantine
     );
     return queries.these.all(length, JSON.stringify(starts), JSON.stringify(agents));
   };
+  const withLines = database.query<{ agentId: string }, [number, number]>(
+    `SELECT DISTINCT agent_id AS agentId FROM cost_device WHERE span_ms = ? AND start_ms = ? AND agent_id > ''`,
+  );
   // In the order of the table, so that nothing is sorted.
   const used = database.query<UsedOfAgent, [number, number, string | null, string | null, string | null]>(
     `SELECT agent_id AS agentId, sum(used_micro + offers_micro) AS micro FROM cost_work
@@ -233,6 +236,9 @@ export function createCostRolls(database: Database, lines: CostLines, quarantine
         used: moneyOf(usedMicro, usedPico),
         offers: moneyOf(offersMicro, offersPico),
       }));
+    },
+    async agentsWithLines(span, startMs) {
+      return withLines.all(spanMs[span], startMs).map(({ agentId }) => agentId);
     },
     async usedByAgent(span, startMs, { region, tenant, model }) {
       return used.all(spanMs[span], startMs, region, tenant, model);

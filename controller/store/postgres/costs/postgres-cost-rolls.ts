@@ -93,7 +93,7 @@ export function createPostgresCostRolls(database: PostgresDatabase, quarantine: 
     { span, startMs, endMs, of, agents }: CostQuery,
   ) => {
     const isOfOne = of === "agents";
-    const these = agents === undefined ? "" : "AND agent_id IN (SELECT json_array_elements_text($4::json))";
+    const these = agents === undefined ? "" : "AND agent_id IN (SELECT json_array_elements_text($4::text::json))";
     return database.rows<Row>(
       `SELECT ${isOfOne ? "agent_id" : "''"} AS "agentId", ${group}, ${sums} FROM ${table}
        WHERE span_ms = $1 AND start_ms >= $2 AND start_ms < $3 AND agent_id ${of === "fleet" ? "= ''" : "> ''"} ${these}
@@ -167,6 +167,13 @@ export function createPostgresCostRolls(database: PostgresDatabase, quarantine: 
         used: moneyOf(usedMicro, usedPico),
         offers: moneyOf(offersMicro, offersPico),
       }));
+    },
+    async agentsWithLines(span, startMs) {
+      const rows = await database.rows<{ readonly agentId: string }>(
+        `SELECT DISTINCT agent_id AS "agentId" FROM cost_device WHERE span_ms = $1 AND start_ms = $2 AND agent_id > '' ORDER BY agent_id`,
+        [spanMs[span], startMs],
+      );
+      return rows.map(({ agentId }) => agentId);
     },
     usedByAgent: (span, startMs, { region, tenant, model }) =>
       database.rows(

@@ -60,6 +60,8 @@ async function readAll(store: Store) {
   for (const span of ["hour", "day"] as const) {
     const query: CostQuery = { span, of: "agents", agents: ["a1", "none"], ...times };
     lines[`${span} of a1`] = [inOrder(await store.deviceCosts(query)), inOrder(await store.workCosts(query))];
+    for (const hour of [0, 24])
+      lines[`agents in ${span} ${hour}`] = await store.agentsWithLines(span, firstMs + hour * hourMs);
     for (const tenant of [null, "red"])
       for (const hour of [0, 1, 24, 30])
         lines[`used in ${span} ${hour} by ${tenant}`] = await store.usedByAgent(span, firstMs + hour * hourMs, {
