@@ -55,7 +55,7 @@ describe.each(services)("%s", (file) => {
     expect(unit.get("ProtectSystem")).toBe("strict");
     expect(unit.get("RestrictSUIDSGID")).toBe("yes");
     expect(unit.get("RestrictNamespaces")).toBe("yes");
-    expect(unit.get("SystemCallFilter")).toContain("@system-service ~@privileged");
+    expect(unit.get("SystemCallFilter")).toStartWith("@system-service ~@privileged");
   });
 
   test("leaves the JIT compiler on", () => {
@@ -122,14 +122,17 @@ test("only the agent's user reaches the power helper, one connection at a time",
   expect(helper.get("UMask")).toBe("0022");
 });
 
-test("an order of the fleet reaches the updater, which has root's files and none of root's rights", () => {
+test("an order of the fleet reaches the updater, which has root's files and no right of root's but to try a version as the agent's user", () => {
   const agent = settings(readUnit("thormesh-agent.service"));
   const path = settings(readUnit("thormesh-update.path")).get("PathChanged") ?? "";
   const update = settings(readUnit("thormesh-update.service"));
   expect(path).toBe(`/run/${agent.get("RuntimeDirectory")}/update-order.json`);
   expect(update.get("ExecStart")).toEndWith(`update --order ${path}`);
   expect(update.has("User")).toBe(false);
-  expect(update.get("CapabilityBoundingSet")).toBe("");
+  expect(update.get("CapabilityBoundingSet")).toBe("CAP_SETUID CAP_SETGID");
+  expect(update.get("ReadWritePaths")).toContain(
+    `-/var/lib/${agent.get("StateDirectory")} -/var/cache/${agent.get("CacheDirectory")}`,
+  );
   for (const program of ["agent", "controller"])
     expect(settings(readUnit(`thormesh-${program}.service`)).get("ExecStartPre")).toStartWith(
       `-+/usr/local/lib/thormesh/boot-check ${program}`,

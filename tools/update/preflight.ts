@@ -1,4 +1,5 @@
 import { existsSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { parseAgentConfig } from "#agent/check-config.ts";
 import { readConfigFile } from "#platform/files/read-config.ts";
 import { childEnvironment } from "#platform/process/child-environment.ts";
@@ -16,11 +17,28 @@ interface Finding {
   readonly detail: string;
 }
 
-/** Command that runs another as the owner of a directory: what it lays down there must stay the service's own. */
-function asOwnerOf(directory: string | null): readonly string[] {
-  if (directory === null || process.geteuid?.() !== 0 || !existsSync(directory)) return [];
+/** Way to run the program as another user. */
+interface Trial {
+  /** Words before the command. */
+  readonly words: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+const asOneself: Trial = { words: [], environment: {} };
+
+/** Way to run the program as the owner of a state directory: what it lays down there must stay the service's own. Null: as oneself. */
+function asOwnerOf(directory: string | null): Trial | null {
+  if (directory === null || process.geteuid?.() !== 0 || !existsSync(directory)) return null;
   const { uid, gid } = statSync(directory);
-  return uid === 0 ? [] : ["setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--init-groups", "--"];
+  if (uid === 0) return null;
+  // The updater's own is closed to that user. The installer makes one beside the state.
+  const installed = directory.replace(/^\/var\/lib\//, "/var/cache/");
+  const isTheirs = installed !== directory && statSync(installed, { throwIfNoEntry: false })?.uid === uid;
+  const cache = isTheirs ? installed : join(directory, ".cache", "thormesh");
+  return {
+    words: ["setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--init-groups", "--"],
+    environment: { HOME: directory, CACHE_DIRECTORY: cache },
+  };
 }
 
 async function stateDirectoryOf({ kind, config }: UpdatedService): Promise<string | null> {
@@ -35,21 +53,23 @@ async function stateDirectoryOf({ kind, config }: UpdatedService): Promise<strin
 /** Names of the checks that fail with an executable; null: it can't tell. */
 async function failingChecks(executable: string, service: UpdatedService): Promise<readonly Finding[] | null> {
   const asOwner = asOwnerOf(await stateDirectoryOf(service));
-  // Within a unit root may lack the right to be another user; then both versions are asked as root.
-  return (
-    (await askDoctor(asOwner, executable, service)) ??
-    (asOwner.length === 0 ? null : await askDoctor([], executable, service))
-  );
+  const found = await askDoctor(asOwner ?? asOneself, executable, service);
+  // Where nobody may become another user, both versions are asked as root.
+  return found ?? (asOwner === null ? null : await askDoctor(asOneself, executable, service));
 }
 
 async function askDoctor(
-  asOwner: readonly string[],
+  { words, environment }: Trial,
   executable: string,
   service: UpdatedService,
 ): Promise<readonly Finding[] | null> {
   const config = service.config === null ? [] : ["--config", service.config];
-  const command = [...asOwner, executable, "doctor", "--offline", "--json", ...config];
-  const outcome = await runCommand(command, doctorWithinMs, childEnvironment("service", { LC_ALL: "C" }));
+  const command = [...words, executable, "doctor", "--offline", "--json", ...config];
+  const outcome = await runCommand(
+    command,
+    doctorWithinMs,
+    childEnvironment("service", { LC_ALL: "C", ...environment }),
+  );
   try {
     const start = outcome.output.indexOf("{");
     const { checks } = JSON.parse(outcome.output.slice(start, outcome.output.lastIndexOf("}") + 1)) as {

@@ -1,11 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { versionsAround } from "#platform/process/own-installation.ts";
+import { preflight } from "#tools/update/preflight.ts";
 import { refusePackage } from "#tools/update/refuse-package.ts";
 import { restartServices, runningServices } from "#tools/update/service-control.ts";
 import { placeOf, type UpdateConfig, type UpdatedService } from "#tools/update/update-config.ts";
 import { eventually, temporaryDirectory } from "../../e2e/program.ts";
+import { tinyProgram } from "../../fakes/releases.ts";
 
 let directory: ReturnType<typeof temporaryDirectory>;
 beforeEach(() => {
@@ -49,6 +51,24 @@ describe("a program that a Debian package brought", () => {
     writeFileSync(list(), "/usr/bin/thormesh\n");
     expect(() => refusePackage("/usr/local/lib/thormesh/versions/0.1.0/thormesh", list())).not.toThrow();
     expect(() => refusePackage("/usr/bin/thormesh", "/nowhere")).not.toThrow();
+  });
+});
+
+describe.if(process.geteuid?.() === 0)("root's trial of a version", () => {
+  test("is made as the owner of the agent's state, whose cache it can write", async () => {
+    const [state, config, program] = ["state", "agent.yaml", "program"].map((name) => join(directory.path, name)) as [
+      ...[string, string, string],
+    ];
+    mkdirSync(state);
+    chownSync(state, 65_534, 65_534);
+    chmodSync(directory.path, 0o755);
+    writeFileSync(config, `stateDir: ${state}\n`);
+    const doctor = `mkdir -p "$CACHE_DIRECTORY" && id -u >"$CACHE_DIRECTORY/user" && echo "$HOME" >"$CACHE_DIRECTORY/home"`;
+    writeFileSync(program, tinyProgram("0.2.0", `case "$1" in doctor) ${doctor} || exit 1 ;; esac`));
+    chmodSync(program, 0o755);
+    await preflight({ next: program, present: null }, "0.2.0", [{ kind: "agent", config, unit: null, url: null }]);
+    const noted = (name: string) => readFileSync(join(state, ".cache/thormesh", name), "utf8").trim();
+    expect([noted("user"), noted("home")]).toEqual(["65534", state]);
   });
 });
 
