@@ -1,9 +1,10 @@
-import { beforeEach, describe, expect, test } from "bun:test";
+import { beforeAll, beforeEach, describe, expect, spyOn, test } from "bun:test";
 import { ApiError, getJson, loginNeeded, noteLogin, request, sendJson, setKey } from "#platform/page/api-client.ts";
 import { ageMs, connection, noteAway, noteLive } from "#platform/page/connection.ts";
+import { formatTime } from "#platform/page/format.ts";
 import { dismissError, pageErrors, showError, watchErrors } from "#platform/page/page-errors.ts";
 import { canOperate, isLoggedOut, loadSession, logIn, logOut, session } from "#platform/page/session.ts";
-import { browserSkewMs } from "#platform/page/time-zone.ts";
+import { browserSkewMs, inUtc, timeText } from "#platform/page/time-zone.ts";
 import { goTo, path, query, setQuery, watchPlace } from "#platform/page/url-state.ts";
 import { fakeBrowser } from "./fake-browser.ts";
 
@@ -25,8 +26,9 @@ beforeEach(() => {
 });
 
 describe("the address", () => {
+  beforeAll(() => watchPlace((own) => own.startsWith("/agents")));
+
   test("follows the view and the filters, and the view follows the browser's history", () => {
-    watchPlace((own) => own.startsWith("/agents"));
     goTo("/agents/a?window=7d");
     expect([path.value, query.value.get("window")]).toEqual(["/agents/a", "7d"]);
     setQuery({ window: null, sort: "name" });
@@ -35,6 +37,34 @@ describe("the address", () => {
     expect(query.value.toString()).toBe("");
     browser.goBack("/cost?month=2026-11");
     expect([path.value, query.value.get("month")]).toEqual(["/cost", "2026-11"]);
+  });
+
+  test.each([
+    "a&b=c#d?e",
+    "100 % + more",
+    "<img src=x onerror=alert(1)>",
+    "javascript:alert(1)",
+    "//evil.example/",
+    "Zürich 東京",
+    "a\u0000\u202eb",
+  ])("keeps the filter %p as it was typed, beside the others, and leads nowhere else", (text) => {
+    goTo("/agents?sort=name");
+    setQuery({ search: text });
+    expect([query.value.get("search"), query.value.get("sort"), path.value]).toEqual([text, "name", "/agents"]);
+    const sent = location.pathname + location.search;
+    setQuery({ search: null });
+    expect([query.value.get("search"), query.value.get("sort")]).toEqual([null, "name"]);
+    // Who opens the address that was sent to them sees the same.
+    goTo(sent);
+    expect([query.value.get("search"), query.value.get("sort"), path.value]).toEqual([text, "name", "/agents"]);
+  });
+
+  test("has an entry in the browser's history for each view, and none for each letter of a filter", () => {
+    using entries = spyOn(history, "pushState");
+    goTo("/agents");
+    for (const typed of ["b", "bo", "board"]) setQuery({ search: typed });
+    goTo("/agents/board-1");
+    expect(entries.mock.calls.map(([, , href]) => href)).toEqual(["/agents", "/agents/board-1"]);
   });
 
   test.each([
@@ -66,6 +96,31 @@ describe("requests", () => {
     browser.answer = () => new Response(null, { status: 204 });
     expect(await sendJson("DELETE", "/api/v1/keys/1")).toBeNull();
     expect(browser.asked).toEqual(["GET /api/v1/fleet", "PUT /api/v1/agents/a/override", "DELETE /api/v1/keys/1"]);
+  });
+
+  test("give the session's cookie to the page's own server only", async () => {
+    using sent = spyOn(globalThis, "fetch");
+    browser.answer = () => Response.json({});
+    await getJson("/api/v1/fleet");
+    await sendJson("POST", "/api/v1/policy", {});
+    expect(sent.mock.calls.map(([, init]) => init?.credentials)).toEqual(["same-origin", "same-origin"]);
+    // Without a key nothing is sent in its place.
+    expect(sent.mock.calls.map(([, init]) => new Headers(init?.headers).has("authorization"))).toEqual([false, false]);
+  });
+
+  test("that get no answer within 30 s end, except a stream's", async () => {
+    const limit = new AbortController();
+    using limits = spyOn(AbortSignal, "timeout").mockReturnValue(limit.signal);
+    browser.answer = ({ signal }) =>
+      new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+    const stop = new AbortController();
+    const stream = request("/api/v1/stream", { isEndless: true, signal: stop.signal });
+    const fleet = errorOf(getJson("/api/v1/fleet"));
+    limit.abort();
+    expect(await fleet).toMatchObject({ status: 0, code: "UNREACHABLE", message: "it does not answer" });
+    expect(limits.mock.calls).toEqual([[30_000]]);
+    stop.abort(new Error("closed"));
+    await expect(stream).rejects.toThrow("closed");
   });
 
   test("end with what the server says is wrong, or with its status where it says nothing", async () => {
@@ -127,6 +182,14 @@ test("who logs in may do what the role allows, and who logs out begins with a ne
   browser.answer = () => new Response(null, { status: 204 });
   await logOut();
   expect(browser.loaded).toEqual(["/"]);
+});
+
+test("times are written in the zone that the user has chosen", () => {
+  const at = Date.UTC(2026, 10, 30, 23, 5);
+  inUtc.value = true;
+  expect(timeText(at, "minute")).toContain("23:05");
+  inUtc.value = false;
+  expect(timeText(at, "minute")).toBe(formatTime(at, "minute", undefined));
 });
 
 test("the connection is away when no answer comes, and not when one is a refusal; its age counts by the server's clock", () => {
