@@ -146,7 +146,7 @@ export const againstBefore = ({ totalUsd, previousUsd }: Pick<View, "totalUsd" |
  */
 export function monthOf(
   month: View,
-  { rest, days }: Pick<MonthlySpend, "rest" | "days">,
+  { rest }: Pick<MonthlySpend, "rest">,
   monthEndMs: number,
   budgetUsd: number | null,
 ): ChartData {
@@ -168,9 +168,13 @@ export function monthOf(
   const startMs = past[0] ?? nowMs;
   const times = [startMs, ...ends, ...(monthEndMs > nowMs ? [monthEndMs] : [])];
   const isOver = monthEndMs <= nowMs;
-  const coming = (usd: number) =>
-    times.map((_, index) => (days === 0 ? null : index === ends.length ? sum : index > ends.length ? sum + usd : null));
   const { lowUsd, highUsd } = rest;
+  // Without an interval nothing on record tells what is to come, which is not 0.
+  const coming = (usd: number) =>
+    times.map((_, index) => {
+      if (lowUsd === null || index < ends.length) return null;
+      return index === ends.length ? sum : sum + usd;
+    });
   const interval: ChartSeries[] =
     lowUsd === null || highUsd === null
       ? []

@@ -74,7 +74,7 @@ function CostFigures({ view, state, spend, budgets }: Loaded) {
       </Figure>
       <Figure
         label="this month, projected"
-        quantity={formatMoney(spend?.days === 0 ? null : spend?.total.expectedUsd)}
+        quantity={formatMoney(spend?.total.lowUsd === null ? null : spend?.total.expectedUsd)}
         hint="of the whole fleet; the truth is within the interval in 80 % of months"
         {...asOf}
       >

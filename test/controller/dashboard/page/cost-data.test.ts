@@ -111,7 +111,7 @@ describe("the month", () => {
   const endMs = startMs + 30 * dayMs;
 
   test("adds up what was spent, then the projection with its interval to the end", () => {
-    const { times, series, bands } = monthOf(view(), { rest, days: 20 }, endMs, 40);
+    const { times, series, bands } = monthOf(view(), { rest }, endMs, 40);
     expect(times).toEqual([startMs, startMs + dayMs, startMs + 2 * dayMs, startMs + 2.5 * dayMs, endMs]);
     expect(series.map(({ label, values }) => [label, values])).toEqual([
       ["spent", [0, 5, 9, 15, null]],
@@ -125,7 +125,7 @@ describe("the month", () => {
 
   test("begins with the first day on record: what was before is not known", () => {
     const groups = [group("group", "shop", [null, null, 3])];
-    const { times, series } = monthOf(view({ groups }), { rest, days: 20 }, endMs, null);
+    const { times, series } = monthOf(view({ groups }), { rest }, endMs, null);
     expect(times).toEqual([startMs + 2 * dayMs, startMs + 2.5 * dayMs, endMs]);
     expect(series[0]?.values).toEqual([0, 3, null]);
     expect(series).toHaveLength(4);
@@ -133,14 +133,18 @@ describe("the month", () => {
 
   test("without any record there is only a projection", () => {
     const groups = [group("group", "shop", [null, null, null])];
-    const { times, series } = monthOf(view({ groups }), { rest, days: 20 }, endMs, null);
+    const { times, series } = monthOf(view({ groups }), { rest }, endMs, null);
     expect(times).toEqual([startMs + 2.5 * dayMs, endMs]);
     expect(series[1]?.values).toEqual([0, 20]);
   });
 
-  test("without a whole day on record nothing is projected", () => {
-    const { series } = monthOf(view(), { rest: { expectedUsd: 0, lowUsd: 0, highUsd: 0 }, days: 0 }, endMs, null);
+  test("without any interval nothing is projected; the first hours project already", () => {
+    const unknown = { expectedUsd: 0, lowUsd: null, highUsd: null };
+    const { series, bands } = monthOf(view(), { rest: unknown }, endMs, null);
+    expect(series.map(({ label }) => label)).toEqual(["spent", "projected"]);
     expect(series[1]?.values.every((value) => value === null)).toBe(true);
+    expect(bands).toBeUndefined();
+    expect(monthOf(view(), { rest: { expectedUsd: 9, lowUsd: 3, highUsd: 20 } }, endMs, null).series).toHaveLength(4);
   });
 });
 
