@@ -29,6 +29,7 @@ import type { FleetPlanner } from "./scaling/fleet-plan/worker/fleet-planner.ts"
 import { publicApiUrl, serveControllerApi } from "./serve-api.ts";
 import { type ReadOnlyApi, standBy } from "./stand-by.ts";
 import type { Lease } from "./store/store.ts";
+import { StoreWatch } from "./store-watch.ts";
 
 export interface ControllerParts {
   readonly log: Logger;
@@ -226,6 +227,11 @@ export class Controller {
     this.#opened.push(stop);
     this.#served = { url };
     await this.#connect(assembly, fleetBroker);
+    if (records.isShared) {
+      const announce = () => fleetBroker.announceStore();
+      const watch = new StoreWatch({ store: records.store, counts: assembly.counts, announce, log });
+      this.#opened.push(() => watch.stop());
+    }
     this.#schedule(assembly, alerts);
     const { url: brokerUrl } = fleetBroker;
     this.#running = { url, brokerUrl };

@@ -23,6 +23,7 @@ export function createMembership(parts: {
   let controllerOnline = false;
   let controllerAcknowledges = false;
   let controllerRun = "";
+  let controllerStoresSinceMs: number | undefined;
   let stopping = false;
   let drainUntilMs: number | null = null;
   const decide = (): ExplainedRole => {
@@ -62,12 +63,14 @@ export function createMembership(parts: {
     backends: () => peers.backends(),
     /** The role follows only with the next `refresh`, as after all the others below. */
     observePresence: (presence: Presence) => peers.observe(presence),
-    /** Returns true for a controller that has just come: another run, or the same one after an absence. */
+    /** Returns true for a controller that has just come: another run, or the same one after an absence of its own or of its store. */
     observeController(state: ControllerState): boolean {
-      const wasOnline = controllerOnline && controllerRun === state.instanceId;
+      const wasOnline =
+        controllerOnline && controllerRun === state.instanceId && controllerStoresSinceMs === state.storesSinceMs;
       controllerOnline = state.status === "online";
       controllerAcknowledges = state.acknowledges === true;
       controllerRun = state.instanceId;
+      controllerStoresSinceMs = state.storesSinceMs;
       return controllerOnline && !wasOnline;
     },
     /** Returns false for a document that does not supersede the held one. */

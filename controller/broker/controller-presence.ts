@@ -33,6 +33,7 @@ export class ControllerPresence {
   readonly #topic: string;
   readonly #sinceMs = Date.now();
   readonly #pace = createPublishPace({ messagesPerS: maxWordsPerS, bytesPerS: 1, burstS: 1 }, () => performance.now());
+  #storesSinceMs: number | undefined;
   #isAnnounced = false;
   #isLeaving = false;
   /** Nonce of the open probe, or null. */
@@ -65,6 +66,12 @@ export class ControllerPresence {
     await this.#say("online");
   }
 
+  /** Publishes that records can be stored again: agents need not wait to send what was not. */
+  async announceStore(): Promise<void> {
+    this.#storesSinceMs = Math.round(this.#parts.nowMs());
+    await this.#say("online");
+  }
+
   /** Publishes that the controller is offline, unless another one has taken over. */
   async sayOffline(): Promise<void> {
     const wasReplaced = this.#isLeaving || this.#parts.isLeading?.() === false;
@@ -84,6 +91,7 @@ export class ControllerPresence {
         sinceMs: this.#sinceMs,
         acknowledges: true,
       },
+      ...(this.#storesSinceMs === undefined ? {} : { storesSinceMs: this.#storesSinceMs }),
       ...(answers === undefined ? {} : { answers }),
     });
   }

@@ -30,6 +30,8 @@ export interface FleetBroker {
   awaitSole(signal: AbortSignal): Promise<boolean>;
   /** Publishes that the controller is online; called once connected. */
   announce(): Promise<void>;
+  /** Publishes that records can be stored again after a fault. */
+  announceStore(): Promise<void>;
   /** Publishes that the controller is offline, and disconnects. */
   stop(): Promise<void>;
   /** Address at which agents find it; for an embedded broker with port 0, once started. */
@@ -160,6 +162,7 @@ function createExternalBroker(parts: FleetBrokerParts, url: string): FleetBroker
       await broker.start();
     },
     announce: () => presence.announce(),
+    announceStore: () => presence.announceStore(),
     async stop() {
       await presence.sayOffline();
       await broker.stop();
@@ -215,6 +218,7 @@ function createOwnBroker(parts: FleetBrokerParts): FleetBroker {
       if (shareKey) unshare = shareBrokerKey(key, listeningPort, environment, log);
     },
     announce: () => presence.announce(),
+    announceStore: () => presence.announceStore(),
     async stop() {
       unshare();
       await presence.sayOffline();

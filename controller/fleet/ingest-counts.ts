@@ -25,6 +25,8 @@ export function createIngestCounts() {
     noRoom: 0,
     /** Reason why minutes can't be stored now; null when they can. They are not acknowledged, so agents send them again. */
     storeFault: null as string | null,
+    /** Minutes that could not be stored when they came. */
+    unstored: 0,
     /** Time of the newest of each kind; null: none yet. */
     lastConflictMs: null as number | null,
     lastNoRoomMs: null as number | null,
@@ -50,6 +52,7 @@ export function createIngestCounts() {
     /** Result of storing the newest minute: null, or why it failed. */
     noteStored(fault: string | null): void {
       totals.storeFault = fault;
+      if (fault !== null) totals.unstored += 1;
     },
     of: (agentId: string) => byAgent.get(agentId) ?? noFaults,
     totals: () => ({ ...totals }),

@@ -19,6 +19,12 @@ export const ControllerState = Type.Object(
           "true: each record that is stored is acknowledged on agents/{id}/ack; absent from earlier versions, where the broker's acknowledgement has to do",
       }),
     ),
+    storesSinceMs: Type.Optional(
+      described(
+        TimeMs,
+        "when records could be stored again after a fault: agents then send at once what was not acknowledged; absent: there was none",
+      ),
+    ),
     answers: Type.Optional(described(Identifier, "nonce of the probe that this answers; absent: no answer")),
   },
   strict,

@@ -39,8 +39,8 @@ const killAndRestart = (name: string, whom: (scene: FaultScene) => readonly stri
     const names = whom(scene);
     for (const each of names) await scene.fleet.kill(each);
     await Bun.sleep(scene.random() * scene.aWhileMs);
-    // In another order each time: none may depend on that.
-    for (const each of names.toSorted(() => scene.random() - 0.5)) await scene.fleet.restart(each);
+    // In another order each time: none may depend on that, and one may wait for another.
+    await Promise.all(names.toSorted(() => scene.random() - 0.5).map((each) => scene.fleet.restart(each)));
   },
 });
 

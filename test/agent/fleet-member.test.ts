@@ -233,6 +233,22 @@ describe("records", () => {
     expect(outbox.size().entries).toBe(0);
   });
 
+  test("that were not stored are sent again at once when the controller can store again", async () => {
+    await connected();
+    const acknowledging = { ...controllerIs("online"), acknowledges: true };
+    await send("state", acknowledging);
+    outbox.append(aMinute({ bootId: "boot-1" }), nowMs);
+    await send("state", acknowledging);
+    expect(sent()).toBe(1);
+    await send("state", acknowledging);
+    expect(sent()).toBe(1);
+    await send("state", { ...acknowledging, storesSinceMs: 5 });
+    expect(sent()).toBe(2);
+    await send("state", { ...acknowledging, storesSinceMs: 5 });
+    expect(sent()).toBe(2);
+    expect(outbox.size().entries).toBe(1);
+  });
+
   test("are sent on a connection where no controller is waited for", async () => {
     const member = join({ waitForController: false });
     outbox.append(aMinute({ bootId: "boot-1" }), nowMs);
