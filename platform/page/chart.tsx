@@ -41,6 +41,17 @@ export function nearestIndex(times: readonly number[], atMs: number): number | n
 /** True for values of whole days, or longer. */
 const isDaily = (times: readonly number[]) => times.length > 1 && stepOf(times) >= 0.999 * dayMs;
 
+const maxBarTicks = 12;
+
+/** Places below bars of a day or longer: each names the day that it stands for, in whatever zone that began. */
+function barTicks(times: readonly number[], toMs: number) {
+  const step = stepOf(times);
+  const every = Math.ceil(times.length / maxBarTicks);
+  const named = times.filter((_, index) => index % every === 0);
+  const ticks = named.map((ms) => ({ at: ms + 0.425 * step, text: timeText(ms + Math.min(step, dayMs) / 2, "date") }));
+  return ticks.filter(({ at }) => at <= toMs);
+}
+
 /** Places on the time axis, at full minutes, hours or days of the zone that times are shown in. */
 function ticksOf(times: readonly number[], [fromMs, toMs]: readonly [number, number]) {
   const aheadMs = inUtc.value ? 0 : -new Date(toMs).getTimezoneOffset() * minuteMs;
@@ -54,7 +65,7 @@ function ticksOf(times: readonly number[], [fromMs, toMs]: readonly [number, num
 }
 
 /** Shortest distance of marks, by the length of the axis: marks that lie closer would hide the chart, and the list names them all. */
-const minMarkGap = 0.01;
+const minMarkGap = 0.02;
 
 function marksOf(markers: readonly ChartMarker[], [fromMs, toMs]: readonly [number, number]): readonly number[] {
   const marks: number[] = [];
@@ -66,9 +77,10 @@ function marksOf(markers: readonly ChartMarker[], [fromMs, toMs]: readonly [numb
 /** Distance from which a click opens a mark, pixels. */
 const markReachPx = 9;
 
+const hasBars = (series: ChartProps["series"]) => series.some(({ kind }) => kind === "bars");
+
 function spanOf({ span, times, series }: ChartProps): readonly [number, number] {
-  const hasBars = series.some(({ kind }) => kind === "bars");
-  return span ?? [times[0] ?? 0, (times.at(-1) ?? 1) + (hasBars ? stepOf(times) : 0)];
+  return span ?? [times[0] ?? 0, (times.at(-1) ?? 1) + (hasBars(series) ? stepOf(times) : 0)];
 }
 
 /** Picture of a chart, which is drawn anew only when what it shows has changed. */
@@ -88,7 +100,7 @@ function useDrawing(props: ChartProps): Drawing {
       x: [fromMs, toMs],
       top: yTicks.at(-1) || 1,
       yTicks: yTicks.map((at) => ({ at, text: formatValue(at) })),
-      xTicks: ticksOf(times, [fromMs, toMs]),
+      xTicks: hasBars(series) && isDaily(times) ? barTicks(times, toMs) : ticksOf(times, [fromMs, toMs]),
       marks: marksOf(markers, [fromMs, toMs]),
     });
   }, [shape, times, fromMs, toMs, inUtc.value, ...series.map(({ values }) => values)]);
@@ -122,7 +134,7 @@ function Canvas({ props, moment }: { readonly props: ChartProps; readonly moment
   const { title, finding, times, series, markers = [] } = props;
   const [fromMs, toMs] = spanOf(props);
   // A bar stands behind its time, anything else around it.
-  const aheadMs = series.some(({ kind }) => kind === "bars") ? stepOf(times) / 2 : 0;
+  const aheadMs = hasBars(series) ? stepOf(times) / 2 : 0;
   const lengthMs = Math.max(1, toMs - fromMs);
   const drawing = useDrawing(props);
   const msAt = ({ clientX, currentTarget }: MouseEvent) => {

@@ -118,9 +118,11 @@ test("Forecast: what is coming, and how good earlier ones were", async () => {
 
 test("Cost: who pays what", async () => {
   await goTo("Cost");
-  await seeFigures(["cost", "a million requests", "idle"]);
+  await seeFigures(["cost", "per million requests", "idle"]);
   // The demo's first days are not yet a month's record.
-  await visit.see(".figure:has-text('this month, projected') >> text=/nothing on record|with 80 %|to the cent/");
+  await visit.see(
+    ".figure:has-text('this month, projected') >> text=/nothing on record|with 80 %|nearly all of it is spent/",
+  );
   for (const tenant of ["shop", "search"]) await visit.see(`tbody >> text=${tenant}`);
   await isSound("cost");
 });

@@ -71,7 +71,7 @@ test("stale figures are greyed and dated, a lost broker and firing alerts are to
   const visit = await openPage(browser, stream.url);
   await visit.see("text=no connection to its broker");
   await visit.see("b:has-text('<b>a board</b> is away')");
-  await visit.see(".status-bad:has-text('1 on')");
+  await visit.see(".status-bad:has-text('1 firing')");
   await visit.close();
   await stream.close();
 });

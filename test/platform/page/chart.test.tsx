@@ -77,6 +77,9 @@ describe("a chart", () => {
       ["0.0", "408.0"],
       ["480.0", "408.0"],
     ]);
+    // Each names its day, below its middle.
+    expect(ticksOf(html)).toEqual(["05 Jan", "06 Jan"]);
+    expect(html).toContain("left:21.25%");
   });
 
   test("marks moments within its time that do not lie upon each other, and lists all", () => {

@@ -125,7 +125,7 @@ export function stackOf(view: View, hidesIdle: boolean, budgetUsd: number | null
 export function intervalText({ lowUsd, highUsd }: Pick<MonthlySpend["rest"], "lowUsd" | "highUsd">): string {
   if (lowUsd === null || highUsd === null) return "nothing on record tells how sure";
   const [low, high] = [formatMoney(lowUsd).value, formatMoney(highUsd).value];
-  return low === high ? "certain to the cent, as little of it is to come" : `${low} to ${high} with 80 %`;
+  return low === high ? "nearly all of it is spent" : `${low} to ${high} with 80 %`;
 }
 
 /** Sum of the groups that are shown. */

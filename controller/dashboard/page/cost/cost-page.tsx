@@ -54,14 +54,14 @@ function CostFigures({ view, state, spend, budgets }: Loaded) {
     <Figures label="Costs">
       <Figure label={state.hidesIdle ? "cost without idle" : "cost"} quantity={formatMoney(total)} {...asOf} />
       <Figure
-        label="against the stretch before"
+        label="against the period before"
         quantity={{ value: more === null ? "–" : `${more > 0 ? "+" : ""}${formatNumber(more * 100)}`, unit: "%" }}
         hint="as much of the time before, e.g. yesterday until this hour"
         {...asOf}
       >
         {money(view.previousUsd)} before
       </Figure>
-      <Figure label="a million requests" quantity={formatMoney(perMillion(view.totalUsd, view.requests))} {...asOf}>
+      <Figure label="per million requests" quantity={formatMoney(perMillion(view.totalUsd, view.requests))} {...asOf}>
         {formatNumber(view.requests, 9)} requests
       </Figure>
       <Figure
@@ -81,7 +81,7 @@ function CostFigures({ view, state, spend, budgets }: Loaded) {
         {spend === null ? "–" : intervalText(spend.total)}
       </Figure>
       <Figure
-        label="budget, the fullest"
+        label="fullest budget"
         quantity={{ value: formatNumber(worst?.usedPercent), unit: "%" }}
         {...asOf}
         {...(isOver ? { tone: worst?.status === "exceeded" ? ("bad" as const) : ("warn" as const) } : {})}
@@ -103,7 +103,7 @@ function Stack({ view, state, budgets }: Loaded) {
   const finding =
     first === undefined
       ? "nothing is on record"
-      : `${money(shownTotal(view, state.hidesIdle))}, of it ${safeText(groupName(first, view.others), 40)} ${quantityText(formatShare(share))}`;
+      : `${money(shownTotal(view, state.hidesIdle))} in all; ${safeText(groupName(first, view.others), 40)} ${quantityText(formatShare(share))}`;
   const { startMs, endMs } = view.window;
   return (
     <Chart
@@ -150,7 +150,7 @@ function GroupTable({ view, state }: Pick<Loaded, "view" | "state">) {
     {
       key: "perMillion",
       title: "cost of a million requests",
-      label: "a million, $",
+      label: "per million, $",
       isNumber: true,
       cell: ({ kind, usd, requests }) => (kind === "idle" ? "–" : money(perMillion(usd, requests))),
     },

@@ -49,9 +49,9 @@ function AroundIt({ decision }: { readonly decision: Decision }) {
   const rest = lastMs < aftermath.startMs ? [aftermath.startMs, untilMs] : lastMs < untilMs ? [untilMs] : [];
   const times = [...shown.map(({ startMs }) => startMs), ...rest];
   return (
-    <section class="card" aria-label="Believed and happened">
+    <section class="card" aria-label="Expected and actual">
       <div class="title">
-        <h2>Believed and happened</h2>
+        <h2>Expected and actual</h2>
         <StatusWord kind={status} word={word} />
       </div>
       <p>{explainAftermath(aftermath)}.</p>
@@ -68,7 +68,7 @@ function AroundIt({ decision }: { readonly decision: Decision }) {
             values: times.map((_, index) => shown[index]?.point?.qps ?? null),
           },
           {
-            ...{ label: "peak that was believed", color: "--c-limit", isDashed: true },
+            ...{ label: "expected peak", color: "--c-limit", isDashed: true },
             values: times.map((ms) => (ms >= aftermath.startMs ? aftermath.believedPeakQps : null)),
           },
         ]}
@@ -104,7 +104,7 @@ const columns: readonly Column<Candidate>[] = [
   },
   {
     key: "price",
-    label: "energy, a million texts",
+    label: "energy per million texts",
     isNumber: true,
     isMinor: true,
     cell: ({ usdPerRequest }) => formatMoney(usdPerRequest === null ? null : usdPerRequest * 1e6).value,

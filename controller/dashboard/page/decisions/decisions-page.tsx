@@ -53,7 +53,7 @@ const columns: readonly Column<ShortDecision>[] = [
   },
   {
     key: "kind",
-    label: "what",
+    label: "decision",
     cell: ({ kind, rule }) => (
       <>
         <StatusWord kind={kindStatus(kind)} word={safeText(kind, 40)} />
@@ -61,7 +61,7 @@ const columns: readonly Column<ShortDecision>[] = [
       </>
     ),
   },
-  { key: "result", label: "came of it", cell: (decision) => <Result decision={decision} /> },
+  { key: "result", label: "outcome", cell: (decision) => <Result decision={decision} /> },
   {
     key: "agents",
     label: "agents",

@@ -94,10 +94,10 @@ const columns: readonly Column<AgentView>[] = [
     label: "power mode",
     isSortable: false,
     isMinor: true,
-    cell: ({ powerMode }) => safeText(powerMode.reported ?? "not told", 40),
+    cell: ({ powerMode }) => safeText(powerMode.reported ?? "unknown", 40),
   },
-  { key: "region", label: "region", isMinor: true, cell: ({ region }) => safeText(region ?? "not told", 40) },
-  { key: "version", label: "version", isMinor: true, cell: ({ version }) => safeText(version ?? "not told", 40) },
+  { key: "region", label: "region", isMinor: true, cell: ({ region }) => safeText(region ?? "unknown", 40) },
+  { key: "version", label: "version", isMinor: true, cell: ({ version }) => safeText(version ?? "unknown", 40) },
   {
     key: "notes",
     label: "notes",

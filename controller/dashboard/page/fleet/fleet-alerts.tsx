@@ -11,7 +11,7 @@ const kindOf = ({ severity, status, silenced }: Alert) =>
   silenced || status === "pending" ? ("idle" as const) : severity === "critical" ? ("bad" as const) : ("warn" as const);
 
 const wordOf = ({ severity, status, silenced }: Alert) =>
-  `${severity}${silenced ? ", silenced" : status === "pending" ? ", not lasting yet" : ""}`;
+  `${severity}${silenced ? ", silenced" : status === "pending" ? ", pending" : ""}`;
 
 const maxChanges = 5;
 
@@ -31,10 +31,12 @@ export function FleetAlerts({ view, changes }: FleetAlertsProps) {
     <section class="card" aria-label="Alerts and the newest decision">
       <h2>
         Alerts{" "}
-        {firing > 0 ? <StatusWord kind={isCritical ? "bad" : "warn"} word={`${formatNumber(firing, 9)} on`} /> : null}
+        {firing > 0 ? (
+          <StatusWord kind={isCritical ? "bad" : "warn"} word={`${formatNumber(firing, 9)} firing`} />
+        ) : null}
       </h2>
       {alerts.length === 0 ? (
-        <p class="muted">{view === null ? "–" : "No alert is on."}</p>
+        <p class="muted">{view === null ? "–" : "No alert is firing."}</p>
       ) : (
         <ul class="alerts">
           {alerts.map((alert) => (

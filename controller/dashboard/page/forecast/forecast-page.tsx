@@ -41,7 +41,7 @@ function Now({ overview }: { readonly overview: Overview }) {
     <Figures label="The forecast now">
       <Figure label="peak of 15 minutes, median" quantity={formatRate(forecast?.peakQps?.q50)} {...asOf} />
       <Figure label="its 0.95 quantile" quantity={formatRate(forecast?.peakQps?.q95)} {...asOf} />
-      <Figure label="model that answers" quantity={{ value: safeText(forecast?.model ?? "–", 40), unit: "" }} {...asOf}>
+      <Figure label="model in use" quantity={{ value: safeText(forecast?.model ?? "–", 40), unit: "" }} {...asOf}>
         made {timeText(madeAtMs, "second")}
       </Figure>
       <Figure

@@ -151,7 +151,7 @@ describe("the month", () => {
 test.each([
   [null, null, "nothing on record tells how sure"],
   [1.4, 1.52, "$1.40 to $1.52 with 80 %"],
-  [1.4601, 1.4602, "certain to the cent, as little of it is to come"],
+  [1.4601, 1.4602, "nearly all of it is spent"],
 ])("a projection of %p to %p dollars says how sure it is", (lowUsd, highUsd, text) => {
   expect(intervalText({ lowUsd, highUsd })).toBe(text);
 });
