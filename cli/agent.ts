@@ -77,6 +77,7 @@ export const agentCommand: Command = {
   summary: "serve embeddings on this device, forecast its traffic and set its power mode",
   usage:
     "[--config FILE] [options]\n       thormesh agent join URL TOKEN [--id ID] [--state-dir DIR | --config FILE] [--start]",
+  examples: ["thormesh agent --config /etc/thormesh/agent.yaml", "thormesh agent join https://controller:7070 TOKEN"],
   options: {
     config: { short: "c", value: "FILE", help: "configuration, YAML or JSON; command-line options override it" },
     id: { value: "ID", help: "agent id, unique in the fleet (default: the host name)" },

@@ -99,6 +99,7 @@ export const backtestCommand: Command = {
   summary: "replay recorded traffic through scaling policies and compare cost and service",
   usage:
     "--trace FILE[,FILE…]|--prometheus URL --query PROMQL --fleet FLEET.yaml [--policy NAME|FILE[,…]] [--capacity-error SHARE|drift|one-bad] [--json | --html FILE]\n       thormesh backtest --routes [--requests N] [--routers N[,N…]] [--json]",
+  examples: ["thormesh backtest --trace requests.csv --fleet fleet.yaml --html report.html"],
   optionsOnly: true,
   options: {
     trace: { value: "FILE[,FILE…]", help: "CSV with a time and the number of events in each step" },

@@ -50,6 +50,7 @@ function modesToText(modes: readonly MeasuredMode[]): string {
 export const calibrateCommand: Command = {
   summary: "measure rate and power of each power mode of this board, for the agent to choose by",
   usage: "[--config FILE] [options]",
+  examples: ["sudo thormesh calibrate", "sudo thormesh calibrate --modes 30W,MAXN --restart"],
   optionsOnly: true,
   options: {
     config: { short: "c", value: "FILE", help: "the agent's configuration" },

@@ -78,6 +78,10 @@ export const controllerCommand: Command = {
   summary: "run a fleet: decide which agents serve, and track what it costs",
   usage:
     "[--config FILE] [options]\n       thormesh controller secret AGENT_ID|--observer [--state-dir DIR | --config FILE] [--json]\n       thormesh controller broker-config mosquitto|emqx|nats --dir DIR --host NAME[,NAME] [--state-dir DIR | --config FILE]\n       thormesh controller migrate-store --to postgres://HOST:PORT/DATABASE [--state-dir DIR | --config FILE] [--json]\n       thormesh controller backup|restore DIR [--state-dir DIR | --config FILE]",
+  examples: [
+    "thormesh controller --config /etc/thormesh/controller.yaml",
+    "sudo thormesh controller backup /srv/backup",
+  ],
   options: {
     config: { short: "c", value: "FILE", help: "configuration, YAML or JSON; command-line options override it" },
     fleet: { value: "NAME", help: "name of the fleet (default: default)" },

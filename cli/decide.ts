@@ -18,6 +18,7 @@ async function readInput(path: string): Promise<unknown> {
 export const decideCommand: Command = {
   summary: "replay a decision from a file: what the program would do, and why",
   usage: "NAME --input FILE|-\n       thormesh decide NAME --schema\n       thormesh decide --list",
+  examples: ["thormesh decide --list", "thormesh decide replicas --input case.json"],
   options: {
     input: { value: "FILE", help: "an input or an array of inputs, JSON or YAML; - reads standard input" },
     schema: { help: "print the JSON Schema of the decision's input" },

@@ -23,6 +23,7 @@ async function readRecorded(values: OptionValues) {
 export const demoCommand: Command = {
   summary: "run a fleet on this machine, with simulated boards and recorded traffic",
   usage: "[--once] [--json] [options]",
+  examples: ["thormesh demo", "thormesh demo --once --json"],
   options: {
     ...demoOptions,
     ...sourceOptions,

@@ -16,6 +16,7 @@ function freezeToText({ freeze }: FreezeState): string {
 export const freezeCommand: Command = {
   summary: "freeze a fleet: the controller keeps deciding and recording, but changes nothing",
   usage: "REASON [--minutes N]\n       thormesh freeze --end\n       thormesh freeze --show",
+  examples: ['thormesh freeze "maintenance of hall 1" --minutes 60', "thormesh freeze --end"],
   options: {
     minutes: { value: "N", help: "end the freeze after N minutes (default: until --end)" },
     end: { help: "end the freeze" },

@@ -192,6 +192,7 @@ export const modelsCommand: Command = {
        thormesh models pull --from DIR [ID]
        thormesh models verify [ID...]
        thormesh models remove ID`,
+  examples: ["thormesh models list", "thormesh models pull BAAI/bge-small-en-v1.5"],
   options: {
     config: { short: "c", value: "FILE", help: "the agent's configuration" },
     dir: { value: "DIR", help: "directory of pulled models (default: models in the agent's state directory)" },

@@ -60,6 +60,7 @@ export const overrideCommand: Command = {
   summary: "set the role or power mode of agents for a time, say what that does before, and end it",
   usage:
     "AGENT… --role active|standby|draining --minutes N [--dry-run]\n       thormesh override AGENT… --mode MODE|--max-mode MODE --minutes N [--dry-run]\n       thormesh override AGENT… --end [--dry-run]\n       thormesh override --list",
+  examples: ["thormesh override thor-7 --role standby --minutes 30 --dry-run", "thormesh override thor-7 --end"],
   options: {
     role: { value: "ROLE", help: "active, standby or draining" },
     mode: { value: "MODE", help: "power mode to hold" },

@@ -179,6 +179,7 @@ export const policyCommand: Command = {
   summary: "check a scaling policy, print its schema, preview what it would do, or suggest one from recorded traffic",
   usage:
     "validate FILE… [--json]\n       thormesh policy schema\n       thormesh policy preview FILE [--at TIME] [--hours N] [--qps N] [--json]\n       thormesh policy preview FILE --past HOURS [--url URL] [--json]\n       thormesh policy suggest [--record HOURS] [--zone ZONE] [--capacity QPS] [--max N] [--url URL] [--json]",
+  examples: ["thormesh policy validate policy.yaml", "thormesh policy preview policy.yaml --past 24"],
   options: {
     at: { value: "TIME", only: "preview", help: "start of the preview (ISO 8601; default: now)" },
     hours: { value: "N", only: "preview", help: "length of the preview in hours (default: 24)" },

@@ -51,6 +51,7 @@ const windows = ["1h", "24h", "30d"];
 export const sloCommand: Command = {
   summary: "what users were given: availability, latency, error budget and burn rate",
   usage: "[--window 1h|24h|30d] [--url URL] [--json]",
+  examples: ["thormesh slo --window 30d"],
   optionsOnly: true,
   options: {
     window: { value: "WINDOW", help: "only this window: 1h, 24h or 30d" },

@@ -67,6 +67,7 @@ const idPattern = /^[1-9][0-9]{0,14}$/;
 export const whyCommand: Command = {
   summary: "the controller's decisions with their reasons, or an agent's routes, newest first",
   usage: "[DECISION] [--agent ID] [--at TIME] [--changes] [--limit N] [--route AGENT_URL] [--url URL] [--json]",
+  examples: ["thormesh why", "thormesh why 1234", "thormesh why --agent thor-7 --at 2026-11-30T12:30Z"],
   options: {
     agent: { value: "ID", help: "only decisions that changed this agent" },
     at: { value: "TIME", help: "the decision in force at this time (ISO 8601), and the change before it" },

@@ -5,6 +5,7 @@ import { type CommandTable, shownCommands } from "../run/shown-commands.ts";
 export const completionCommand = (commands: CommandTable): Command => ({
   summary: "print a shell's script that completes commands and options",
   usage: "bash|zsh|fish",
+  examples: ["source <(thormesh completion bash)"],
   options: {},
   async run(_values, [shell, ...more]) {
     if (!(shells as readonly (string | undefined)[]).includes(shell) || more.length > 0)

@@ -12,6 +12,7 @@ function licenceToText({ name, version, licence, text }: Licence): string {
 export const licencesCommand: Command = {
   summary: "print the licences of everything in this executable: packages, ONNX Runtime, Bun, models, data",
   usage: "[--name NAME] [--list] [--json]\n       thormesh licences --sbom",
+  examples: ["thormesh licences --list"],
   optionsOnly: true,
   options: {
     name: { value: "NAME", help: "print only this package or part" },

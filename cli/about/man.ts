@@ -9,6 +9,7 @@ export const manCommand = (commands: CommandTable): Command => ({
   summary: "print a command's manual page (thormesh man status | man -l -), or write those of all",
   usage: `COMMAND
        thormesh man --dir DIR`,
+  examples: ["thormesh man status | man -l -"],
   options: { dir: { value: "DIR", help: "write the pages of all commands there, such as /usr/local/share/man/man1" } },
   async run(values, [name, ...more]) {
     const shown = await shownCommands(commands);

@@ -4,6 +4,7 @@ import { version } from "#platform/version.ts";
 export const versionCommand: Command = {
   summary: "print the version",
   usage: "[--json]",
+  examples: ["thormesh version --json"],
   optionsOnly: true,
   options: { json: { help: "print JSON" } },
   run: async (values) => {

@@ -157,6 +157,7 @@ export const auditCommand: Command = {
     "who changed what: show the controller's audit log, verify that it is whole, export it; what data is kept where",
   usage:
     "show [--limit N]\n       thormesh audit verify [--against SEQ:HASH | --witness AGENT_URL] [--file FILE]\n       thormesh audit export [--out FILE]\n       thormesh audit evidence --from DAY [--to DAY] --out DIR\n       thormesh audit data-map\n       each but data-map with [--url URL | --local [--state-dir DIR | --config FILE]] [--json]",
+  examples: ["thormesh audit show --limit 20", "thormesh audit verify"],
   options: {
     limit: { value: "N", only: "show", help: "number of the newest entries (default: 20)" },
     against: { value: "SEQ:HASH", only: "verify", help: "an entry noted earlier, which must still be there" },

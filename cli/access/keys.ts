@@ -162,6 +162,10 @@ export const keysCommand: Command = {
   summary: "make, list, rotate and revoke keys: of a controller's API, and of tenants at the agents",
   usage:
     "create --name NAME --role viewer|operator|admin [--expires 90d]\n       thormesh keys create --name NAME --role embed --tenant TENANT [--models A,B] [--regions A,B] [--expires 90d]\n       thormesh keys list\n       thormesh keys rotate ID [--overlap 24h]\n       thormesh keys revoke ID\n       each with [--url URL | --local [--state-dir DIR | --config FILE]] [--reason TEXT] [--json]",
+  examples: [
+    "thormesh keys create --name grafana --role viewer --expires 90d",
+    "sudo thormesh keys create --local --name me --role admin",
+  ],
   options: {
     name: { value: "NAME", only: "create", help: "what the key is for" },
     role: {

@@ -124,6 +124,10 @@ export const tenantsCommand: Command = {
   summary: "make, change, suspend, delete, erase and export a fleet's tenants",
   usage:
     "create|update TENANT [--models A,B|any] [--regions A,B|any] [--cost-centre TEXT] [--retention-days DAYS|any]\n         [--requests-per-minute|-day|-month N|any] [--texts-per-… N|any] [--tokens-per-… N|any] [--quota-time-zone ZONE]\n       thormesh tenants suspend|resume|delete TENANT\n       thormesh tenants erase TENANT\n       thormesh tenants export TENANT --out DIR [--job JOB]\n       thormesh tenants jobs [JOB]\n       thormesh tenants list\n       each with [--url URL] [--reason TEXT] [--json]",
+  examples: [
+    "thormesh tenants create shop --models any --requests-per-minute 600",
+    "thormesh tenants export shop --out shop-data",
+  ],
   options: {
     models: { value: "NAMES", help: "ids of the models that it may use, with commas between them; any: all" },
     regions: { value: "NAMES", help: "regions in which its texts may be computed; any: all" },

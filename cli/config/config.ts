@@ -50,6 +50,10 @@ export const configCommand: Command = {
        thormesh config show agent|controller [--config FILE] [--origin] [--changed] [--json] [--show-secrets]
        thormesh config init agent|controller
        thormesh config schema agent|controller`,
+  examples: [
+    "thormesh config init agent > agent.yaml",
+    "thormesh config show agent --config agent.yaml --origin --changed",
+  ],
   options: {
     config: { only: "show", short: "c", value: "FILE", help: "configuration, YAML or JSON; variables go over it" },
     origin: { only: "show", help: "with the file or variable that each value comes from" },

@@ -81,6 +81,7 @@ export const alertsCommand: Command = {
   summary: "alerts on cost and service, who is told, and what is not told",
   usage:
     "list\n       thormesh alerts silence RULE|any [LABEL=VALUE…] --reason TEXT [--hours N]\n       thormesh alerts unsilence ID\n       thormesh alerts test\n       each with [--url URL] [--json]",
+  examples: ["thormesh alerts list", "thormesh alerts test"],
   options: {
     hours: { only: "silence", value: "N", help: "hours for which the silence holds (default: 4)" },
     ...controllerUrlOption,

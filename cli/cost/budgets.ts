@@ -94,6 +94,7 @@ export const budgetsCommand: Command = {
   summary: "what a fleet, region, tenant or model may cost, and what is spent of it",
   usage:
     "list\n       thormesh budgets set NAME --amount US$ [--period daily|weekly|monthly] [--region|--tenant|--model NAME]\n         [--at 80:notify,100:limit-50]\n       thormesh budgets delete NAME\n       each with [--url URL] [--reason TEXT] [--json]",
+  examples: ["thormesh budgets set fleet --amount 185 --period daily"],
   options: {
     amount: { only: "set", value: "US$", help: "amount for each period" },
     period: { only: "set", value: "PERIOD", help: "daily, weekly (from Sunday) or monthly (default)" },

@@ -98,6 +98,10 @@ export const costCommand: Command = {
          [--tolerance US$] [--format text|json|csv]
        thormesh cost export --focus [--window month] [--out FILE]
        each with [--url URL]`,
+  examples: [
+    "thormesh cost --by tenant,model --window 7d",
+    "thormesh cost chargeback --month 2026-11 --format html --out november.html",
+  ],
   options: {
     by: { value: "LIST", help: "tenant, model, agent, region, label:NAME, in any combination (default: tenant)" },
     window: {

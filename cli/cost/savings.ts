@@ -20,6 +20,7 @@ export function savingsToText(savings: readonly Saving[]): string {
 export const savingsCommand: Command = {
   summary: "by what less would be paid, each with evidence, yearly amount, risk and effort",
   usage: "[--url URL] [--json]",
+  examples: ["thormesh savings"],
   optionsOnly: true,
   options: { ...controllerUrlOption, json: { help: "print the controller's answer" } },
   async run(values) {

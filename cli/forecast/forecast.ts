@@ -136,6 +136,10 @@ export const forecastCommand: Command = {
   summary: "train a traffic-forecasting model, or backtest models on recorded traffic",
   usage: `train --trace FILE|--prometheus URL --query PROMQL --out DIR [options]
        thormesh forecast backtest --trace FILE[,FILE…]|--prometheus URL --query PROMQL [--horizon 15] [--html FILE] [--json]`,
+  examples: [
+    "thormesh forecast train --trace requests.csv --out model",
+    "thormesh forecast backtest --trace requests.csv --html report.html",
+  ],
   options: {
     trace: { value: "FILE", help: "requests per minute: CSV with a time and a value" },
     ...traceOptions(),

@@ -41,6 +41,7 @@ async function allDevices(values: OptionValues): Promise<DeviceView[]> {
 export const agentsCommand: Command = {
   summary: "devices that joined the fleet: let one in that waits, shut one out",
   usage: "list\n       thormesh agents approve ID\n       thormesh agents revoke ID [--reason TEXT]",
+  examples: ["thormesh agents list", "thormesh agents revoke thor-7 --reason stolen"],
   options: {
     reason: { value: "TEXT", help: "why, for people", only: "revoke" },
     ...controllerUrlOption,

@@ -58,6 +58,7 @@ export const tokenCommand: Command = {
   summary: "tokens by which devices join the fleet: thormesh agent join URL TOKEN",
   usage:
     "create [--ttl 1h] [--uses N] [--region NAME] [--approve]\n       thormesh token list\n       thormesh token revoke ID",
+  examples: ["thormesh token create --uses 20 --ttl 8h --region hall-1 --approve"],
   options: {
     ttl: { value: "TIME", help: "time for which it is valid, like 30m, 12h or 7d (default: 1h)", only: "create" },
     uses: { value: "N", help: "devices that may join with it (default: 1)", only: "create" },

@@ -100,6 +100,7 @@ export const powerCommand: Command = {
   summary: "report what power modes saved, or backtest them on recorded traffic",
   usage: `report [--window 24h] [--url URL] [--json]
        thormesh power backtest TRACE…|--prometheus URL --query PROMQL [--days 7] [--board PRESET] [--json]`,
+  examples: ["thormesh power report --window 7d", "thormesh power backtest requests.csv --board thor"],
   options: {
     window: { value: "WINDOW", only: "report", help: "15m, 24h, 7d, yesterday, lastmonth, … (default: 24h)" },
     url: { ...controllerUrlOption.url, only: "report" },

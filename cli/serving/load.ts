@@ -23,6 +23,10 @@ export const loadCommand: Command = {
   summary: "put load on an embedding server and report its latency",
   usage:
     "--url URL [--rate RPS | --clients N | --stages STAGES | --find-limit] [--duration S] [--target p95=30ms,errors=0]",
+  examples: [
+    "thormesh load --url http://127.0.0.1:8080 --rate 50 --target p95=30ms,errors=0",
+    "thormesh load --url http://127.0.0.1:8080 --find-limit --target p95=30ms",
+  ],
   optionsOnly: true,
   options: loadOptions,
   async run(values) {

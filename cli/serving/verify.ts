@@ -10,6 +10,7 @@ import { authorityOption, trustedAuthorities } from "../run/trusted-authority.ts
 export const verifyCommand: Command = {
   summary: "verify a running agent or controller: health, vectors, latency, metrics",
   usage: "URL [--model ID] [--wait S] [--ca FILE] [--json]",
+  examples: ["thormesh verify http://127.0.0.1:8080"],
   options: {
     model: { value: "ID", help: "model to verify (default: the server's own)" },
     timeout: { value: "S", help: "seconds until a request counts as failed (default: 30)" },

@@ -126,6 +126,7 @@ async function showDevice(values: OptionValues): Promise<number | null> {
 export const statusCommand: Command = {
   summary: "show the agent of this machine; on a controller, the fleet",
   usage: "[--device] [--watch] [--filter FILTER] [--sort NAME] [--limit N] [--url URL] [--json]",
+  examples: ["sudo thormesh status", "thormesh status --watch --filter state:offline --url http://controller:7070"],
   optionsOnly: true,
   options: {
     device: { help: "this machine's agent, also where a controller is installed" },

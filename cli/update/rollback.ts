@@ -5,6 +5,7 @@ import { machineConfig, machineOptions, sayTo, tellOutcome } from "./update.ts";
 export const rollbackCommand: Command = {
   summary: "go back to the version that was in force before the last update",
   usage: "[options]",
+  examples: ["sudo thormesh rollback"],
   optionsOnly: true,
   options: machineOptions,
   async run(values) {

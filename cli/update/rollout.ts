@@ -101,6 +101,7 @@ export const rolloutCommand: Command = {
   summary: "bring a version to the fleet, wave by wave",
   usage: `start VERSION [--waves W] [--window T] [options]
        thormesh rollout status|pause|resume|stop [--reason TEXT]`,
+  examples: ["thormesh rollout start 0.2.0 --waves lab:100%,10%,100%", "thormesh rollout status"],
   options: {
     waves: {
       only: "start",

@@ -87,6 +87,11 @@ export const updateCommand: Command = {
   usage: `[--version V] [--url URL | --file FILE] [options]
        thormesh update --check
        thormesh update --resume`,
+  examples: [
+    "sudo thormesh update --check",
+    "sudo thormesh update",
+    "sudo thormesh update --file thormesh-linux-arm64",
+  ],
   optionsOnly: true,
   options: {
     check: { help: "say whether there is a newer version, and change nothing" },

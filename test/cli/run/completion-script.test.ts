@@ -3,6 +3,7 @@ import { commands as table } from "#cli/run/commands.ts";
 import { actionsOf, completionScript, shells } from "#cli/run/completion-script.ts";
 import { manualPage } from "#cli/run/manual-page.ts";
 import { shownCommands } from "#cli/run/shown-commands.ts";
+import { parseCommandLine, refuseForeignArguments } from "#platform/terminal/command.ts";
 
 const commands = await shownCommands(table);
 
@@ -79,5 +80,22 @@ describe.if(Bun.which("man") !== null)("man shows without a warning", () => {
     const { code, out, said } = runIn("man", page, "--warnings", "-E", "UTF-8", "-l", "-");
     expect({ code, said }).toEqual({ code: 0, said: "" });
     for (const option of Object.keys(named.command.options)) expect(out).toContain(`--${option}`);
+  });
+});
+
+/** Words of a command line in a shell, up to what it does with the output. */
+const wordsOf = (line: string): string[] =>
+  [...(line.split(/ [|<>] |\)$/)[0] as string).matchAll(/"([^"]*)"|\S+/g)].map(([word, quoted]) => quoted ?? word);
+
+describe("examples in the help are command lines that are understood", () => {
+  test.each([...commands])("$name", ({ name, command }) => {
+    const examples = command.examples ?? [];
+    expect(examples.length).toBeGreaterThan(0);
+    for (const example of examples) {
+      const [program, word, ...args] = wordsOf(example.replace(/^(sudo |source <\()/, ""));
+      expect({ example, program, word }).toEqual({ example, program: "thormesh", word: name });
+      const { values, positionals } = parseCommandLine(command, args);
+      expect(() => refuseForeignArguments(command, values, positionals)).not.toThrow();
+    }
   });
 });
