@@ -404,7 +404,7 @@ while :; do
   [ \$again = 0 ] || continue
   [ \$code != 0 ] || break
   sleep 5 &
-  wait \$!
+  wait \$! || true
 done
 stop
 TEXT
@@ -576,8 +576,9 @@ uninstall_all() {
   [ "$dry_run" = 1 ] || [ "$prefix" != /opt ] || rmdir /opt/lib /opt/bin 2>/dev/null || true
   if is_set "$purge"; then
     act rm -rf /etc/thormesh /etc/default/thormesh-agent /etc/default/thormesh-controller /var/lib/thormesh-agent /var/lib/thormesh-controller
-    # Unpacked by whatever root ran by hand.
+    # What root ran by hand: the libraries that it unpacked, and directories that it left empty.
     act rm -rf "${HOME:-/root}/.cache/thormesh"
+    [ ! -d "${HOME:-/root}/.local/state/thormesh" ] || act find "${HOME:-/root}/.local/state/thormesh" -depth -type d -empty -delete || true
     act rm -f /var/log/thormesh-agent.log /var/log/thormesh-agent.log.1 /var/log/thormesh-controller.log /var/log/thormesh-controller.log.1
     for user in $(say "$users" thormesh-agent thormesh-controller | tr ' ' '\n' | sort -u); do
       id "$user" >/dev/null 2>&1 || continue

@@ -1,5 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { parseAgentConfig } from "#agent/check-config.ts";
+import { parseControllerConfig } from "#controller/check-config.ts";
 import { startProgram, temporaryDirectory } from "../../e2e/program.ts";
 
 let directory: ReturnType<typeof temporaryDirectory>;
@@ -16,6 +19,16 @@ async function check(...args: string[]): Promise<{ exitCode: number; output: str
 }
 
 describe("thormesh config check", () => {
+  // All keys of the first documented version, at the values that were their defaults.
+  test.each(["agent", "controller"] as const)("a %s's configuration of the first version is still taken", (program) => {
+    const file = join(import.meta.dir, `../../fixtures/configurations/${program}-of-first-release.json`);
+    const config = JSON.parse(readFileSync(file, "utf8"));
+    const parse = program === "agent" ? parseAgentConfig : parseControllerConfig;
+    expect(Object.keys(config).length).toBeGreaterThan(5);
+    expect(() => parse(config, file)).not.toThrow();
+    expect(() => parse({ ...config, fromTomorrow: 1 }, file)).toThrow(/fromTomorrow: unknown field/);
+  });
+
   test.each(["agent", "controller"])("an empty %s file is valid; --json shows every default", async (program) => {
     await Bun.write(join(directory.path, "c.yaml"), "");
     expect(await check(program, "c.yaml")).toEqual({
