@@ -283,7 +283,7 @@ describe("asking triggers", () => {
       metricType: "average",
       activation: 0,
       headers: {},
-      timeoutS: 2,
+      timeoutS: 60,
     } as const;
     const triggers = [{ ...trigger, url: server.url, query: "up" }];
     const poller = createTriggerPoller({});

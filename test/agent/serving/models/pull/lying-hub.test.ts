@@ -213,7 +213,7 @@ describe("a list of files is read within bounds", () => {
   });
 
   test("a server that falls silent within it is given up", async () => {
-    const access = { ...(await serve((response) => void response.writeHead(200).write("{"))), timeoutMs: 200 };
+    const access = { ...(await serve((response) => void response.writeHead(200).write("{"))), timeoutMs: 3_000 };
     expect(await refusal(list(access))).toMatch(/has sent nothing of the list of files/);
   });
 

@@ -9,7 +9,7 @@ import type {
 import { aMinute } from "../../../../fakes/builders.ts";
 import { type MetricServer, prometheusVector, startMetricServer } from "../../../../fakes/metric-server.ts";
 
-const base = { target: 1, metricType: "average", activation: 0, headers: {}, timeoutS: 2 } as const;
+const base = { target: 1, metricType: "average", activation: 0, headers: {}, timeoutS: 60 } as const;
 let server: MetricServer;
 
 beforeAll(() => {

@@ -17,7 +17,7 @@ afterEach(async () => {
 
 const common = { target: 1, metricType: "average", activation: 0 } as const;
 const prometheus = (name: string, given: object = {}): Trigger => ({
-  ...{ kind: "prometheus", name, ...common, url: server.url, query: name, headers: {}, timeoutS: 2, ...given },
+  ...{ kind: "prometheus", name, ...common, url: server.url, query: name, headers: {}, timeoutS: 60, ...given },
 });
 const ofAgents: Trigger = { kind: "queue-depth", name: "queue", ...common };
 const values = (triggers: readonly Trigger[], atMs = nowMs) =>
@@ -41,7 +41,7 @@ describe("readings", () => {
   test("a source that answers over JSON is asked as well", async () => {
     server.respond = () => Response.json({ depth: 7 });
     const trigger: Trigger = {
-      ...{ kind: "http-json", name: "depth", ...common, url: server.url, path: "depth", headers: {}, timeoutS: 2 },
+      ...{ kind: "http-json", name: "depth", ...common, url: server.url, path: "depth", headers: {}, timeoutS: 60 },
     };
     await poller.poll([trigger], nowMs);
     expect(values([trigger])).toEqual([["depth", 7, 0]]);
