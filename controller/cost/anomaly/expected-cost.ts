@@ -87,6 +87,8 @@ function expectBy(fit: Fit, before: readonly DayOfCost[], day: DayOfCost): Expec
 export function expectCost(before: readonly DayOfCost[], day: DayOfCost): ExpectedCost {
   const ofDay = expectBy(byDay, before, day);
   if ([...before, day].some(({ hours = [] }) => hours.length === 0)) return ofDay;
+  // No relation of hours is nearer than this by more than rounding.
+  if (ofDay.spread <= 0.001 * ofDay.usd) return ofDay;
   const ofHours = expectBy(byHour, before, day);
   return ofDay.spread <= ofHours.spread ? ofDay : ofHours;
 }

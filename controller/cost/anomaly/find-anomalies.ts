@@ -1,5 +1,5 @@
 import { dayMs } from "#platform/time.ts";
-import { type CostCell, type CostHistory, costOf } from "../history/cost-history.ts";
+import { type CostHistory, type CostHour, costOf } from "../history/cost-history.ts";
 import {
   type CostDay,
   type CostDimension,
@@ -10,9 +10,9 @@ import {
   valueIn,
   wholeDaysOf,
 } from "../history/sum-costs.ts";
-import { type Money, moneyToNumber } from "../money/money.ts";
+import { type Money, moneyToNumber, sumOf } from "../money/money.ts";
 import { type CostAnomaly, decideCostAnomaly } from "./decide-cost-anomaly.ts";
-import type { DayOfCost } from "./expected-cost.ts";
+import type { DayOfCost, HourOfCost } from "./expected-cost.ts";
 import { explainCostAnomaly, type Mover } from "./explain-cost-anomaly.ts";
 
 /** Judgement of a day of the fleet or of a part of it. */
@@ -36,58 +36,60 @@ const readDays = 28;
 /** Max parts of a dimension that are judged, the dearest ones. */
 const maxParts = 50;
 
-interface Sum {
-  cost: Money;
-  requests: number;
+type Dimension = CostDimension | "fleet";
+
+interface Sum extends HourOfCost {
+  readonly cost: Money;
 }
 
-/** Key of all of the fleet among the values of a dimension. */
-const keyIn = (cell: CostCell, dimension: CostDimension | "fleet") =>
-  dimension === "fleet" ? "" : valueIn(cell, dimension);
+/** Sums of an hour by the values of each dimension (null: idle), or of all under an empty name for "fleet". */
+type HourSums = Readonly<Record<Dimension, ReadonlyMap<string | null, Sum>>>;
 
-/** Sums of each day by the values of a dimension (null key: idle), or of all for "fleet". */
-function sumsOf(days: readonly CostDay[], dimension: CostDimension | "fleet"): Map<string | null, Sum[]> {
-  const sums = new Map<string | null, Sum[]>();
-  for (const [index, { hours }] of days.entries())
-    for (const { cells } of hours)
-      for (const cell of cells) {
-        const value = keyIn(cell, dimension);
-        let known = sums.get(value);
-        if (known === undefined) {
-          known = days.map(() => ({ cost: 0n, requests: 0 }));
-          sums.set(value, known);
-        }
-        const sum = known[index] as Sum;
-        sum.cost += costOf(cell);
-        sum.requests += cell.requests;
-      }
-  return sums;
+/** Sums of hours that are kept in memory, of which the same are read each minute. They are smaller than the hours. */
+const knownSums = new WeakMap<CostHour, HourSums>();
+
+function sumsOfHour(hour: CostHour): HourSums {
+  const known = knownSums.get(hour);
+  if (known !== undefined) return known;
+  const sumsBy = (dimension: Dimension) => {
+    const sums = new Map<string | null, { cost: Money; requests: number }>();
+    for (const cell of hour.cells) {
+      const value = dimension === "fleet" ? "" : valueIn(cell, dimension);
+      const sum = sums.get(value) ?? { cost: 0n, requests: 0 };
+      sums.set(value, sum);
+      sum.cost += costOf(cell);
+      sum.requests += cell.requests;
+    }
+    return new Map([...sums].map(([value, sum]) => [value, { ...sum, costUsd: moneyToNumber(sum.cost) }]));
+  };
+  const made: HourSums = {
+    ...{ fleet: sumsBy("fleet"), region: sumsBy("region"), tenant: sumsBy("tenant"), model: sumsBy("model") },
+    agent: sumsBy("agent"),
+  };
+  knownSums.set(hour, made);
+  return made;
 }
 
-/** Days of some values of a dimension, with their hours. */
-function daysOfCost(
-  days: readonly CostDay[],
-  dimension: CostDimension | "fleet",
-  sums: ReadonlyMap<string | null, readonly Sum[]>,
-): Map<string | null, DayOfCost[]> {
-  const found = new Map(
-    [...sums].map(([value, of]) => {
-      const hoursOf = (index: number) => days[index]?.hours.map(() => ({ costUsd: 0, requests: 0 })) ?? [];
-      const each = of.map(({ cost, requests }, index) => ({
-        ...{ costUsd: moneyToNumber(cost), requests, hours: hoursOf(index) },
-      }));
-      return [value, each] as const;
-    }),
-  );
-  for (const [index, { hours }] of days.entries())
-    for (const [place, { cells }] of hours.entries())
-      for (const cell of cells) {
-        const hour = found.get(keyIn(cell, dimension))?.[index]?.hours[place];
-        if (hour === undefined) continue;
-        hour.costUsd += moneyToNumber(costOf(cell));
-        hour.requests += cell.requests;
-      }
-  return found;
+/** Cost of a day by the values of a dimension. */
+function costsOfDay({ hours }: CostDay, dimension: Dimension): Map<string | null, Money> {
+  const costs = new Map<string | null, Money>();
+  for (const hour of hours)
+    for (const [value, { cost }] of sumsOfHour(hour)[dimension]) costs.set(value, (costs.get(value) ?? 0n) + cost);
+  return costs;
+}
+
+const nothing: Sum = { cost: 0n, costUsd: 0, requests: 0 };
+
+/** Days of a value of a dimension, with their hours. */
+function daysOfCost(days: readonly CostDay[], dimension: Dimension, value: string | null): DayOfCost[] {
+  return days.map(({ hours: all }) => {
+    const hours = all.map((hour) => sumsOfHour(hour)[dimension].get(value) ?? nothing);
+    return {
+      costUsd: moneyToNumber(sumOf(hours.map(({ cost }) => cost))),
+      requests: hours.reduce((sum, { requests }) => sum + requests, 0),
+      hours,
+    };
+  });
 }
 
 /** Part of each dimension that makes up most of a difference, if it is a fifth of it; the largest first. */
@@ -100,22 +102,27 @@ function moversOf(parts: readonly { readonly mover: Mover }[], excessUsd: number
 }
 
 /** Judges one day of the fleet and of its regions, tenants, models and agents by the days before it. Empty without records of that day. */
-function judgeDay(days: readonly CostDay[], terms: AnomalyTerms): JudgedDay[] {
-  const dayStartMs = days.at(-1)?.window.startMs;
-  const ofFleet = daysOfCost(days, "fleet", sumsOf(days, "fleet")).get("");
-  if (dayStartMs === undefined || ofFleet === undefined) return [];
+async function judgeDay(days: readonly CostDay[], terms: AnomalyTerms): Promise<JudgedDay[]> {
+  const last = days.at(-1);
+  if (last === undefined || !last.hours.some(({ cells }) => cells.length > 0)) return [];
+  const { startMs: dayStartMs } = last.window;
   const day = { dayStartMs, date: dateOf(dayStartMs, terms.timeZone) };
-  const judge = (of: readonly DayOfCost[]) => decideCostAnomaly({ ...terms, days: of });
-  const fleet = judge(ofFleet);
-  const parts = costDimensions.flatMap((dimension) => {
-    const dearest = [...sumsOf(days, dimension)]
-      .sort(([, a], [, b]) => moneyToNumber((b.at(-1) as Sum).cost) - moneyToNumber((a.at(-1) as Sum).cost))
+  const judge = (dimension: Dimension, name: string | null) =>
+    decideCostAnomaly({ ...terms, days: daysOfCost(days, dimension, name) });
+  const fleet = judge("fleet", "");
+  const parts = [];
+  for (const dimension of costDimensions) {
+    const dearest = [...costsOfDay(last, dimension)]
+      .sort(([, a], [, b]) => (b > a ? 1 : b < a ? -1 : 0))
       .slice(0, maxParts);
-    return [...daysOfCost(days, dimension, new Map(dearest))].map(([name, of]) => {
-      const anomaly = judge(of);
-      return { dimension, name, anomaly, mover: { dimension, name, excessUsd: anomaly.costUsd - anomaly.expectedUsd } };
-    });
-  });
+    for (const [name] of dearest) {
+      const anomaly = judge(dimension, name);
+      const mover = { dimension, name, excessUsd: anomaly.costUsd - anomaly.expectedUsd };
+      parts.push({ dimension, name, anomaly, mover });
+    }
+    // Others get a turn between two dimensions.
+    await Bun.sleep(0);
+  }
   const movers = fleet.isAnomaly ? moversOf(parts, fleet.costUsd - fleet.expectedUsd) : [];
   return [
     {
@@ -146,9 +153,7 @@ export async function findAnomalies(
   for (const [index, { window }] of days.entries()) {
     if (window.startMs < startMs || window.startMs >= lastMs) continue;
     const before = wholeDaysOf(days.slice(Math.max(0, index - readDays), index));
-    judged.push(...judgeDay([...before, days[index] as CostDay], terms));
-    // Others get a turn between two days.
-    await Bun.sleep(0);
+    judged.push(...(await judgeDay([...before, days[index] as CostDay], terms)));
   }
   return judged;
 }
