@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { describeError } from "#platform/errors.ts";
+import { explainLoadFailure } from "./explain-load-failure.ts";
 import { type CarriedFile, cacheDirectories, extractFiles, readCarried } from "./extract-libraries.ts";
 import { linkAddon } from "./link-addon.ts";
 import { addonName, findOperatorLibrary } from "./operator-library.ts";
@@ -28,9 +29,7 @@ function inCacheDirectory(name: string, load: (directory: string) => OrtBinding)
       failures.push(`${directory}: ${describeError(error)}`);
     }
   }
-  throw new Error(
-    `ONNX Runtime can't be loaded; set THORMESH_CACHE_DIR to a writable directory. Tried ${failures.join("; ")}`,
-  );
+  throw new Error(explainLoadFailure(failures));
 }
 
 /**
