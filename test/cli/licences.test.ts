@@ -3,7 +3,9 @@ import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { collectLicences, type Licence } from "#tools/licences/collect-licences.ts";
 import { packLicences, unpackLicences } from "#tools/licences/pack-licences.ts";
+import { billOfRelease } from "../../scripts/releasing/bill-of-release.ts";
 import { programCommand, temporaryDirectory } from "../e2e/program.ts";
+import { billFaults } from "../fakes/bill-faults.ts";
 
 const root = join(import.meta.dir, "..", "..");
 const all = collectLicences(root);
@@ -29,15 +31,18 @@ describe("everything has its text", () => {
     expect(named("@tensorflow/tfjs-layers")?.text).toContain("Permission is hereby granted");
   });
 
-  test("every package that the bundler takes in is among them", async () => {
+  test("every package that the bundler takes in is among them, and in a release's valid bill of materials", async () => {
     const { listBundled } = await import("../../scripts/build-executable.ts");
+    const bundled = await listBundled();
     const inside = new Set(
-      (await listBundled()).flatMap(
-        (path) => [...path.matchAll(/node_modules\/((?:@[^/]+\/)?[^/]+)/g)].at(-1)?.[1] ?? [],
-      ),
+      bundled.flatMap((path) => [...path.matchAll(/node_modules\/((?:@[^/]+\/)?[^/]+)/g)].at(-1)?.[1] ?? []),
     );
     expect(inside.size).toBeGreaterThan(50);
     expect([...inside].filter((name) => named(name) === undefined)).toEqual([]);
+    const bill = billOfRelease(bundled);
+    expect(billFaults(bill)).toEqual([]);
+    const components = new Set(bill.components.map(({ name }) => name));
+    expect([...inside].filter((name) => !components.has(name))).toEqual([]);
   });
 
   test("a package without a text stops the build, by its name", () => {

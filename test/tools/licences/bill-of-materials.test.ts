@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { billOfMaterials } from "#tools/licences/bill-of-materials.ts";
 import { collectLicences } from "#tools/licences/collect-licences.ts";
+import { billFaults } from "../../fakes/bill-faults.ts";
 
 const root = join(import.meta.dir, "../../..");
 const all = collectLicences(root);
@@ -23,6 +24,14 @@ test("the bill names the program and every part of it once, packages by an addre
       references: expect.arrayContaining([`pkg:npm/${scope}${base}@${version}`]),
     });
   }
+});
+
+test("CycloneDX's own schema finds nothing wrong with it, and finds what is", () => {
+  expect(billFaults(bill)).toEqual([]);
+  expect(billFaults({ ...bill, components: [{ ...bill.components[0], type: "program" }] })).toEqual([
+    "/components/0/type: must be equal to one of the allowed values",
+  ]);
+  expect(billFaults({ ...bill, made: "today" })).toEqual([": must NOT have additional properties"]);
 });
 
 test("every dependency of the program itself is in it, in the version of its manifest", () => {
