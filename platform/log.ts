@@ -2,6 +2,7 @@ import pino from "pino";
 import { cleanOutput } from "./clean-text.ts";
 import { redactText } from "./fetch/redact-url.ts";
 import { currentTrace } from "./request-trace.ts";
+import { restoreStack } from "./terminal/stack-map.ts";
 import { minuteMs } from "./time.ts";
 
 export type Logger = pino.Logger;
@@ -47,6 +48,14 @@ export const newestEvents = (): LogEvent[] =>
     return { time, level, msg };
   });
 
+/** An error with its kind, message and stack, which names our files in the compiled executable, too. */
+function serializeError(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const serialized = pino.stdSerializers.err(error);
+  // The name, as names of classes are lost in the compiled executable.
+  return { ...serialized, type: error.name, stack: restoreStack(serialized.stack) };
+}
+
 /** Creates a logger of JSON lines on standard error: `time` (ISO 8601), `level`, `component`, `msg` and the event's fields. */
 export function createLogger(component: string, level: LogLevel): Logger {
   return pino(
@@ -55,6 +64,7 @@ export function createLogger(component: string, level: LogLevel): Logger {
       base: { component },
       mixin: traceIds,
       timestamp: pino.stdTimeFunctions.isoTime,
+      serializers: { err: serializeError },
       formatters: { level: (label) => ({ level: label }) },
     },
     cleaned(pino.destination({ dest: 2, sync: true })),

@@ -1,6 +1,7 @@
 import { mkdir, rename } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { BunPlugin } from "bun";
+import { addressBranches, type BranchArchitecture } from "#platform/files/branch-filter.ts";
 import { importPath } from "./build-import.ts";
 
 /** Level of zstd. */
@@ -15,9 +16,16 @@ const compressed =
 /**
  * Compresses a file and returns where the result lies. It is kept, by the content's hash.
  * @param cache directory for what was compressed before
+ * @param branches processor whose machine code the file is: its calls are rewritten before; null: the file is as it is
  */
-export async function compressFile(path: string, level: number, cache: string): Promise<string> {
+export async function compressFile(
+  path: string,
+  level: number,
+  cache: string,
+  branches: BranchArchitecture | null = null,
+): Promise<string> {
   const bytes = await Bun.file(path).bytes();
+  if (branches !== null) addressBranches(bytes, branches);
   const hash = new Bun.CryptoHasher("sha256").update(bytes).digest("hex").slice(0, 32);
   const result = join(cache, `${hash}-${level}.zst`);
   if (await Bun.file(result).exists()) return result;

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { BunPlugin } from "bun";
+import type { BranchArchitecture } from "#platform/files/branch-filter.ts";
 import { importPath } from "./build-import.ts";
 
 const root = join(import.meta.dir, "..");
@@ -7,9 +8,10 @@ const root = join(import.meta.dir, "..");
 /**
  * Puts ONNX Runtime's library and its Node addon inside the executable. The package looks for the addon beside itself, which a
  * single file has not; its binding module is replaced by one that lays both files down and loads them.
+ * @param compress keeps a file with its calls rewritten, compressed by zstd, and returns where
  */
 export async function onnxruntimeInside(
-  architecture: "x64" | "arm64",
+  architecture: BranchArchitecture,
   compress: (path: string) => Promise<string>,
 ): Promise<BunPlugin> {
   const directory = join(root, "node_modules", "onnxruntime-node", "bin", "napi-v6", "linux", architecture);
@@ -27,7 +29,9 @@ export async function onnxruntimeInside(
   const imports = compressed.map(
     (path, i) => `import path${i} from ${importPath(binding, path)} with { type: "file" };`,
   );
-  const carried = files.map((file, i) => `{ ...${JSON.stringify(file)}, embeddedPath: path${i} }`);
+  const carried = files.map(
+    (file, i) => `{ ...${JSON.stringify({ ...file, branches: architecture })}, embeddedPath: path${i} }`,
+  );
   const loader = join(root, "agent", "serving", "onnxruntime", "load-binding.ts");
   const contents = `
     ${imports.join("\n")}

@@ -11,13 +11,14 @@ const pages = [
 
 /**
  * Puts the web pages inside the executable. They are bundled apart from the program, with options that suit browsers.
+ * @param compress keeps a file compressed by zstd, and returns where
  * @throws AggregateError naming what can't be bundled
  */
-export async function pagesInside(root: string): Promise<BunPlugin> {
+export async function pagesInside(root: string, compress: (path: string) => Promise<string>): Promise<BunPlugin> {
   const contents = new Map<string, string>();
   for (const [index, { module, html }] of pages.entries()) {
     const made = await keepMade(root, `page-${index}.page`, JSON.stringify(await bundlePage(join(root, html))));
-    const path = importPath(join(root, module), made);
+    const path = importPath(join(root, module), await compress(made));
     contents.set(
       join(root, module),
       `import path from ${path} with { type: "file" };\nexport const pageInside = path;\n`,

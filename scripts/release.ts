@@ -4,15 +4,18 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { version } from "#platform/version.ts";
+import { parseReleaseKeys } from "#protocol/release/release-keys.ts";
 import { manifestName } from "#protocol/release/release-manifest.ts";
+import { withReleaseKey } from "#tools/install/with-release-key.ts";
 import { highestLevel } from "./build-compressed.ts";
 import { type Architecture, architectures, buildExecutable, listBundled } from "./build-executable.ts";
 import { billOfRelease } from "./releasing/bill-of-release.ts";
 import { buildDeb, type DebParts } from "./releasing/build-deb.ts";
 import { buildImage } from "./releasing/build-image.ts";
 import { listFiles } from "./releasing/list-files.ts";
+import { packByXz } from "./releasing/pack-by-xz.ts";
 import { releaseFacts } from "./releasing/release-facts.ts";
-import { parseSigningKey } from "./releasing/sign-file.ts";
+import { parseSigningKey, publicKeyOf } from "./releasing/sign-file.ts";
 import { type FileToRelease, writeManifest } from "./releasing/sign-release.ts";
 
 const root = join(import.meta.dir, "..");
@@ -44,6 +47,12 @@ const secret =
   values.key === undefined ? process.env["THORMESH_SIGNING_KEY"] : await Bun.file(resolve(values.key)).text();
 const key = secret === undefined ? null : parseSigningKey(secret);
 const releaseKeys = process.env["THORMESH_RELEASE_KEYS"] ?? "";
+const publicKey = key === null ? null : publicKeyOf(key);
+const knownKeys = parseReleaseKeys(releaseKeys);
+if (publicKey !== null && knownKeys.length > 0 && !knownKeys.some(({ id }) => id === publicKey.id))
+  throw new Error(
+    `--key: expected one of the keys of THORMESH_RELEASE_KEYS (${knownKeys.map(({ id }) => id).join(", ")}), got ${publicKey.id}: the executables would refuse the next release`,
+  );
 
 const files: FileToRelease[] = [];
 const add = async (file: FileToRelease, bytes: Uint8Array | string | Blob): Promise<void> => {
@@ -80,7 +89,8 @@ async function debParts(): Promise<DebParts> {
 async function executableOf(architecture: Architecture): Promise<Uint8Array<ArrayBuffer>> {
   const name = `thormesh-linux-${architecture}`;
   const path = join(out, name);
-  if (values.executables === undefined) await buildExecutable(architecture, path, { level, releaseKeys });
+  if (values.executables === undefined)
+    await buildExecutable(architecture, path, { level, releaseKeys, sourceTimeS: facts.atS });
   else await Bun.write(path, Bun.file(join(resolve(values.executables), name)));
   await Bun.$`chmod 755 ${path}`.quiet();
   files.push({ name, kind: "executable", target: `linux-${architecture}` });
@@ -106,6 +116,8 @@ for (const architecture of targets) {
   const executable = await executableOf(architecture);
   const name = `thormesh-linux-${architecture}`;
   await add({ name: `${name}.zst`, kind: "executable-zst", target }, await Bun.zstdCompress(executable, { level }));
+  const packed = await packByXz(join(out, name), architecture, level);
+  await add({ name: `${name}.xz`, kind: "executable-xz", target }, packed);
   const machine = machineNames[architecture];
   await add({ name: `thormesh_${version}_${machine}.deb`, kind: "deb", target }, buildDeb(machine, executable, parts));
   if (!values["no-image"])
@@ -119,9 +131,8 @@ if (images.length > 0)
 const bill = `${JSON.stringify(billOfRelease(await listBundled()), null, 2)}\n`;
 await add({ name: "thormesh.cdx.json", kind: "sbom", target: null }, bill);
 await add({ name: "licences.txt", kind: "licences", target: null }, await program("licences"));
-const installer = Bun.file(join(root, "scripts", "install.sh"));
-if (await installer.exists())
-  await add({ name: "install.sh", kind: "installer", target: null }, await installer.text());
+const installer = withReleaseKey(await Bun.file(join(root, "scripts", "install.sh")).text(), publicKey);
+await add({ name: "install.sh", kind: "installer", target: null }, installer);
 const manifest = await writeManifest(out, facts, files, key);
 for (const { name, sha256 } of manifest.files) await Bun.write(join(out, `${name}.sha256`), `${sha256}  ${name}\n`);
 say(

@@ -64,7 +64,7 @@ function aboutMachine(services: readonly ServiceFacts[]): string {
     }
   });
   return [
-    `thormesh ${version}, built for releases from ${new Date(builtAtMs).toISOString().slice(0, 10)}, Bun ${Bun.version}`,
+    `thormesh ${version}, ${builtAtMs === 0 ? "from its sources" : `of sources from ${new Date(builtAtMs).toISOString().slice(0, 10)}`}, Bun ${Bun.version}`,
     `executable: ${process.execPath}, ${statSync(process.execPath).size} bytes`,
     `made: ${new Date().toISOString()}, by user ${process.geteuid?.() ?? "?"}`,
     `system: ${system}, Linux ${release()}, ${arch()}`,

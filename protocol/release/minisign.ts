@@ -51,6 +51,12 @@ export function parseReleaseKey(text: string): ReleaseKey {
   return { id: keyIdToText(bytes.subarray(2, 10)), publicKey: bytes.subarray(10) };
 }
 
+/** Writes a public key as minisign does, without the comment above. */
+export function keyToText({ id, publicKey }: ReleaseKey): string {
+  const idBytes = Buffer.from(id, "hex").reverse();
+  return Buffer.concat([Buffer.from("Ed"), idBytes, publicKey]).toString("base64");
+}
+
 /**
  * Parses a `.minisig` file.
  * @throws Error that says what is wrong with it; signatures over the file itself (legacy, without BLAKE2b) are refused

@@ -16,8 +16,10 @@ export type ReleaseTarget = (typeof releaseTargets)[number];
 export type ReleaseFileKind =
   /** The program as it runs. */
   | "executable"
-  /** The same, compressed by zstd for the way. */
+  /** The same, compressed by zstd for the way, for `thormesh update`. */
   | "executable-zst"
+  /** The same, compressed by xz, for the installer: a shell script can't read zstd everywhere. */
+  | "executable-xz"
   | "deb"
   | "oci-image"
   | "sbom"

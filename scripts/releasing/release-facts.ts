@@ -1,4 +1,5 @@
 import { parseManifest } from "#protocol/release/release-manifest.ts";
+import { git, sourceTimeS } from "../source-time.ts";
 import type { ReleaseFacts } from "./sign-release.ts";
 
 const dayS = 86_400;
@@ -8,13 +9,6 @@ export interface FactOptions {
   readonly "expires-days": string;
   readonly "min-version": string;
   readonly revoked: string;
-}
-
-/** Git's word on the commit that is released. */
-function git(root: string, ...words: string[]): string {
-  const { exitCode, stdout, stderr } = Bun.spawnSync(["git", ...words], { cwd: root });
-  if (exitCode !== 0) throw new Error(`git ${words.join(" ")}: ${stderr.toString().trim()}`);
-  return stdout.toString().trim();
 }
 
 const instant = (atS: number) => new Date(atS * 1000).toISOString().replace(".000Z", "Z");
@@ -28,10 +22,7 @@ export function releaseFacts(
   version: string,
   options: FactOptions,
 ): ReleaseFacts & { readonly atS: number; readonly revision: string } {
-  const epoch = process.env["SOURCE_DATE_EPOCH"];
-  if (epoch !== undefined && !/^[0-9]{9,10}$/.test(epoch))
-    throw new Error(`SOURCE_DATE_EPOCH: expected seconds since 1970, got "${epoch}"`);
-  const atS = Number(epoch ?? git(root, "log", "-1", "--format=%ct"));
+  const atS = sourceTimeS(root);
   const days = Number(options["expires-days"]);
   if (!Number.isInteger(days) || days < 1 || days > maxDays)
     throw new Error(`--expires-days: expected an integer from 1 to ${maxDays}, got "${options["expires-days"]}"`);

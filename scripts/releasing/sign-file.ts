@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
-import { keyIdToText } from "#protocol/release/minisign.ts";
+import { keyIdToText, keyToText, type ReleaseKey } from "#protocol/release/minisign.ts";
 
 /** Secret key of minisign, opened. */
 export interface SigningKey {
@@ -41,6 +41,12 @@ export function parseSigningKey(text: string): SigningKey {
   return { keyId: new Uint8Array(id), privateKey };
 }
 
+/** Public half of a secret key. */
+export function publicKeyOf({ keyId, privateKey }: SigningKey): ReleaseKey {
+  const publicKey = new Uint8Array(rawPublicKey(createPublicKey(privateKey)));
+  return { id: keyIdToText(keyId), publicKey };
+}
+
 /** Makes a key pair in minisign's files, without a password. */
 export function newSigningKey(): { secretKey: string; publicKey: string } {
   const { privateKey, publicKey } = generateKeyPairSync("ed25519");
@@ -58,7 +64,7 @@ export function newSigningKey(): { secretKey: string; publicKey: string } {
   const name = keyIdToText(id);
   return {
     secretKey: `untrusted comment: minisign secret key ${name}\n${Buffer.concat(file).toString("base64")}\n`,
-    publicKey: `untrusted comment: minisign public key ${name}\n${Buffer.concat([Buffer.from("Ed"), id, raw]).toString("base64")}\n`,
+    publicKey: `untrusted comment: minisign public key ${name}\n${keyToText({ id: name, publicKey: raw })}\n`,
   };
 }
 

@@ -11,13 +11,16 @@ import {
 } from "node:fs";
 import { homedir, tmpdir, userInfo } from "node:os";
 import { dirname, join } from "node:path";
+import { type BranchArchitecture, restoreBranches } from "#platform/files/branch-filter.ts";
 import { checkTrustedPath, findUntrusted } from "#platform/files/check-trusted-path.ts";
 
 /** A file carried by the compiled executable that the system's loader must find on disk. */
 export interface CarriedFile {
   readonly name: string;
-  /** Compressed by zstd. */
+  /** Compressed by zstd, its calls rewritten before. */
   readonly embeddedPath: string;
+  /** Processor whose machine code it is. */
+  readonly branches: BranchArchitecture;
   readonly bytes: number;
   /** Hash of its content in hex: fast enough to check at every start. */
   readonly xxHash64: string;
@@ -91,7 +94,11 @@ export function writeIntact(path: string, bytes: Uint8Array): void {
 }
 
 /** Returns the content of a file as it is to be on the disk. */
-export const readCarried = (file: CarriedFile) => Bun.zstdDecompressSync(readFileSync(file.embeddedPath));
+export function readCarried(file: CarriedFile): Uint8Array {
+  const bytes = Bun.zstdDecompressSync(readFileSync(file.embeddedPath));
+  restoreBranches(bytes, file.branches);
+  return bytes;
+}
 
 /** Extracts the files into `directory` unless they exist and are intact. */
 export function extractFiles(directory: string, files: readonly CarriedFile[]): void {

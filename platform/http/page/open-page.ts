@@ -1,3 +1,4 @@
+import { readCarriedText } from "#platform/files/carried-file.ts";
 import { bundlePage, type PageBundle } from "./page-bundle.ts";
 
 /** File of a page with all that an answer needs. */
@@ -19,7 +20,8 @@ function prepareFile(type: string, text: string): PageFile {
 }
 
 async function open(insidePath: string | null, htmlPath: string): Promise<OpenPage> {
-  const bundle: PageBundle = insidePath === null ? await bundlePage(htmlPath) : await Bun.file(insidePath).json();
+  const bundle: PageBundle =
+    insidePath === null ? await bundlePage(htmlPath) : JSON.parse(await readCarriedText(insidePath));
   return {
     html: prepareFile("text/html; charset=utf-8", bundle.html),
     assets: new Map(bundle.assets.map(({ name, type, text }) => [name, prepareFile(type, text)])),

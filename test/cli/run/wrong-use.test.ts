@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, spyOn, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { commands } from "#cli/run/commands.ts";
 import { runCli } from "#cli/run/run-cli.ts";
@@ -293,6 +294,23 @@ describe("standard output", () => {
     const said = await new Response(child.stderr).text();
     expect(said).toContain("standard output can't be written to: ENOSPC");
     expect(await child.exited).toBe(1);
+  });
+
+  test("is an error that nobody catches before a command runs: the stack names our files and lines", async () => {
+    const child = Bun.spawn([...programCommand, "help"], {
+      ...{ stdin: "ignore", stdout: Bun.file("/dev/full"), stderr: "pipe" },
+    });
+    const said = await new Response(child.stderr).text();
+    expect(await child.exited).toBe(1);
+    const root = join(import.meta.dir, "../../..");
+    for (const [path, place] of [
+      ["platform/terminal/print-line.ts", `throw new Error("standard output can't be written to"`],
+      ["cli/run/run-cli.ts", "console.log(await generalHelp());"],
+    ] as const) {
+      const lines = readFileSync(join(root, path), "utf8").split("\n");
+      expect(said).toContain(`${path}:${lines.findIndex((line) => line.includes(place)) + 1}`);
+    }
+    expect(said).not.toContain("$bunfs");
   });
 
   test("that nobody reads any more is none", async () => {

@@ -25,7 +25,8 @@ beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "thormesh-extract-"));
   const embeddedPath = join(directory, "embedded");
   writeFileSync(embeddedPath, Bun.zstdCompressSync("library content"));
-  file = { name: "lib.so.1", embeddedPath, bytes: 15, xxHash64: Bun.hash.xxHash64("library content").toString(16) };
+  const xxHash64 = Bun.hash.xxHash64("library content").toString(16);
+  file = { name: "lib.so.1", embeddedPath, branches: "x64", bytes: 15, xxHash64 };
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
