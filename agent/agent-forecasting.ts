@@ -25,7 +25,7 @@ export interface AgentForecastingParts {
   readonly hung: HungProcesses;
   /** True while requests wait: a training then rests. */
   readonly busy: () => boolean;
-  /** Price of electricity in the device's region by the hour; null: not known. */
+  /** Price of electricity in the device's region by the hour; null: unknown. */
   readonly tariff: () => RegionTariff | null;
   readonly metrics: Registry;
   readonly nowMs: () => number;

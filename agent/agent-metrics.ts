@@ -24,7 +24,9 @@ export function registerAgentMetrics(metrics: Registry, figures: AgentFigures): 
   registerGauge(metrics, "thormesh_broker_connected", "1 while connected to the MQTT broker", () =>
     figures.brokerConnected() ? 1 : 0,
   );
-  registerGauge(metrics, "thormesh_agent_active", "1 while the agent takes requests", () => (figures.active() ? 1 : 0));
+  registerGauge(metrics, "thormesh_agent_active", "1 while the agent accepts requests", () =>
+    figures.active() ? 1 : 0,
+  );
   registerGauge(metrics, "thormesh_outbox_records", "Minute records that wait to be sent", figures.outboxRecords);
   registerGauge(metrics, "thormesh_forecast_peak_qps", "The highest rate forecast for the next 15 minutes", () => {
     const forecast = figures.lastForecast();
@@ -33,7 +35,7 @@ export function registerAgentMetrics(metrics: Registry, figures: AgentFigures): 
   registerGauges(
     metrics,
     "thormesh_forecast_peak_quantile_qps",
-    "Rate that the peak of the next 15 minutes will not exceed with this probability",
+    "Rate that, with this probability, the peak of the next 15 minutes will not exceed",
     // Prometheus keeps the name "quantile" for summaries.
     ["level"],
     () => {
@@ -59,7 +61,7 @@ export function registerAgentMetrics(metrics: Registry, figures: AgentFigures): 
   registerTotals(
     metrics,
     "thormesh_orders_refused_total",
-    "Orders that a device that has joined did not obey: unsigned, forged, expired or replayed",
+    "Orders rejected by a device that has joined: unsigned, forged, expired or replayed",
     ["reason"],
     () => [...figures.refusedOrders()].map(([reason, count]) => [{ reason }, count] as const),
   );
@@ -75,7 +77,7 @@ export function registerAgentMetrics(metrics: Registry, figures: AgentFigures): 
   registerGauges(
     metrics,
     "thormesh_utilization_ratio",
-    "Load, 0 to 1: cpu, gpu and memory of the device; process_cpu and process_memory: the part of this program and its models",
+    "Load, 0 to 1: cpu, gpu and memory of the device; process_cpu and process_memory: the share of this program and its models",
     ["resource"],
     () => {
       const { cpu, gpu, memory, processCpu, processMemory } = figures.utilization();
@@ -88,7 +90,7 @@ export function registerAgentMetrics(metrics: Registry, figures: AgentFigures): 
   registerGauges(
     metrics,
     "thormesh_capacity_qps",
-    "Texts a second that the device carries with this model in the present power mode, as measured",
+    "Texts per second that the device carries with this model in the present power mode, as measured",
     ["model"],
     () => figures.capacity().map(({ model, qps }) => [{ model }, qps] as const),
   );
@@ -102,7 +104,7 @@ export function registerAgentMetrics(metrics: Registry, figures: AgentFigures): 
   registerTotals(
     metrics,
     "thormesh_hung_processes_total",
-    "Processes that were killed because they did not answer, by purpose",
+    "Processes killed because they did not answer, by purpose",
     ["process"],
     () => [...figures.hungProcesses()].map(([process, count]) => [{ process }, count] as const),
   );

@@ -28,7 +28,7 @@ export interface AgentRouteParts {
   readonly minutes: Parameters<typeof minuteRoutes>[0];
 }
 
-/** Lists the agent's routes besides those of its service, for the same address: whoever adds one adds it here, and all tests over routes have it. */
+/** Lists the agent's routes besides those of its service, for the same address. Add new ones here, so that all tests over routes include them. */
 export function agentRoutes(parts: AgentRouteParts): readonly AnyElysia[] {
   const { mesh, accuracyOf, training, forecast, forecaster, status, minutes } = parts;
   return [

@@ -52,37 +52,40 @@ const number = (description: string) => Type.Number({ description });
 const Power = Type.Object(
   {
     board: text("jetson, simulated or none"),
-    name: text("make of the board"),
-    release: orNull(Type.String(), "of the board's system software; null: unknown"),
+    name: text("type of the board"),
+    release: orNull(Type.String(), "version of the board's system software; null: unknown"),
     mode: orNull(Type.String(), "name of the present power mode; null: unknown"),
     modes: Type.Array(PowerModeProfile, { description: "the most capable first" }),
     figures: Type.Object({ kind: Type.String() }, { ...open, description: "source of the modes' figures" }),
     lastDecision: orNull(
       Type.Object({ kind: Type.String() }, open),
-      "last choice of the mode, with its rule and figures; null: none yet",
+      "last choice of a mode, with its rule and figures; null: none yet",
     ),
     lastFailure: orNull(
       Type.Object({ atMs: Type.Number(), modeId: Type.Number(), reason: Type.String() }, open),
       "last failed attempt to set a mode; null: none, or one has worked since",
     ),
     faults: Type.Array(Type.Object({ fault: Type.String(), reason: Type.String(), sinceMs: Type.Number() }, open), {
-      description: "what does not work of the board's power",
+      description: "what does not work in the board's power control",
     }),
-    leftAlone: orNull(Type.String(), "why the board is left alone, e.g. during a calibration; null: it isn't"),
+    leftAlone: orNull(Type.String(), "reason why the board is left alone, e.g. during a calibration; null: it is not"),
     switches: Type.Integer({ description: "changes of the mode since the start" }),
     failedStepDowns: Type.Object(
-      { count: Type.Integer(), heldOffUntilMs: orNull(Type.Number(), "no step down before; null: none failed") },
-      { description: "steps to a less capable mode that cost the SLO and were taken back" },
+      {
+        count: Type.Integer(),
+        heldOffUntilMs: orNull(Type.Number(), "no step down before this time; null: no restriction"),
+      },
+      { description: "steps to a less capable mode that missed the SLO and were reversed" },
     ),
     sample: orNull(Type.Object({ atMs: Type.Number() }, open), "newest reading of power and temperature; null: none"),
     upperQuantile: number("share of the coming peaks that the mode must carry"),
     energy: Type.Object(
       {
-        idleJ: number("joules that the modes draw without load"),
+        idleJ: number("joules of the modes' idle draw"),
         activeJ: number("joules above that"),
         unsplitJ: number("joules while the mode's idle draw was unknown"),
-        gapMs: number("time without readings"),
-        unattributedJ: number("joules of activeJ of minutes without any computation"),
+        gapMs: number("milliseconds without readings"),
+        unattributedJ: number("joules of activeJ in minutes without any computation"),
       },
       { ...open, description: "since the start" },
     ),
@@ -101,7 +104,7 @@ const Status = Type.Unsafe<AgentStatus>(
       startedAtMs: number("start of this run"),
       role: Type.Object(
         { role: AgentRole, source: Type.String(), reason: Type.String() },
-        { ...open, description: "the role in force and the rule that gave it" },
+        { ...open, description: "the present role and the rule behind it" },
       ),
       broker: Type.Object(
         {
@@ -110,16 +113,16 @@ const Status = Type.Unsafe<AgentStatus>(
           protocol: orNull(Type.String(), "version of MQTT: 5 or 3.1.1; null: not connected"),
           problem: orNull(Type.String(), "what ends or disturbs the connection; null: nothing known"),
           refused: Type.Array(Type.Object({ action: Type.String(), topic: Type.String(), reason: Type.String() }), {
-            description: "what the broker does not let this agent publish or subscribe to, as far as it says",
+            description: "what the broker refuses to let this agent publish or subscribe to, as far as it reports that",
           }),
         },
         { description: "the connection to the fleet's broker" },
       ),
-      controllerOnline: Type.Boolean({ description: "a controller acts for the fleet" }),
+      controllerOnline: Type.Boolean({ description: "true: a controller manages the fleet" }),
       peers: Type.Array(Type.Object({ agentId: Type.String(), url: Type.String() }), {
         description: "other agents that serve",
       }),
-      liveQps: orNull(Type.Number(), "texts a second of the last minute; null: no whole minute yet"),
+      liveQps: orNull(Type.Number(), "texts per second of the last minute; null: no whole minute yet"),
       capacity: Type.Array(CapacityEstimate, {
         description: "rates that the device carries in the present power mode",
       }),
@@ -129,27 +132,30 @@ const Status = Type.Unsafe<AgentStatus>(
         { model: Type.String(), backend: Type.String(), reason: Type.String() },
         { ...open, description: "the forecasting model in use" },
       ),
-      forecastAccuracy: { ...ForecastAccuracy, description: "of the newest 24 hours" },
+      forecastAccuracy: { ...ForecastAccuracy, description: "over the last 24 hours" },
       forecastTraining: Type.Object(
         { state: Type.String(), reason: Type.String() },
-        { ...open, description: "as GET /api/v1/forecast/training answers" },
+        { ...open, description: "as in GET /api/v1/forecast/training" },
       ),
       power: Power,
       outbox: Type.Object(
         { entries: Type.Integer(), bytes: Type.Number(), droppedRecords: Type.Integer() },
-        { description: "records that wait to be sent, and those that were dropped" },
+        { description: "records waiting to be sent, and dropped ones" },
       ),
       access: Type.Object(
         {
-          tenants: Type.Integer({ description: "tenants that the controller told of" }),
+          tenants: Type.Integer({ description: "tenants known from the controller" }),
           keys: Type.Integer({ description: "their keys" }),
           audit: orNull(
             Type.Object({ seq: Type.Integer(), hash: Type.String() }),
-            "newest entry of the controller's audit log that this agent has noted; null: none",
+            "newest entry of the controller's audit log that this agent has recorded; null: none",
           ),
-          auditProblem: orNull(Type.String(), "why that entry is no longer believed in; null: nothing is wrong"),
+          auditProblem: orNull(
+            Type.String(),
+            "reason why the controller's log contradicts that entry; null: it does not",
+          ),
         },
-        { description: "as the controller told it" },
+        { description: "as reported by the controller" },
       ),
       storage: Type.Object(
         {

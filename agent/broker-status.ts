@@ -40,7 +40,7 @@ export function agentRefusals(
   const known = said.filter(({ action, topic }) => controllerAcknowledges || action === "publish" || !later.has(topic));
   if (silences < silencesToTell || known.some(({ topic }) => topic === data || topic === ack)) return known;
   const reason =
-    `records are taken (${records} wait now), but the controller has not confirmed any for a while: ` +
+    `the broker takes records (${records} waiting), but the controller has not acknowledged any for a while: ` +
     `may this agent publish on ${data} and read ${ack}?`;
   return [...known, { action: "publish", topic: data, reason }];
 }

@@ -19,7 +19,7 @@ const splitAddresses = ["broker.url", "serving.tracing.otlpUrl", "models.url"];
 function twiceGiven(names: readonly string[], path: string): string[] {
   return names.flatMap((name, index) => {
     const first = names.findIndex((each) => each.toLowerCase() === name.toLowerCase());
-    return first === index ? [] : [`${path}.${name}: expected each model once, got ${names[first]} too`];
+    return first === index ? [] : [`${path}.${name}: expected each model once, got ${names[first]} as well`];
   });
 }
 
@@ -51,7 +51,7 @@ function checkAgentConfig(config: AgentConfig): string[] {
     mesh.keyFile === null &&
     mesh.forward !== "never"
       ? [
-          `mesh.keyFile: expected a file with the secret by which the agents know each other (serving.${serving.requireKeys ? "requireKeys" : "oidc"} without serving.apiKeys), got null; or set mesh.forward: never`,
+          `mesh.keyFile: expected a file with the secret with which agents recognise each other (serving.${serving.requireKeys ? "requireKeys" : "oidc"} without serving.apiKeys), got null; or set mesh.forward: never`,
         ]
       : []),
     ...(lowQps > highQps ? [`power.policy.lowQps: expected at most highQps (${highQps}), got ${lowQps}`] : []),

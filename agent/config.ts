@@ -18,33 +18,33 @@ import { FleetUpdateConfig } from "./update/fleet-update-config.ts";
 export const AgentConfig = Type.Object(
   {
     fleet: Type.Union([Identifier], { default: "default", description: "the fleet this agent belongs to" }),
-    id: orNull(Identifier, "name of this agent in its fleet; null: the host's name"),
+    id: orNull(Identifier, "id of this agent in its fleet; null: the host name"),
     region: Type.String({
       default: "",
       maxLength: 64,
-      description: "where the device stands; for people and for cost by region",
+      description: "where the device is located; for people and for cost by region",
     }),
     role: Type.Union([...AgentRole.anyOf], {
       default: "active",
-      description: "the role until a controller says otherwise",
+      description: "role until a controller sets another",
     }),
     stateDir: orNull(
       Path,
       "directory of the records, one agent each; null: $STATE_DIRECTORY, else ~/.local/state/thormesh/agent",
     ),
-    logLevel: { ...literals(...logLevels), default: "info", description: "least severe lines that are logged" },
+    logLevel: { ...literals(...logLevels), default: "info", description: "minimum severity of logged lines" },
     advertiseUrl: orNull(
       Type.String({
         pattern: httpUrlPattern,
         maxLength: 256,
-        title: "http:// or https://, a host, perhaps a port and a path; no user, no query",
+        title: "http:// or https://, a host, optionally a port and a path; no user, no query",
       }),
       "address at which peers and clients reach this agent; null: the listen address",
     ),
     tags: {
       ...record(64, Type.String({ maxLength: 256 }), 64),
       default: {},
-      description: "labels of your own, shown by the controller",
+      description: "your own labels, shown by the controller",
     },
     prices: Type.Object(
       {
@@ -67,22 +67,22 @@ export const AgentConfig = Type.Object(
         username: orNull(Line, "null: the agent's id, as the controller's own broker requires"),
         password: orNull(
           Line,
-          "as printed by thormesh controller secret ID; null: not needed with a controller of the same user on this machine",
+          "password printed by thormesh controller secret ID; null: not needed if a controller of the same user runs on this machine",
         ),
         passwordFile: orNull(Path, "a file with the password, readable only by this user or root (0600); null: none"),
         keyFile: orNull(
           Path,
-          "the controller's broker.key on this machine; null: look where a controller of this user leaves it",
+          "the controller's broker.key on this machine; null: where a controller of this user puts it",
         ),
         keepAliveS: integer(
           15,
           [1, 3600],
-          "after this long without a sign of life the broker reports the agent offline",
+          "the broker reports the agent offline after this long without a sign of life",
         ),
         beatS: number(
           10,
           [1, 3600],
-          "seconds between two beats, which tell the controller what users feel; more or less by up to a fifth, and sooner when trouble begins",
+          "seconds between two beats, which report to the controller what users experience; varied by up to a fifth, and shorter when trouble begins",
         ),
       },
       { ...strict, default: {}, description: "Connection to the fleet's MQTT broker." },

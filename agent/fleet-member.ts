@@ -262,7 +262,7 @@ export class FleetMember {
     await this.#follow(true);
     while (serving.inFlight() > 0) {
       if (membership.decision.source !== "command")
-        throw new Error("newer instructions came before everything was finished");
+        throw new Error("newer instructions arrived before everything was finished");
       await Bun.sleep(20);
     }
     return `nothing is in flight; drained for ${drainedForMs / minuteMs} minutes, or until new instructions from the controller`;

@@ -23,7 +23,7 @@ function grpcConfig(address: string | undefined): Record<string, unknown> | unde
   return address === "off" ? { enabled: false } : { enabled: true, ...parseListen(address, "--grpc") };
 }
 
-/** Reads what the agent is told by file, variables and options. */
+/** Reads the agent's configuration from file, environment variables and options. */
 async function readAgentConfig(values: OptionValues) {
   const path = optionalString(values, "config");
   const listen = optionalString(values, "listen");
@@ -49,7 +49,7 @@ async function readAgentConfig(values: OptionValues) {
   return { given, accepted, config: parseAgentConfig(input, given.source) };
 }
 
-/** Runs the agent until it is told to stop. */
+/** Runs the agent until it is asked to stop. */
 async function runAgent(values: OptionValues): Promise<number> {
   const { given, accepted, config } = await readAgentConfig(values);
   closeNewFiles();

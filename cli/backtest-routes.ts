@@ -5,9 +5,9 @@ import { type FaultRow, type RouteReport, type RouteRow, routeReport } from "#to
 
 /** Options of `thormesh backtest --routes`. */
 export const routeOptions = {
-  routes: { help: "compare rules of routing in a simulated fleet instead; needs no trace" },
+  routes: { help: "compare routing rules in a simulated fleet instead; needs no trace" },
   requests: { value: "N", help: "with --routes: requests in each run (default: 150000)" },
-  routers: { value: "N[,N…]", help: "with --routes: agents that route them (default: 1,50,200)" },
+  routers: { value: "N[,N…]", help: "with --routes: number of routing agents (default: 1,50,200)" },
 } as const;
 
 /** Fewer end before the load is up and the fleet has got over a fault. */

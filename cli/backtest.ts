@@ -116,7 +116,7 @@ export const backtestCommand: Command = {
     days: { value: "N", help: "replay only the first N days of the trace" },
     "capacity-error": {
       value: "SHARE|drift|one-bad",
-      help: "what devices really carry, as a share of the profile that policies are given (0.05: a twentieth)",
+      help: "what devices really carry, relative to the profile that policies see (0.05: a twentieth)",
     },
     json: { help: "print JSON" },
     ...routeOptions,

@@ -48,7 +48,7 @@ function modesToText(modes: readonly MeasuredMode[]): string {
 }
 
 export const calibrateCommand: Command = {
-  summary: "measure rate and power of each power mode of this board, for the agent to choose by",
+  summary: "measure throughput and power in each power mode of this board, for the agent's choice",
   usage: "[--config FILE] [options]",
   examples: ["sudo thormesh calibrate", "sudo thormesh calibrate --modes 30W,MAXN --restart"],
   optionsOnly: true,
@@ -60,7 +60,7 @@ export const calibrateCommand: Command = {
     texts: { value: "LENGTH", help: "short, medium, long or mixed (default: mixed)" },
     "p95-ms": { value: "MS", help: `highest p95 at which a rate counts as carried (default: ${defaultTargetP95Ms})` },
     modes: { value: "NAMES", help: "only these modes, separated by commas (default: all)" },
-    settle: { value: "S", help: "seconds to settle after setting a mode (default: 10)" },
+    settle: { value: "S", help: "seconds to wait after setting a mode (default: 10)" },
     idle: { value: "S", help: "seconds without load, to measure idle power (default: 10)" },
     "warm-up": { value: "S", help: "seconds of warm-up load (default: 10)" },
     step: { value: "S", help: "seconds at each rate (default: 15)" },

@@ -40,7 +40,7 @@ function hasStoreElsewhere(file: unknown): boolean {
 /** Time after which a controller that has not started is taken for one on standby, which is as ready as it can be. */
 const standbyAfterMs = 15_000;
 
-/** Reads what the controller is told by file, variables and options. */
+/** Reads the controller's configuration from file, environment variables and options. */
 async function readControllerConfig(values: OptionValues) {
   const path = optionalString(values, "config");
   const listen = optionalString(values, "listen");
@@ -99,7 +99,7 @@ export const controllerCommand: Command = {
     host: {
       only: "broker-config",
       value: "NAME[,NAME]",
-      help: "names and addresses under which the broker is reached",
+      help: "names and addresses at which the broker is reached",
     },
     observer: { only: "secret", help: "print the password of a read-only observer, for mosquitto_sub and the like" },
     to: { only: "migrate-store", value: "URL", help: "PostgreSQL database that the records are copied into" },
@@ -117,8 +117,7 @@ export const controllerCommand: Command = {
       ]);
     if ("observer" in values) throw new UsageError("--observer works only with: thormesh controller secret");
     if ("to" in values) throw new UsageError("--to works only with: thormesh controller migrate-store");
-    if ("json" in values)
-      throw new UsageError("--json works only with: thormesh controller secret and thormesh controller migrate-store");
+    if ("json" in values) throw new UsageError("--json works only with: thormesh controller secret or migrate-store");
     for (const name of ["dir", "host"])
       if (name in values) throw new UsageError(`--${name} works only with: thormesh controller broker-config`);
     const { file, accepted, brokerUrl, config } = await readControllerConfig(values);

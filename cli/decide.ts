@@ -16,7 +16,7 @@ async function readInput(path: string): Promise<unknown> {
 }
 
 export const decideCommand: Command = {
-  summary: "replay a decision from a file: what the program would do, and why",
+  summary: "replay a decision from a file: show what thormesh would do, and why",
   usage: "NAME --input FILE|-\n       thormesh decide NAME --schema\n       thormesh decide --list",
   examples: ["thormesh decide --list", "thormesh decide replicas --input case.json"],
   options: {

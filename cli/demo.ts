@@ -46,7 +46,7 @@ export const demoCommand: Command = {
       for (const output of [process.stdout, stderr]) output.on("error", stop);
     }).then(() => {
       interrupted = true;
-      progress.say("stopping in order; Ctrl-C again ends it at once");
+      progress.say("shutting down; press Ctrl-C again to end at once");
     });
     try {
       const report = await runDemo(options, recorded, { progress, screen, stopped });

@@ -84,9 +84,9 @@ export const doctorCommand: Command = {
   optionsOnly: true,
   options: {
     config: { short: "c", value: "FILE", help: "the agent's configuration (default: the installed agent's, if any)" },
-    url: { value: "URL", help: "ask the controller there, too, for its broker and its store" },
+    url: { value: "URL", help: "also ask this controller about its broker and store" },
     ...authorityOption,
-    offline: { help: "ask no other machine, as a new version does before it is put into force" },
+    offline: { help: "contact no other machine, as when an update checks itself" },
     json: { help: "print JSON" },
   },
   async run(values) {

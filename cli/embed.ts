@@ -52,7 +52,7 @@ async function computeAll(model: EmbeddingModel, texts: readonly string[], token
 
 export const embedCommand: Command = {
   summary: "print the embeddings of texts, without a server",
-  usage: "TEXT... | -   (-: read one text a line from standard input)",
+  usage: "TEXT... | -   (-: read one text per line from standard input)",
   examples: ['thormesh embed "the gripper lost the part"', "thormesh embed - --json < texts.txt"],
   options: {
     model: { value: "ID|DIR", help: "model id or directory (default: the agent's default model)" },

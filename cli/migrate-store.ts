@@ -61,7 +61,7 @@ export async function migrateControllerStore(values: OptionValues, names: readon
   try {
     if (recentDamage(path, Date.now()) !== null)
       throw new UsageError(`${path} was damaged: restore it from a copy first`);
-    // A running controller would go on writing to what is copied.
+    // A running controller would keep writing to the files being copied.
     const held = lease.acquire(stopping.signal, () => stopping.abort());
     if (!(await held)) throw new UsageError(`a controller uses ${path}: stop it first`);
     const target = await openPostgres({ ...config, url }, { isFenced: false, log, signal: null });

@@ -160,7 +160,7 @@ async function verify(context: Context): Promise<number> {
   if (context.json) print({ ok: results.every(({ status }) => status !== "damaged"), models: results });
   else {
     for (const { id, status, origin, files } of results) {
-      const found = status === "unknown" ? "no manifest says what its files must be" : `${files.length} files`;
+      const found = status === "unknown" ? "it has no manifest to check its files against" : `${files.length} files`;
       console.log(cleanText(`${status === "damaged" ? "DAMAGED" : status.padEnd(7)}  ${id}: ${found} (${origin})`));
       for (const file of files.filter((each) => each.status !== "ok"))
         console.log(
@@ -196,16 +196,20 @@ export const modelsCommand: Command = {
   options: {
     config: { short: "c", value: "FILE", help: "the agent's configuration" },
     dir: { value: "DIR", help: "directory of pulled models (default: models in the agent's state directory)" },
-    from: { value: "DIR", only: "pull", help: "copy the model from this directory instead of the network" },
+    from: { value: "DIR", only: "pull", help: "copy the model from this directory instead of downloading it" },
     url: { value: "URL", only: "pull", help: "mirror of Hugging Face (or THORMESH_MODELS_URL, HF_ENDPOINT)" },
     "token-file": {
       value: "FILE",
       only: "pull",
       help: "file with a token for this server, readable only by its owner",
     },
-    "max-bytes": { value: "N", only: "pull", help: "maximum total size of the model's files (default: 20000000000)" },
+    "max-bytes": {
+      value: "N",
+      only: "pull",
+      help: "maximum total size of the model's files in bytes (default: 20000000000)",
+    },
     precision: { value: "P", help: "which ONNX file: auto, fp32, fp16, int8 or q4" },
-    force: { only: "pull", help: "pull again what is already there" },
+    force: { only: "pull", help: "pull again even if it is already there" },
     json: { help: "print JSON" },
   },
   async run(values, positionals) {

@@ -47,7 +47,7 @@ function orderOf(values: OptionValues): object {
   const minutes = optionalNumber(values, "minutes", minutesOption);
   if (role === undefined && powerMode === undefined && powerModeCap === undefined)
     throw new UsageError("expected --role, --mode or --max-mode");
-  if (minutes === undefined) throw new UsageError("--minutes: expected for how long, got nothing");
+  if (minutes === undefined) throw new UsageError("--minutes is required");
   return {
     ...(role === undefined ? {} : { role }),
     ...(powerMode === undefined ? {} : { powerMode }),
@@ -57,19 +57,19 @@ function orderOf(values: OptionValues): object {
 }
 
 export const overrideCommand: Command = {
-  summary: "set the role or power mode of agents for a time, say what that does before, and end it",
+  summary: "override the role or power mode of agents for a limited time",
   usage:
     "AGENT… --role active|standby|draining --minutes N [--dry-run]\n       thormesh override AGENT… --mode MODE|--max-mode MODE --minutes N [--dry-run]\n       thormesh override AGENT… --end [--dry-run]\n       thormesh override --list",
   examples: ["thormesh override thor-7 --role standby --minutes 30 --dry-run", "thormesh override thor-7 --end"],
   options: {
     role: { value: "ROLE", help: "active, standby or draining" },
     mode: { value: "MODE", help: "power mode to hold" },
-    "max-mode": { value: "MODE", help: "most capable power mode that is allowed" },
-    minutes: { value: "N", help: "end it after N minutes, at most 30 days" },
+    "max-mode": { value: "MODE", help: "most capable power mode allowed" },
+    minutes: { value: "N", help: "end the override after N minutes, at most 30 days" },
     end: { help: "end the overrides of these agents" },
     list: { help: "list the overrides in force, and whether they are reached" },
     ...reasonOption,
-    "dry-run": { help: "tell the effect only" },
+    "dry-run": { help: "only show the effect" },
     ...controllerUrlOption,
     json: { help: "print JSON" },
   },
@@ -77,7 +77,8 @@ export const overrideCommand: Command = {
     const print = (answer: unknown, text: string) =>
       console.log(values["json"] === true ? JSON.stringify(answer, null, 2) : cleanText(text));
     if (values["list"] === true) {
-      if (agents.length > 0 || values["end"] === true) throw new UsageError("--list stands alone");
+      if (agents.length > 0 || values["end"] === true)
+        throw new UsageError("--list can't be combined with anything else");
       const list = (await askController(values, "/api/v1/overrides")) as OverrideList;
       print(list, listToTable(list));
       return 0;

@@ -37,7 +37,7 @@ const bounds = ["minReplicas", "maxReplicas"] as const;
 function defaultsToText(policy: ScalingPolicy, file: unknown): string {
   const unnamed = bounds.filter((name) => !Object.hasOwn(Object(file), name));
   const named = unnamed.map((name) => `${name} ${policy[name]}`).join(" and ");
-  return unnamed.length === 0 ? "" : `By default, as the file does not say: ${named}.`;
+  return unnamed.length === 0 ? "" : `Defaults in use: ${named}.`;
 }
 
 async function validate(paths: readonly string[], values: OptionValues): Promise<number> {
@@ -98,7 +98,7 @@ async function previewRecorded(policy: ScalingPolicy, hours: number, values: Opt
       `${preview.shortMinutes} minutes with fewer replicas than their rate needs.`,
   );
   if (preview.leftOut.length > 0) {
-    console.log(`Triggers without recorded values were left out: ${preview.leftOut.join(", ")}.`);
+    console.log(`Left out, having no recorded values: ${preview.leftOut.join(", ")}.`);
   }
   return 0;
 }
@@ -157,7 +157,7 @@ async function suggest(words: readonly string[], values: OptionValues): Promise<
   const mean = known.length === 0 ? undefined : known.reduce((sum, qps) => sum + qps, 0) / known.length;
   const capacityPerReplicaQps = optionalNumber(values, "capacity", { min: 1e-6, max: 1e6 }) ?? mean;
   if (capacityPerReplicaQps === undefined)
-    throw new UsageError("--capacity: expected what an agent carries, texts a second: no board here says so");
+    throw new UsageError("--capacity: expected an agent's capacity in texts per second: no board here reports it");
   const suggestion = suggestPolicy(minutes, {
     ...{ timeZone, capacityPerReplicaQps, targetUtilization: 0.8 },
     maxReplicas: optionalNumber(values, "max", { min: 1, max: 1e6, integer: true }) ?? Math.max(1, agents.length),
@@ -187,8 +187,12 @@ export const policyCommand: Command = {
     past: { value: "HOURS", only: "preview", help: "replay the policy on a controller's last N recorded hours" },
     record: { value: "HOURS", only: "suggest", help: "recorded hours to learn from, 72 to 336 (default: 168)" },
     zone: { value: "ZONE", only: "suggest", help: "time zone of the schedules (default: UTC)" },
-    capacity: { value: "QPS", only: "suggest", help: "what an agent carries (default: the mean of the boards)" },
-    max: { value: "N", only: "suggest", help: "max agents (default: those that the controller knows)" },
+    capacity: {
+      value: "QPS",
+      only: "suggest",
+      help: "texts per second that one agent carries (default: the mean of the boards)",
+    },
+    max: { value: "N", only: "suggest", help: "maximum number of agents (default: those that the controller knows)" },
     url: { ...controllerUrlOption.url, only: ["preview", "suggest"] },
     ca: { ...controllerUrlOption.ca, only: ["preview", "suggest"] },
     json: { help: "print JSON" },

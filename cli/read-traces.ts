@@ -32,7 +32,7 @@ function authorizationOf(values: OptionValues, environment: NodeJS.ProcessEnv): 
   const password = secretFromEnvironment(environment, "THORMESH_PROMETHEUS_PASSWORD");
   if (user !== undefined) {
     if (password === undefined)
-      throw new UsageError("--prometheus-user: expected its password in THORMESH_PROMETHEUS_PASSWORD");
+      throw new UsageError("--prometheus-user: expected the password in THORMESH_PROMETHEUS_PASSWORD");
     return `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
   }
   return token === undefined ? null : `Bearer ${token}`;
@@ -128,13 +128,13 @@ async function readSources(
 /** Options of every command that reads recorded traffic; the file's name is given apart. */
 export function traceOptions(only?: string): Command["options"] {
   const options: Command["options"] = {
-    column: { value: "NAME", help: "column of a trace's values, or its series, where it has several" },
-    unit: { value: "UNIT", help: `unit of the file's values: ${valueUnits.join(", ")} (default per-step)` },
+    column: { value: "NAME", help: "column or series of a trace's values, if it has several" },
+    unit: { value: "UNIT", help: `unit of the values in the file: ${valueUnits.join(", ")} (default per-step)` },
     prometheus: { value: "URL", help: "read from Prometheus instead; bearer token in THORMESH_PROMETHEUS_TOKEN" },
     query: { value: "PROMQL", help: "one series of requests per second, e.g. sum(rate(requests_total[1m]))" },
     from: { value: "TIME", help: "read Prometheus from this time on (default: 30 days before --to)" },
     to: { value: "TIME", help: "read Prometheus up to this time (default now)" },
-    timeout: { value: "SECONDS", help: "limit of one Prometheus request (default 30)" },
+    timeout: { value: "SECONDS", help: "time limit of a Prometheus request in seconds (default 30)" },
     "prometheus-user": { value: "NAME", help: "basic authentication; password in THORMESH_PROMETHEUS_PASSWORD" },
   };
   if (only === undefined) return options;

@@ -39,8 +39,8 @@ export function sloToText(rows: readonly SloRow[]): string {
       row.burnRate === null ? "-" : row.burnRate.toFixed(row.burnRate < 10 ? 1 : 0),
     ]);
   return [
-    `promised: ${percent(availability, 3).replace(/\.?0+ %$/, " %")} of requests answered${latency}`,
-    "BUDGET: error budget left; BURN: its use, 1 = all of it by the window's end",
+    `target: ${percent(availability, 3).replace(/\.?0+ %$/, " %")} of requests answered${latency}`,
+    "BUDGET: error budget left; BURN: burn rate, 1 uses all of it by the window's end",
     "",
     formatTable(["WINDOW", "OF", "REQUESTS", "ANSWERED", "P95", "BUDGET", "BURN"], cells),
   ].join("\n");
@@ -49,7 +49,7 @@ export function sloToText(rows: readonly SloRow[]): string {
 const windows = ["1h", "24h", "30d"];
 
 export const sloCommand: Command = {
-  summary: "what users were given: availability, latency, error budget and burn rate",
+  summary: "show availability, latency, error budget and burn rate as users saw them",
   usage: "[--window 1h|24h|30d] [--url URL] [--json]",
   examples: ["thormesh slo --window 30d"],
   optionsOnly: true,

@@ -51,7 +51,7 @@ function query(values: OptionValues): URLSearchParams {
 
 /** Writes an agent's newest routes: when, for which model, who answered and why. */
 export function routesToText({ routes }: MeshStatus, limit: number): string {
-  if (routes.length === 0) return "no request of this agent had a choice of backends lately";
+  if (routes.length === 0) return "no recent request of this agent had a choice of backends";
   return routes
     .slice(0, limit)
     .flatMap(({ atMs, model, attempts, reason }) => [
@@ -65,7 +65,7 @@ export function routesToText({ routes }: MeshStatus, limit: number): string {
 const idPattern = /^[1-9][0-9]{0,14}$/;
 
 export const whyCommand: Command = {
-  summary: "the controller's decisions with their reasons, or an agent's routes, newest first",
+  summary: "show the controller's decisions and their reasons, or an agent's routes, newest first",
   usage: "[DECISION] [--agent ID] [--at TIME] [--changes] [--limit N] [--route AGENT_URL] [--url URL] [--json]",
   examples: ["thormesh why", "thormesh why 1234", "thormesh why --agent thor-7 --at 2026-11-30T12:30Z"],
   options: {
@@ -73,7 +73,7 @@ export const whyCommand: Command = {
     at: { value: "TIME", help: "the decision in force at this time (ISO 8601), and the change before it" },
     changes: { help: "only decisions that changed something" },
     limit: { value: "N", help: "number of decisions (default: 10; with --at: 1)" },
-    route: { value: "AGENT_URL", help: "who answered the newest requests of this agent, and why" },
+    route: { value: "AGENT_URL", help: "show who answered this agent's newest requests, and why" },
     ...controllerUrlOption,
     json: { help: "print JSON, with all inputs" },
   },
@@ -81,7 +81,7 @@ export const whyCommand: Command = {
     const [id, ...rest] = positionals;
     if (rest.length > 0) throw new UsageError(`unexpected argument "${rest[0]}"`);
     if (id !== undefined && !idPattern.test(id)) {
-      throw new UsageError(`expected a decision's number such as 42 (a number after # in the list), got "${id}"`);
+      throw new UsageError(`expected a decision's number such as 42 (shown after # in the list), got "${id}"`);
     }
     const route = optionalString(values, "route");
     if (route !== undefined) {

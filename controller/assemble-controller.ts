@@ -64,7 +64,7 @@ export interface ControllerAdapters {
   readonly access: Pick<ControllerAccess, "keys" | "tenants">;
   /** Messages of different agents that are handled at once. Default: one. */
   readonly messagesAtOnce?: number;
-  /** Signs what agents are told. Default: nothing does. */
+  /** Signs documents for agents. Default: not signed. */
   readonly seals?: OrderSeals;
   readonly providers: readonly CapacityProvider[];
   readonly forecaster: Forecaster;
@@ -271,7 +271,7 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
       tenantData,
       tenantJobs,
       policy,
-      // Without a policy in force another one can be tried all the same.
+      // Without a policy in force another one can be tried anyway.
       backtests: new BacktestJobs({ nowMs, log }),
       previewer: policy ?? new LivePolicy("", clock, log),
       machines,

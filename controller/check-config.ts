@@ -32,14 +32,14 @@ function checkBrokerConfig(broker: ControllerConfig["broker"] | undefined): stri
     .filter((name) => (broker?.[name] ?? null) !== null)
     .map(
       (name) =>
-        `${name}: only valid with broker.url. Every client of the embedded broker has its own password: agents of the same user on this machine ` +
-        "find theirs; for others, thormesh controller secret ID prints an agent's and --observer a read-only one. Remove this key",
+        `${name}: only valid with broker.url. Each client of the embedded broker has its own password: agents of the same user on this machine ` +
+        "find theirs; for others, thormesh controller secret ID prints an agent's password and --observer a read-only one. Remove this key",
     );
 }
 
 function checkOidcConfig(oidc: ControllerConfig["api"]["oidc"]): string[] {
   const isMapped = oidc.issuer === null || Object.values(oidc.roles).some((values) => values.length > 0);
-  return [...providerMistakes(oidc), ...(isMapped ? [] : ["roles: expected values for one role at least, got none"])];
+  return [...providerMistakes(oidc), ...(isMapped ? [] : ["roles: expected values for at least one role, got none"])];
 }
 
 const isDay = (text: string) => calendarTimeMs(...text.split("-").map(Number)) !== null;

@@ -22,11 +22,11 @@ const port = (byDefault: number) => integer(byDefault, [0, 65_535], "0: any free
 
 /** Everything a controller can be told. Every key has a default; `{}` is a valid configuration. */
 export const ControllerConfig = strictObject({
-  fleet: Type.Union([Identifier], { default: "default", description: "the fleet this controller decides for" }),
+  fleet: Type.Union([Identifier], { default: "default", description: "the fleet that this controller manages" }),
   stateDir: orNull(Path, "directory of the records; null: $STATE_DIRECTORY, else ~/.local/state/thormesh/controller"),
   logLevel: Type.Union(
     logLevels.map((level) => Type.Literal(level)),
-    { default: "info", description: "least severe lines that are logged" },
+    { default: "info", description: "minimum severity of logged lines" },
   ),
   insecure: Type.Boolean({
     default: false,
@@ -38,14 +38,13 @@ export const ControllerConfig = strictObject({
       port: port(7070),
       publicUrl: orNull(
         Type.String({ pattern: httpUrlPattern, maxLength: 256 }),
-        "address under which clients reach the API, told by controllers that stand by; null: made of host, or this machine's name, and port",
+        "address at which clients reach the API, which standby controllers report; null: host (or this machine's name) and port",
       ),
       allowedHosts: HostNames,
       apiKeys: Type.Array(ApiKeyText, {
         default: [],
         maxItems: 256,
-        description:
-          "each opens the whole API, as an admin; thormesh keys makes others; with none of either no key is needed",
+        description: "keys with the role admin; thormesh keys creates others; with no keys at all, none is needed",
       }),
       oidc: OidcConfig,
       tls: { ...TlsConfig, description: "Encryption (TLS) of the API; by default there is none." },
@@ -63,14 +62,14 @@ export const ControllerConfig = strictObject({
       }),
       shareKey: Type.Boolean({
         default: true,
-        description: "leave the broker's key (mode 0600) where agents of the same user on this machine find it",
+        description: "put the broker's key (mode 0600) where agents of the same user on this machine find it",
       }),
       tls: strictObject(
         {
-          host: host("address for devices that have joined"),
+          host: host("listening address for devices that have joined"),
           port: orNull(
             Type.Integer({ minimum: 0, maximum: 65_535 }),
-            "port for them, with certificates on both sides; 0: any free port; null: none",
+            "its port, with certificates on both sides; 0: any free port; null: none",
           ),
         },
         { default: {}, description: "Encrypted listener of the embedded broker." },
@@ -98,17 +97,17 @@ export const ControllerConfig = strictObject({
       rebirthIntervalMs: integer(
         60_000,
         [0, 86_400_000],
-        "min time between two requests to an agent to introduce itself again",
+        "minimum time between two requests for an agent's birth message",
       ),
       maxAgents: integer(
         10_000,
         [1, 100_000],
-        "max agents; a further one replaces an agent that is offline and has no minute on record, else it is refused",
+        "maximum number of agents; a further one replaces an offline agent without any minute on record, or is refused",
       ),
       retireAfterDays: number(
         30,
         [0.01, 3650],
-        "an agent silent for this long is forgotten; its minutes are kept as long as others",
+        "an agent silent for this long is retired; its minutes are kept as long as others",
       ),
     },
     { default: {}, description: "Messages of agents." },
@@ -117,27 +116,23 @@ export const ControllerConfig = strictObject({
     {
       minuteDays: number(14, [0.01, 400], "how long minute records are kept"),
       decisionDays: number(90, [0.01, 3650], "how long decisions are kept"),
-      auditDays: number(400, [30, 3650], "how long entries of the audit log are kept, of which at most 200,000"),
-      serviceDays: number(400, [31, 3650], "how long sums of what users were given are kept by the hour"),
-      costHourDays: number(35, [2, 3650], "how long cost lines of agents are kept by the hour"),
-      costDays: number(
-        400,
-        [31, 3650],
-        "how long cost lines of agents by the day, and of the fleet by the hour, are kept",
-      ),
+      auditDays: number(400, [30, 3650], "how long audit log entries are kept (at most 200,000)"),
+      serviceDays: number(400, [31, 3650], "how long hourly sums for the SLO are kept"),
+      costHourDays: number(35, [2, 3650], "how long agents' hourly cost lines are kept"),
+      costDays: number(400, [31, 3650], "how long agents' daily and the fleet's hourly cost lines are kept"),
       receiptDays: number(
         1095,
         [1, 3650],
-        "how long receipts of erasures and exports of tenants are kept, and names of erased tenants known again by a hash",
+        "how long receipts of tenants' erasures and exports are kept, and erased names recognised by their hash",
       ),
       mostDecisions: integer(50_000, [1, 1_000_000], "maximum number of decisions; the newest are kept"),
       maxBytes: integer(
         16 * 1024 ** 3,
         [1024 ** 2, 1024 ** 4],
-        "maximum size of the store; beyond it the oldest minutes are removed early, in PostgreSQL by whole days, and the log and /healthz say so",
+        "maximum size of the store; beyond it the oldest minutes are removed early (in PostgreSQL whole days), as the log and /healthz report",
       ),
     },
-    { default: {}, description: "Records that are kept." },
+    { default: {}, description: "Retention of records." },
   ),
   slo: SloConfig,
   scaling: ScalingConfig,

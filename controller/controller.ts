@@ -50,7 +50,7 @@ const trimEachMs = hourMs / 12;
 const digestEachMs = 10 * minuteMs;
 /** Time after a minute's end at which alerts are looked for: its records have come. */
 const alertsAfterMs = 20 * secondMs;
-/** Min time between two lists: each goes to every agent. */
+/** Minimum time between two lists: each goes to every agent. */
 const peerListEachMs = 10 * secondMs;
 
 /** A controller, from its configuration. Nothing happens before `start`. */
@@ -63,7 +63,7 @@ export class Controller {
   #openPrices: () => PriceSource = () => configuredPrices(this.#config.cost);
   /** Steps that stop what has been started so far, run in reverse order. */
   readonly #opened: (() => Promise<unknown> | unknown)[] = [];
-  /** API that is served, of the leading controller or of one that stands by. */
+  /** API that is served, of the leading controller or of one that is on standby. */
   #served: { readonly url: string } | undefined;
   #running: { readonly url: string; readonly brokerUrl: string } | undefined;
   #stopped: Promise<void> = Promise.resolve();
@@ -89,7 +89,7 @@ export class Controller {
   }
 
   /**
-   * Resolves when API and broker listen and the fleet is being listened to; before that it stands by while another controller acts on
+   * Resolves when API and broker listen and the fleet is being listened to; before that it is on standby while another controller acts on
    * the same store. Resolves without having started when it was stopped meanwhile.
    * @throws UsageError when a port is in use or an address needs a key that is not configured.
    */
@@ -103,7 +103,7 @@ export class Controller {
     }
   }
 
-  /** Disconnects from the fleet, which goes on without it. */
+  /** Disconnects from the fleet, which continues without it. */
   stop(): Promise<void> {
     this.#standingBy.abort();
     if (this.#running !== undefined) {

@@ -9,10 +9,10 @@ import type { TenantExpiry } from "./privacy/tenant-expiry.ts";
 import type { TenantJobs } from "./privacy/tenant-jobs.ts";
 import type { Store } from "./store/store.ts";
 
-/** Max entries of the audit log. */
+/** Maximum entries of the audit log. */
 const maxAuditEntries = 200_000;
 
-/** Max notes that are kept, beside the decisions. */
+/** Maximum notes that are kept, beside the decisions. */
 const maxNotes = 1000;
 
 export interface HousekeepingParts {

@@ -51,7 +51,7 @@ export function createControllerMetrics(registry: Registry, fleet: MeasuredFleet
     Object.entries(fleet.agentCounts()).map(([state, count]) => [{ state }, count] as const),
   );
   const gauge = (name: string, help: string, read: () => number | null) => registerGauge(registry, name, help, read);
-  gauge("thormesh_fleet_qps", "Texts a second of the whole fleet", fleet.liveQps);
+  gauge("thormesh_fleet_qps", "Texts per second of the whole fleet", fleet.liveQps);
   gauge("thormesh_fleet_forecast_peak_qps", "The highest rate forecast within the horizon", fleet.forecastPeakQps);
   gauge("thormesh_broker_connected", "1 while connected to the MQTT broker", () => (fleet.brokerConnected() ? 1 : 0));
   registerGauges(

@@ -34,7 +34,7 @@ export interface ReadOnlyApi {
   stop(): Promise<void>;
 }
 
-/** A store that takes in nothing of what a controller stores as it listens: the leading one does. Everything else is refused by the server. */
+/** A store that ignores what a controller stores while observing, because the leading one stores it. The server refuses everything else. */
 function readingOnly(store: Store): Store {
   const nothing = async () => undefined;
   return {

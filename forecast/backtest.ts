@@ -68,7 +68,7 @@ function tooShort(length: number, { steps, stepMs }: BacktestOptions, found: str
   const needed = Math.ceil(Math.max((minOrigins + steps) / 0.15, inputMinutes / 0.7));
   const neededHours = (needed * stepMs) / hourMs;
   return new UsageError(
-    `too little to judge: expected ${needed} steps (${neededHours.toFixed(1)} h) without gaps, got ${length}. Each of the newest two parts of 15 % needs ${minOrigins} origins with ${inputMinutes} known steps before and ${steps} after; they have ${found}`,
+    `too little traffic to judge: expected ${needed} steps (${neededHours.toFixed(1)} h) without gaps, got ${length}. Each of the newest two parts of 15 % needs ${minOrigins} origins with ${inputMinutes} known steps before and ${steps} after; they have ${found}`,
   );
 }
 

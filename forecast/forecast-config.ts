@@ -5,12 +5,12 @@ import { integer, orNull, Path } from "#platform/config-fields.ts";
 export const ForecastConfig = Type.Object(
   {
     modelDir: orNull(Path, "directory that `thormesh forecast train` wrote; null: the weights inside the executable"),
-    timeoutMs: integer(2_000, [1, 600_000], "real milliseconds after which a simple forecast stands in"),
+    timeoutMs: integer(2_000, [1, 600_000], "milliseconds of real time after which a simple forecast is used instead"),
     timeZone: Type.String({
       default: "UTC",
       minLength: 1,
       maxLength: 64,
-      description: "time zone of the hours and weekdays that the traffic follows, e.g. Europe/Berlin",
+      description: "time zone whose hours and weekdays the traffic follows, e.g. Europe/Berlin",
     }),
     holidays: Type.Array(Type.String({ pattern: "^\\d{4}-\\d{2}-\\d{2}$" }), {
       default: [],

@@ -30,7 +30,7 @@ export function forecastRoutes(latest: () => ForecastReport | null, describe: ()
     detail: {
       summary: "Forecast of the next 15 minutes",
       description:
-        "The median path in texts per second, the rates that each step exceeds with probability 0.1 and 0.05, quantiles of the highest step, the models' shares and the errors they rest on; null before the first whole minute.",
+        "The median path in texts per second, the rates that each step exceeds with probability 0.1 and 0.05, quantiles of the highest step, the models' shares and the errors behind them; null before the first whole minute.",
       tags: ["agent"],
     },
   });

@@ -41,7 +41,7 @@ export interface LogEvent {
   readonly msg: string;
 }
 
-/** Lists the newest lines that this process logged, the oldest first. */
+/** Lists the newest lines that this process logged, oldest first. */
 export const newestEvents = (): LogEvent[] =>
   newest.map((line) => {
     const { time, level, msg } = JSON.parse(line) as LogEvent;

@@ -43,13 +43,13 @@ export const TenantName = Type.String({
   title: "1 to 64 letters, digits, dots, dashes or underscores, not just dots or __proto__",
 });
 
-/** Base address of an HTTP API: http or https, a host, perhaps a port and a path; no user, no query. Empty in a last will. */
+/** Base address of an HTTP API: http or https, a host, optionally a port and a path; no user, no query. Empty in a last will. */
 export const httpUrlPattern =
   "^https?://(\\[[0-9A-Fa-f:.]{2,45}\\]|[A-Za-z0-9_][A-Za-z0-9._-]{0,252})(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]{0,128})?$";
 export const HttpUrl = Type.String({
   pattern: `${httpUrlPattern.slice(0, -1)}$|^$`,
   maxLength: 256,
-  title: "http:// or https://, a host, perhaps a port and a path; no user, no query",
+  title: "http:// or https://, a host, optionally a port and a path; no user, no query",
 });
 
 export const TimeMs = Type.Integer({ minimum: 0, maximum: bounds.timeMs });

@@ -5,7 +5,7 @@ import { cleanText, cleanTexts, mayNeedCleaning } from "./clean-text.ts";
 import { fitToBounds } from "./fit-to-bounds.ts";
 import { leaveOutUnknown } from "./leave-out-unknown.ts";
 
-/** Max bytes of a message; longer ones are refused unread. A minute's record with 64 models has about 20 KB. */
+/** Maximum bytes of a message; longer ones are refused unread. A minute's record with 64 models has about 20 KB. */
 export const maxMessageBytes = 262_144;
 
 export type Decoded<T> = { readonly ok: true; readonly message: T } | { readonly ok: false; readonly reason: string };
@@ -64,7 +64,7 @@ export function decodeOwnText<T extends TSchema>(schema: T, json: string): Stati
  */
 export function decodeMessage<T extends TSchema>(schema: T, payload: Uint8Array): Decoded<Static<T>> {
   if (payload.byteLength > maxMessageBytes) {
-    return { ok: false, reason: `${payload.byteLength} bytes, at most ${maxMessageBytes} are read` };
+    return { ok: false, reason: `${payload.byteLength} bytes, the maximum is ${maxMessageBytes}` };
   }
   let json: string;
   try {
@@ -84,8 +84,8 @@ export function encodeMessage<T extends TSchema>(schema: T, message: Static<T>):
 }
 
 /**
- * Encodes as {@link encodeMessage} does, for what a device measures or its operator wrote: figures out of bounds are clamped first, and
- * `onFitted` gets the reason.
+ * Encodes as {@link encodeMessage} does, for measured or operator-written values: figures out of bounds are clamped first, and `onFitted`
+ * gets the reason.
  */
 export function encodeFitted<T extends TSchema>(
   schema: T,

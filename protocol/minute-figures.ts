@@ -10,17 +10,17 @@ const numberOrNull = (description: string) => orNull(Type.Number(), description)
 /** Figures of a minute as people read them: rates a second, latency over all models. */
 export const MinuteFigures = Type.Object({
   minuteStartMs: described(Type.Number(), "start of the minute"),
-  qps: described(Type.Number(), "texts a second that were answered"),
-  offeredQps: described(Type.Number(), "texts a second that were asked for, answered or not"),
+  qps: described(Type.Number(), "texts per second answered"),
+  offeredQps: described(Type.Number(), "texts per second requested, answered or not"),
   workQps: described(
     Type.Number(),
-    "texts a second that called for this agent's own capacity, those that other agents passed on included",
+    "texts per second that needed this agent's own capacity, including those passed on by other agents",
   ),
   requests: described(Type.Integer(), "requests that were answered"),
   errors: described(Type.Integer(), "requests that failed on the agent's side"),
-  rejected: described(Type.Integer(), "requests that were turned away"),
-  queueDepth: described(Type.Integer(), "texts that waited when the minute was closed"),
-  p95LatencyMs: numberOrNull("95th percentile of latency; null: no requests"),
+  rejected: described(Type.Integer(), "requests that were refused"),
+  queueDepth: described(Type.Integer(), "texts waiting when the minute closed"),
+  p95LatencyMs: numberOrNull("95th percentile latency; null: no requests"),
   watts: numberOrNull("mean power over the measured part of the minute; null: not measured"),
   energyJ: numberOrNull("joules; null: not measured"),
   maxTemperatureC: numberOrNull("highest temperature, °C; null: not measured"),

@@ -176,7 +176,7 @@ export class MqttBroker implements Broker {
   }
 
   subscribe(filter: string, handler: MessageHandler): void {
-    if (this.#handlers.has(filter)) throw new Error(`${filter} has a handler already. This is a bug.`);
+    if (this.#handlers.has(filter)) throw new Error(`${filter} already has a handler. This is a bug.`);
     this.#handlers.set(filter, handler);
     if (this.#isReady && this.#connection !== undefined)
       this.#subscribe(this.#connection, [filter]).catch((error) =>
@@ -311,10 +311,10 @@ export class MqttBroker implements Broker {
   #objection(bytes: number, retain: boolean): { code: "PAYLOAD_TOO_LARGE" | "FORBIDDEN"; reason: string } | null {
     const { maxPacketBytes = null, retains = true } = this.#allowance ?? {};
     if (maxPacketBytes !== null && bytes > maxPacketBytes)
-      return { code: "PAYLOAD_TOO_LARGE", reason: `${bytes} bytes, and the broker takes at most ${maxPacketBytes}` };
+      return { code: "PAYLOAD_TOO_LARGE", reason: `${bytes} bytes, but the broker accepts at most ${maxPacketBytes}` };
     const suspicion = this.#tooLarge.of(bytes);
     if (suspicion !== null) return { code: "PAYLOAD_TOO_LARGE", reason: suspicion };
-    return retain && !retains ? { code: "FORBIDDEN", reason: "the broker retains no messages" } : null;
+    return retain && !retains ? { code: "FORBIDDEN", reason: "the broker does not retain messages" } : null;
   }
 
   #refuse(topic: string, code: "PAYLOAD_TOO_LARGE" | "FORBIDDEN", reason: string): ServiceError {
@@ -344,7 +344,7 @@ export class MqttBroker implements Broker {
 
   #onSilence(waitedMs: number, mayRenew: boolean): void {
     const { echoTopic } = this.#options;
-    const reason = `what this client publishes on ${echoTopic} has not come back within ${Math.round(waitedMs / secondMs)} s: its subscriptions are not served`;
+    const reason = `messages that this client published on ${echoTopic} did not come back within ${Math.round(waitedMs / secondMs)} s: its subscriptions are not served`;
     this.#lasting = { kind: "unheard", reason };
     this.#log.warn({ broker: this.#shownUrl, renews: mayRenew }, reason);
     if (mayRenew) this.renew(reason);

@@ -18,7 +18,7 @@ export type Architecture = (typeof architectures)[number];
 export interface BuildOptions {
   /** Level of zstd for the large files inside. */
   readonly level: number;
-  /** Public keys whose releases the program takes, as minisign writes them: the current one and perhaps the next. */
+  /** Public keys whose releases the program takes, as minisign writes them: the current one and possibly the next. */
   readonly releaseKeys: string;
   /** Time of the sources, seconds since 1970; 0: not known. */
   readonly sourceTimeS: number;

@@ -210,7 +210,7 @@ const acts: Readonly<Record<string, (connection: RawConnection, stream: number) 
 };
 const names = Object.keys(acts);
 
-/** Opens a connection, sends a few random things on it, and perhaps cuts it off. */
+/** Opens a connection, sends a few random things on it, and possibly cuts it off. */
 async function attack(address: string): Promise<void> {
   const connection = await openRawConnection(address, {
     keep: () => false,

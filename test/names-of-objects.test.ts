@@ -29,7 +29,7 @@ describe("names that mean something else where they are used", () => {
 
   test("no tenant is made under a name that stands for an erased one", async () => {
     const tenants = new Tenants({ store: createMemoryStore(), nowMs: () => 0 });
-    await expect(tenants.create("erased-xgjdsngu", {})).rejects.toThrow("stand for tenants that were erased");
+    await expect(tenants.create("erased-xgjdsngu", {})).rejects.toThrow("are reserved for erased tenants");
     expect((await tenants.create("erased", {})).id).toBe("erased");
   });
 });

@@ -31,13 +31,14 @@ export interface AccessStatus {
   readonly auditProblem: string | null;
 }
 
-const auditFault = "the controller's audit log lacks an entry that this agent has noted, or has another in its place";
+const auditFault =
+  "the controller's audit log lacks an entry that this agent has recorded, or has a different one in its place";
 
 /** True for an entry of the audit log that may come after a noted one, or is that. */
 const follows = (next: FleetAccess["audit"], noted: NonNullable<FleetAccess["audit"]>) =>
   next !== undefined && (next.seq > noted.seq || (next.seq === noted.seq && next.hash === noted.hash));
 
-/** The fleet's tenants and their keys as the controller told them last, kept over restarts: an agent that is cut off goes on with them. */
+/** The fleet's tenants and their keys as the controller told them last, kept over restarts: an agent that is cut off continues with them. */
 export class FleetKeys implements IssuedKeys {
   readonly required: boolean;
   /** Use of tenants' quotas here. */
@@ -124,7 +125,10 @@ export class FleetKeys implements IssuedKeys {
     if (tenant === undefined)
       return new ServiceError("UNAUTHORIZED", `key ${key.id} belongs to no tenant of this fleet`);
     if (tenant.suspended)
-      return new ServiceError("TENANT_SUSPENDED", `tenant ${key.tenant} is suspended: ask who runs this service`);
+      return new ServiceError(
+        "TENANT_SUSPENDED",
+        `tenant ${key.tenant} is suspended: ask the operator of this service`,
+      );
     const { models = null, regions = null } = key;
     const scope = models === null && regions === null ? {} : { scope: { models, regions } };
     return { tenant: key.tenant, role: "embed", name: `key ${key.id}`, keyId: key.id, ...scope };

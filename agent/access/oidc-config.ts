@@ -11,7 +11,7 @@ export const OidcConfig = strictObject(
       default: "tenant",
       minLength: 1,
       maxLength: 256,
-      description: "the claim that names the tenant: a list or words; with dots, a claim inside others",
+      description: "claim that names the tenant: a list, or words in a string; dots lead into nested claims",
     }),
     tenants: Type.Record(
       TenantName,
@@ -19,7 +19,7 @@ export const OidcConfig = strictObject(
       {
         default: {},
         maxProperties: 256,
-        description: "values of the claim by tenant; none: the claim's value is the tenant's name",
+        description: "values of the claim by tenant; if empty, the claim's value is the tenant's name",
       },
     ),
   },

@@ -66,8 +66,8 @@ export class QuotaUse {
   }
 
   /**
-   * Adds to what a tenant has used; less than 0 takes back.
-   * @param ahead amount that is put down on disk beforehand, so that not every request is written
+   * Adds to a tenant's use; negative amounts take it back.
+   * @param ahead amount that is written to disk beforehand, so that not every request is written
    */
   add(tenant: string, kind: PeriodKind, name: string, of: QuotaKind, amount: number, ahead: number): void {
     const { used, stored } = this.#use(tenant, kind, name);

@@ -29,7 +29,7 @@ export function tenantOfClaims(
   if (tenant === undefined)
     return new ServiceError(
       "FORBIDDEN",
-      `${name}: expected the claim ${tenantClaim} to name a tenant that is known here`,
+      `${name}: expected the claim ${tenantClaim} to name a tenant known to this agent`,
     );
   if (more.length > 0)
     return new ServiceError(
@@ -37,6 +37,6 @@ export function tenantOfClaims(
       `${name}: expected the claim ${tenantClaim} to name one tenant, got ${known.join(", ")}`,
     );
   if (told(tenant)?.suspended === true)
-    return new ServiceError("TENANT_SUSPENDED", `tenant ${tenant} is suspended: ask who runs this service`);
+    return new ServiceError("TENANT_SUSPENDED", `tenant ${tenant} is suspended: ask the operator of this service`);
   return { tenant, role: "embed", name };
 }

@@ -15,7 +15,7 @@ import type { MeasuredCapacity } from "./scale-by-measured.ts";
 
 /** Capacity of a mode as it was known before service: by calibration, or as the board states it. */
 export interface StatedCapacity {
-  /** Texts a second, above 0. */
+  /** Texts per second, above 0. */
   readonly qps: number;
   readonly source: "calibrated" | "profile";
   readonly calibratedAtMs: number | null;
@@ -54,7 +54,7 @@ export class CapacityEstimates {
   readonly #stated: (model: string, modeName: string | null) => StatedCapacity | null;
   /** The most recently corrected last. */
   readonly #kept = new Map<string, Kept>();
-  /** Texts a second that the agent decides by, by key. */
+  /** Texts per second that the agent decides by, by key. */
   readonly #adopted = new Map<string, number>();
   #changed = false;
 
@@ -71,8 +71,8 @@ export class CapacityEstimates {
   }
 
   /**
-   * Corrects an estimate by what the model did in this mode.
-   * @param warmUpTokensPerS speed of the model's warm-up; null: not known
+   * Corrects an estimate by the model's performance in this mode.
+   * @param warmUpTokensPerS speed of the model's warm-up; null: unknown
    */
   observe(
     model: string,
@@ -102,7 +102,7 @@ export class CapacityEstimates {
     return { model, modeName, qps: tokensPerS / tokensPerText, tokensPerText, confidence: confidenceOf(speed), source };
   }
 
-  /** Returns the speed as measured by this run or an earlier one, in tokens a second; null: not measured in any mode. */
+  /** Returns the speed as measured by this run or an earlier one, in tokens per second; null: not measured in any mode. */
   measuredTokensPerS(model: string, modeName: string | null): number | null {
     const kept = this.#kept.get(keyOf(model, modeName));
     if (kept !== undefined && confidenceOf(kept) >= minConfidence) return kept.tokensPerS;
@@ -158,7 +158,7 @@ export class CapacityEstimates {
     return { tokensPerS: stated.qps * tokensPerText, tokensPerText, source: "profile", evidenceMs: 0 };
   }
 
-  /** Returns the speed of the mode that was measured last, scaled by what is stated of the two; null: none was measured. */
+  /** Returns the speed of the most recently measured mode, scaled by the modes' stated capacities; null: none was measured. */
   #likeAnotherMode(model: string, stated: StatedCapacity | null): SpeedEstimate | null {
     const other = [...this.#kept.values()].findLast(
       (each) => each.model === model && confidenceOf(each) >= minConfidence && !this.#isOutdated(each),

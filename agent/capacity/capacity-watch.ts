@@ -36,7 +36,7 @@ interface Stretch {
   readonly done: ReadonlyMap<WatchedModel["queue"], Work>;
 }
 
-/** Looks at the models' queues every few seconds, and corrects the estimates by what they did. */
+/** Reads the models' queues every few seconds and corrects the estimates by their performance. */
 export class CapacityWatch {
   readonly #parts: CapacityWatchParts;
   #last: Stretch | null = null;
@@ -73,12 +73,12 @@ export class CapacityWatch {
         boardMs: work.boardMs * speed,
         windowMs,
         refused: refusals > before.refusals,
-        // Who of several models was the cause is not known.
+        // Who of several models was the cause is unknown.
         overloaded: overloaded && watched.length === 1,
       });
       const qps = estimates.of(id, modeName, warmUp)?.qps ?? 0;
       if (Math.max(qps, known) > notableFactor * Math.min(qps, known))
-        log.info({ model: id, mode: modeName, rule, from: known, to: qps }, "capacity measured anew, texts a second");
+        log.info({ model: id, mode: modeName, rule, from: known, to: qps }, "capacity measured anew, texts per second");
     }
   }
 
@@ -88,7 +88,7 @@ export class CapacityWatch {
     return models().flatMap(({ id, queue }) => estimates.of(id, modeName(), this.#warmUp(queue)) ?? []);
   }
 
-  /** Tokens a second of the warm-up, in the agent's time. */
+  /** Tokens per second of the warm-up, in the agent's time. */
   #warmUp(queue: WatchedModel["queue"]): number | null {
     const { warmUpSpeed } = queue.measurements();
     return warmUpSpeed === null ? null : (warmUpSpeed * 1000) / this.#parts.speed;

@@ -39,7 +39,7 @@ export type CapacityRule =
 
 export interface CapacityDecision {
   readonly rule: CapacityRule;
-  /** Tokens a second of this stretch; null: not measured. */
+  /** Tokens per second of this stretch; null: not measured. */
   readonly measuredTokensPerS: number | null;
   readonly estimate: SpeedEstimate | null;
 }
@@ -117,7 +117,7 @@ function bySaturation(previous: SpeedEstimate | null, work: Work, { mixes }: Cha
   };
 }
 
-/** Multiplies an estimate by what the device has become faster or slower; what it rests on is of less use then. */
+/** Scales an estimate by a change of the device's speed, and reduces its evidence. */
 function byChange(previous: SpeedEstimate, { factor, mixes }: Change): SpeedEstimate {
   const evidenceMs = previous.evidenceMs * Math.min(factor, 1 / factor) ** 2;
   return { ...previous, tokensPerS: previous.tokensPerS * factor, evidenceMs, mixes };
@@ -151,7 +151,7 @@ function byService(previous: SpeedEstimate | null, seen: SeenWork, tokensPerS: n
     return byChange(changed, { factor, mixes: change.mixes });
   }
   const mixes = change.mixes.length > 0 ? { mixes: change.mixes } : {};
-  // Larger batches have told more of what the device can do.
+  // Larger batches are better evidence of the device's capacity.
   if (changed !== null && !isMeasured(changed) && isOfSmallBatches(change.mixes)) return changed;
   return { ...byBatches(changed, tokensPerS, busyMs), ...mixes };
 }
@@ -195,7 +195,7 @@ function decideSpeed(previous: SpeedEstimate | null, seen: SeenWork): CapacityDe
 /**
  * Corrects the estimate of a model's speed by what it did in a stretch of time. A saturated model shows its capacity, which counts at once;
  * under partial load the estimate follows slowly, also downwards where batches take longer than those of the same mix did before; while nothing
- * is computed it only ages. Inside, speed is in tokens a second, which depends little on the mix of texts.
+ * is computed it only ages. Inside, speed is in tokens per second, which depends little on the mix of texts.
  * @param previous null: nothing is known
  */
 export function decideCapacityEstimate(previous: SpeedEstimate | null, seen: SeenWork): CapacityDecision {

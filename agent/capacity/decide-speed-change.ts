@@ -9,7 +9,7 @@ const Step = Type.Integer({ minimum: 0, maximum: 200 });
 export const MixSpeed = Type.Object({
   /** Steps of the cost of a batch, of the length of a text (each a factor of √2) and of the batches at a time (a factor of 2). */
   mix: Type.Tuple([Step, Step, Step]),
-  /** Binary logarithm of what a batch cost, in the mean of the computation that the speed was learnt from. */
+  /** Binary logarithm of a batch's cost, averaged over the computation that the speed was learnt from. */
   size: Type.Number({ minimum: 0, maximum: 100 }),
   tokensPerS: Type.Number({ exclusiveMinimum: 0, maximum: bounds.tokens }),
   /** Computation that it was learnt from. */

@@ -3,7 +3,7 @@ import type { PowerModeProfile } from "#protocol/messages.ts";
 /** Capacity of a mode that was measured in service. */
 export interface MeasuredCapacity {
   readonly modeName: string;
-  /** Texts a second. */
+  /** Texts per second. */
   readonly qps: number;
   readonly atMs: number;
 }

@@ -2,7 +2,7 @@ import type { AgentConfig } from "#agent/config.ts";
 import { UsageError } from "#platform/errors.ts";
 import type { DeviceIdentity } from "./device-identity.ts";
 
-/** Broker of an agent that is told of no other. */
+/** Broker of an agent that has no other configured. */
 export const defaultBrokerUrl = "mqtt://127.0.0.1:1883";
 const defaultFleet = "default";
 

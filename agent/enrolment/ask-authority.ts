@@ -56,7 +56,7 @@ async function post(url: URL, body: string): Promise<Response> {
     fetchBounded(to, {
       ...{ method: "POST", headers: { "content-type": "application/json" }, body },
       ...{ timeoutMs, maxBytes: maxAnswerBytes },
-      // The answer is signed by the authority that the token pins, and nothing secret is sent: whoever passes it on can but drop it.
+      // The answer is signed by the authority that the token pins, and nothing secret is sent: an intermediary can only drop it.
       tls: { rejectUnauthorized: false },
     });
   try {
@@ -73,7 +73,7 @@ async function post(url: URL, body: string): Promise<Response> {
 }
 
 function proven(body: unknown, shown: string, pin: string, ownKey: string): ProvenAnswer {
-  const impostor = `what answers at ${shown} is not the controller that made the token`;
+  const impostor = `the server at ${shown} is not the controller that created the token`;
   const decoded = decodeValue(AnswerBody, body);
   if (!decoded.ok) throw new Error(`${impostor}: ${decoded.reason}`);
   const { authority, answer: signed } = decoded.message;

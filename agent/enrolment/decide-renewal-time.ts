@@ -18,7 +18,7 @@ export interface RenewalTimeDecision {
   readonly fromMs: number;
 }
 
-/** Max time between two attempts. */
+/** Maximum time between two attempts. */
 const retryMs = hourMs / 4;
 
 /**

@@ -9,13 +9,13 @@ export function explainOrder(
   const time = (ms: number) => new Date(ms).toISOString();
   switch (rule) {
     case "unsigned":
-      return "it is not signed, and this device obeys its fleet's authority alone";
+      return "it is not signed, and this device obeys only its fleet's authority";
     case "forged":
       return "its signature is not that of this fleet's authority";
     case "expired":
       return `it expired ${time(order?.expiresAtMs ?? 0)}, and this device's clock says ${time(nowMs)}: if that is wrong, set it (timedatectl set-ntp true)`;
     case "replayed":
-      return "a later order has been obeyed already: somebody sends an old one again, or a controller runs on a restored copy and a clock that was set back";
+      return "a later order has already been obeyed: someone is replaying an old one, or the controller runs on a restored copy or a clock that was set back";
     default:
       return null;
   }

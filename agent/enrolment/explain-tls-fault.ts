@@ -13,23 +13,23 @@ export function explainTlsFault(
   const again = "join again with a new token (thormesh token create)";
   switch (fault) {
     case "own-expired":
-      return `by the broker's clock this device's certificate has ended; it ends ${time(notAfterMs)}, and ${clock}: set the clock that is wrong (${setIt}); if none is, it is renewed as soon as the controller answers`;
+      return `by the broker's clock this device's certificate has expired; it expires ${time(notAfterMs)}, and ${clock}: set the clock that is wrong (${setIt}); if neither is, the certificate is renewed as soon as the controller answers`;
     case "own-refused":
-      return `the broker does not take this device's certificate; it begins ${time(notBeforeMs)}, and ${clock}: set the clock that is wrong (${setIt}), of the broker's machine maybe; if none is, ${again}`;
+      return `the broker does not accept this device's certificate; it is valid from ${time(notBeforeMs)}, and ${clock}: set the clock that is wrong (${setIt}), possibly the broker's; if neither is, ${again}`;
     case "own-unknown":
-      return `the broker knows another authority than the one that this device joined: write its configuration again (thormesh controller broker-config), or ${again}`;
+      return `the broker knows an authority other than the one this device joined: write its configuration again (thormesh controller broker-config), or ${again}`;
     case "own-revoked":
-      return `this device was revoked: ${again}, if it is to come back`;
+      return `this device was revoked: to let it come back, ${again}`;
     case "own-missing":
-      return `the broker asks for a certificate, and got none: ${again}`;
+      return `the broker requires a certificate and got none: ${again}`;
     case "broker-expired":
-      return `by this device's clock (${time(nowMs)}) the broker's certificate has ended: set the clock if it is wrong (${setIt}), else write the broker's configuration again (thormesh controller broker-config), or restart the controller`;
+      return `by this device's clock (${time(nowMs)}) the broker's certificate has expired: set the clock if it is wrong (${setIt}); otherwise write the broker's configuration again (thormesh controller broker-config) or restart the controller`;
     case "broker-not-yet-valid":
-      return `by this device's clock (${time(nowMs)}) the broker's certificate does not begin yet: set the clock (${setIt})`;
+      return `by this device's clock (${time(nowMs)}) the broker's certificate is not valid yet: set the clock (${setIt})`;
     case "broker-unknown":
-      return `the broker's certificate is of another authority than this fleet's: check broker.url; if the fleet has a new authority, ${again}`;
+      return `the broker's certificate is from an authority other than this fleet's: check broker.url; if the fleet has a new authority, ${again}`;
     case "broker-name":
-      return "what answers there is not this fleet's broker: check broker.url";
+      return "the server there is not this fleet's broker: check broker.url";
     default:
       return fault satisfies never;
   }

@@ -28,7 +28,7 @@ type Positions = Static<typeof Positions>;
 
 export type OrderRefusal = Exclude<OrderRule, "obeyed" | "repeated">;
 
-/** Checks that what this device is told comes from its fleet's authority and is not said again. */
+/** Checks that orders to this device come from its fleet's authority and are not replayed. */
 export interface FleetOrders {
   /** Returns whether a message is to be obeyed; one that is counts as the last of its channel. */
   take(channel: OrderChannel, message: { readonly order?: Order | undefined }, payload: Uint8Array): OrderRule;

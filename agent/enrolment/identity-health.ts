@@ -15,7 +15,7 @@ export function identityHealth(identity: DeviceIdentity, renewalProblem: string 
     const remedy = "if the clock is right, it is renewed as soon as the controller can be reached";
     return {
       status: "degraded",
-      detail: `the certificate ended ${time(notAfterMs)}, and ${clock}: ${remedy}${because}`,
+      detail: `the certificate expired ${time(notAfterMs)}, and ${clock}: ${remedy}${because}`,
     };
   }
   const detail = `joined fleet ${fleet} as ${agentId}, certificate until ${time(notAfterMs)}${because}`;

@@ -13,7 +13,7 @@ export interface JoinParts {
   readonly controllerUrl: string;
   readonly token: JoinToken;
   readonly agentId: string;
-  /** Time to wait for somebody's approval. */
+  /** Time to wait for approval. */
   readonly waitMs: number;
   /** Called once when it has to wait. */
   readonly onPending: () => void;
@@ -47,7 +47,7 @@ export async function joinFleet(parts: JoinParts): Promise<Joined> {
   const request = { signed: signStatement(token.key, "join", statement), pin: token.pin, key };
   const ask = () => askAuthority(controllerUrl, "/api/v1/identity/join", request);
   const { answer, authority } = await untilApproved(await ask(), ask, parts);
-  if (answer.certificate === null) throw new Error("the controller's answer holds no certificate. This is a bug.");
+  if (answer.certificate === null) throw new Error("the controller's answer contains no certificate. This is a bug.");
   writeIdentity(stateDir, {
     ...{ fleet: answer.fleet, agentId: answer.agentId, region: answer.region, key: keyToLine(key) },
     ...{ certificate: answer.certificate, authority, broker: answer.broker, controllerUrl },
@@ -67,7 +67,7 @@ async function untilApproved(
   for (let waitedMs = 0; latest.answer.state === "pending"; waitedMs += askAgainMs) {
     if (waitedMs >= waitMs)
       throw new UsageError(
-        `nobody has approved ${agentId} yet: run thormesh agents approve ${agentId} at the controller, then this command again`,
+        `${agentId} has not been approved yet: run thormesh agents approve ${agentId} on the controller, then this command again`,
       );
     await sleep(askAgainMs);
     latest = await ask();

@@ -1,7 +1,7 @@
 import type { HealthCheck } from "#agent/serving/ports.ts";
 import type { FleetOrders } from "./fleet-orders.ts";
 
-/** Health of what this device is told: degraded for an hour after an order that it did not obey. */
+/** Health of the orders to this device: degraded for an hour after a rejected one. */
 export function ordersHealth(orders: FleetOrders): HealthCheck {
   const recent = orders.recentRefusal();
   const counts = [...orders.refused()].map(([rule, count]) => `${count} ${rule}`).join(", ");

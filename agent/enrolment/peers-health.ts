@@ -22,14 +22,14 @@ export function peersHealth(
     const more = open.length > maxNamed ? ", …" : "";
     return {
       status: "degraded",
-      detail: `${open.length} of ${serving.length} other agents are not asked, as they do not encrypt (${names.join(", ")}${more}): identity.passwordsUntil is over; set serving.tls.fleet: true there (docs/security.md)`,
+      detail: `${open.length} of ${serving.length} other agents are not used, because they do not encrypt (${names.join(", ")}${more}): identity.passwordsUntil has passed; set serving.tls.fleet: true there (docs/security.md)`,
     };
   }
   if (isEncrypted(tls) || isLoopback(host))
-    return { status: "healthy", detail: "agents know each other by certificates only" };
+    return { status: "healthy", detail: "agents recognise each other by certificates only" };
   return {
     status: "degraded",
     detail:
-      "other agents send this one no requests: identity.passwordsUntil is over, and it does not encrypt; set serving.tls.fleet: true (docs/security.md)",
+      "other agents send this one no requests: identity.passwordsUntil has passed, and it does not encrypt; set serving.tls.fleet: true (docs/security.md)",
   };
 }

@@ -99,7 +99,7 @@ export class Renewal {
       throw error;
     });
     const { answer } = proven;
-    if (answer.certificate === null) throw new Error("the controller's answer holds no certificate. This is a bug.");
+    if (answer.certificate === null) throw new Error("the controller's answer contains no certificate. This is a bug.");
     writeIdentity(stateDir, {
       ...{ fleet: answer.fleet, agentId: answer.agentId, region: answer.region, key: keyToLine(next) },
       ...{ certificate: answer.certificate, authority: proven.authority, broker: answer.broker },

@@ -66,7 +66,7 @@ export function openServingCertificate(
   if (!fleet) return undefined;
   if (renewal === null)
     throw new UsageError(
-      "serving.tls.fleet: this device has joined no fleet that could certify it: run thormesh agent join URL TOKEN",
+      "serving.tls.fleet: this device has not joined a fleet that could certify it: run thormesh agent join URL TOKEN",
     );
   return {
     current: () => pairOf(renewal.identity),
@@ -74,7 +74,7 @@ export function openServingCertificate(
     problem() {
       const lacking = renewal.lacking();
       if (lacking.length === 0) return null;
-      return `serving.tls: the certificate does not name ${lacking.join(", ")} yet: it does as soon as the controller can be reached`;
+      return `serving.tls: the certificate does not contain ${lacking.join(", ")} yet: it will as soon as the controller can be reached`;
     },
     stop: () => undefined,
     changed,

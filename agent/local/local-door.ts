@@ -16,13 +16,13 @@ export interface LocalView {
   readonly minute: RecentMinute | null;
   /** Loaded models. */
   readonly models: readonly string[];
-  /** Newest lines of the log, the oldest first. */
+  /** Newest lines of the log, oldest first. */
   readonly events: readonly LogEvent[];
 }
 
 /**
- * Unix socket in the agent's state directory, which is closed to other users: whoever reaches it is the agent's own user or root, and is told how the
- * agent is without a key. It reads nothing: it answers each connection with JSON and closes it.
+ * Unix socket in the agent's state directory, which only the agent's user and root can reach: they get the agent's status without
+ * a key. It reads nothing: it answers each connection with JSON and closes it.
  */
 export class LocalDoor {
   readonly #path: string;

@@ -32,7 +32,7 @@ export function createMeshMetrics(
   registerGauges(
     metrics,
     "thormesh_backends_failing",
-    "1 while a backend outside this agent is not asked because it failed",
+    "1 while a backend outside this agent is avoided because it failed",
     ["backend", "model"],
     () => backends().map(({ id, model, circuit }) => [{ backend: id, model }, circuit === "closed" ? 0 : 1] as const),
   );

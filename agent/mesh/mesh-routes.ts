@@ -32,7 +32,7 @@ function refuseOtherSpace(
   if (typeof tokenIds === "string" && tokenIds !== model.tokenIds)
     throw new ServiceError(
       "CONFLICT",
-      `tokenIds: expected ${model.tokenIds}, as this agent reads token ids, got ${tokenIds}: the same ids are another text`,
+      `tokenIds: expected ${model.tokenIds}, the way this agent reads token ids, got ${tokenIds}: the same ids mean different text`,
       { details: { param: "tokenIds" } },
     );
   if (model.space === space) return;
@@ -62,7 +62,7 @@ export function peerRoutes(parts: {
       const caller = callerOf(request);
       const isPeer = caller?.peer !== undefined;
       if (!isPeer && mustBePeer())
-        throw new ServiceError("FORBIDDEN", "this path is for agents of the fleet; clients ask /v1/embeddings");
+        throw new ServiceError("FORBIDDEN", "this path is for the fleet's agents; clients use /v1/embeddings");
       const maxWaitMs = readMilliseconds(request.headers, maxWaitHeader);
       const id = home.model(body.model)?.id ?? body.model;
       refuseOtherSpace(home, body);
@@ -116,7 +116,7 @@ export function peerRoutes(parts: {
       ...jsonBody(PeerRequest(maxInputs)),
       detail: describeRoute({
         summary: "Vectors for another agent of the fleet",
-        description: `Agents answer each other's requests here, which they prove by certificates once they have joined the fleet, else by its secret where keys are configured; the header ${loadHeader} tells their load. A request that came here is never passed on. Clients have no business here.`,
+        description: `Agents answer each other's requests here. They prove themselves by certificates once they have joined the fleet, otherwise by its secret if keys are configured; the header ${loadHeader} reports their load. A request received here is never passed on. Not for clients.`,
         tag: "mesh",
         answer: {
           description: "One vector per input, in order, not scaled.",
@@ -133,7 +133,7 @@ export function peerRoutes(parts: {
         },
         errors: {
           INVALID_REQUEST: "budgetMs: expected number from 0.001 to 86400000, got 0",
-          FORBIDDEN: "this path is for agents of the fleet; clients ask /v1/embeddings",
+          FORBIDDEN: "this path is for the fleet's agents; clients use /v1/embeddings",
           CONFLICT: "space: expected 0f3a5c7e9b1d2f40, the vectors that this agent makes, got another",
           PAYLOAD_TOO_LARGE: "inputs: expected array of 1 to 2048 items, got an array of 2049",
           UNSUPPORTED_MEDIA_TYPE: 'content-type: expected application/json, got "text/plain"',
@@ -163,10 +163,10 @@ const RouteTold = Type.Object({
   kind: Type.String(),
   rule: Type.String(),
   usd: Type.Number({ description: "price of the request" }),
-  evenUsd: Type.Number({ description: "its price on an even mix of the backends that could have been asked" }),
+  evenUsd: Type.Number({ description: "its price for an even mix of the available backends" }),
   attempts: Type.Integer(),
   outcome: Type.String(),
-  reason: Type.String({ description: "why, for people" }),
+  reason: Type.String({ description: "reason, for people to read" }),
 });
 
 const MeshStatus = Type.Object({
@@ -180,11 +180,11 @@ const MeshStatus = Type.Object({
       inFlight: Type.Integer(),
       expectedMs: Type.Union([Type.Number(), Type.Null()]),
       hopMs: Type.Union([Type.Number(), Type.Null()], {
-        description: "time that the way there and back takes besides the work; null: not measured",
+        description: "round-trip time without the work; null: not measured",
       }),
     }),
   ),
-  routes: Type.Array(RouteTold, { description: "newest requests that had a choice, the newest first" }),
+  routes: Type.Array(RouteTold, { description: "latest requests that had a choice, newest first" }),
 });
 export type MeshStatus = Static<typeof MeshStatus>;
 
@@ -195,7 +195,7 @@ export function meshStatusRoutes(status: () => MeshStatus) {
       summary: "Backends, and the newest routes",
       tag: "mesh",
       answer: {
-        description: "Backends by model with their circuits, and why the newest requests went where they did.",
+        description: "Backends by model with their circuits, and why the latest requests went where they did.",
         schema: MeshStatus,
         example: {
           forward: "when-needed",
@@ -209,7 +209,7 @@ export function meshStatusRoutes(status: () => MeshStatus) {
             {
               ...{ atMs: 1_795_000_000_000, model: "all-MiniLM-L6-v2", backend: "thor-2", kind: "peer", rule: "only" },
               ...{ usd: 0.000_000_8, evenUsd: 0.000_002_9, attempts: 1, outcome: "answered" },
-              reason: "thor-2: the only one that can be asked (8.0e-7 $, 9.4 ms expected; others: 1 busy)",
+              reason: "thor-2: the only one available (8.0e-7 $, 9.4 ms expected; others: 1 busy)",
             },
           ],
         },

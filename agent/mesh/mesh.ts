@@ -31,7 +31,7 @@ export interface MeshParts {
   readonly requestTimeoutMs: number;
   readonly maxInputs: number;
   readonly peers: () => readonly MeshPeer[];
-  /** Texts a second that this agent carries of a model in its present mode; null: unknown. */
+  /** Texts per second that this agent carries of a model in its present mode; null: unknown. */
   readonly capacityQps: (model: string) => number | null;
   /** Price of a request by this device's electricity; null: unknown. */
   readonly electricityUsd: (model: string) => number | null;
@@ -47,7 +47,7 @@ const routesKept = 100;
 const figuresValidMs = 1_000;
 const maxModels = 64;
 
-/** This agent's place in the mesh: it answers for others, and asks others for what it can't answer in time. */
+/** This agent's part in the mesh: answering for others, and asking others when it can't answer in time. */
 export class Mesh implements MeshEntry {
   readonly peers: MeshEntry["peers"];
   readonly #parts: MeshParts;
@@ -115,9 +115,9 @@ export class Mesh implements MeshEntry {
 
   notReadyReason(): string | null {
     const { config, peers } = this.#parts;
-    if (config.forward === "never") return "there is no model, and mesh.forward is never";
+    if (config.forward === "never") return "this agent has no model, and mesh.forward is never";
     const known = peers().length + config.offers.length;
-    return known > 0 ? null : "there is no model, and no other agent is known that serves one";
+    return known > 0 ? null : "this agent has no model, and no other agent that serves one is known";
   }
 
   /** Fingerprint of a model's vectors, or the name that the configuration gives them. */
@@ -251,5 +251,5 @@ function readSecret(path: string, name: string): string {
 /** @throws UsageError for a name that two offers have. */
 function refuseTwins(names: readonly string[]): void {
   const twin = names.find((name, index) => names.indexOf(name) !== index);
-  if (twin !== undefined) throw new UsageError(`mesh.offers: expected a name of its own for each, got "${twin}" twice`);
+  if (twin !== undefined) throw new UsageError(`mesh.offers: expected unique names, got "${twin}" twice`);
 }

@@ -48,7 +48,7 @@ export class MinuteRoutes {
     else this.#hedges += 1;
   }
 
-  /** Takes the counts since the last call, with what is known of the backends now; null: there is nothing to tell. */
+  /** Takes the counts since the last call, with the backends' present state; null: nothing to report. */
   take(backends: readonly Described[]): MinuteMesh | null {
     const rows = [...this.#sums.values()];
     const asked = new Set(rows.map(({ backend }) => backend));

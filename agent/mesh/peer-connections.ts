@@ -35,7 +35,7 @@ export class PeerConnections {
     return since === undefined || performance.now() - since > uncertifiedForMs;
   }
 
-  /** Returns true where a peer that showed no certificate of the fleet may be asked all the same, until certificates are required. */
+  /** Returns true where a peer that showed no certificate of the fleet may be asked anyway, until certificates are required. */
   mayDoWithout(url: string, error: unknown): boolean {
     const { certificates = null } = this.#parts;
     if (certificates === null || certificates.areRequired()) return false;

@@ -4,9 +4,9 @@ import { PeerList } from "#protocol/messages.ts";
 import { agentTopic, controllerPeersTopic, parseAgentTopic } from "#protocol/topics.ts";
 
 export const followLimits = {
-  /** Max peers that an agent follows one by one. */
+  /** Maximum peers that an agent follows one by one. */
   maxFollowed: 32,
-  /** Max peers that it learns of where no controller lists them. */
+  /** Maximum peers that it learns of where no controller lists them. */
   maxUnlisted: 256,
   /** Time after a connection to wait for a controller's list. */
   listWithinMs: 2_000,

@@ -25,7 +25,7 @@ export function hostOf(url: string): string | null {
 export function createPeers(parts: {
   readonly ownAgentId: string;
   readonly brokerUrl: string;
-  /** Real texts a second for one of the agents' clocks. Default: 1. */
+  /** Real texts per second for one of the agents' clocks. Default: 1. */
   readonly speed?: number;
   /** Returns true for an address that requests may be sent to. Default: any. */
   readonly mayCall?: (url: string) => boolean;

@@ -34,7 +34,7 @@ export function KeyForm() {
           use it
         </button>
       </form>
-      <p class="muted">It stays in this page, until the page is loaded again or closed.</p>
+      <p class="muted">The key stays in this page until it is reloaded or closed.</p>
       <div role="status">{isRefused.value ? <p class="note bad">■ The agent does not know this key.</p> : null}</div>
     </section>
   );

@@ -80,7 +80,7 @@ function Reasons({ told }: { readonly told: AgentStatus }) {
           {role.role}: {safeText(role.reason)}
         </dd>
         <dt>power mode</dt>
-        <dd>{decision?.reason === undefined ? "no choice was made yet" : safeText(decision.reason)}</dd>
+        <dd>{decision?.reason === undefined ? "no choice has been made yet" : safeText(decision.reason)}</dd>
         <dt>forecaster</dt>
         <dd>
           {safeText(forecaster.model)}: {safeText(forecaster.reason)}
@@ -99,7 +99,7 @@ function Reasons({ told }: { readonly told: AgentStatus }) {
           {told.controllerOnline ? (
             <StatusWord kind="good" word="online" />
           ) : (
-            <StatusWord kind="warn" word="not heard of" />
+            <StatusWord kind="warn" word="not heard from" />
           )}
         </dd>
         <dt>other agents</dt>

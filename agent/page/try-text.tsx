@@ -83,7 +83,7 @@ function Outcome({ tried }: { readonly tried: Tried }) {
       <dt>tokens</dt>
       <dd>
         {formatNumber(tokens, 6)}
-        {truncated === 0 ? "" : `; ${truncated} ${truncated === 1 ? "text was" : "texts were"} cut, as too long`}
+        {truncated === 0 ? "" : `; ${truncated} ${truncated === 1 ? "text was" : "texts were"} too long and cut`}
       </dd>
       <dt>time</dt>
       <dd>{quantityText(formatDuration(ms))}, as this browser measured it</dd>

@@ -24,20 +24,20 @@ export const PowerPolicy = Type.Object(
     ),
     modes: orNull(
       Type.Array(Type.String({ minLength: 1, maxLength: 64 }), { minItems: 1, maxItems: 32 }),
-      "names of the only modes that may be set, by whatever; null: all that the board can enter without a reboot",
+      "the only modes that may ever be set, by name; null: all that the board can enter without a reboot",
     ),
     maxWatts: orNull(
       Type.Number({ exclusiveMinimum: 0, maximum: 10_000 }),
-      "no mode of more watts (by its figures, else by its name) or of unknown watts, such as MAXN, may be set, by whatever; null: no limit",
+      "maximum watts of modes that may ever be set (from the mode's figures, otherwise its name); modes of unknown watts, such as MAXN, are excluded; null: no limit",
     ),
-    highQps: number(300, [0, 1_000_000], "texts a second above which the most capable mode is set"),
+    highQps: number(300, [0, 1_000_000], "texts per second above which the most capable mode is set"),
     lowQps: number(
       100,
       [0, 1_000_000],
-      "texts a second below which the most frugal mode is set; in between: the middle one",
+      "texts per second below which the most frugal mode is set; in between: the middle one",
     ),
     hysteresis: number(0.1, [0, 0.9], "share of a threshold by which the rate must fall below it before a step down"),
-    minDwellS: number(300, [0, 31_536_000], "min seconds between a switch and a step down"),
+    minDwellS: number(300, [0, 31_536_000], "minimum seconds between a switch and a step down"),
     targetUtilization: Type.Number({
       default: 0.8,
       exclusiveMinimum: 0,
@@ -59,7 +59,7 @@ export const PowerPolicy = Type.Object(
     mostSwitchesPerDay: integer(
       40,
       [2, 86_400],
-      "forecast: beyond this many switches no step is made only to save energy; steps up are always made",
+      "forecast: beyond this many switches in 24 hours no step is made only to save energy; steps up are always made",
     ),
     switchCostS: number(
       1,
@@ -78,7 +78,7 @@ export const JetsonConfig = Type.Object(
     nvpmodel: command("nvpmodel", "command that reads the power modes"),
     nvpmodelSet: orNull(
       Command,
-      "command that sets modes; null: nvpmodel itself as root, else the power helper if its socket exists",
+      "command that sets modes; null: nvpmodel itself as root, otherwise the power helper if its socket exists",
     ),
     helperSocket: Type.String({
       default: "/run/thormesh-power.socket",
@@ -87,17 +87,17 @@ export const JetsonConfig = Type.Object(
       description: "socket of the power helper, which sets modes for an agent that does not run as root",
     }),
     tegrastats: command("tegrastats", "command that reads power and temperature"),
-    nvidiaSmi: command("nvidia-smi", "command that reads the GPU's load where tegrastats does not"),
+    nvidiaSmi: command("nvidia-smi", "command that reads the GPU's load if tegrastats does not"),
     hwmonPath: path(
       "/sys/class/hwmon",
-      "directory of the power chips (INA3221 and its kin), read where there is no tegrastats",
+      "directory of the power chips (INA3221 and related ones), read if there is no tegrastats",
     ),
-    thermalPath: path("/sys/class/thermal", "directory of the temperatures that are read with them"),
-    memoryPath: path("/proc/meminfo", "file of the memory that is read with them"),
+    thermalPath: path("/sys/class/thermal", "directory of the temperatures read with them"),
+    memoryPath: path("/proc/meminfo", "file of the memory figures read with them"),
     confPath: path("/etc/nvpmodel.conf", "file with the board's modes"),
     modelPath: path("/proc/device-tree/model", "file with the board's name"),
     releasePath: path("/etc/nv_tegra_release", "file with the release of the board's system software"),
-    commandTimeoutMs: integer(10_000, [100, 600_000], "time after which a command has failed"),
+    commandTimeoutMs: integer(10_000, [100, 600_000], "time after which a command counts as failed"),
     sampleIntervalMs: integer(1000, [100, 60_000], "time between two samples of power and temperature"),
   },
   { ...strict, default: {}, description: "Commands and files of a Jetson." },
@@ -109,7 +109,7 @@ export const SimulatedConfig = Type.Object(
     preset: {
       ...literals(...(Object.keys(boardPresets) as (keyof typeof boardPresets)[])),
       default: "thor-t5000",
-      description: "board that is simulated",
+      description: "board to simulate",
     },
     capacityScale: Type.Number({
       default: 1,
@@ -120,19 +120,19 @@ export const SimulatedConfig = Type.Object(
     actualShare: number(
       1,
       [0.001, 1000],
-      "share of the capacity that the board states which it has in fact: tries what follows from wrong figures",
+      "actual capacity relative to the stated one, to try the effect of wrong figures",
     ),
     actualShareFromMs: orNull(
       Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
-      "time of the clock from which on actualShare holds, ms since 1970; null: always",
+      "time from which actualShare applies, ms since 1970; null: always",
     ),
     ambientC: number(
       assumedPhysics.ambientC,
       [-40, 100],
-      "°C around the board; it throttles when that and its load make it too hot",
+      "ambient °C; the board throttles when that and its load make it too hot",
     ),
   },
-  { ...strict, default: {}, description: "A simulated board, for trials." },
+  { ...strict, default: {}, description: "A simulated board, for trying things out." },
 );
 export type SimulatedConfig = Static<typeof SimulatedConfig>;
 
@@ -141,7 +141,7 @@ export const PowerConfig = Type.Object(
     board: {
       ...literals("auto", "jetson", "simulated", "none"),
       default: "auto",
-      description: "auto: jetson where nvpmodel is found, else none",
+      description: "auto: jetson if nvpmodel is found, otherwise none",
     },
     policy: PowerPolicy,
     jetson: JetsonConfig,

@@ -136,7 +136,7 @@ export class PowerGovernor {
     return this.#switches;
   }
 
-  /** Steps down that cost the SLO and were taken back, and the time until which no other is made. */
+  /** Steps down that cost the SLO and were reversed, and the time until which no other is made. */
   get failedStepDowns(): { readonly count: number; readonly heldOffUntilMs: number | null } {
     return { count: this.#stepDowns.failed, heldOffUntilMs: this.#stepDowns.memory().heldOffUntilMs };
   }

@@ -49,7 +49,7 @@ function registerSensors(metrics: Registry, reading: () => PowerSample | null): 
       load === null ? [] : [[{ core: String(core) }, load] as const],
     ),
   );
-  registerGauges(metrics, "thormesh_board_memory_bytes", "The board's memory, used and in all", ["kind"], () => {
+  registerGauges(metrics, "thormesh_board_memory_bytes", "The board's memory, used and total", ["kind"], () => {
     const { ramUsedMb = null, ramTotalMb = null } = reading() ?? {};
     const figures = [["used", ramUsedMb] as const, ["size", ramTotalMb] as const];
     return figures.flatMap(([kind, mebibytes]) =>
@@ -74,7 +74,7 @@ export function registerPowerMetrics(metrics: Registry, figures: PowerFigures): 
   registerGauge(
     metrics,
     "thormesh_energy_joules_per_1000_requests",
-    "Energy of the last 15 fully measured minutes by the requests answered in them, idle included",
+    "Energy per answered request over the last 15 fully measured minutes, including idle energy",
     () => figures.account.recent().joulesPer1000Requests,
   );
   registerGauge(metrics, "thormesh_power_mode_failed", "1 while the last attempt to set the power mode failed", () =>
@@ -97,7 +97,7 @@ export function registerPowerMetrics(metrics: Registry, figures: PowerFigures): 
   registerGauges(
     metrics,
     "thormesh_power_fault",
-    "1 for each part of the board's power that does not work",
+    "1 for each part of the board's power control that does not work",
     ["fault"],
     () => figures.faults().map(({ fault }) => [{ fault }, 1] as const),
   );
@@ -144,8 +144,8 @@ export function registerPowerMetrics(metrics: Registry, figures: PowerFigures): 
   registerTotal(
     metrics,
     "thormesh_power_mode_returns_total",
-    "Steps to a less capable mode that cost the SLO and were taken back",
+    "Steps to a less capable mode that missed the SLO and were reversed",
     figures.failedStepDowns,
   );
-  registerTotal(metrics, "thormesh_power_mode_switches_total", "Times the power mode was changed", figures.switches);
+  registerTotal(metrics, "thormesh_power_mode_switches_total", "Changes of the power mode", figures.switches);
 }

@@ -196,11 +196,10 @@ export class Power {
     if (faults.length > 0)
       return { status: "degraded", detail: faults.map(({ fault, reason }) => `${fault}: ${reason}`).join("; ") };
     if (device.kind === "none")
-      return { status: "unused", detail: "no Jetson here: power is neither measured nor set" };
+      return { status: "unused", detail: "not a Jetson: power is neither measured nor controlled" };
     const mode = governor.currentMode?.name ?? "an unknown mode";
     const reboots = governor.modesBehindReboot;
-    const more =
-      reboots.length === 0 ? "" : `; only after a reboot, which the agent never makes: ${reboots.join(", ")}`;
+    const more = reboots.length === 0 ? "" : `; only after a reboot, which the agent never does: ${reboots.join(", ")}`;
     return { status: "healthy", detail: `${this.#leftAlone ?? `${device.name} in ${mode}`}${more}` };
   }
 
@@ -259,7 +258,7 @@ export class Power {
   }
 
   get #running() {
-    if (this.#started === undefined) throw new Error("power is used before it is started. This is a bug.");
+    if (this.#started === undefined) throw new Error("power was used before it was started. This is a bug.");
     return this.#started;
   }
 

@@ -4,7 +4,7 @@ const agent = { of: "agent" } as const;
 const table = { ...agent, kind: "table" } as const;
 const file = { ...agent, kind: "file" } as const;
 const memory = { ...agent, kind: "memory" } as const;
-const counts = "what was asked for by the minute, by model and tenant: numbers, no texts";
+const counts = "requests per minute, by model and tenant: numbers, no texts";
 
 const tables: readonly DataStore[] = [
   {
@@ -13,21 +13,21 @@ const tables: readonly DataStore[] = [
   },
   {
     ...{ ...table, id: "agent.db/outbox", holds: `${counts}, and energy`, personal: "none" },
-    ...{ tenant: "renamed", exported: true, purpose: "waits for the controller, which then has it" },
+    ...{ tenant: "renamed", exported: true, purpose: "until the controller has it" },
     kept: "until the controller has stored it; at most outbox.maxAgeDays and outbox.maxBytes",
   },
   {
     ...{ ...table, id: "agent.db/document", personal: "none", tenant: "removed", exported: false },
     holds:
-      "what the controller told last (role, tenants and keys by hash), use of quotas, measured capacities, corrections of power",
-    ...{ purpose: "goes on when cut off", kept: "until the next one replaces it" },
+      "what the controller last sent (role, tenants and keys by hash), use of quotas, measured capacities, corrections of power",
+    ...{ purpose: "keeps working when cut off", kept: "until the next one replaces it" },
   },
   {
     ...{
       ...table,
       ...nothingPersonal,
       id: "agent.db/forecast_made",
-      holds: "forecasts, to be compared with what came",
+      holds: "forecasts, to be compared with actual traffic",
     },
     ...{ purpose: "accuracy of forecasts", kept: "8 days" },
   },
@@ -44,21 +44,21 @@ const files: readonly DataStore[] = [
   },
   {
     ...{ ...file, ...nothingPersonal, id: "identity/", holds: "private key and certificate of the device" },
-    ...{ purpose: "proves which device it is", kept: "until the device is renewed or joins again" },
+    ...{ purpose: "proof of the device's identity", kept: "until the device is renewed or joins again" },
     writtenBy: ["agent/enrolment/device-identity.ts"],
   },
   {
-    ...{ ...file, ...nothingPersonal, id: "power-profile.json", holds: "measured rate and watts of power modes" },
+    ...{ ...file, ...nothingPersonal, id: "power-profile.json", holds: "measured throughput and power of power modes" },
     ...{ purpose: "choice of power modes", kept: "until it is measured again" },
     writtenBy: ["agent/power/calibration/profile-file.ts"],
   },
   {
     ...{ ...file, ...nothingPersonal, id: "model-fingerprints/", holds: "vectors of a fixed text by model" },
-    ...{ purpose: "notices a changed model", kept: "until someone removes it" },
+    ...{ purpose: "detecting a changed model", kept: "until someone removes it" },
     writtenBy: ["agent/serving/models/files/fingerprint-store.ts"],
   },
   {
-    ...{ ...file, ...nothingPersonal, id: "models/", holds: "models that were pulled" },
+    ...{ ...file, ...nothingPersonal, id: "models/", holds: "pulled models" },
     ...{ purpose: "serving", kept: "until thormesh models remove" },
     writtenBy: [
       "agent/serving/models/pull/copy-model.ts",
@@ -70,7 +70,7 @@ const files: readonly DataStore[] = [
   },
   {
     ...{ ...file, ...nothingPersonal, id: "cache: libraries and prepared models", holds: "ONNX Runtime, weights" },
-    ...{ purpose: "starts sooner", kept: "prepared models by size, the least recently used first" },
+    ...{ purpose: "starts sooner", kept: "prepared models by size, least recently used first" },
     writtenBy: [
       "agent/serving/onnxruntime/extract-libraries.ts",
       "agent/serving/onnxruntime/link-addon.ts",
@@ -85,12 +85,12 @@ const files: readonly DataStore[] = [
   },
   {
     ...{ ...file, ...nothingPersonal, id: "update-order.json", holds: "the version that the fleet ordered" },
-    ...{ purpose: "the device's updater reads it", kept: "until the next order" },
+    ...{ purpose: "read by the device's updater", kept: "until the next order" },
     writtenBy: ["agent/update/fleet-updates.ts"],
   },
   {
     ...{ ...file, ...nothingPersonal, id: "forecast-training/ and forecast-models/" },
-    holds: "traffic of all tenants together by the minute, weights of forecasts",
+    holds: "traffic of all tenants together per minute, weights of forecasts",
     ...{ purpose: "training at night", kept: "the trace until the next night; models by number" },
     writtenBy: [
       "forecast/lstm/model-files.ts",
@@ -109,11 +109,11 @@ const memories: readonly DataStore[] = [
     ...{
       ...memory,
       id: "result cache",
-      holds: "texts as keys, with their vectors, apart by tenant",
+      holds: "texts as keys, with their vectors, separated by tenant",
       personal: "texts",
     },
-    ...{ tenant: "removed", exported: false, purpose: "answers repeated texts" },
-    kept: "serving.cacheBytes, the least recently used first; never on disk",
+    ...{ tenant: "removed", exported: false, purpose: "answering repeated texts" },
+    kept: "serving.cacheBytes, least recently used first; never on disk",
   },
   {
     ...{ ...memory, id: "requests under way", holds: "texts and vectors of requests", personal: "texts" },
@@ -129,7 +129,7 @@ const memories: readonly DataStore[] = [
       tenant: "kept",
       exported: false,
       purpose: "limits by the minute",
-      kept: "until the agent ends; numbers of a minute",
+      kept: "until the agent ends; figures of a minute",
     },
   },
   {
@@ -148,7 +148,7 @@ const memories: readonly DataStore[] = [
   {
     ...{ ...agent, kind: "metric", id: "label tenant of thormesh_tenant_energy_joules_total" },
     ...{ holds: "names of tenants", personal: "none", tenant: "renamed", exported: false, purpose: "energy by tenant" },
-    kept: "until the agent ends; in a Prometheus that collects it as long as that keeps it",
+    kept: "until the agent ends; in Prometheus according to its own retention",
   },
   {
     ...{
@@ -158,7 +158,7 @@ const memories: readonly DataStore[] = [
       holds: "keys and budgets of tenants, where configured",
     },
     ...{ personal: "names", tenant: "kept", exported: false, purpose: "an agent's own keys" },
-    ...{ kept: "until who runs the agent removes it", writtenBy: [] },
+    ...{ kept: "until the operator removes it", writtenBy: [] },
   },
   {
     ...{
@@ -167,7 +167,7 @@ const memories: readonly DataStore[] = [
       id: "traces at serving.tracing.otlpUrl",
       holds: "times of requests, no texts, no tenants",
     },
-    ...{ ...nothingPersonal, purpose: "where time goes; off by default", kept: "by the collector's owner" },
+    ...{ ...nothingPersonal, purpose: "analysing latency; off by default", kept: "set by the collector's owner" },
   },
   {
     ...{
@@ -176,7 +176,13 @@ const memories: readonly DataStore[] = [
       id: "the agent's log (standard error)",
       holds: "events; addresses of clients that are refused",
     },
-    ...{ personal: "addresses", tenant: "none", exported: false, purpose: "faults", kept: "by the machine's log" },
+    ...{
+      personal: "addresses",
+      tenant: "none",
+      exported: false,
+      purpose: "faults",
+      kept: "retention of the machine's log",
+    },
   },
 ];
 

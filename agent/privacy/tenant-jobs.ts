@@ -20,7 +20,7 @@ const Kept = strictObject({
   receipts: TenantReceipts,
 });
 
-/** Does the jobs with tenants' data that the controller told, each once, and keeps the receipt for as long as it is told. */
+/** Does the controller's jobs on tenants' data, each once, and keeps each receipt as long as the job is listed. */
 export class AgentTenantJobs {
   readonly #parts: AgentTenantJobsParts;
   #told: TenantJobs = [];
@@ -44,7 +44,7 @@ export class AgentTenantJobs {
   readonly nameOf = (tenant: string): string =>
     this.#told.find((job) => job.kind === "erase" && job.tenant === tenant)?.pseudonym ?? tenant;
 
-  /** Takes in the jobs that are told now, and does what can be done. Returns true when there is a new receipt. */
+  /** Accepts the current list of jobs and does what can be done. Returns true when there is a new receipt. */
   follow(told: TenantJobs): boolean {
     const before = JSON.stringify([...this.#begunMs]);
     this.#told = told;

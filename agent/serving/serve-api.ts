@@ -61,7 +61,7 @@ export function serveApi(options: ServingOptions, parts: ApiParts): HttpServer {
   const app = createHttpApp({
     about: {
       title: "thormesh agent",
-      description: "Text embeddings, with what this device does and why.",
+      description: "Text embeddings, and what this device does and why.",
       version,
     },
     authenticator,
@@ -106,7 +106,7 @@ export function serveApi(options: ServingOptions, parts: ApiParts): HttpServer {
     ],
   });
   const told = mesh === undefined ? app : { ...app, fetch: withHeaders(app, (request) => mesh.answerHeaders(request)) };
-  // A tenant with limits is told them with every answer.
+  // Every answer to a tenant with limits states them.
   const limited = {
     ...told,
     guardRequest: refusingUnread(told.guardRequest, { limits, refused }),

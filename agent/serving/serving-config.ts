@@ -23,12 +23,12 @@ export const ServingConfig = Type.Object(
       default: [],
       maxItems: 256,
       description:
-        "keys for the API; none: no key is needed, and only this machine may connect. {key, tenant}: requests with it belong to that tenant, otherwise to the tenant default",
+        "keys for the API; if empty, no key is needed and only this machine may connect. {key, tenant}: requests with it belong to that tenant, otherwise to the tenant default",
     }),
     requireKeys: Type.Boolean({
       default: false,
       description:
-        "a key is needed although none is configured here: one that the controller made for a tenant. False: such keys are known, but needed only beside apiKeys",
+        "true: require a key even if none is configured here, such as a tenant's key from the controller; false: such keys are accepted, but required only if there are apiKeys",
     }),
     oidc: OidcConfig,
     tenants: Type.Record(
@@ -38,7 +38,7 @@ export const ServingConfig = Type.Object(
           weight: number(1, [0.01, 100], "share of the model and the queue, relative to other active tenants"),
           latencyBudgetMs: orNull(
             Type.Number({ minimum: 0.001, maximum: 86_400_000 }),
-            "time that the tenant's clients wait for an answer, unless a request names its own in X-Latency-Budget; null: serving.latencyBudgetMs",
+            "how long the tenant's clients wait for an answer, unless a request sets X-Latency-Budget; null: serving.latencyBudgetMs",
           ),
         },
         { additionalProperties: false, default: {} },
@@ -52,7 +52,7 @@ export const ServingConfig = Type.Object(
     ),
     latencyBudgetMs: orNull(
       Type.Number({ minimum: 0.001, maximum: 86_400_000 }),
-      "time that clients wait for an answer, unless a request names its own in X-Latency-Budget: a later answer is not computed; null: requestTimeoutMs, and routes aim at mesh.targetMs",
+      "how long clients wait for an answer, unless a request sets X-Latency-Budget; later answers are not computed; null: requestTimeoutMs, and routes aim at mesh.targetMs",
     ),
     insecure: Type.Boolean({ default: false, description: "listen beyond this machine without a key" }),
     allowedHosts: HostNames,
@@ -64,7 +64,7 @@ export const ServingConfig = Type.Object(
         host: orNull(Type.String({ minLength: 1, maxLength: 253 }), "null: the host of the HTTP API"),
         port: orNull(
           Type.Integer({ minimum: 0, maximum: 65_535 }),
-          "0: any free port; null: 9090 (any free port if the HTTP API uses any); if it is in use, the agent runs without gRPC and says so",
+          "0: any free port; null: 9090 (any free port if the HTTP API uses any); if it is in use, the agent runs without gRPC and reports that",
         ),
         maxConnections: integer(1_024, [1, 65_536], "maximum connections of all clients"),
         messageMemoryBytes: integer(
@@ -85,16 +85,17 @@ export const ServingConfig = Type.Object(
       minLength: 1,
       maxLength: 128,
       description:
-        "the model of requests that name none; loaded at the start. none: this agent has no model and passes all requests on (docs/mesh.md)",
+        "model of requests that name none; loaded at the start. none: this agent has no model and passes all requests on (docs/mesh.md)",
     }),
     modelDirectory: orNull(
       Path,
-      "directory with one directory per model; null: beside the executable, or the model inside it",
+      "directory with one subdirectory per model; null: beside the executable, or the built-in model",
     ),
     pinned: Type.Array(Type.String({ minLength: 1, maxLength: 128 }), {
       default: [],
       maxItems: 64,
-      description: "models that are loaded at the start and stay loaded, besides model; others are loaded on demand",
+      description:
+        "models, in addition to model, that are loaded at the start and stay loaded; others are loaded on demand",
     }),
     modelMemoryBytes: integer(
       8_000_000_000,
@@ -121,7 +122,7 @@ export const ServingConfig = Type.Object(
         default: {},
         maxProperties: 256,
         additionalProperties: false,
-        description: "names of your own for models: {name: model}",
+        description: "your own names for models: {name: model}",
       },
     ),
     queueRequests: integer(1024, [1, 1_000_000], "maximum waiting requests; beyond it 429"),
@@ -141,12 +142,12 @@ export const ServingConfig = Type.Object(
     cacheBytes: integer(
       64 * 1024 * 1024,
       [0, 1_099_511_627_776],
-      "memory for the vectors of recent texts (about 2,000 bytes each); 0: none are kept",
+      "memory for the vectors of recent texts (about 2,000 bytes each); 0: no cache",
     ),
     maxInputs: integer(2048, [1, 1_000_000], "maximum texts in one request"),
     emptyTexts: Type.Union([Type.Literal("refuse"), Type.Literal("embed")], {
       default: "refuse",
-      description: "empty texts; refuse: an error names the text; embed: they are computed as the model does",
+      description: "empty texts: refuse with an error that names the text, or embed like any other",
     }),
     maxBodyBytes: integer(4 * 1024 * 1024, [1024, 1_073_741_824], "maximum size of a request's body; beyond it 413"),
     requestTimeoutMs: integer(30_000, [1, 3_600_000], "maximum time from arrival to answer"),
@@ -158,7 +159,7 @@ export const ServingConfig = Type.Object(
     stopAnnounceMs: integer(
       250,
       [0, 600_000],
-      "time for which /readyz and gRPC's health service announce a stop while requests are still answered",
+      "how long /readyz and gRPC's health service announce a stop while requests are still answered",
     ),
     stopGraceMs: integer(10_000, [0, 3_600_000], "maximum wait for requests in flight when stopping"),
   },

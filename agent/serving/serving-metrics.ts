@@ -77,7 +77,7 @@ export function createServingMetrics(
   });
   const refusals = counter(
     "thormesh_refused_requests_total",
-    "Requests that were offered and got no vectors, by cause: queue, deadline, standby, rate-limit, error",
+    "Requests that got no vectors, by cause: queue, deadline, standby, rate-limit, error",
     "model",
     "cause",
   );
@@ -102,7 +102,7 @@ export function createServingMetrics(
   batchTokens.inc({ kind: "padding" }, 0);
   let paddingTokens = 0;
   let computedTokens = 0;
-  const restarts = counter("akidb_worker_restarts_total", "Lost and restarted processes of a model", "model");
+  const restarts = counter("akidb_worker_restarts_total", "Processes of a model that were lost and restarted", "model");
   const engineInfo = new Gauge({
     name: "akidb_execution_provider_info",
     help: "1 for the execution provider of each model's process",
@@ -117,7 +117,7 @@ export function createServingMetrics(
   tallied("akidb_tokens_processed_total", "Tokens of answered texts, special tokens included", tokenTally);
   const truncated = counter(
     "thormesh_truncated_texts_total",
-    "Texts that were cut because they were longer than the model reads",
+    "Texts cut because they were longer than the model reads",
     "model",
   );
   const loadSeconds = histogram(
@@ -127,11 +127,7 @@ export function createServingMetrics(
     "model",
   );
   const hits = tallied("akidb_model_cache_hits_total", "Requests whose model was loaded", hitTally);
-  const misses = counter(
-    "akidb_model_cache_misses_total",
-    "Requests that waited for their model to be loaded",
-    "model",
-  );
+  const misses = counter("akidb_model_cache_misses_total", "Requests that waited for their model to load", "model");
   const evictions = counter(
     "thormesh_model_evictions_total",
     "Evicted models, by cause: memory, idle, replaced, removed, failed",
@@ -141,7 +137,7 @@ export function createServingMetrics(
   const resultHits = counter("akidb_result_cache_hits_total", "Texts whose vectors were in the cache");
   const resultMisses = counter("akidb_result_cache_misses_total", "Texts that had to be computed");
   const gauge = (name: string, help: string, read: () => number) => registerGauge(registry, name, help, read);
-  gauge("akidb_embedding_queue_depth", "Texts that wait for the board's capacity or for a batch", watched.queueDepth);
+  gauge("akidb_embedding_queue_depth", "Texts waiting for the board's capacity or for a batch", watched.queueDepth);
   gauge(
     "akidb_model_cache_size",
     "Loaded models",

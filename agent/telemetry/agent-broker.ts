@@ -36,10 +36,10 @@ export function createAgentBroker(parts: {
       }),
       refusedAdvice:
         joined === null
-          ? `its controller's "thormesh controller secret ${agentId}" prints its broker password; where passwords have ended (identity.passwordsUntil), it joins with a token: thormesh agent join URL TOKEN`
-          : `"thormesh agents list" at the controller shows whether ${agentId} was revoked; a device that is to come back joins again with a new token`,
+          ? `"thormesh controller secret ${agentId}" on the controller prints its broker password; if passwords have expired (identity.passwordsUntil), join with a token: thormesh agent join URL TOKEN`
+          : `"thormesh agents list" on the controller shows whether ${agentId} was revoked; to come back, a device must join again with a new token`,
       ...(joined === null ? {} : { explainTls: (fault) => explainTlsFault(fault, joined(), Date.now()) }),
-      takenOverAdvice: `two agents use the id ${agentId}: give one of them another`,
+      takenOverAdvice: `two agents use the id ${agentId}: give one of them another id`,
       echoTopic: presence,
       keepAliveS: config.keepAliveS,
       will: { topic: presence, payload: encodeMessage(Presence, parts.will()) },

@@ -9,7 +9,7 @@ import type { MinuteKey, Outbox, OutboxEntry } from "./outbox.ts";
 
 /** Maximum time after its minute in which a record is sent as live; later it is historical. */
 const liveMs = 150_000;
-/** Max records that wait for the controller's acknowledgement. */
+/** Maximum records that wait for the controller's acknowledgement. */
 const maxUnanswered = 16;
 /** Time to wait for it, and the longest pause after a silence. Real time: a broker and a controller lie between. */
 const answerTimes = { waitMs: 30 * secondMs, maxPauseMs: 10 * minuteMs };

@@ -29,7 +29,7 @@ interface Unwritten {
   readonly createdMs: number;
 }
 
-/** Limits of what waits in memory: a day of minutes, and 16 MiB. */
+/** Limits of records waiting in memory: a day of minutes, and 16 MiB. */
 const maxTail = 1_440;
 const maxTailBytes = 16 * 1024 * 1024;
 

@@ -64,7 +64,7 @@ export interface ReporterParts {
   readonly reportable: Reportable;
   readonly listener: FleetListener;
   readonly followLimits?: FollowLimits;
-  /** Check of what the controller says. Default: nothing is checked, as on a device that has joined no fleet. */
+  /** Check of the controller's messages. Default: none, as on a device that has not joined a fleet. */
   readonly orders?: FleetOrders;
   readonly nowMs: () => number;
   readonly log: Logger;

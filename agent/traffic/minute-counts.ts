@@ -9,7 +9,7 @@ import {
   type TenantTraffic,
 } from "#protocol/messages.ts";
 
-/** Counts of what was asked for in a stretch of time: answered, or refused and why. */
+/** Counts of requests in a period: answered, or refused and why. */
 export interface MinuteCounts {
   add(request: ServedRequest): void;
   addRefused(request: RefusedRequest): void;

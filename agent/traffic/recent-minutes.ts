@@ -24,7 +24,7 @@ export class RecentMinutes {
     if (this.#minutes.length > minutesKept) this.#minutes.shift();
   }
 
-  /** Lists them, the oldest first. */
+  /** Lists them, oldest first. */
   list(): RecentMinute[] {
     return [...this.#minutes];
   }
@@ -38,7 +38,7 @@ const RecentView = Type.Object({
       role: Type.Unsafe<AgentRole>(AgentRole),
       powerMode: orNull(Type.String(), "null: not measured"),
     }),
-    { description: "of this run, at most 120, the oldest first" },
+    { description: "minutes of this run, at most 120, oldest first" },
   ),
 });
 
@@ -46,7 +46,7 @@ const RecentView = Type.Object({
 export function minuteRoutes(recent: () => { readonly nowMs: number; readonly minutes: RecentMinute[] }) {
   return new Elysia().get("/api/v1/minutes", () => recent(), {
     detail: describeRoute({
-      summary: "The agent's last two hours, by the minute",
+      summary: "The agent's last two hours, minute by minute",
       tag: "agent",
       answer: {
         description: "Rates, latency, power, role and power mode of each minute of this run.",

@@ -26,7 +26,7 @@ interface Unwritten extends RecordedMinute {
   queued: boolean;
 }
 
-/** Limits of what waits in memory: a week of minutes, and 16 MiB. */
+/** Limits of records waiting in memory: a week of minutes, and 16 MiB. */
 const maxTail = 7 * 24 * 60;
 const maxTailBytes = 16 * 1024 * 1024;
 
@@ -77,7 +77,7 @@ function prepare(database: StateDatabase) {
   };
 }
 
-/** Durable record of what was asked for, answered or not, minute by minute of the clock's time: a crash loses at most the minute under way. */
+/** Durable record of requests, answered or not, minute by minute: a crash loses at most the current minute. */
 export class TrafficRecord implements TrafficSink {
   readonly #bootId: string;
   readonly #nowMs: () => number;
@@ -142,7 +142,7 @@ export class TrafficRecord implements TrafficSink {
     return this.#closeUntil(Math.round(nowMs));
   }
 
-  /** Returns the work of this agent, texts a second, in each of the `count` minutes before that of `nowMs`, oldest first; null where less than half was observed. */
+  /** Returns the work of this agent, texts per second, in each of the `count` minutes before that of `nowMs`, oldest first; null where less than half was observed. */
   recentRates(count: number, nowMs: number): MinuteRate[] {
     const endMs = startOfMinute(nowMs);
     const startMs = endMs - count * minuteMs;
@@ -165,7 +165,7 @@ export class TrafficRecord implements TrafficSink {
     return onDisk + this.#unwritten.length;
   }
 
-  /** Returns the work of this agent, texts a second: of the minute under way, of the last minute in its first 20 s, or of the last 60 s while it has few texts. */
+  /** Returns the work of this agent, texts per second: of the minute under way, of the last minute in its first 20 s, or of the last 60 s while it has few texts. */
   liveQps(nowMs: number): number {
     const minuteStartMs = startOfMinute(nowMs);
     const elapsedMs = nowMs - Math.max(minuteStartMs, this.#observedFromMs);

@@ -9,11 +9,11 @@ export function explainOrderReport(state: UpdateReport["state"], { wanted, runni
     case "done":
       return `${running} runs, as ordered`;
     case "refused":
-      return `${wanted} was ordered, and this device's owner does not let the fleet update it (update.allowFleet)`;
+      return `${wanted} was ordered, but this device's owner does not allow updates by the fleet (update.allowFleet)`;
     case "failed":
-      return `${wanted} was given up: ${updates?.reason ?? "unknown"}`;
+      return `${wanted} was rolled back: ${updates?.reason ?? "unknown"}`;
     case "under-way":
-      return `${wanted} is ordered; ${running} runs until it is in force`;
+      return `${wanted} is ordered; ${running} runs until the update is done`;
     default:
       return state satisfies never;
   }

@@ -9,7 +9,7 @@ export const FleetUpdateConfig = strictObject(
   {
     allowFleet: Type.Boolean({
       default: false,
-      description: "the controller may order a newer release; which ones are believed is said in update.yaml",
+      description: "true: the controller may order a newer release; update.yaml says which releases are trusted",
     }),
     prefix: orNull(
       Path,
@@ -17,7 +17,7 @@ export const FleetUpdateConfig = strictObject(
     ),
     command: orNull(
       Words,
-      "starts the update and ends; {order} stands for the file with the version. null: systemd does, by thormesh-update.path",
+      "command that starts the update and returns; {order} stands for the file with the version. null: systemd does it, through thormesh-update.path",
     ),
   },
   { default: {}, description: "Updates of this device by the fleet (docs/updating.md)." },

@@ -3,7 +3,7 @@ import { completionScript, type Shell, shells } from "../run/completion-script.t
 import { type CommandTable, shownCommands } from "../run/shown-commands.ts";
 
 export const completionCommand = (commands: CommandTable): Command => ({
-  summary: "print a shell's script that completes commands and options",
+  summary: "print a shell completion script",
   usage: "bash|zsh|fish",
   examples: ["source <(thormesh completion bash)"],
   options: {},

@@ -30,7 +30,7 @@ export const licencesCommand: Command = {
     }
     const name = optionalString(values, "name");
     const wanted = name === undefined ? all : all.filter((each) => each.name.toLowerCase() === name.toLowerCase());
-    if (wanted.length === 0) throw new UsageError(`--name: nothing inside is called "${name}" (see --list)`);
+    if (wanted.length === 0) throw new UsageError(`--name: there is no package or part called "${name}" (see --list)`);
     const isList = values["list"] === true;
     if (values["json"] === true) {
       const licences = isList ? wanted.map(({ text: _, ...rest }) => rest) : wanted;

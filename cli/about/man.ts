@@ -6,7 +6,7 @@ import { manualPage } from "../run/manual-page.ts";
 import { type CommandTable, shownCommands } from "../run/shown-commands.ts";
 
 export const manCommand = (commands: CommandTable): Command => ({
-  summary: "print a command's manual page (thormesh man status | man -l -), or write those of all",
+  summary: "print a command's manual page (thormesh man status | man -l -), or write the pages of all commands",
   usage: `COMMAND
        thormesh man --dir DIR`,
   examples: ["thormesh man status | man -l -"],

@@ -26,7 +26,7 @@ const pageLength = 1000;
 
 type ReadPage = (afterSeq: number | null, limit: number) => Promise<AuditPage>;
 
-/** Calls `work` with what reads the log, from the API or the store. */
+/** Calls `work` with a reader of the log, from the API or the store. */
 async function withLog<T>(values: OptionValues, work: (read: ReadPage) => Promise<T>): Promise<T> {
   if (refuseMixedStore(values) === "local")
     return withControllerStore(values, (store) => work((afterSeq, limit) => auditPage(store, afterSeq, limit)));
@@ -97,7 +97,8 @@ function againstOf(values: OptionValues): AuditHead | null {
 /** Entry that an agent has noted of its controller's log. */
 async function notedBy(values: OptionValues, agentUrl: string): Promise<AuditHead> {
   const status = (await askAgent(values, "witness", agentUrl, "/api/v1/status")) as Pick<AgentStatus, "access">;
-  if (status.access.audit === null) throw new Error(`the agent at ${agentUrl} has noted no entry of an audit log yet`);
+  if (status.access.audit === null)
+    throw new Error(`the agent at ${agentUrl} has not recorded any audit log entry yet`);
   return status.access.audit;
 }
 
@@ -153,18 +154,17 @@ function dataMapCommand(values: OptionValues): number {
 }
 
 export const auditCommand: Command = {
-  summary:
-    "who changed what: show the controller's audit log, verify that it is whole, export it; what data is kept where",
+  summary: "show, verify or export the audit log of changes; list which data is stored where",
   usage:
     "show [--limit N]\n       thormesh audit verify [--against SEQ:HASH | --witness AGENT_URL] [--file FILE]\n       thormesh audit export [--out FILE]\n       thormesh audit evidence --from DAY [--to DAY] --out DIR\n       thormesh audit data-map\n       each but data-map with [--url URL | --local [--state-dir DIR | --config FILE]] [--json]",
   examples: ["thormesh audit show --limit 20", "thormesh audit verify"],
   options: {
     limit: { value: "N", only: "show", help: "number of the newest entries (default: 20)" },
-    against: { value: "SEQ:HASH", only: "verify", help: "an entry noted earlier, which must still be there" },
-    witness: { value: "AGENT_URL", only: "verify", help: "an agent, whose noted entry must still be there" },
-    file: { value: "FILE", only: "verify", help: "an exported log instead of the controller's" },
-    from: { value: "DAY", only: "evidence", help: "begin of the time, a day or a time with its zone" },
-    to: { value: "DAY", only: "evidence", help: "end of the time (default: now)" },
+    against: { value: "SEQ:HASH", only: "verify", help: "an entry recorded earlier, which must still be in the log" },
+    witness: { value: "AGENT_URL", only: "verify", help: "an agent whose recorded entry must still be in the log" },
+    file: { value: "FILE", only: "verify", help: "an exported log to check instead of the controller's" },
+    from: { value: "DAY", only: "evidence", help: "start of the period: a day, or a time with its zone" },
+    to: { value: "DAY", only: "evidence", help: "end of the period (default: now)" },
     out: {
       value: "FILE",
       help: "export: file for the entries, a JSON object on each line (default: standard output); evidence: new or empty directory",

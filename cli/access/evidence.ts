@@ -24,7 +24,7 @@ export async function writeEvidence(values: OptionValues): Promise<number> {
   const directory = optionalString(values, "out");
   if (directory === undefined) throw new UsageError("expected --out DIR, a new or empty directory for the evidence");
   const fromMs = timeOf(values, "from");
-  if (fromMs === null) throw new UsageError("expected --from DAY, the begin of the time that the evidence is about");
+  if (fromMs === null) throw new UsageError("expected --from DAY, the start of the period that the evidence covers");
   const toMs = timeOf(values, "to") ?? Date.now();
   if (toMs <= fromMs) throw new UsageError("--to: expected a time after that of --from");
   if (existsSync(directory) && readdirSync(directory).length > 0)

@@ -99,11 +99,11 @@ async function create(values: OptionValues): Promise<number> {
   if (role === undefined) throw new UsageError(`--role is required: one of ${roles.join(", ")}`);
   const tenant = optionalString(values, "tenant") ?? null;
   if (tenant !== null && values["local"] === true)
-    throw new UsageError("--tenant can't be combined with --local: keys of tenants are made through the API");
+    throw new UsageError("--tenant can't be combined with --local: tenants' keys are created through the API");
   const expiresInS = optionalDuration(values, "expires", { minS: 1, maxS: maxKeyLifeS }) ?? null;
   const scope = { models: namesOf(values, "models"), regions: namesOf(values, "regions") };
   if ((scope.models !== undefined || scope.regions !== undefined) && tenant === null)
-    throw new UsageError("--models and --regions are for keys of tenants: expected --tenant");
+    throw new UsageError("--models and --regions are for tenants' keys: expected --tenant");
   const body = {
     ...Object.fromEntries(Object.entries(scope).filter(([, names]) => names !== undefined)),
     ...{ name, role },
@@ -159,7 +159,7 @@ async function revoke(id: string, values: OptionValues): Promise<number> {
 }
 
 export const keysCommand: Command = {
-  summary: "make, list, rotate and revoke keys: of a controller's API, and of tenants at the agents",
+  summary: "create, list, rotate or revoke API keys of the controller and of tenants",
   usage:
     "create --name NAME --role viewer|operator|admin [--expires 90d]\n       thormesh keys create --name NAME --role embed --tenant TENANT [--models A,B] [--regions A,B] [--expires 90d]\n       thormesh keys list\n       thormesh keys rotate ID [--overlap 24h]\n       thormesh keys revoke ID\n       each with [--url URL | --local [--state-dir DIR | --config FILE]] [--reason TEXT] [--json]",
   examples: [
@@ -173,15 +173,19 @@ export const keysCommand: Command = {
       only: "create",
       help: "viewer: reads; operator: also overrides and freezes; admin: everything; embed: a tenant's at the agents",
     },
-    tenant: { value: "TENANT", only: "create", help: "with --role embed: whose requests come with the key" },
-    models: { value: "NAMES", only: "create", help: "with --tenant: models that it may use, of the tenant's" },
+    tenant: { value: "TENANT", only: "create", help: "with --role embed: tenant whose requests carry the key" },
+    models: {
+      value: "NAMES",
+      only: "create",
+      help: "with --tenant: those of the tenant's models that the key may use",
+    },
     regions: {
       value: "NAMES",
       only: "create",
-      help: "with --tenant: regions in which texts may be computed, of the tenant's",
+      help: "with --tenant: those of the tenant's regions where texts may be computed",
     },
-    expires: { value: "TIME", only: "create", help: "end after this time, such as 90d (default: never)" },
-    overlap: { value: "TIME", only: "rotate", help: "time for which the old key stays valid (default: 24h)" },
+    expires: { value: "TIME", only: "create", help: "expire after this time, such as 90d (default: never)" },
+    overlap: { value: "TIME", only: "rotate", help: "how long the old key stays valid (default: 24h)" },
     ...controllerUrlOption,
     ...localStoreOptions,
     ...reasonOption,

@@ -6,7 +6,6 @@ export function namesOf(values: OptionValues, option: string): string[] | null |
   const text = optionalString(values, option);
   if (text === undefined || text === "any") return text === undefined ? undefined : null;
   const names = text.split(",").map((name) => name.trim());
-  if (names.includes(""))
-    throw new UsageError(`--${option}: expected names with commas between them, or any; got "${text}"`);
+  if (names.includes("")) throw new UsageError(`--${option}: expected comma-separated names, or any; got "${text}"`);
   return names;
 }

@@ -24,10 +24,10 @@ const timeToText = (atMs: number) => new Date(atMs).toISOString().slice(0, 19).r
 /** Sentence about the state of a job. */
 export function jobToText({ id, kind, tenant, state, agents, waiting, waitingFor }: TenantJobView): string {
   const what = `job ${id}, ${kind} of ${tenant}`;
-  if (state === "done") return `${what}: done; the controller and ${agents} agents have answered or were retired`;
+  if (state === "done") return `${what}: done; the controller and ${agents} agents have answered or are retired`;
   const named = waitingFor.slice(0, 10).join(", ");
   const more = waiting > 10 ? ` and ${waiting - 10} more` : "";
-  return `${what}: under way; waiting for ${named}${more}. An agent that will not come back is to be retired`;
+  return `${what}: under way; waiting for ${named}${more}. Retire any agent that will not come back`;
 }
 
 function printJob(values: OptionValues, job: TenantJobView): void {
@@ -103,7 +103,7 @@ export async function exportTenant(values: OptionValues, tenant: string): Promis
     console.log(`${files.length} files and manifest.json written to ${directory}`);
     console.log(cleanText(jobToText(job)));
     if (job.state !== "done")
-      console.log(`what agents still have to send is in it when the job is done: the same with --job ${job.id} then`);
+      console.log(`the agents' part follows when the job is done: run this again with --job ${job.id} then`);
   }
   return 0;
 }

@@ -113,15 +113,15 @@ const limitOptions = {
     ["minute", "day", "month"].flatMap((time) =>
       ["requests", "texts", "tokens"].map((kind) => [
         `${kind}-per-${time}`,
-        { value: "N", help: `${kind} a ${time} at all agents together; any: no limit` },
+        { value: "N", help: `${kind} per ${time} on all agents together; any: no limit` },
       ]),
     ),
   ),
-  "quota-time-zone": { value: "ZONE", help: "where days and months begin, like Europe/Berlin; default: UTC" },
+  "quota-time-zone": { value: "ZONE", help: "time zone of days and months, like Europe/Berlin (default: UTC)" },
 };
 
 export const tenantsCommand: Command = {
-  summary: "make, change, suspend, delete, erase and export a fleet's tenants",
+  summary: "create, update, suspend, delete, erase or export a fleet's tenants",
   usage:
     "create|update TENANT [--models A,B|any] [--regions A,B|any] [--cost-centre TEXT] [--retention-days DAYS|any]\n         [--requests-per-minute|-day|-month N|any] [--texts-per-… N|any] [--tokens-per-… N|any] [--quota-time-zone ZONE]\n       thormesh tenants suspend|resume|delete TENANT\n       thormesh tenants erase TENANT\n       thormesh tenants export TENANT --out DIR [--job JOB]\n       thormesh tenants jobs [JOB]\n       thormesh tenants list\n       each with [--url URL] [--reason TEXT] [--json]",
   examples: [
@@ -129,16 +129,16 @@ export const tenantsCommand: Command = {
     "thormesh tenants export shop --out shop-data",
   ],
   options: {
-    models: { value: "NAMES", help: "ids of the models that it may use, with commas between them; any: all" },
+    models: { value: "NAMES", help: "comma-separated ids of the models it may use; any: all" },
     regions: { value: "NAMES", help: "regions in which its texts may be computed; any: all" },
     ...limitOptions,
     out: { value: "DIR", only: "export", help: "new or empty directory for the export" },
-    job: { value: "JOB", only: "export", help: "an export that was begun earlier (default: a new one)" },
+    job: { value: "JOB", only: "export", help: "an export started earlier (default: a new one)" },
     "retention-days": {
       value: "DAYS",
-      help: "days after which its costs are counted without its name; any: they keep it",
+      help: "days after which its costs lose its name; any: never",
     },
-    "cost-centre": { value: "TEXT", help: "where its costs belong, for reports" },
+    "cost-centre": { value: "TEXT", help: "cost centre that reports name" },
     ...controllerUrlOption,
     ...reasonOption,
     json: { help: "print JSON" },

@@ -17,7 +17,7 @@ import { readInput } from "../run/read-input.ts";
 /** Options of the commands that can work on a controller's store instead of its API. */
 export const localStoreOptions = {
   local: {
-    help: "work on the controller's store on this machine, also while it runs; needs no key, but its user's rights",
+    help: "use this machine's controller store directly, even while it runs; needs its user's rights but no key",
   },
   "state-dir": { value: "DIR", help: "with --local: the controller's state directory" },
   config: { short: "c", value: "FILE", help: "with --local: the controller's configuration" },
@@ -36,7 +36,7 @@ export function refuseMixedStore(values: OptionValues): "api" | "local" {
 
 /** Option of the commands that change something. */
 export const reasonOption = {
-  reason: { value: "TEXT", help: "why, for the audit log" },
+  reason: { value: "TEXT", help: "reason, for the audit log" },
 } as const satisfies Readonly<Record<string, CommandOption>>;
 
 /** Reason of the option, for a request to the controller. */
@@ -74,12 +74,12 @@ export async function withControllerStore<T>(
   const own = process.getuid?.() ?? owner;
   if (owner !== own)
     throw new UsageError(
-      `${stateDir} belongs to user ${owner}, this is user ${own}: run it as that user, such as with: sudo -u '#${owner}' thormesh …`,
+      `${stateDir} belongs to user ${owner}, and this is user ${own}: run this command as that user, such as with: sudo -u '#${owner}' thormesh …`,
     );
   closeNewFiles();
   const log = createLogger("controller", "warn");
   const records = await openConfiguredRecords({ config: config.store, stateDir, nowMs: Date.now(), log, by: "tool" });
-  if (records === null) throw new Error("a tool's store was not opened. This is a bug.");
+  if (records === null) throw new Error("the store was not opened for this command. This is a bug.");
   const { store } = records;
   try {
     return await work(store, config);

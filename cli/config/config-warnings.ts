@@ -13,13 +13,13 @@ function holdsSecrets(config: unknown): boolean {
 export function openFileWarning(path: string, mode: number, config: unknown): string | null {
   if ((mode & readableByOthers) === 0 || !holdsSecrets(config)) return null;
   const shown = (mode & 0o777).toString(8).padStart(4, "0");
-  return `${path} holds keys or passwords, and others on this machine can read it (mode ${shown}): chmod 600 ${path}`;
+  return `${path} contains keys or passwords and is readable by others on this machine (mode ${shown}): chmod 600 ${path}`;
 }
 
 /** Warns that agents which do not encrypt are left out of the mesh from a time on; null: passwords have no end. */
 export function meshEndWarning({ passwordsUntil }: ControllerConfig["identity"]): string | null {
   if (passwordsUntil === null) return null;
-  return `identity.passwordsUntil: from ${passwordsUntil} on agents send each other no requests unless they encrypt: set serving.tls.fleet: true on each of them before (docs/security.md)`;
+  return `identity.passwordsUntil: from ${passwordsUntil} on, agents send each other requests only if encrypted: set serving.tls.fleet: true on each of them before then (docs/security.md)`;
 }
 
 /** Lists what is valid in a configuration file and yet likely not meant. */

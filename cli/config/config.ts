@@ -45,7 +45,7 @@ const schemaOf = (program: Program): string =>
 const actions = ["check", "show", "init", "schema"];
 
 export const configCommand: Command = {
-  summary: "check a configuration file, show what is in force and why, write a first one",
+  summary: "check a configuration file, show the effective settings, or write an initial file",
   usage: `check agent|controller FILE [--json [--show-secrets]]
        thormesh config show agent|controller [--config FILE] [--origin] [--changed] [--json] [--show-secrets]
        thormesh config init agent|controller
@@ -55,8 +55,13 @@ export const configCommand: Command = {
     "thormesh config show agent --config agent.yaml --origin --changed",
   ],
   options: {
-    config: { only: "show", short: "c", value: "FILE", help: "configuration, YAML or JSON; variables go over it" },
-    origin: { only: "show", help: "with the file or variable that each value comes from" },
+    config: {
+      only: "show",
+      short: "c",
+      value: "FILE",
+      help: "configuration, YAML or JSON; environment variables override it",
+    },
+    origin: { only: "show", help: "name the file or variable that each value comes from" },
     changed: { only: "show", help: "only what is not the default" },
     json: { help: "check: print the whole configuration, including defaults; show: keys, values and origins" },
     "show-secrets": { help: "show keys, passwords and tokens, too" },

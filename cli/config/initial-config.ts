@@ -64,15 +64,15 @@ const inYaml = (value: unknown): string =>
     : JSON.stringify(value);
 
 /**
- * Returns a commented configuration file with what one may want to set. Everything in it is commented out, so that it says what `{}` says; a key is set
- * by taking away the `#` at the beginning of its line and of its section's.
+ * Returns a configuration file with the keys one may want to set, all commented out, so that it equals `{}`. To set
+ * a key, remove the `#` from its line and its section's.
  */
 export function initialConfig(program: Program): string {
   const keys = configKeys(schemas[program]);
   const lines = [
     `# Configuration of thormesh ${program}. Each key has a default, and is commented out here: remove "#" from its line and from its section's.`,
     `# All keys: docs/configuration.md, or thormesh config schema ${program}. Check: thormesh config check ${program} FILE`,
-    "# A variable goes over the file, an option of the command over both.",
+    "# An environment variable overrides the file, and a command-line option overrides both.",
   ];
   const open: string[] = [];
   for (const [name, example] of Object.entries(wantedKeys[program])) {

@@ -23,7 +23,7 @@ interface AlertsAnswer {
 
 const isoOf = (timeMs: number) => `${new Date(timeMs).toISOString().slice(0, 16)}Z`;
 
-/** Shows alerts, silences and who is told. */
+/** Shows alerts, silences and notifiers. */
 export function alertsToText({ alerts, silences, notifiers }: AlertsAnswer): string {
   const lines = alerts.flatMap(({ status, severity, rule, silenced, text }) => [
     `${status.toUpperCase()} ${rule} (${severity}${silenced ? ", silenced" : ""})`,
@@ -41,7 +41,7 @@ export function alertsToText({ alerts, silences, notifiers }: AlertsAnswer): str
     ...(quiet.length === 0 ? [] : ["", formatTable(["SILENCE", "OF", "UNTIL", "BY", "REASON"], quiet)]),
     "",
     told.length === 0
-      ? "nobody is told: alerts.notifiers of the configuration is empty"
+      ? "nobody is notified: alerts.notifiers is empty in the configuration"
       : formatTable(["NOTIFIER", "KIND", "SENT", "WAITING", "FAILED", "DROPPED", "LAST ERROR"], told),
   ].join("\n");
 }
@@ -72,18 +72,18 @@ async function silence(values: OptionValues, rest: readonly string[]): Promise<n
   };
   const { id, untilMs } = answer.silence;
   console.log(
-    values["json"] === true ? JSON.stringify(answer, null, 2) : `silence ${id} holds until ${isoOf(untilMs)}`,
+    values["json"] === true ? JSON.stringify(answer, null, 2) : `silence ${id} lasts until ${isoOf(untilMs)}`,
   );
   return 0;
 }
 
 export const alertsCommand: Command = {
-  summary: "alerts on cost and service, who is told, and what is not told",
+  summary: "list, silence or test alerts on cost and service",
   usage:
     "list\n       thormesh alerts silence RULE|any [LABEL=VALUE…] --reason TEXT [--hours N]\n       thormesh alerts unsilence ID\n       thormesh alerts test\n       each with [--url URL] [--json]",
   examples: ["thormesh alerts list", "thormesh alerts test"],
   options: {
-    hours: { only: "silence", value: "N", help: "hours for which the silence holds (default: 4)" },
+    hours: { only: "silence", value: "N", help: "how many hours the silence lasts (default: 4)" },
     ...controllerUrlOption,
     ...reasonOption,
     json: { help: "print JSON" },
@@ -113,7 +113,7 @@ export const alertsCommand: Command = {
         console.log(
           values["json"] === true
             ? JSON.stringify({ told })
-            : `${told} notifiers are told; thormesh alerts list shows whether they took it`,
+            : `${told} notifiers are being sent a test; thormesh alerts list shows whether they accepted it`,
         );
         return 0;
       }

@@ -74,7 +74,7 @@ export function comparisonToText({
     formatTable(["OF", "BEFORE A DAY", "NOW A DAY", "SAVED A DAY"], rows),
     "",
     wrapText(reason),
-    ...(yearly === null ? [] : [`at the requests of now: ${yearly.toFixed(2)} $ saved a year`]),
+    ...(yearly === null ? [] : [`at the present request rate: ${yearly.toFixed(2)} $ saved a year`]),
   ].join("\n");
 }
 

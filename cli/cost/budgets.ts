@@ -91,17 +91,17 @@ async function set(values: OptionValues, id: string): Promise<number> {
 }
 
 export const budgetsCommand: Command = {
-  summary: "what a fleet, region, tenant or model may cost, and what is spent of it",
+  summary: "set budgets for the fleet, a region, a tenant or a model, and show what has been spent",
   usage:
     "list\n       thormesh budgets set NAME --amount US$ [--period daily|weekly|monthly] [--region|--tenant|--model NAME]\n         [--at 80:notify,100:limit-50]\n       thormesh budgets delete NAME\n       each with [--url URL] [--reason TEXT] [--json]",
   examples: ["thormesh budgets set fleet --amount 185 --period daily"],
   options: {
     amount: { only: "set", value: "US$", help: "amount for each period" },
     period: { only: "set", value: "PERIOD", help: "daily, weekly (from Sunday) or monthly (default)" },
-    region: { only: "set", value: "NAME", help: "the budget is a region's (default: the fleet's)" },
+    region: { only: "set", value: "NAME", help: "region that the budget covers (default: the fleet)" },
     tenant: { only: "set", value: "NAME", help: "… a tenant's" },
     model: { only: "set", value: "NAME", help: "… a model's" },
-    at: { only: "set", value: "STEPS", help: `what is done at which percentage (default: ${defaultSteps})` },
+    at: { only: "set", value: "STEPS", help: `actions by percentage spent (default: ${defaultSteps})` },
     ...controllerUrlOption,
     ...reasonOption,
     json: { help: "print JSON" },

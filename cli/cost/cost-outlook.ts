@@ -33,7 +33,7 @@ const scopeToText = ({ kind, name }: JudgedDay["scope"]) =>
 
 /** Shows days that cost more than was expected. */
 export function anomaliesToText(days: readonly JudgedDay[]): string {
-  if (days.length === 0) return "no day cost more than was expected";
+  if (days.length === 0) return "no day cost more than expected";
   return days
     .map(({ date, scope, reason }) => wrapText(`${date} ${scopeToText(scope)}: ${cleanText(reason)}`))
     .join("\n");
@@ -62,6 +62,6 @@ export async function showDaily(values: OptionValues): Promise<number> {
         .map((line) => wrapText(cleanText(line)))
         .join("\n"),
     );
-  if (answer.told !== undefined && values["json"] !== true) console.log(`${answer.told} notifiers are told`);
+  if (answer.told !== undefined && values["json"] !== true) console.log(`${answer.told} notifiers are being sent it`);
   return 0;
 }

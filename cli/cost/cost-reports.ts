@@ -54,12 +54,12 @@ export function chargebackToText({
     `${month}: ${usd(totalUsd)} $`,
     "",
     rows.length === 0 ? "no tenant has any cost" : formatTable(names, rows),
-    ...(unsharedIdleUsd === 0 ? [] : ["", `${usd(unsharedIdleUsd)} $ of time that nobody used are borne by no tenant`]),
+    ...(unsharedIdleUsd === 0 ? [] : ["", `${usd(unsharedIdleUsd)} $ of idle time is charged to no tenant`]),
     ...(missingEnergyMinutes < 1
       ? []
       : [
           "",
-          `the energy of ${Math.round(missingEnergyMinutes)} agent-minutes is not known: they cost more than is shown`,
+          `the energy of ${Math.round(missingEnergyMinutes)} agent-minutes is unknown: the true cost is higher than shown`,
         ]),
   ].join("\n");
 }

@@ -18,7 +18,7 @@ export interface CostAnswer {
 /** Characters of a name and of the longest bar that fit on a line of 80. */
 const maxName = 30;
 const maxBar = 24;
-/** Max rows that are shown; the rest is one row. */
+/** Maximum rows that are shown; the rest is one row. */
 const maxRows = 20;
 
 const shortened = (name: string) => (name.length > maxName ? `${name.slice(0, maxName - 1)}…` : name);
@@ -37,7 +37,7 @@ function barOf(share: number): string {
   return "█".repeat(Math.floor(eighths / 8)) + ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8];
 }
 
-/** Shows who pays what as bars on lines of 80 characters, the dearest first. */
+/** Shows who pays what as bars on lines of 80 characters, the most expensive first. */
 export function costToText({ data, warning }: CostAnswer): string {
   const rows = Object.values(data[0] ?? {}).sort((a, b) => b.totalCost - a.totalCost);
   const [first] = rows;

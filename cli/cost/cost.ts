@@ -44,7 +44,7 @@ function refuseOptionsOfOthers(values: OptionValues, report: string | undefined)
     if (!(name in values)) continue;
     if (report === undefined ? ofTable.includes(name) : reports.includes(report)) continue;
     const place = report === undefined ? "cost" : `cost ${report}`;
-    throw new UsageError(`--${name} is not for ${place}`);
+    throw new UsageError(`--${name} does not apply to ${place}`);
   }
 }
 
@@ -83,7 +83,7 @@ const reports: Readonly<Record<string, (values: OptionValues, words: readonly st
 const takeWords = ["reconcile", "baseline", "compare"];
 
 export const costCommand: Command = {
-  summary: "who pays what: cost by tenant, model, agent, region or label, with bars; reports for finance",
+  summary: "show cost by tenant, model, agent, region or label; write reports for finance",
   usage: `[--by tenant,model] [--window 7d] [--share-idle weighted|even] [--filter CONDITIONS] [--json]
          [--share TENANTS] [--fixed NAME:USD,…] [--overhead USD]
        thormesh cost chargeback [--month 2026-11] [--tenant NAME] [--idle none] [--format text|json|csv|html] [--out FILE]
@@ -106,16 +106,19 @@ export const costCommand: Command = {
     by: { value: "LIST", help: "tenant, model, agent, region, label:NAME, in any combination (default: tenant)" },
     window: {
       value: "WINDOW",
-      help: "15m, 24h, 7d, yesterday, lastmonth, … (default: 7d; of export: month; of anomalies: 30d)",
+      help: "15m, 24h, 7d, yesterday, lastmonth, … (default: 7d; for export: month; for anomalies: 30d)",
     },
-    "share-idle": { value: "HOW", help: "weighted or even: idle is given to those who used the rest" },
-    share: { value: "TENANTS", help: "tenants whose cost the others bear, e.g. ops,platform" },
-    fixed: { value: "COSTS", help: "fixed costs an hour that all share, e.g. dns:0.07,support:1.3" },
-    overhead: { value: "USD", help: "fixed costs a month of 730 hours that all share" },
+    "share-idle": {
+      value: "HOW",
+      help: "weighted or even: how idle cost is shared among the groups (default: not shared)",
+    },
+    share: { value: "TENANTS", help: "tenants whose cost is shared among the others, e.g. ops,platform" },
+    fixed: { value: "COSTS", help: "fixed costs per hour, shared by all, e.g. dns:0.07,support:1.3" },
+    overhead: { value: "USD", help: "fixed costs per month of 730 hours, shared by all" },
     filter: { value: "CONDITIONS", help: 'only what matches, e.g. tenant:"shop"+region:"eu"' },
     month: {
       value: "MONTH",
-      help: "chargeback, reconcile: a month such as 2026-11 (of chargeback: default the present one)",
+      help: "chargeback, reconcile: a month such as 2026-11 (default for chargeback: this month)",
     },
     tenant: { value: "NAME", help: "chargeback: only this tenant's" },
     idle: { value: "HOW", help: "chargeback: weighted (default: tenants bear idle time by what they used) or none" },
@@ -123,13 +126,13 @@ export const costCommand: Command = {
       value: "FORMAT",
       help: "chargeback: text (default), json, csv or html, a page to print; reconcile: text, json or csv",
     },
-    tell: { help: "daily: tell the notifiers, too" },
+    tell: { help: "daily: also send it to the notifiers" },
     column: { value: "NAME", help: "reconcile: column of the bill that names its lines" },
-    map: { value: "NAMES", help: "reconcile: names of the bill that mean own ones, e.g. us-east-1=hall-1" },
-    tolerance: { value: "US$", help: "reconcile: difference of a line that is of no account (default: 0.01)" },
+    map: { value: "NAMES", help: "reconcile: the fleet's names for the bill's, e.g. us-east-1=hall-1" },
+    tolerance: { value: "US$", help: "reconcile: difference to ignore in a line (default: 0.01)" },
     focus: { help: "export: as FOCUS 1.2 (CSV)" },
-    out: { value: "FILE", help: "chargeback and export: write it there" },
-    reason: { value: "TEXT", help: "baseline: why, for the audit log" },
+    out: { value: "FILE", help: "chargeback and export: file to write (default: standard output)" },
+    reason: { value: "TEXT", help: "baseline: reason, for the audit log" },
     ...controllerUrlOption,
     json: { help: "print the controller's answer" },
   },

@@ -28,7 +28,7 @@ async function validate(paths: readonly string[], values: OptionValues): Promise
 }
 
 export const pricesCommand: Command = {
-  summary: "check a catalogue of prices: electricity, devices, instances, services",
+  summary: "check a price catalogue: electricity, devices, instances, services",
   usage: "validate FILE… [--json]\n       thormesh prices schema",
   examples: ["thormesh prices validate prices.yaml"],
   options: { json: { only: "validate", help: "print the whole catalogue, including defaults" } },

@@ -83,7 +83,7 @@ function reconciliationCsv({ lines }: Reconciliation): string {
   return writeCsv(["name", "billedUsd", "computedUsd", "differenceUsd", "verdict"], rows);
 }
 
-/** Compares a provider's bill with what the controller computed. Exit code 1: they differ. */
+/** Compares a provider's bill with the controller's figures. Exit code 1: they differ. */
 export async function reconcile(values: OptionValues, [path, ...more]: readonly string[]): Promise<number> {
   if (path === undefined || more.length > 0) throw new UsageError("cost reconcile: expected the file of one bill");
   const month = optionalString(values, "month");
@@ -102,7 +102,8 @@ export async function reconcile(values: OptionValues, [path, ...more]: readonly 
     console.log(JSON.stringify(found, (_key, value) => (typeof value === "bigint" ? moneyToNumber(value) : value), 2));
   else {
     console.log(reconciliationToText(found));
-    if (bill.chargesOutside > 0) console.log(`${bill.chargesOutside} of ${bill.charges} charges are of other months`);
+    if (bill.chargesOutside > 0)
+      console.log(`${bill.chargesOutside} of ${bill.charges} charges belong to other months`);
   }
   return found.lines.every(({ verdict }) => verdict === "agrees") ? 0 : 1;
 }

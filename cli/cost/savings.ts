@@ -7,7 +7,7 @@ import { wrapText } from "#platform/terminal/wrap-text.ts";
 
 /** Shows advice: a table, and the evidence of each. */
 export function savingsToText(savings: readonly Saving[]): string {
-  if (savings.length === 0) return "nothing to save is known; advice on devices needs a day of records, on models 30";
+  if (savings.length === 0) return "no savings found; advice on devices needs a day of records, on models 30 days";
   const rows = savings.map(({ yearlyUsd, risk, effort, kind, target }, index) => [
     ...[String(index + 1), kind, cleanText(target), yearlyUsd.toFixed(2).padStart(10), risk, effort],
   ]);
@@ -18,7 +18,7 @@ export function savingsToText(savings: readonly Saving[]): string {
 }
 
 export const savingsCommand: Command = {
-  summary: "by what less would be paid, each with evidence, yearly amount, risk and effort",
+  summary: "list ways to spend less, each with evidence, yearly amount, risk and effort",
   usage: "[--url URL] [--json]",
   examples: ["thormesh savings"],
   optionsOnly: true,

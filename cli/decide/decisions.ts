@@ -134,7 +134,7 @@ export const decisions: Readonly<Record<string, DecisionEntry>> = {
     checkPredictionInput,
   ),
   scaling: {
-    summary: "how many replicas a scaling policy asks for, with each rule's part in it",
+    summary: "how many replicas a scaling policy asks for, and each rule's contribution",
     schema: ScalingInput,
     answer: (input, source) =>
       Array.isArray(input)
@@ -142,7 +142,7 @@ export const decisions: Readonly<Record<string, DecisionEntry>> = {
         : answerScaling(input, source),
   },
   budget: decisionEntry(
-    "which of these changes the disruption budget allows this minute",
+    "which of several changes the disruption budget allows this minute",
     DisruptionBudgetInput,
     (input) => {
       const { deferred, ...decision } = decideDisruptionBudget(input);
@@ -163,7 +163,7 @@ export const decisions: Readonly<Record<string, DecisionEntry>> = {
   ),
   "fleet-plan": {
     ...fleetPlan,
-    // A plan of what to buy is one, too: it has types where this has devices.
+    // A plan of purchases is also one: it has types where this has devices.
     answer: (input, source) => (listsTypes(input) ? cheapestFleet : fleetPlan).answer(input, source),
   },
   "cheapest-fleet": cheapestFleet,
@@ -178,28 +178,28 @@ export const decisions: Readonly<Record<string, DecisionEntry>> = {
     explained(({ request, queue, limits }) => decideAdmission(request, queue, limits), explainAdmission),
   ),
   route: decisionEntry(
-    "which backend answers a request: this agent, a peer, or a place outside",
+    "which backend answers a request: this agent, a peer, or an offer outside the fleet",
     RouteInput,
     explained(decideRoute, explainRoute),
   ),
   allocation: decisionEntry(
-    "who pays what of what a fleet cost: by tenant, model, agent, region or label, with idle and shared costs",
+    "how a fleet's cost is allocated by tenant, model, agent, region or label, with idle and shared costs",
     AllocationInput,
     answerAllocation,
     checkAllocationInput,
   ),
   savings: decisionEntry(
-    "by what less would be paid: devices, models and services outside, each with evidence, yearly amount, risk and effort",
+    "how to spend less on devices, models and outside services, each with evidence, yearly amount, risk and effort",
     SavingsInput,
     (input) => decideSavings(input).map((saving) => ({ ...saving, reason: explainSaving(saving) })),
   ),
   bill: decisionEntry(
-    "what a bill is before and after a change, and which of its stated sums don't add up",
+    "a bill before and after a change, and which of its stated sums don't add up",
     BillInput,
     answerBill,
     checkBillInput,
   ),
-  window: decisionEntry("which time a window of a cost query is", WindowInput, answerWindow, checkWindowInput),
+  window: decisionEntry("which period a cost query's window covers", WindowInput, answerWindow, checkWindowInput),
   "night-training": decisionEntry(
     "whether a device trains its forecasting model now",
     TrainingSituation,

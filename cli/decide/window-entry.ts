@@ -6,10 +6,14 @@ import { strictObject } from "#platform/schema-parts.ts";
 import { hourMs } from "#platform/time.ts";
 
 export const WindowInput = strictObject({
-  window: Type.String({ maxLength: 128, description: "as of ?window=, for example 7d, lastmonth, 24h offset 14h" }),
+  window: Type.String({ maxLength: 128, description: "as in ?window=, for example 7d, lastmonth, 24h offset 14h" }),
   nowUtc: Type.String({ maxLength: 40, description: "the present, for example 2026-11-30T12:00:00Z" }),
   utcOffset: Type.String({
-    ...{ maxLength: 64, default: "", description: "zone of named days, weeks and months: UTC, ±HH:MM or an IANA name" },
+    ...{
+      maxLength: 64,
+      default: "",
+      description: "time zone of named days, weeks and months: UTC, ±HH:MM or an IANA name",
+    },
   }),
 });
 type WindowInput = Static<typeof WindowInput>;
@@ -32,6 +36,8 @@ export function answerWindow({ window: text, nowUtc, utcOffset }: WindowInput) {
 }
 
 function lengthToText(hours: number): string {
-  if (hours === 0) return "empty: a query of it has no rows";
-  return hours < 0 ? "it ends before it starts: a query refuses it" : `${Math.round(hours * 1000) / 1000} hours`;
+  if (hours === 0) return "empty: a query for it returns no rows";
+  return hours < 0
+    ? "it ends before it starts: a query with it is refused"
+    : `${Math.round(hours * 1000) / 1000} hours`;
 }

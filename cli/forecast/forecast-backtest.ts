@@ -39,7 +39,7 @@ async function loadNetwork(directory: string | null): Promise<{ forecasts: Netwo
   await startBackend();
   const model = await (directory === null ? loadModel(defaultModelFiles) : loadModelFrom(directory)).catch((cause) => {
     if (directory === null) throw cause;
-    throw new UsageError(`--model-dir ${directory} holds no model that can be used: ${describeError(cause)}`, {
+    throw new UsageError(`--model-dir ${directory} contains no usable model: ${describeError(cause)}`, {
       cause,
     });
   });
@@ -73,7 +73,7 @@ function renderBacktest({ name, stepMs, steps, figures: result }: ReportSection)
     `champion: ${shares.join(", ")}`,
     risesToText(result.rises),
   ];
-  if (result.leftOut.length > 0) lines.push(`too little record for: ${result.leftOut.join(", ")}`);
+  if (result.leftOut.length > 0) lines.push(`too little traffic on record for: ${result.leftOut.join(", ")}`);
   return lines.join("\n");
 }
 
@@ -136,7 +136,7 @@ export async function runBacktest(request: BacktestRequest): Promise<number> {
   const wanted = models === "all" && traces.some(({ stepMs }) => stepsOf(stepMs, request) <= outputMinutes);
   if (modelDirectory !== null && !wanted) {
     throw new UsageError(
-      "--model-dir: the network forecasts at most 15 steps, and every trace needs more for this horizon",
+      "--model-dir: the network forecasts at most 15 steps; every trace needs more for this horizon",
     );
   }
   const network = wanted ? await loadNetwork(modelDirectory) : null;

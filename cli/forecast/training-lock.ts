@@ -19,7 +19,7 @@ export async function lockForTraining(directory: string): Promise<() => Promise<
     const holder = Number(await readFile(path, "utf8").catch(() => ""));
     if (Number.isInteger(holder) && holder > 0 && holder !== process.pid && isProcessAlive(holder)) {
       throw new UsageError(
-        `process ${holder} is training into ${directory}: wait for it, or give --out another directory (if it is no training, delete ${path})`,
+        `process ${holder} is training into ${directory}: wait for it, or give --out another directory (if that process is not a training, delete ${path})`,
       );
     }
     await rm(path, { force: true });

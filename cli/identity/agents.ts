@@ -39,11 +39,11 @@ async function allDevices(values: OptionValues): Promise<DeviceView[]> {
 }
 
 export const agentsCommand: Command = {
-  summary: "devices that joined the fleet: let one in that waits, shut one out",
+  summary: "list the devices that have joined the fleet; approve or revoke one",
   usage: "list\n       thormesh agents approve ID\n       thormesh agents revoke ID [--reason TEXT]",
   examples: ["thormesh agents list", "thormesh agents revoke thor-7 --reason stolen"],
   options: {
-    reason: { value: "TEXT", help: "why, for people", only: "revoke" },
+    reason: { value: "TEXT", help: "reason, for people to read", only: "revoke" },
     ...controllerUrlOption,
     json: { help: "print JSON" },
   },

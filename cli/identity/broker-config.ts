@@ -28,7 +28,7 @@ function hostsOf(text: string): string[] {
   const hosts = text.split(",").map((host) => host.trim());
   const wrong = hosts.find((host) => isIP(host) === 0 && !hostForm.test(host));
   if (wrong === undefined) return hosts;
-  throw new UsageError(`--host: expected names or addresses of the broker with commas between, got "${wrong}"`);
+  throw new UsageError(`--host: expected the broker's names or addresses, separated by commas, got "${wrong}"`);
 }
 
 /**
@@ -99,7 +99,7 @@ export async function writeBrokerConfig(values: OptionValues, words: readonly st
   printLine(
     [
       `wrote ${[...files.keys()].map((name) => join(directory, name)).join(", ")} and certificates; the broker's own lasts two years`,
-      ...(revoked.length === 0 ? [] : [`shut out, once the broker has read it: ${revoked.join(", ")}`]),
+      ...(revoked.length === 0 ? [] : [`refused once the broker has reloaded its rules: ${revoked.join(", ")}`]),
       ...[...steps, last].map((step, index) => `${index + 1}. ${step}`),
     ].join("\n"),
   );

@@ -16,7 +16,7 @@ function refuseForeignDirectory(stateDir: string): void {
   const own = process.getuid?.();
   if (owner === undefined || own === undefined || owner === own) return;
   throw new UsageError(
-    `${stateDir} belongs to user ${owner}, this is user ${own}: run it as that user, such as with: sudo -u '#${owner}' thormesh …`,
+    `${stateDir} belongs to user ${owner}, and this is user ${own}: run this command as that user, such as with: sudo -u '#${owner}' thormesh …`,
   );
 }
 
@@ -37,14 +37,15 @@ export async function backUpOrRestore(
   closeNewFiles();
   if (action === "backup") {
     const names = backUpState(stateDir, directory, Date.now());
-    const elsewhere = config.store.url === null ? "" : "; the records are at a server, whose own backups they need";
+    const elsewhere =
+      config.store.url === null ? "" : "; the records are on a PostgreSQL server and need a backup of their own";
     printLine(
-      `wrote ${names.join(", ")} to ${directory}: who has them commands the fleet, so keep them as ${stateDir} is kept${elsewhere}`,
+      `wrote ${names.join(", ")} to ${directory}: whoever has these files commands the fleet, so protect them like ${stateDir}${elsewhere}`,
     );
   } else {
     const { madeMs } = restoreState(directory, stateDir);
     printLine(
-      `restored ${stateDir} as of ${new Date(madeMs).toISOString()}: start the controller. Devices that joined since have to join again, those that were revoked since must be revoked again (thormesh agents list)`,
+      `restored ${stateDir} as of ${new Date(madeMs).toISOString()}: start the controller. Devices that joined since then must join again; devices revoked since then must be revoked again (thormesh agents list)`,
     );
   }
   return 0;

@@ -55,15 +55,15 @@ async function create(values: OptionValues): Promise<number> {
 }
 
 export const tokenCommand: Command = {
-  summary: "tokens by which devices join the fleet: thormesh agent join URL TOKEN",
+  summary: "create, list or revoke the tokens with which devices join the fleet",
   usage:
     "create [--ttl 1h] [--uses N] [--region NAME] [--approve]\n       thormesh token list\n       thormesh token revoke ID",
   examples: ["thormesh token create --uses 20 --ttl 8h --region hall-1 --approve"],
   options: {
-    ttl: { value: "TIME", help: "time for which it is valid, like 30m, 12h or 7d (default: 1h)", only: "create" },
-    uses: { value: "N", help: "devices that may join with it (default: 1)", only: "create" },
-    region: { value: "NAME", help: "region that their certificates name", only: "create" },
-    approve: { help: "let them in at once; else each waits for: thormesh agents approve ID", only: "create" },
+    ttl: { value: "TIME", help: "how long it is valid, like 30m, 12h or 7d (default: 1h)", only: "create" },
+    uses: { value: "N", help: "number of devices that may join with it (default: 1)", only: "create" },
+    region: { value: "NAME", help: "region named in their certificates", only: "create" },
+    approve: { help: "approve them at once; otherwise each waits for: thormesh agents approve ID", only: "create" },
     ...controllerUrlOption,
     json: { help: "print JSON" },
   },

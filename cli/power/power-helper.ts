@@ -24,7 +24,7 @@ function modeIds(text: string | undefined): ReadonlySet<number> | null {
 }
 
 export const powerHelperCommand: Command = {
-  summary: "set the power mode whose id is read from standard input, for an agent without the right to (see deploy/)",
+  summary: "set the power mode whose id is read from standard input, for an agent without that right (see deploy/)",
   usage: "[--conf FILE] [--nvpmodel FILE] [--modes 0,1,2]",
   optionsOnly: true,
   hidden: true,

@@ -51,7 +51,7 @@ export function powerReportToText(report: PowerReport): string {
       row(
         "foresight",
         foresight,
-        foresight === null ? unknown : `actual is ${foresight.actualRatio.toFixed(2)} times as much`,
+        foresight === null ? unknown : `the actual energy is ${foresight.actualRatio.toFixed(2)} times that`,
       ),
     ],
   );

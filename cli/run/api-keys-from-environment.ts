@@ -46,7 +46,7 @@ export function acceptedApiKeysFromEnvironment(environment: Environment, configu
       warning:
         keysOf(environment, clientName) === undefined
           ? null
-          : `${clientName} is not used: it is the key that commands send, and the configuration has keys of its own. ${serverName} replaces them`,
+          : `${clientName} is not used: it holds the key that commands send, and the configuration has keys of its own. Set ${serverName} to replace them`,
     };
   const apiKeys = own ?? keysOf(environment, clientName);
   const wrong = apiKeys?.find((key) => !keyPattern.test(key));
@@ -59,7 +59,7 @@ export function acceptedApiKeysFromEnvironment(environment: Environment, configu
   return {
     apiKeys,
     warning: isDeprecated
-      ? `${clientName} is accepted as this server's key, which is deprecated and ends with version 1.0: name it ${serverName} (or ${serverName}_FILE, or the credential thormesh-server-api-key)`
+      ? `${clientName} is accepted as this server's key; this is deprecated and ends with version 1.0: use ${serverName} instead (or ${serverName}_FILE, or the credential thormesh-server-api-key)`
       : null,
   };
 }

@@ -82,7 +82,7 @@ async function ask(
     const fault = explainTlsFault(cause);
     if (fault !== null) throw new Error(`the ${who} at ${redactUrl(url)} is not trusted: ${fault}`, { cause });
     const isCut = url.startsWith("http:") && (cause as { code?: unknown }).code === "ECONNRESET";
-    const hint = isCut ? "; if it encrypts, its address begins with https://" : "";
+    const hint = isCut ? "; if it uses TLS, its address begins with https://" : "";
     throw new Error(`no ${who} answers at ${redactUrl(url)}${hint}`, { cause });
   }
   if (response.status === 204) return null;

@@ -21,6 +21,6 @@ export function manualPage({ name, command }: NamedCommand, version: string): st
     `.SH SYNOPSIS\n${forms.join("\n")}`,
     `.SH OPTIONS\n${options.join("\n")}`,
     ...(command.examples === undefined ? [] : [`.SH EXAMPLES\n${examples.join("\n")}`]),
-    ".SH EXIT STATUS\n0: done. 1: failed. 2: the command line is wrong.",
+    ".SH EXIT STATUS\n0: success. 1: failure. 2: wrong usage or configuration.",
   ].join("\n");
 }

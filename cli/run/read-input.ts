@@ -24,9 +24,9 @@ export interface ProgramInput {
 }
 
 /**
- * Reads what a program is told by a file and, over it, by variables (`THORMESH_SERVING_PORT` for `serving.port`).
+ * Reads a program's configuration from a file, overridden by environment variables (`THORMESH_SERVING_PORT` for `serving.port`).
  * @param path of the file; undefined: there is none
- * @param mayBeForeign true: what is read is only shown, so that it may belong to another user
+ * @param mayBeForeign true: the configuration is only shown, so the file may belong to another user
  * @throws UsageError when the file can't be read or parsed, or others could have changed it
  */
 export async function readInput(
@@ -57,5 +57,5 @@ export function strangeVariables(environment: Environment, input: unknown): read
   const told = JSON.stringify(input) ?? "";
   return unknownVariables(environment, keys, otherVariables)
     .filter(({ name }) => !told.includes(name.replace(/_FILE$/, "")))
-    .map(({ name, hint }) => `${name}: no such variable is known, so it changes nothing${hint}`);
+    .map(({ name, hint }) => `${name}: unknown variable, ignored${hint}`);
 }

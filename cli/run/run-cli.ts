@@ -27,8 +27,8 @@ async function explainUnknownCommand(name: string): Promise<string> {
 function refuseUncheckedCertificates(environment: Readonly<Record<string, string | undefined>>): void {
   if (environment["NODE_TLS_REJECT_UNAUTHORIZED"] !== "0") return;
   throw new UsageError(
-    "NODE_TLS_REJECT_UNAUTHORIZED: expected it not to be set, got 0, with which any server's certificate is accepted; " +
-      "NODE_EXTRA_CA_CERTS names the certificate of your own authority",
+    "NODE_TLS_REJECT_UNAUTHORIZED: expected no value, got 0, which accepts any server's certificate; " +
+      "set NODE_EXTRA_CA_CERTS to your own authority's certificate",
   );
 }
 

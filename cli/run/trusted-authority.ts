@@ -13,7 +13,7 @@ const variable = "THORMESH_CA_FILE";
 export const authorityOption = {
   ca: {
     value: "FILE",
-    help: `certificate (PEM) of the authority that a server with https must have, instead of the public ones; or ${variable}`,
+    help: `PEM certificate of the authority to trust for https instead of the public ones; or ${variable}`,
   },
 } as const satisfies Readonly<Record<string, CommandOption>>;
 

@@ -51,7 +51,7 @@ export async function askDevice(directories = agentDirectories()): Promise<Local
   }
   if (refused === null) return null;
   throw new Error(
-    `${refused}: the agent of this machine answers its own user and root: sudo thormesh status (the fleet: --url URL)`,
+    `${refused}: this machine's agent answers only its own user and root: sudo thormesh status (the fleet: --url URL)`,
   );
 }
 

@@ -18,7 +18,7 @@ export function lasted(ms: number): string {
 
 function powerLines({ status: { power } }: LocalView): string[] {
   const { sample, mode, lastDecision } = power;
-  if (power.board === "none") return [label("power", "no board: neither measured nor set")];
+  if (power.board === "none") return [label("power", "no board: power is neither measured nor controlled")];
   const reason = (lastDecision as { readonly reason?: string } | null)?.reason;
   const watts = sample?.inputPowerMw == null ? null : sample.inputPowerMw / 1000;
   return [
@@ -42,7 +42,7 @@ export function deviceToText(view: LocalView): string {
   const last =
     minute === null
       ? "no whole minute yet"
-      : `last minute ${minute.qps.toFixed(1)} texts/s, p95 ${figure(minute.p95LatencyMs, 0, "ms")}, ${minute.errors} errors, ${minute.rejected} turned away`;
+      : `last minute ${minute.qps.toFixed(1)} texts/s, p95 ${figure(minute.p95LatencyMs, 0, "ms")}, ${minute.errors} errors, ${minute.rejected} refused`;
   const link = broker.connected
     ? `connected to ${redactUrl(broker.url)} (MQTT ${broker.protocol})`
     : `NOT connected to ${redactUrl(broker.url)}${broker.problem === null ? "" : `: ${broker.problem}`}`;
@@ -54,8 +54,8 @@ export function deviceToText(view: LocalView): string {
     ...powerLines(view),
     forecastLine(view),
     label("broker", link),
-    label("controller", status.controllerOnline ? "online" : "not heard of"),
-    label("outbox", `${outbox.entries} records wait, ${outbox.droppedRecords} were dropped`),
+    label("controller", status.controllerOnline ? "online" : "not heard from"),
+    label("outbox", `${outbox.entries} records waiting, ${outbox.droppedRecords} dropped`),
     ...(storage.failing === null ? [] : [label("DISK", storage.failing.reason)]),
     ...events.slice(-eventsShown).map(({ time, level, msg }) => label(time.slice(11, 19), `${level} ${msg}`)),
   ];

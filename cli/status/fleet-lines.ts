@@ -173,7 +173,7 @@ function orderLines({ latestDecision, freeze = null, rollout = null, policy = nu
   }
   if (policy !== null) lines.push([plain(`policy: ${policy.name} (${policy.mode})`)]);
   if (policy !== null && policy.problem !== null)
-    lines.push([{ text: `  the policy file is not in force, an earlier version is: ${policy.problem}`, tone: "bad" }]);
+    lines.push([{ text: `  the policy file is not in force; an earlier version is: ${policy.problem}`, tone: "bad" }]);
   return lines;
 }
 

@@ -103,7 +103,9 @@ const fleetOptions = ["url", "filter", "sort", "limit"] as const;
 async function showDevice(values: OptionValues): Promise<number | null> {
   if (fleetOptions.some((name) => name in values) || (hasController() && values["device"] !== true)) {
     if (values["device"] === true)
-      throw new UsageError("--device: expected it without --url, --filter, --sort and --limit, which are the fleet's");
+      throw new UsageError(
+        "--device can't be combined with --url, --filter, --sort or --limit, which are for the fleet",
+      );
     return null;
   }
   let view = await askDevice();
@@ -124,13 +126,13 @@ async function showDevice(values: OptionValues): Promise<number | null> {
 }
 
 export const statusCommand: Command = {
-  summary: "show the agent of this machine; on a controller, the fleet",
+  summary: "show this machine's agent or, on a controller, the fleet",
   usage: "[--device] [--watch] [--filter FILTER] [--sort NAME] [--limit N] [--url URL] [--json]",
   examples: ["sudo thormesh status", "thormesh status --watch --filter state:offline --url http://controller:7070"],
   optionsOnly: true,
   options: {
-    device: { help: "this machine's agent, also where a controller is installed" },
-    watch: { help: "go on showing it, every two seconds" },
+    device: { help: "show this machine's agent even if a controller is installed" },
+    watch: { help: "refresh every two seconds" },
     filter: { value: "FILTER", help: 'only some agents: "state:offline region:north thor"' },
     sort: { value: "NAME", help: "order of the agents: qps, load, watts, …; -qps: the highest first" },
     limit: { value: "N", help: "at most N agents, 1 to 1000" },
@@ -140,7 +142,7 @@ export const statusCommand: Command = {
   async run(values) {
     const limit = optionalNumber(values, "limit", { min: 1, max: 1000, integer: true });
     if (values["watch"] === true && values["json"] === true)
-      throw new UsageError("--json: expected it without --watch; GET /api/v1/fleet/stream sends JSON as it changes");
+      throw new UsageError("--json can't be combined with --watch; GET /api/v1/fleet/stream sends JSON as it changes");
     const shown = await showDevice(values);
     if (shown !== null) return shown;
     if (values["watch"] === true) {

@@ -59,7 +59,7 @@ function createScreen(output: ScreenOutput) {
   };
 }
 
-/** Shows the fleet until it is to end. A controller that does not answer is said, above what it said last. */
+/** Shows the fleet until stopped. If the controller does not answer, says so above its last answer. */
 export async function watchFleet({ ask, output, filter, nowMs, next }: WatchFleetParts): Promise<void> {
   const screen = createScreen(output);
   let state: WatchedState = {

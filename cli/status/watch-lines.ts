@@ -97,7 +97,7 @@ function tableOf(agents: readonly AgentView[]): Line[] {
 
 function agentLines({ agents, matching, filter }: WatchedState, room: number): Line[] {
   if (agents.length === 0)
-    return [[{ text: filter === "" ? "no agents yet" : "no agent meets the filter", tone: "faint" }]];
+    return [[{ text: filter === "" ? "no agents yet" : "no agent matches the filter", tone: "faint" }]];
   const shown = agents.slice(0, Math.max(1, room - 2));
   const more = matching - shown.length;
   return [
@@ -111,7 +111,7 @@ const timeOfDay = (atMs: number) => new Date(atMs).toISOString().slice(11, 19);
 function absentLine({ absent, nowMs, answeredAtMs }: WatchedState): Line[] {
   if (absent === null) return [];
   const since = quantityText(formatDuration(Math.max(0, nowMs - absent.sinceMs)));
-  const old = answeredAtMs === null ? "" : `; what is below is of ${timeOfDay(answeredAtMs)}Z`;
+  const old = answeredAtMs === null ? "" : `; the figures below are from ${timeOfDay(answeredAtMs)}Z`;
   return [[{ text: `NO CONTROLLER for ${since}: ${absent.reason}${old}`, tone: "bad" }]];
 }
 

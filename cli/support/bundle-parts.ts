@@ -60,7 +60,7 @@ function aboutMachine(services: readonly ServiceFacts[]): string {
       const { bavail, bsize } = statfsSync(stateDir);
       return `free at ${stateDir}: ${gigabytes(bavail * bsize)}`;
     } catch {
-      return `${stateDir}: there is none, or it can't be reached`;
+      return `${stateDir} does not exist or can't be read`;
     }
   });
   return [
@@ -113,7 +113,7 @@ async function newestLines(program: ServiceFacts["program"], machine: SupportMac
   } finally {
     clearTimeout(timer);
   }
-  if (lines.length === 0) throw new Error(`no lines of ${source.name} that this user may read`);
+  if (lines.length === 0) throw new Error(`no lines of ${source.name} that this user can read`);
   return lines.join("\n");
 }
 
@@ -136,7 +136,7 @@ async function runDoctor(machine: SupportMachine, configPath: string | undefined
 }
 
 async function ask({ api, program }: ServiceFacts, path: string): Promise<string> {
-  if (api === null) throw new Error(`the ${program}'s configuration is not valid, so that its address is not known`);
+  if (api === null) throw new Error(`the ${program}'s configuration is not valid, so its address is unknown`);
   const headers: Record<string, string> = api.key === undefined ? {} : { authorization: `Bearer ${api.key}` };
   const answer = await fetchBounded(`${api.url}${path}`, {
     headers,

@@ -22,18 +22,18 @@ function emptyLog(name: string, kind: "journal" | "file", sinceMs: number | null
 
 /** Command that shows the log of a service; the places are other ones in tests. */
 export const createLogsCommand = (places: LogPlaces): Command => ({
-  summary: "show the log of this machine's service: the journal's, or the log file's without systemd",
+  summary: "show the log of this machine's service, from the journal or its log file",
   usage: "[agent|controller] [--follow] [--lines N] [--since TIME] [--json]",
   examples: ["sudo thormesh logs --follow", "sudo thormesh logs controller --since 2026-11-30T12:00:00Z --json"],
   options: {
-    follow: { short: "f", help: "go on with what is written, until Ctrl-C" },
+    follow: { short: "f", help: "keep showing new lines until Ctrl-C" },
     lines: {
       short: "n",
       value: "N",
-      help: `newest N lines, 1 to ${maxLines} (default: ${defaultLines}; with --since as many as it takes)`,
+      help: `newest N lines, 1 to ${maxLines} (default: ${defaultLines}; with --since all of them)`,
     },
     since: { value: "TIME", help: "lines since a day or a time with its zone, like 2026-05-04T12:30:00Z" },
-    json: { help: "print a line of JSON each" },
+    json: { help: "print each line as JSON" },
   },
   async run(values, [word, ...more]) {
     if (word !== undefined && word !== "agent" && word !== "controller")

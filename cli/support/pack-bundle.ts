@@ -15,7 +15,7 @@ export interface BundlePart {
 
 export interface Bundle {
   readonly files: ReadonlyMap<string, string>;
-  /** List of what is in it and what could not be had, for people. */
+  /** List of the contents and of missing parts, for people to read. */
   readonly contents: string;
 }
 
@@ -45,9 +45,7 @@ export async function collectBundle(parts: readonly BundlePart[], hide: (text: s
     } else
       missing.push(`  ${name.padEnd(24)} ${cleanOutput(hide(describeError(result.reason))).replaceAll("\n", " ")}`);
   }
-  const contents = ["In it:", ...there, ...(missing.length === 0 ? [] : ["", "Could not be had:", ...missing])].join(
-    "\n",
-  );
+  const contents = ["In it:", ...there, ...(missing.length === 0 ? [] : ["", "Not available:", ...missing])].join("\n");
   files.set("contents.txt", `${contents}\n`);
   return { files, contents };
 }

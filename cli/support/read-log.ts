@@ -5,7 +5,7 @@ import { killIfAllowed } from "#platform/process/run-command.ts";
 import { type LogLine, parseLogLine } from "./log-line.ts";
 import { type LogPlaces, type LogSource, logCommand, type WantedLines } from "./log-source.ts";
 
-/** Maximum length of a line, with what the journal puts around it; the rest of a longer one is dropped. */
+/** Maximum length of a line, including the journal's fields; the rest of a longer one is dropped. */
 const maxLineCharacters = 256 * 1024;
 const maxErrorCharacters = 2_000;
 
@@ -42,7 +42,7 @@ export async function readLog(
 ): Promise<number> {
   if (source.kind === "file" && !existsSync(source.name))
     throw new Error(
-      `${source.name}: there is no such log; this machine runs no systemd, and a service that scripts/install.sh did not install logs to standard error`,
+      `${source.name}: there is no such log; this machine has no systemd, and a service not installed by scripts/install.sh logs to standard error`,
     );
   const command = logCommand(source, wanted, places);
   let child: Bun.Subprocess<"ignore", "pipe", "pipe">;

@@ -90,7 +90,7 @@ function apiOf(program: Program, config: AgentConfig | ControllerConfig, environ
 const parse = (program: Program, { input, source }: ProgramInput) =>
   program === "agent" ? parseAgentConfig(input, source) : parseControllerConfig(input, source);
 
-/** Reads what a service is told by its file, its environment and its state directory. Never throws. */
+/** Reads a service's configuration from its file, environment and state directory. Never throws. */
 export async function readServiceFacts(
   program: Program,
   configPath: string | undefined,

@@ -21,7 +21,7 @@ function writeNewFile(path: string, bytes: Uint8Array): void {
     file = openSync(path, "wx", 0o600);
   } catch (cause) {
     const isThere = (cause as NodeJS.ErrnoException).code === "EEXIST";
-    throw new UsageError(`--out: ${path} ${isThere ? "is there already" : `can't be made: ${openFault(cause)}`}`, {
+    throw new UsageError(`--out: ${path} ${isThere ? "already exists" : `can't be made: ${openFault(cause)}`}`, {
       cause,
     });
   }
@@ -43,7 +43,7 @@ function servicesAbout(word: string | undefined, path: string | undefined, machi
 
 /** Command that packs a bundle; the machine is another one in tests. */
 export const createSupportCommand = (machineOf: () => SupportMachine): Command => ({
-  summary: "pack what a bug report needs into one file, without keys, passwords, tokens or texts of users",
+  summary: "pack what a bug report needs into one file, without keys, passwords, tokens or user texts",
   usage: "[agent|controller] [--out FILE] [--config FILE]",
   examples: ["sudo thormesh support", "sudo thormesh support controller --out /tmp/report.tar.gz"],
   options: {
@@ -60,7 +60,7 @@ export const createSupportCommand = (machineOf: () => SupportMachine): Command =
     const stamp = `${new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, "")}Z`;
     const name = `thormesh-support-${hostname().replaceAll(/[^\w.-]/g, "_")}-${stamp}`;
     const out = optionalString(values, "out") ?? `${name}.tar.gz`;
-    if (existsSync(out)) throw new UsageError(`--out: ${out} is there already`);
+    if (existsSync(out)) throw new UsageError(`--out: ${out} already exists`);
     const services = await Promise.all(
       servicesAbout(word, path, machine).map((program) => {
         const installed = `${machine.configDir}/${program}.yaml`;

@@ -3,7 +3,7 @@ import { runRollback } from "#tools/update/run-update.ts";
 import { machineConfig, machineOptions, sayTo, tellOutcome } from "./update.ts";
 
 export const rollbackCommand: Command = {
-  summary: "go back to the version that was in force before the last update",
+  summary: "return to the version that ran before the last update",
   usage: "[options]",
   examples: ["sudo thormesh rollback"],
   optionsOnly: true,

@@ -43,15 +43,15 @@ export function rolloutLine({
   reason,
 }: NonNullable<RolloutAnswer["rollout"]>): string {
   const total = Object.values(agents).reduce((sum, count) => sum + count, 0);
-  const failed = agents.failed === 0 ? "" : `, ${agents.failed} gave it up`;
-  const unwilling = agents.unwilling === 0 ? "" : `, ${agents.unwilling} may not be updated by the fleet`;
+  const failed = agents.failed === 0 ? "" : `, ${agents.failed} rolled back`;
+  const unwilling = agents.unwilling === 0 ? "" : `, ${agents.unwilling} do not allow updates by the fleet`;
   return cleanText(
     `roll-out of ${version} is ${state}, wave ${wave} of ${plan.waves.length}: ${agents.updated} of ${total} agents run it${failed}${unwilling}; ${reason}`,
   );
 }
 
 export function rolloutToText({ rollout }: RolloutAnswer): string {
-  if (rollout === null) return "there was no roll-out yet";
+  if (rollout === null) return "there has been no roll-out yet";
   const shown = rollout.listed.filter(({ progress }) => progress !== "updated").slice(0, maxShown);
   if (shown.length === 0) return rolloutLine(rollout);
   const rows = shown.map(({ agentId, wave, progress, reason }) => [agentId, String(wave), progress, reason ?? "-"]);
@@ -98,7 +98,7 @@ function planOf(values: OptionValues, version: string | undefined): object {
 const actions = ["start", "status", "pause", "resume", "stop"];
 
 export const rolloutCommand: Command = {
-  summary: "bring a version to the fleet, wave by wave",
+  summary: "roll a version out over the fleet, wave by wave",
   usage: `start VERSION [--waves W] [--window T] [options]
        thormesh rollout status|pause|resume|stop [--reason TEXT]`,
   examples: ["thormesh rollout start 0.2.0 --waves lab:100%,10%,100%", "thormesh rollout status"],
@@ -106,16 +106,16 @@ export const rolloutCommand: Command = {
     waves: {
       only: "start",
       value: "W",
-      help: "shares one after the other, each perhaps of regions (default: 5%,25%,100%): lab:100%,hall-a+hall-b:20%,100%",
+      help: "shares of the fleet or of regions (default: 5%,25%,100%), e.g. lab:100%,hall-a+hall-b:20%,100%",
     },
     window: { only: "start", value: "T", help: "time of day, in UTC, in which updates may begin: 22:00-04:00" },
     soak: { only: "start", value: "SECONDS", help: "time between two waves (default: 600)" },
-    "at-once": { only: "start", value: "N", help: "agents at a time, each of another region (default: 5)" },
-    "max-failures": { only: "start", value: "N", help: "more agents that give it up halt the roll-out (default: 0)" },
+    "at-once": { only: "start", value: "N", help: "agents at a time, each in a different region (default: 5)" },
+    "max-failures": { only: "start", value: "N", help: "halt when more agents than this roll back (default: 0)" },
     "max-burn-rate": {
       only: "start",
       value: "X",
-      help: "halt when the fleet's error budget is used faster over an hour",
+      help: "halt when the fleet's hourly burn rate of the error budget exceeds this",
     },
     ...reasonOption,
     ...controllerUrlOption,

@@ -12,7 +12,7 @@ const maxOrderBytes = 1024;
 
 /** Options of the commands that change this machine's version. */
 export const machineOptions = {
-  config: { short: "c", value: "FILE", help: "what updates are told (default: /etc/thormesh/update.yaml)" },
+  config: { short: "c", value: "FILE", help: "settings of updates (default: /etc/thormesh/update.yaml)" },
   prefix: { value: "DIR", help: "directory of the versions (default: the running one's)" },
   json: { help: "print JSON" },
 } as const;
@@ -35,7 +35,11 @@ export const sayTo = (values: OptionValues) => (sentence: string) =>
 export function tellOutcome(values: OptionValues, { state, version, reason }: UpdateOutcome): void {
   if (values["json"] === true) console.log(JSON.stringify({ state, version, reason }, null, 2));
   else
-    printLine(state === "returned" ? `${version} is in force again: ${reason}` : `${version} is in force: ${reason}`);
+    printLine(
+      state === "returned"
+        ? `version ${version} is running again: ${reason}`
+        : `version ${version} is now running: ${reason}`,
+    );
 }
 
 const isVersion = (text: unknown): text is string =>
@@ -83,7 +87,7 @@ async function check(values: OptionValues, config: UpdateConfig, request: Update
 }
 
 export const updateCommand: Command = {
-  summary: "bring a newer version into force; it goes back by itself when it is not well",
+  summary: "update to a newer version; roll back automatically if it is unhealthy",
   usage: `[--version V] [--url URL | --file FILE] [options]
        thormesh update --check
        thormesh update --resume`,
@@ -94,14 +98,14 @@ export const updateCommand: Command = {
   ],
   optionsOnly: true,
   options: {
-    check: { help: "say whether there is a newer version, and change nothing" },
+    check: { help: "report whether there is a newer version; change nothing" },
     version: { value: "V", help: "this version instead of the newest" },
     url: { value: "URL", help: "address of the releases (default: as update.yaml says)" },
     file: { value: "FILE", help: "release on this machine, with manifest.json or FILE.minisig beside it" },
-    order: { value: "FILE", help: "the version that the fleet's controller ordered, as the agent left it there" },
-    resume: { help: "end what an update that was cut short left undone, and nothing else" },
-    "allow-downgrade": { help: "take an older version than the one in force" },
-    "allow-expired": { help: "take a release whose manifest has ended" },
+    order: { value: "FILE", help: "the version that the fleet's controller ordered, from the agent's order file" },
+    resume: { help: "finish an interrupted update, and do nothing else" },
+    "allow-downgrade": { help: "allow a version older than the running one" },
+    "allow-expired": { help: "allow a release whose manifest has expired" },
     ...machineOptions,
   },
   async run(values) {

@@ -21,7 +21,7 @@ export const modelWorkerCommand: Command = {
     pooling: { value: "HOW", help: "pooling of a model's manifest" },
     "first-position": { value: "N", help: "position of a text's first token; default: 0" },
     files: { value: "JSON", help: "files to hash before they are used" },
-    hashes: { value: "JSON", help: "hashes of files that need not be hashed again" },
+    hashes: { value: "JSON", help: "hashes of files already verified" },
     "keep-memory": { help: "keep the memory of a batch for the next one" },
     prepare: { help: "share the model's weights with its other processes" },
     engine: { value: "JSON", help: "settings of ONNX Runtime" },

@@ -34,7 +34,7 @@ export interface AccessPublisherParts {
   readonly ceilings?: Pick<TenantCeilings, "of">;
   /** Jobs with tenants' data. Default: there are none. */
   readonly jobs?: () => TenantJobs;
-  /** Prices of electricity by the hour. Default: none are told. */
+  /** Hourly prices of electricity. Default: none. */
   readonly tariffs?: () => readonly RegionTariff[];
   readonly seals?: OrderSeals;
   /** Devices that have joined. */
@@ -126,7 +126,7 @@ export class AccessPublisher {
     if (this.hasRoom(more) && content.keys.length < accessLimits.maxKeys) return;
     throw new ServiceError(
       "CONFLICT",
-      `the agents could not be told: ${content.keys.length} keys and ${content.tenants.length} tenants with their models and regions fill a message`,
+      `agents not updated: ${content.keys.length} keys and ${content.tenants.length} tenants with their models and regions exceed the maximum message size`,
     );
   }
 
@@ -145,7 +145,7 @@ export class AccessPublisher {
         keys.list().some(({ role }) => role === "embed");
       if (!isUsed && this.#published === "") return;
       const content = this.#contentWith(tariffs);
-      // Before the agents are told: what they may have used must not be given away again.
+      // Must happen before agents get their shares: what they may have used must not be given away again.
       await this.#parts.quotas.save();
       const text = JSON.stringify(content);
       const ageMs = nowMs() - (this.#sentAtMs ?? 0);

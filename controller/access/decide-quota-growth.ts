@@ -22,10 +22,10 @@ export interface QuotaGrowth {
   readonly part: number;
 }
 
-/** An agent gets more when what it has is for less than this time, and then for twice as long: that long it can go on when it is cut off. */
+/** An agent gets more when what it has is for less than this time, and then for twice as long: that long it can continue when it is cut off. */
 const lowMinutes = 60;
 const fullMinutes = 120;
-/** Share of what is free that is given away at once: the demand of other agents may follow. */
+/** Share of the unassigned quota given away at once: other agents' demand may follow. */
 const givenShare = 0.5;
 /** So little is given away whole. */
 const smallRest = 0.002;

@@ -8,7 +8,7 @@ import type { Logger } from "#platform/log.ts";
 import { secondMs } from "#platform/time.ts";
 import type { ApiKey, KeyStore } from "../store/store.ts";
 
-/** Max keys on record, those that ended included; the oldest of these give way to new ones. */
+/** Maximum keys on record, those that ended included; the oldest of these give way to new ones. */
 const maxKeys = 1000;
 
 export interface KeyRingParts {
@@ -27,7 +27,7 @@ export interface KeyRequest {
   readonly expiresInS: number | null;
   /** With role embed: whose requests come with it. */
   readonly tenant?: string | null;
-  /** With role embed: part of what its tenant may use. Default: all of it. */
+  /** With role embed: the part of its tenant's rights that the key has. Default: all. */
   readonly scope?: NonNullable<ApiKey["scope"]> | null;
 }
 
@@ -128,7 +128,7 @@ export class KeyRing implements IssuedKeys {
   async create({ name, role, expiresInS, tenant = null, scope = null }: KeyRequest): Promise<NewKey> {
     await this.load();
     if ((role === "embed") !== (tenant !== null)) {
-      const expected = role === "embed" ? "the tenant of the key, got none" : `none with role ${role}, got ${tenant}`;
+      const expected = role === "embed" ? "the key's tenant, got none" : `none with role ${role}, got ${tenant}`;
       throw new ServiceError("INVALID_REQUEST", `tenant: expected ${expected}`, { details: { param: "tenant" } });
     }
     if (scope !== null && role !== "embed")
@@ -138,12 +138,12 @@ export class KeyRing implements IssuedKeys {
     if (this.list().some((key) => key.name === name && key.state === "valid"))
       throw new ServiceError(
         "CONFLICT",
-        `name: a valid key has the name ${name}; rotate or revoke it, or choose another`,
+        `name: there is already a valid key named ${name}; rotate or revoke it, or choose another name`,
       );
     if (!["admin", "embed"].includes(role) && !this.required && !this.#parts.hasOtherKeys)
       throw new ServiceError(
         "CONFLICT",
-        `role: the first key must be an admin's, got ${role}: with it a key is needed for everything`,
+        `role: the first key must be an admin's, got ${role}: once there is a key, every request needs one`,
       );
     const expiresAtMs = expiresInS === null ? null : Math.round(this.#parts.nowMs()) + expiresInS * secondMs;
     return this.#issue({ name, role, expiresAtMs, replaces: null, tenant, scope });
@@ -189,7 +189,7 @@ export class KeyRing implements IssuedKeys {
 
   #valid(id: string): ApiKey {
     const { state } = this.view(id);
-    if (state !== "valid") throw new ServiceError("CONFLICT", `key ${id} is ${state} already`);
+    if (state !== "valid") throw new ServiceError("CONFLICT", `key ${id} is already ${state}`);
     return this.#keys.get(id) as ApiKey;
   }
 

@@ -6,7 +6,7 @@ const values = (role: string) =>
   Type.Array(Type.String({ minLength: 1, maxLength: 256 }), {
     default: [],
     maxItems: 64,
-    description: `values of the claim that make its bearer ${role}`,
+    description: `values of the claim that give the role ${role}`,
   });
 
 /** Setting `api.oidc`. */
@@ -18,11 +18,11 @@ export const OidcConfig = strictObject(
       minLength: 1,
       maxLength: 256,
       description:
-        "the claim that is mapped to roles: a list or words; with dots, a claim inside others (realm_access.roles)",
+        "claim that is mapped to roles: a list, or words in a string; dots lead into nested claims (realm_access.roles)",
     }),
     roles: strictObject(
       { viewer: values("a viewer"), operator: values("an operator"), admin: values("an admin") },
-      { default: {}, description: "Roles by values of the claim; the highest counts." },
+      { default: {}, description: "Roles by value of the claim; the highest one counts." },
     ),
   },
   { default: {}, description: "Bearer tokens of an OpenID Connect provider." },

@@ -21,7 +21,7 @@ const refreshEachMs = 2_000;
 
 const sessionsKeptAs = "sessions";
 
-/** Keys and tenants that the controller knows. */
+/** Keys and tenants known to the controller. */
 export interface ControllerAccess {
   readonly keys: KeyRing;
   readonly tenants: Tenants;
@@ -75,7 +75,7 @@ export async function openAccess(
   return { keys, tenants, issued, sessions };
 }
 
-/** Keeps keys and tenants in step with the store, stores when keys were used, goes on with jobs, and tells the agents. */
+/** Keeps keys and tenants in step with the store, stores when keys were used, continues with jobs, and tells the agents. */
 export function keepAccessFresh(
   { keys, tenants, sessions }: Pick<ControllerAccess, "keys" | "tenants" | "sessions">,
   publisher: Pick<AccessPublisher, "publish">,

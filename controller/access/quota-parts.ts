@@ -9,7 +9,7 @@ import { decideQuotaGrowth } from "./decide-quota-growth.ts";
 
 /** Part of a quota that agents without demand so far have together, so that each can begin at once. */
 const evenPart = 0.05;
-/** Part of the next period that agents are told before it begins, by their use of this one. */
+/** Share of the next period published before it begins, by the use in this one. */
 const nextPart = 0.5;
 /** Weight of the newest minute in an agent's demand. */
 const newestWeight = 0.5;
@@ -92,8 +92,8 @@ export interface QuotaPartsOptions {
 }
 
 /**
- * Division of quotas by day and month among agents, without a counter that they share: each has a part of its own, which only grows within a period
- * and follows its use. All parts together never exceed the quota. What agents were told is kept before they are told it.
+ * Divides daily and monthly quotas among agents without a shared counter: each has its own share, which only grows within a period
+ * and follows its use. All shares together never exceed the quota. Shares are stored before they are published.
  */
 export class TenantQuotaParts {
   readonly #options: QuotaPartsOptions;
@@ -110,7 +110,7 @@ export class TenantQuotaParts {
     this.#held = (await this.#options.store.loadKept(keptName, Kept)) ?? {};
   }
 
-  /** Stores what has changed; to be awaited before agents are told. */
+  /** Stores changes; to be awaited before publishing them. */
   async save(): Promise<void> {
     for (const tenant of Object.keys(this.#held))
       if (this.#options.settingsOf(tenant) === undefined) this.#forget(tenant);
@@ -170,7 +170,7 @@ export class TenantQuotaParts {
     return fresh;
   }
 
-  /** Max agents with a part of their own, so that the parts of all tenants fit into a message. */
+  /** Maximum agents with a part of their own, so that the parts of all tenants fit into a message. */
   #mostListed(): number {
     const periods = 2 * Math.max(1, Object.keys(this.#held).length);
     return Math.min(accessLimits.maxQuotaParts, Math.max(1, Math.floor(maxListed.quotaParts / periods)));
@@ -212,7 +212,7 @@ export class TenantQuotaParts {
     this.#isSaved = false;
   }
 
-  /** Quotas of a tenant as agents are told them; undefined without any. */
+  /** A tenant's quotas in the form published to agents; undefined without any. */
   of(tenant: string): TenantQuotas | undefined {
     const settings = this.#options.settingsOf(tenant);
     const { timeZone, day, month } = quotasOf(settings ?? {});

@@ -37,7 +37,7 @@ const Kept = strictObject({
 const keptAs = "tenant-ceilings";
 /** Hours whose mean is the demand of a tenant: those by which budgets are projected. */
 const demandHours = 24;
-/** Bytes that limits take of what agents are told, beside the agents' shares. */
+/** Bytes that limits take in the published document, besides the agents' shares. */
 const limitsBytes = 512;
 
 export interface TenantCeilingsParts {
@@ -67,7 +67,7 @@ const lowest = (limits: readonly (number | null)[]): number | null => {
   return numbers.length === 0 ? null : Math.min(...numbers);
 };
 
-/** Limits that budgets put on tenants. Each is recorded before agents are told, and outlives a restart. */
+/** Limits imposed on tenants by budgets. Each is recorded before it is published, and survives a restart. */
 export class TenantCeilings {
   readonly #parts: TenantCeilingsParts;
   #ceilings: readonly Ceiling[] = [];
@@ -148,7 +148,7 @@ export class TenantCeilings {
     return { requests: requestsPerMinute ?? null, tokens: tokensPerMinute ?? null };
   }
 
-  /** Due steps without those of new ceilings for which there is no room in what agents are told. */
+  /** Due steps, except new ceilings that don't fit into the published document. */
   #tellable(due: readonly DueLimit[]): DueLimit[] {
     const { shares, log } = this.#parts;
     const known = new Set(this.#ceilings.map(({ budget }) => budget));

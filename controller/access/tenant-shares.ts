@@ -5,9 +5,9 @@ import { accessLimits, defaultTenant, maxListed } from "#protocol/messages.ts";
 const evenPart = 0.2;
 /** Weight of the newest minute in an agent's demand. */
 const newestWeight = 0.5;
-/** Demand, in texts a minute, that counts as none. */
+/** Demand, in texts per minute, that counts as none. */
 const noDemand = 0.01;
-/** Shares are told anew when one has changed by more than this. */
+/** Shares are published again when one has changed by more than this. */
 const tellAbove = 0.05;
 const roundTo = 10_000;
 
@@ -22,7 +22,7 @@ const floored = (share: number) => Math.floor(share * roundTo) / roundTo;
 
 /**
  * Divides a tenant's limits among agents: most of it by their demand, the rest evenly.
- * @param demand texts a minute by agent
+ * @param demand texts per minute by agent
  * @param agents number of agents that serve
  * @param listed max number of agents with a part of their own
  */

@@ -19,7 +19,7 @@ function refuseUnknownZone({ quotaTimeZone: zone }: Partial<TenantSettings>): vo
 
 function refuseShortRetention({ retentionDays }: Partial<TenantSettings>, minuteDays: number): void {
   if (retentionDays == null || retentionDays >= minuteDays) return;
-  const message = `retentionDays: expected at least ${minuteDays}, for which minutes are kept (retention.minuteDays), got ${retentionDays}`;
+  const message = `retentionDays: expected at least ${minuteDays}, as long as minutes are kept (retention.minuteDays), got ${retentionDays}`;
   throw new ServiceError("INVALID_REQUEST", message, { details: { param: "retentionDays" } });
 }
 
@@ -59,10 +59,10 @@ export class Tenants {
     refuseShortRetention(settings, this.#parts.minuteDays ?? 0);
     await this.load();
     if (id === defaultTenant)
-      throw new ServiceError("CONFLICT", `id: ${defaultTenant} is the tenant of all requests without one of their own`);
+      throw new ServiceError("CONFLICT", `id: ${defaultTenant} is reserved for requests without a tenant`);
     if (id.startsWith(pseudonymPrefix))
-      throw new ServiceError("CONFLICT", `id: names with ${pseudonymPrefix} stand for tenants that were erased`);
-    if (this.#tenants.has(id)) throw new ServiceError("CONFLICT", `id: there is a tenant ${id} already`);
+      throw new ServiceError("CONFLICT", `id: names starting with ${pseudonymPrefix} are reserved for erased tenants`);
+    if (this.#tenants.has(id)) throw new ServiceError("CONFLICT", `id: tenant ${id} already exists`);
     if (this.#tenants.size >= accessLimits.maxTenants)
       throw new ServiceError(
         "CONFLICT",

@@ -35,7 +35,7 @@ const maxSilences = 200;
 interface Channel {
   readonly config: NotifierConfig;
   readonly queue: NoticeQueue;
-  /** Status and time of what was last offered, by alert. */
+  /** Status and time of the last notice, by alert. */
   readonly told: Map<string, { readonly status: string; readonly atMs: number }>;
 }
 
@@ -54,7 +54,7 @@ export class AlertMonitor {
     this.#channels = config.notifiers.flatMap((each) => {
       const notifier = notifiers.find(({ name }) => name === each.name);
       if (notifier === undefined) return [];
-      // An Alertmanager groups by itself, and wants to be told of what goes on.
+      // An Alertmanager does its own grouping and expects repeated notices of continuing alerts.
       const groups = each.kind !== "alertmanager";
       const waitMs = groups ? config.groupWaitS * secondMs : 0;
       const intervalMs = groups ? config.groupIntervalS * secondMs : 0;
@@ -76,7 +76,7 @@ export class AlertMonitor {
     await Promise.all(this.#channels.map(({ queue }) => queue.stop()));
   }
 
-  /** Lists alerts, the firing ones first. */
+  /** Lists alerts, firing ones first. */
   alerts(): readonly (Alert & { readonly silenced: boolean; readonly text: string })[] {
     const nowMs = this.#parts.clock.nowMs();
     const order = { firing: 0, pending: 1, resolved: 2 } as const;
@@ -195,7 +195,7 @@ export class AlertMonitor {
     return [{ rule, labels, value, detail, summary, unit, isBelow, severity, threshold, forMs }];
   }
 
-  /** Offers a notifier what it has not been told: what began, what ended, and now and then what goes on. */
+  /** Offers a notifier what it has not been told: what began, what ended, and now and then what continues. */
   #tell({ config, queue, told }: Channel, nowMs: number): void {
     const repeatMs = config.kind === "alertmanager" ? minuteMs : this.#parts.config.repeatAfterH * hourMs;
     for (const alert of this.#alerts.values()) {
@@ -206,7 +206,7 @@ export class AlertMonitor {
           ? before?.status !== "firing" || nowMs - before.atMs >= repeatMs || before.atMs > nowMs
           : before?.status === "firing";
       if (!isNew) continue;
-      // The end of an alert that was told is told, so that it stays open nowhere.
+      // Also sends the end of each alert that was sent, so that it does not stay open anywhere.
       if (alert.status === "firing" && isSilenced(alert, this.#silences, nowMs)) continue;
       told.set(alert.key, { status: alert.status, atMs: nowMs });
       queue.offer(noticeOf(alert, nowMs));

@@ -20,18 +20,18 @@ const above = { isBelow: false, severity: "warning" } as const;
 /** Built-in rules by name. Budgets have rules of their own, one for each of their shares. */
 export const alertRules = {
   "daily-cost": {
-    ...{ ...above, summary: "cost of the newest 24 hours", unit: "$", threshold: 185, range: [0, 1e9], forMs: hourMs },
+    ...{ ...above, summary: "cost of the last 24 hours", unit: "$", threshold: 185, range: [0, 1e9], forMs: hourMs },
   },
   "monthly-projection": {
-    ...{ ...above, summary: "cost of the newest whole hour × 730", unit: "$", threshold: 6000, range: [0, 1e9] },
+    ...{ ...above, summary: "cost of the last full hour × 730", unit: "$", threshold: 6000, range: [0, 1e9] },
     forMs: 6 * hourMs,
   },
   "cost-spike": {
-    ...{ ...above, summary: "cost of the newest whole hour beside the same hour of the day before", unit: "% more" },
+    ...{ ...above, summary: "cost of the last full hour relative to the same hour of the day before", unit: "% more" },
     ...{ threshold: 20, range: [0, 1e6], forMs: 30 * minuteMs },
   },
   "cost-anomaly": {
-    ...{ ...above, summary: "yesterday's cost, above what was expected", unit: "deviations" },
+    ...{ ...above, summary: "yesterday's cost above the expected cost", unit: "deviations" },
     ...{ threshold: 3.5, range: [1, 100], forMs: 0 },
   },
   "gpu-utilization": {
@@ -39,19 +39,19 @@ export const alertRules = {
     ...{ threshold: 50, range: [0, 100], forMs: 2 * hourMs },
   },
   "latency-p95": {
-    ...{ ...above, summary: "95th percentile of latency", unit: "ms", threshold: 30, range: [0, 600_000] },
+    ...{ ...above, summary: "95th percentile latency", unit: "ms", threshold: 30, range: [0, 600_000] },
     forMs: 5 * minuteMs,
   },
   "error-rate": {
-    ...{ summary: "requests that failed at the agents", unit: "%", isBelow: false, severity: "critical" },
+    ...{ summary: "share of requests that failed at the agents", unit: "%", isBelow: false, severity: "critical" },
     ...{ threshold: 1, range: [0, 100], forMs: 2 * minuteMs },
   },
   "gpu-memory": {
-    ...{ ...above, summary: "memory of the device that the program uses, which it shares with the GPU", unit: "GB" },
+    ...{ ...above, summary: "share of the device's memory (shared with the GPU) that thormesh uses", unit: "GB" },
     ...{ threshold: 4, range: [0, 100_000], forMs: 5 * minuteMs },
   },
   throughput: {
-    ...{ summary: "texts a second of the fleet, where the forecast expects more", unit: "texts/s", isBelow: true },
+    ...{ summary: "the fleet's texts per second when the forecast expects more", unit: "texts/s", isBelow: true },
     ...{ severity: "warning", threshold: 50, range: [0, 1e9], forMs: 5 * minuteMs },
   },
 } as const satisfies Readonly<Record<string, AlertRule>>;

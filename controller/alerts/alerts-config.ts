@@ -14,7 +14,7 @@ const ruleConfig = (rule: AlertRule) =>
   strictObject(
     {
       threshold: thresholdOf(rule),
-      forS: integer(rule.forMs / 1000, [0, 7 * 86_400], "seconds for which it must hold before it is an alert"),
+      forS: integer(rule.forMs / 1000, [0, 7 * 86_400], "seconds that the condition must hold before the alert fires"),
     },
     { default: {}, description: `Rule: ${rule.summary}.` },
   );
@@ -31,19 +31,19 @@ const NotifierConfig = strictObject({
   kind: Type.Unsafe<"webhook" | "slack" | "alertmanager">({
     ...Type.Union([Type.Literal("webhook"), Type.Literal("slack"), Type.Literal("alertmanager")]),
     description:
-      "webhook: JSON, signed; slack: a message as Slack's and compatible programs' incoming webhooks take it; alertmanager: version 2 of Prometheus Alertmanager's API",
+      "webhook: signed JSON; slack: incoming webhook of Slack or a compatible program; alertmanager: Prometheus Alertmanager's API v2",
   }),
   url: {
     ...orNull(
       Type.String({ pattern: "^https?://[^\\s@]{1,2000}$", maxLength: 2048, title: "an http or https address" }),
-      "address; of an Alertmanager without /api/v2; null: it is in urlEnv",
+      "address (for an Alertmanager without /api/v2); null: taken from urlEnv",
     ),
     default: null,
   },
   urlEnv: {
     ...orNull(
       Variable,
-      "environment variable with the address, which is a secret of Slack's webhooks (or NAME_FILE, or a credential); null: it is in url",
+      "environment variable with the address, for Slack webhooks, whose address is secret (or NAME_FILE, or a credential); null: taken from url",
     ),
     default: null,
   },
@@ -57,25 +57,25 @@ const NotifierConfig = strictObject({
   minSeverity: Type.Unsafe<"info" | "warning" | "critical">({
     ...Type.Union([Type.Literal("info"), Type.Literal("warning"), Type.Literal("critical")]),
     default: "warning",
-    description: "least severe alerts that it is told",
+    description: "minimum severity of alerts sent to it",
   }),
-  digest: Type.Boolean({ default: true, description: "tell it each day what the day before cost" }),
+  digest: Type.Boolean({ default: true, description: "send it a daily digest of the previous day's cost" }),
 });
 export type NotifierConfig = Static<typeof NotifierConfig>;
 
-/** Alerts on cost and service, and who is told. */
+/** Alerts on cost and service, and their notifiers. */
 export const AlertsConfig = strictObject(
   {
     rules: strictObject(rules, { default: {}, description: "Built-in rules." }),
     notifiers: Type.Array(NotifierConfig, {
       ...{ default: [], maxItems: 20 },
-      description: "programs that are told of alerts",
+      description: "programs that receive alerts",
     }),
-    groupWaitS: number(10, [0, 3600], "seconds that a first alert waits for others, to come in one message"),
-    groupIntervalS: number(300, [0, 86_400], "min seconds between two messages to one webhook or Slack"),
-    repeatAfterH: number(24, [0.1, 720], "hours after which an alert that goes on is told again"),
+    groupWaitS: number(10, [0, 3600], "seconds that a first alert waits for others, to be sent in one message"),
+    groupIntervalS: number(300, [0, 86_400], "minimum seconds between two messages to one webhook or Slack"),
+    repeatAfterH: number(24, [0.1, 720], "hours after which a continuing alert is sent again"),
   },
-  { default: {}, description: "Alerts, and who is told." },
+  { default: {}, description: "Alerts, and who receives them." },
 );
 export type AlertsConfig = Static<typeof AlertsConfig>;
 
@@ -85,7 +85,7 @@ export function checkAlertsConfig({ notifiers = [] }: AlertsConfig): string[] {
   return notifiers.flatMap(({ name, kind, url, urlEnv, secretEnv }, index) => {
     const at = `notifiers.${index}`;
     return [
-      ...(names.indexOf(name) < index ? [`${at}.name: expected a name of its own, got "${name}" again`] : []),
+      ...(names.indexOf(name) < index ? [`${at}.name: expected a unique name, got "${name}" again`] : []),
       ...((url === null) === (urlEnv === null) ? [`${at}.url: expected either url or urlEnv`] : []),
       ...(kind === "webhook" && secretEnv === null
         ? [`${at}.secretEnv: expected the variable with the secret that signs the webhook, got null`]

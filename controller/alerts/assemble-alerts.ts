@@ -72,13 +72,13 @@ function registerAlertMetrics(registry: Registry, budgets: Budgets, monitor: Ale
     }
     return counts.values();
   });
-  registerGauges(registry, "thormesh_budget_used_percent", "Part of a budget that is spent", ["budget"], () =>
+  registerGauges(registry, "thormesh_budget_used_percent", "Share of a budget that has been spent", ["budget"], () =>
     budgets.latest().map(({ budget, usedPercent }) => [{ budget: budget.id }, usedPercent] as const),
   );
   registerTotals(
     registry,
     "thormesh_notices_total",
-    "Notices to programs that are told of alerts, by what became of them; failed: attempts",
+    "Alert notices by notifier and result; failed counts attempts",
     ["notifier", "outcome"],
     () =>
       monitor
@@ -156,7 +156,7 @@ export function assembleAlerts(parts: AlertsParts): Alerts {
   };
   const daily = new DailyDigest({
     ...{ store, timeZone: config.cost.timeZone, make: digest, nowMs },
-    tell: ({ text }) => monitor.announce("digest", "costs of yesterday", text),
+    tell: ({ text }) => monitor.announce("digest", "yesterday's cost", text),
   });
   return {
     ...{ budgets, ceilings, monitor, savings, digest },

@@ -5,7 +5,7 @@ import type { AlertSeverity } from "./alert-rules.ts";
 export interface AlertReading {
   readonly rule: string;
   readonly labels: Readonly<Record<string, string>>;
-  /** Null: not known now. */
+  /** Null: unknown now. */
   readonly value: number | null;
   readonly threshold: number;
   readonly isBelow: boolean;
@@ -18,7 +18,7 @@ export interface AlertReading {
 }
 
 export interface Alert {
-  /** Name of what it is about: rule and labels. */
+  /** Identity of its subject: rule and labels. */
   readonly key: string;
   readonly rule: string;
   readonly labels: Readonly<Record<string, string>>;

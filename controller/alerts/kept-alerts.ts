@@ -10,12 +10,12 @@ export const AlertSchema = Type.Unsafe<Alert>(
   strictObject({
     ...{ key: Type.String(), rule: Type.String(), labels },
     status: Type.Union([Type.Literal("pending"), Type.Literal("firing"), Type.Literal("resolved")], {
-      description: "pending: not yet for as long as the rule wants; resolved: shown for a day",
+      description: "pending: has not lasted as long as the rule requires; resolved: shown for a day",
     }),
     severity: Type.Union([Type.Literal("info"), Type.Literal("warning"), Type.Literal("critical")]),
     ...{ summary: Type.String(), unit: Type.String(), isBelow: Type.Boolean() },
     ...{ threshold: Type.Number(), value: Type.Number() },
-    detail: orNull(Type.String(), "what is behind it; null: nothing more is known"),
+    detail: orNull(Type.String(), "details of the cause; null: unknown"),
     ...{ sinceMs: Type.Number(), firingSinceMs: orNull(Type.Number()), resolvedAtMs: orNull(Type.Number()) },
     readAtMs: Type.Number(),
   }),

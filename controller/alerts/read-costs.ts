@@ -26,7 +26,7 @@ function moverOf(before: readonly CostHour[], after: readonly CostHour[]): strin
       if (by > (most?.by ?? 0n)) most = { name, by };
     }
   }
-  return most === null ? undefined : `most of it: ${most.name}, ${moneyToNumber(most.by).toFixed(2)} $ more an hour`;
+  return most === null ? undefined : `mostly ${most.name}, ${moneyToNumber(most.by).toFixed(2)} $ more an hour`;
 }
 
 /** Reads the figures of cost that alerts watch. A figure whose hours are not on record is unknown. */
@@ -73,7 +73,13 @@ export function readBudgets(states: readonly BudgetState[]): AlertReading[] {
       },
       // At the share itself the action is due, so the alert is, too.
       value: state.usedPercent >= atPercent ? Math.max(state.usedPercent, atPercent + 1e-9) : state.usedPercent,
-      ...{ threshold: atPercent, isBelow: false, unit: "%", forMs: 0, summary: "part of the budget that is spent" },
+      ...{
+        threshold: atPercent,
+        isBelow: false,
+        unit: "%",
+        forMs: 0,
+        summary: "share of the budget that has been spent",
+      },
       severity: atPercent >= 100 ? ("critical" as const) : ("warning" as const),
       detail: explainBudgetState(state),
     })),

@@ -5,10 +5,10 @@ import type { Alert } from "./decide-alert.ts";
 
 const labelName = Type.String({ pattern: "^[a-z][a-z0-9-]{0,31}$", title: "a label such as tenant" });
 
-/** Order that alerts are not told for a while. They are computed and shown all the same. */
+/** Order that alerts are not told for a while. They are computed and shown anyway. */
 export const Silence = strictObject({
   id: Type.String({ minLength: 1, maxLength: 64 }),
-  rule: orNull(Type.String({ minLength: 1, maxLength: 64 }), "rule whose alerts are not told; null: any"),
+  rule: orNull(Type.String({ minLength: 1, maxLength: 64 }), "rule whose alerts are silenced; null: any"),
   labels: Type.Array(strictObject({ name: labelName, value: Type.String({ maxLength: 128 }) }), {
     ...{ maxItems: 8, default: [] },
     description: "labels that an alert must have, e.g. tenant",

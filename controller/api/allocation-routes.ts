@@ -37,17 +37,17 @@ const Query = strictObject({
     ...{ default: "", maxLength: 250, title: "a comma list, e.g. tenant,model" },
     description: "region, agent, tenant, model, label:NAME and OpenCost's names; all: one row",
   }),
-  includeIdle: yesOrNo("false", "rows of idle"),
+  includeIdle: yesOrNo("false", "how idle cost is shown or shared"),
   shareIdle: Type.String({
     ...{ pattern: "^(true|weighted|even|false)$", default: "false", title: "true, weighted, even or false" },
-    description: "idle is given to those who used the rest, by their cost or evenly",
+    description: "idle cost is shared among the groups, by their cost or evenly",
   }),
   idleByNode: yesOrNo("false", "idle belongs to the users of its agent, not its region"),
-  splitIdle: yesOrNo("false", "a row of idle for each region or agent"),
+  splitIdle: yesOrNo("false", "one row of idle cost per region or agent"),
   accumulate: yesOrNo("false", "all steps in one set"),
   shareNamespaces: Type.String({
     ...{ default: "", maxLength: 250, title: "a comma list of tenants" },
-    description: "tenants whose cost, with their idle where that is shared, the others bear",
+    description: "tenants whose cost (and shared idle cost) is borne by the others",
   }),
   shareLabels: Type.String({
     ...{
@@ -56,21 +56,21 @@ const Query = strictObject({
       pattern: "^$|^[^:,]+:[^,]*(,[^:,]+:[^,]*)*$",
       title: "a comma list of NAME:VALUE",
     },
-    description: "labels of agents whose work the others bear",
+    description: "labels of agents whose cost is borne by the others",
   }),
   shareHourlyCosts: Type.String({
     ...{ default: "", maxLength: 250, pattern: costsPattern, title: "a comma list of NAME:AMOUNT, e.g. dns:0.07" },
-    description: "fixed costs an hour, US$, that the groups share",
+    description: "fixed costs per hour, US$, shared by the groups",
   }),
   sharedOverhead: Type.Optional(
     Type.Number({
       ...{ minimum: 0, maximum: 1e12 },
-      description: "fixed costs a month of 730 hours, US$, that the groups share",
+      description: "fixed costs per month of 730 hours, US$, shared by the groups",
     }),
   ),
   shareSplit: Type.String({
     ...{ default: "weighted", pattern: "^(weighted|even)$", title: "weighted or even" },
-    description: "how shared costs are split: by the groups' cost before idle, or evenly",
+    description: "how shared costs are split: by the groups' cost without idle, or evenly",
   }),
   filter,
 });
@@ -106,8 +106,8 @@ const answerOf = <T extends TSchema>(row: T) =>
   Type.Object({
     code: Type.Literal(200),
     status: Type.Literal("success"),
-    data: Type.Array(Type.Record(Type.String(), row), { description: "a set for each step, its rows by name" }),
-    warning: Type.Optional(Type.String({ description: "what the figures lack" })),
+    data: Type.Array(Type.Record(Type.String(), row), { description: "one set per step, with rows by name" }),
+    warning: Type.Optional(Type.String({ description: "what is missing from the figures" })),
   });
 
 /** Query of assets, which are not grouped. */
@@ -118,7 +118,7 @@ const ungrouped = {
 } as const;
 const perAgent = { perAgent: true };
 
-/** Max sets of an answer. */
+/** Maximum sets of an answer. */
 export const maxSets = 1000;
 const unitMs: Readonly<Record<string, number>> = { m: minuteMs, h: hourMs, d: dayMs, w: 7 * dayMs };
 
@@ -182,14 +182,14 @@ export function allocationRoutes(parts: ApiParts) {
     return { code: 200 as const, status: "success" as const, data, ...warningIn(found) };
   };
   const text =
-    "By tenant, model, agent, region, label or any combination, as OpenCost's API: idle beside it or shared.";
+    "By tenant, model, agent, region, label or any combination, like OpenCost's API, with idle cost shown separately or shared.";
   const described = (summary: string) => ({
     query: Query,
     response: { 200: answerOf(AllocationView), 400: ErrorBody },
     detail: about("cost", summary, text),
   });
   return new Elysia()
-    .get("/allocation", ({ query }) => allocation(query), described("Who pays what of what the fleet cost"))
+    .get("/allocation", ({ query }) => allocation(query), described("Allocation of the fleet's cost"))
     .get("/allocation/compute", ({ query }) => allocation(query), described("The same as /allocation"))
     .get(
       "/allocation/summary",
@@ -219,7 +219,7 @@ export function allocationRoutes(parts: ApiParts) {
       {
         query: AssetQuery,
         response: { 200: answerOf(AssetView), 400: ErrorBody },
-        detail: about("cost", "What the devices cost", "Energy and amortisation of each, as OpenCost's nodes."),
+        detail: about("cost", "Cost of the devices", "Energy and amortisation of each, like OpenCost's nodes."),
       },
     );
 }

@@ -12,18 +12,18 @@ const money = (description: string) => Type.Number({ description: `${description
 const amount = (description: string) => Type.Number({ description });
 const time = Type.String({ description: "ISO 8601, UTC" });
 const Window = Type.Object({ start: time, end: time });
-const place = Type.Optional(Type.String({ description: "absent where the group has several" }));
-const labels = Type.Record(Type.String(), Type.String(), { description: "labels that all of the row have in common" });
+const place = Type.Optional(Type.String({ description: "absent if the group has several" }));
+const labels = Type.Record(Type.String(), Type.String(), { description: "labels common to the whole row" });
 const span = { window: Window, start: time, end: time, minutes: amount("length of the window in minutes") };
 
 export const AllocationView = Type.Object({
-  name: Type.String({ description: "name of the group; __idle__: what nobody used" }),
+  name: Type.String({ description: "name of the group; __idle__: idle cost" }),
   properties: Type.Object({
     ...{ cluster: place, node: place, namespace: place, pod: place, container: place },
     labels,
   }),
   ...span,
-  gpuHours: amount("hours of devices in which it computed"),
+  gpuHours: amount("device-hours in which it computed"),
   gpuCost: money("device time and energy above idle; of __idle__: the rest of the devices' cost"),
   gpuEfficiency: orNull(amount("1: tenants pay for what they used; null: idle")),
   ...Object.fromEntries(
@@ -32,7 +32,7 @@ export const AllocationView = Type.Object({
       money("0: a device's cost is in gpuCost"),
     ]),
   ),
-  sharedCost: money("part of shared costs"),
+  sharedCost: money("its part of shared costs"),
   externalCost: money("paid to offers outside the fleet"),
   totalCost: money("all of it"),
   totalEfficiency: orNull(amount("as gpuEfficiency")),
@@ -67,7 +67,7 @@ export const AssetView = Type.Object({
   energyCost: money("energy"),
   amortisationCost: money("amortisation"),
   energyKwh: amount("energy"),
-  missingEnergyMinutes: amount("minutes whose energy is not known: they cost more than is shown"),
+  missingEnergyMinutes: amount("minutes whose energy is unknown: the true cost is higher than shown"),
   adjustment: money("0"),
   totalCost: money("all of it"),
 });

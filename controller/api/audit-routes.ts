@@ -9,7 +9,7 @@ import { about, ErrorBody } from "./schemas.ts";
 
 const AuditQuery = strictObject({
   after: Type.Optional(
-    Type.String({ pattern: "^[0-9]{1,15}$", title: "seq of an entry: those after it; left out: the newest" }),
+    Type.String({ pattern: "^[0-9]{1,15}$", title: "return entries after the one with this seq; omitted: the newest" }),
   ),
   limit: Type.String({ pattern: "^([1-9][0-9]{0,2}|1000)$", title: "a whole number from 1 to 1000", default: "100" }),
 });
@@ -45,7 +45,7 @@ export function auditRoutes(store: AuditStore) {
         ...about(
           "access",
           "Audit log",
-          "Changes by people and programs, each entry with the hash of the one before it.",
+          "Changes made by people and programs; each entry contains the hash of the previous one.",
         ),
         ...needsRole("admin"),
       },

@@ -9,7 +9,7 @@ export const reasonHeader = "x-thormesh-reason";
 export const withReason = {
   headers: Type.Object({
     [reasonHeader]: Type.Optional(
-      Type.String({ maxLength: 2048, description: "why, for the audit log; percent-encoded" }),
+      Type.String({ maxLength: 2048, description: "reason, for the audit log; percent-encoded" }),
     ),
   }),
 };

@@ -51,22 +51,20 @@ export function controllerHealth(
   const storeServerFault = parts.store.fault();
   const problems = [
     damage,
-    storeServerFault === null ? null : "the store's server can't be used; agents keep their minutes until it can",
+    storeServerFault === null ? null : "the store's server is unavailable; agents keep their minutes until it is back",
     storeFault === null ? null : cantStore,
     parts.audit?.isFailing === true ? "the audit log can't be written: changes are refused" : null,
     parts.tls?.problem() ?? null,
     ...unreadableRows.map(({ table, rows }) => `${rows} row(s) of table ${table} can't be read and are skipped`),
     trimmed === 0 ? null : `retention.maxBytes: ${trimmed} minute(s) were removed early`,
     isRecent(lastNoRoomMs) ? full : null,
-    wrongClocks === 0 ? null : `${wrongClocks} agent(s) have a clock that differs by minutes from this controller's`,
+    wrongClocks === 0 ? null : `${wrongClocks} agent(s) have a clock that is minutes away from this controller's`,
     openFiles.status === "healthy" ? null : openFiles.detail,
     refusedByBroker === 0
       ? null
-      : `the broker does not let ${refusedByBroker} agent(s) publish or subscribe as they must: see their brokerProblems`,
-    refusedOrders === 0
-      ? null
-      : `${refusedOrders} agent(s) were sent orders that they did not obey: see their brokerProblems`,
-    isRecent(lastConflictMs) ? `${conflicts} minute(s) arrived under the name of a different one` : null,
+      : `the broker refuses publications or subscriptions of ${refusedByBroker} agent(s): see their brokerProblems`,
+    refusedOrders === 0 ? null : `${refusedOrders} agent(s) rejected orders: see their brokerProblems`,
+    isRecent(lastConflictMs) ? `${conflicts} minute(s) arrived with the id of a different minute` : null,
   ].filter((problem) => problem !== null);
   const { standingBy = null } = parts;
   return {

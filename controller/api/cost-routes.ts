@@ -34,7 +34,7 @@ export function costRoutes({ store, fleet, ledger, prices, openPrices, timeZone,
       detail: about(
         "cost",
         "Energy and cost of a window",
-        "Total, by agent, by model, by use, per 1,000 requests, and beside all agents on in their most capable mode.",
+        "Total, by agent, by model, by use, per 1,000 requests, and compared with all agents on in their most capable mode.",
       ),
     })
     .get(
@@ -46,7 +46,7 @@ export function costRoutes({ store, fleet, ledger, prices, openPrices, timeZone,
         detail: about(
           "cost",
           "Savings by power modes in a window",
-          "Energy, money and CO2, minutes in each mode, beside every device in its top mode and beside the cheapest mode for each minute.",
+          "Energy, money, CO2 and minutes in each mode, compared with every device in its top mode and with the cheapest mode for each minute.",
         ),
       },
     );

@@ -60,7 +60,7 @@ const filterOf = ({
   ...(before === undefined ? {} : { beforeId: Number(before) }),
 });
 
-/** Max agents of a decision that a timeline names, and characters of its reason. */
+/** Maximum agents of a decision that a timeline names, and characters of its reason. */
 const maxNamed = 6;
 const maxReason = 400;
 
@@ -95,7 +95,7 @@ export function decisionRoutes({ store, overrides, desired, audit, horizonMinute
         detail: about(
           "decisions",
           "Decisions, newest first",
-          "With reasons, the figures they rest on and their outcome. A repeated hold is one row.",
+          "With reasons, the figures behind them, and their outcome. Repeated holds are one row.",
         ),
       },
     )
@@ -111,12 +111,16 @@ export function decisionRoutes({ store, overrides, desired, audit, horizonMinute
       {
         query: DecisionQuery,
         response: { 200: DecisionTimeline, 400: ErrorBody },
-        detail: about("decisions", "Decisions in short, newest first", "In pages, without the figures they rest on."),
+        detail: about("decisions", "Summary of decisions, newest first", "In pages, without the figures behind them."),
       },
     )
     .get("/api/v1/decisions/rules", async () => ({ rules: await store.decisionRules() }), {
       response: { 200: DecisionRules },
-      detail: about("decisions", "Kinds and rules of the decisions on record", "What a list can be filtered by."),
+      detail: about(
+        "decisions",
+        "Kinds and rules of the decisions on record",
+        "Values that a list can be filtered by.",
+      ),
     })
     .get(
       "/api/v1/decisions/:id",
@@ -128,7 +132,7 @@ export function decisionRoutes({ store, overrides, desired, audit, horizonMinute
       {
         params: Type.Object({ id: DecisionId }),
         response: { 200: DecisionDetail, 400: ErrorBody, 404: ErrorBody },
-        detail: about("decisions", "One decision", "With the traffic that it believed in beside what came."),
+        detail: about("decisions", "One decision", "With the traffic it was based on beside the actual traffic."),
       },
     )
     .post(

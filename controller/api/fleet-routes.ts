@@ -11,7 +11,7 @@ import type { ApiParts } from "./api-parts.ts";
 import { auditSourceOf, withReason } from "./audited-change.ts";
 import { AgentDetail, AgentParams, about, ErrorBody, FleetView } from "./schemas.ts";
 
-/** Max implausible minutes that an agent's view shows. */
+/** Maximum implausible minutes that an agent's view shows. */
 const maxShownSetAside = 10;
 
 /** Peak of the fleet's latest forecast; null without one. */
@@ -30,14 +30,14 @@ export function fleetRoutes(parts: ApiParts) {
       detail: about(
         "fleet",
         "Overview of the fleet",
-        "Each figure with its unit and time, forecast, latest decision, alerts. `eventId` names the event of the live stream that this is as of.",
+        "Each figure with its unit and time, forecast, latest decision, alerts. `eventId` names the live stream event that this state corresponds to.",
       ),
     })
     .get(
       "/api/v1/agents/:id",
       async ({ params }) => {
         const agent = fleet.get(params.id);
-        if (agent === undefined) throw new ServiceError("NOT_FOUND", `no agent ${params.id} has been heard of`);
+        if (agent === undefined) throw new ServiceError("NOT_FOUND", `no agent ${params.id} is known`);
         return {
           ...viewOf(agent),
           birth: agent.birth,
@@ -89,7 +89,7 @@ export function fleetRoutes(parts: ApiParts) {
           ...about(
             "fleet",
             "Retire an agent",
-            "The agent, its documents and its retained messages are removed; its minutes are kept as long as others. An agent that is online can't be retired, and none while the broker is away. One that comes back counts as new.",
+            "The agent, its documents and its retained messages are removed; its minutes are kept as long as others. An online agent can't be retired, nor any agent while the broker is unavailable. An agent that comes back counts as new.",
           ),
           ...needsRole("operator"),
         },

@@ -18,20 +18,24 @@ const dayS = 86_400;
 
 const NewTokenBody = strictObject({
   ttlS: Type.Optional(
-    Type.Integer({ minimum: 1, maximum: 365 * dayS, description: "seconds for which it is valid; left out: an hour" }),
+    Type.Integer({ minimum: 1, maximum: 365 * dayS, description: "seconds for which it is valid; omitted: an hour" }),
   ),
   uses: Type.Optional(
-    Type.Integer({ minimum: 1, maximum: 100_000, description: "devices that may join with it; left out: one" }),
+    Type.Integer({
+      minimum: 1,
+      maximum: 100_000,
+      description: "number of devices that may join with it; omitted: one",
+    }),
   ),
-  region: Type.Optional({ ...text(64), description: "region that their certificates name; left out: none" }),
-  approved: Type.Optional(Type.Boolean({ description: "true: they need nobody's approval; left out: they do" })),
+  region: Type.Optional({ ...text(64), description: "region named in their certificates; left out: none" }),
+  approved: Type.Optional(Type.Boolean({ description: "true: they need no approval; omitted: they do" })),
 });
 
 const TokenView = Type.Object({
   id: Type.String({ description: "names the token; it is no secret" }),
-  region: Type.String({ description: "region that certificates name; empty: none" }),
-  approved: Type.Boolean({ description: "true: devices that join with it need nobody's approval" }),
-  usesLeft: Type.Integer({ description: "devices that may still join with it" }),
+  region: Type.String({ description: "region named in certificates; empty: none" }),
+  approved: Type.Boolean({ description: "true: devices that join with it need no approval" }),
+  usesLeft: Type.Integer({ description: "number of devices that may still join with it" }),
   createdMs: Type.Number(),
   expiresMs: Type.Number(),
   revokedMs: orNull(Type.Number(), "null: it was not revoked"),
@@ -41,15 +45,15 @@ const DeviceView = Type.Object({
   agentId: Type.String(),
   // Elysia infers no type from a union whose members are not a literal tuple.
   state: Type.Unsafe<Device["state"]>(literals("pending", "joined", "revoked")),
-  region: Type.String({ description: "region that its certificate names; empty: none" }),
+  region: Type.String({ description: "region named in its certificate; empty: none" }),
   tokenId: Type.String({ description: "token it joined with" }),
   requestedMs: Type.Number({ description: "when it asked to join" }),
-  sinceMs: Type.Number({ description: "begin of its state" }),
-  notAfterMs: orNull(Type.Number(), "end of its certificate; null: it has none"),
+  sinceMs: Type.Number({ description: "start of its present state" }),
+  notAfterMs: orNull(Type.Number(), "expiry of its certificate; null: it has none"),
   reason: Type.String({ description: "of a revocation" }),
 });
 
-const RevokeBody = strictObject({ reason: Type.Optional({ ...text(512), description: "why, for people" }) });
+const RevokeBody = strictObject({ reason: Type.Optional({ ...text(512), description: "reason, for people to read" }) });
 
 function tokenView({ id, region, isApproved, usesLeft, createdMs, expiresMs, revokedMs }: StoredJoinToken) {
   return { id, region, approved: isApproved, usesLeft, createdMs, expiresMs, revokedMs };
@@ -61,7 +65,7 @@ function deviceView(device: Device) {
 }
 
 const DeviceQuery = strictObject({
-  after: Type.Optional({ ...Identifier, title: "next of the page before; left out: from the beginning" }),
+  after: Type.Optional({ ...Identifier, title: "next from the previous page; omitted: from the beginning" }),
   limit: Type.String({ pattern: "^([1-9][0-9]{0,2}|1000)$", title: "a whole number from 1 to 1000", default: "100" }),
 });
 
@@ -91,7 +95,7 @@ function deviceRoutes({ devices }: FleetIdentity, audit: AuditLog) {
         ...about(
           "identity",
           "Join the fleet",
-          "The statement is signed with the key of a join token, the answer with that of the fleet's authority; the token itself is not sent. Asked again for the same key it answers the same.",
+          "The statement is signed with the key of a join token, the answer with that of the fleet's authority; the token itself is not sent. Repeating the request for the same key gives the same answer.",
         ),
         ...openRoute,
       },
@@ -124,7 +128,7 @@ function tokenRoutes({ tokens }: FleetIdentity, audit: AuditLog) {
   return new Elysia()
     .get("/api/v1/join-tokens", () => ({ tokens: tokens.list().map(tokenView) }), {
       response: { 200: Type.Object({ tokens: Type.Array(TokenView) }) },
-      detail: about("identity", "Join tokens", "Those that ended stay listed for 30 days."),
+      detail: about("identity", "Join tokens", "Expired ones stay listed for 30 days."),
     })
     .post(
       "/api/v1/join-tokens",
@@ -139,14 +143,14 @@ function tokenRoutes({ tokens }: FleetIdentity, audit: AuditLog) {
         ...withReason,
         response: {
           200: Type.Intersect([
-            Type.Object({ token: Type.String({ description: "the token; it is shown only here" }) }),
+            Type.Object({ token: Type.String({ description: "the token; it is shown only once" }) }),
             TokenView,
           ]),
           400: ErrorBody,
           409: ErrorBody,
           503: ErrorBody,
         },
-        detail: about("identity", "Make a join token"),
+        detail: about("identity", "Create a join token"),
       },
     )
     .delete(
@@ -159,7 +163,7 @@ function tokenRoutes({ tokens }: FleetIdentity, audit: AuditLog) {
         params: Type.Object({ id: TokenId }),
         ...withReason,
         response: { 200: TokenView, ...errors },
-        detail: about("identity", "Revoke a join token", "Devices that joined with it stay."),
+        detail: about("identity", "Revoke a join token", "Devices that have joined with it stay in the fleet."),
       },
     );
 }
@@ -179,7 +183,7 @@ function approvalRoutes({ devices }: FleetIdentity, audit: AuditLog) {
         }),
         400: ErrorBody,
       },
-      detail: about("identity", "Devices that joined, wait to be approved, or were revoked", "By id, page by page."),
+      detail: about("identity", "Devices that have joined, wait for approval, or were revoked", "By id, page by page."),
     })
     .post(
       "/api/v1/devices/:id/approve",
@@ -191,7 +195,7 @@ function approvalRoutes({ devices }: FleetIdentity, audit: AuditLog) {
         params: AgentParams,
         ...withReason,
         response: { 200: DeviceView, ...errors, 409: ErrorBody },
-        detail: about("identity", "Let a device in that waits"),
+        detail: about("identity", "Approve a waiting device"),
       },
     )
     .post(
@@ -213,8 +217,8 @@ function approvalRoutes({ devices }: FleetIdentity, audit: AuditLog) {
         response: { 200: DeviceView, ...errors },
         detail: about(
           "identity",
-          "Shut a device out",
-          "Its sessions end and its certificates are worth nothing. It can join again with a token that is made later.",
+          "Revoke a device",
+          "Its sessions end and its certificates become invalid. It can join again with a token created later.",
         ),
       },
     );

@@ -24,17 +24,17 @@ const NewKeyBody = strictObject({
     description:
       "viewer: reads; operator: also overrides and freezes; admin: everything; embed: a tenant's at the agents",
   },
-  tenant: Type.Optional({ ...TenantName, description: "with role embed: whose requests come with it" }),
+  tenant: Type.Optional({ ...TenantName, description: "with role embed: tenant whose requests carry the key" }),
   models: Type.Optional({
     ...tenantModels,
-    description: "with role embed: models that it may use; null or left out: all of its tenant's",
+    description: "with role embed: models that it may use; null or omitted: all of its tenant's",
   }),
   regions: Type.Optional({
     ...tenantRegions,
-    description: "with role embed: regions in which texts may be computed; null or left out: all of its tenant's",
+    description: "with role embed: regions in which texts may be computed; null or omitted: all of its tenant's",
   }),
   expiresInS: Type.Optional(
-    Type.Integer({ minimum: 1, maximum: maxKeyLifeS, description: "seconds; left out: it does not expire" }),
+    Type.Integer({ minimum: 1, maximum: maxKeyLifeS, description: "seconds; omitted: it does not expire" }),
   ),
 });
 
@@ -57,12 +57,12 @@ const KeyView = Type.Object({
   revokedAtMs: orNull(Type.Number(), "null: it was not revoked"),
   lastUsedAtMs: orNull(Type.Number(), "to the minute; null: never"),
   replaces: orNull(Type.String(), "id of the key it was rotated from; null: none"),
-  tenant: orNull(Type.String(), "whose key it is; null: not a tenant's"),
+  tenant: orNull(Type.String(), "tenant that owns it; null: not a tenant's key"),
   scope: Type.Optional(orNull(KeyScope, "models and regions of a tenant's key; null: all of its tenant's")),
   state: literals("valid", "expired", "revoked"),
 });
 const MadeKey = Type.Unsafe<NewKey>(
-  Type.Object({ key: KeyView, secret: Type.String({ description: "the key; it is shown only now" }) }),
+  Type.Object({ key: KeyView, secret: Type.String({ description: "the key; it is shown only once" }) }),
 );
 const KeyParams = Type.Object({
   id: Type.String({ pattern: keyIdPattern, title: "the 8 characters after tm_ and a letter in a key" }),
@@ -84,7 +84,7 @@ export function keyRoutes({ keys, tenants }: ControllerAccess, publisher: Access
   return new Elysia()
     .get("/api/v1/keys", () => ({ keys: keys.list() }), {
       response: { 200: Type.Unsafe<{ keys: ReturnType<KeyRing["list"]> }>(Type.Object({ keys: Type.Array(KeyView) })) },
-      detail: forAdmins("Keys of this API", "Those that were issued, with the ended ones; never their texts."),
+      detail: forAdmins("Keys of this API", "All issued keys, including expired ones; never the keys themselves."),
     })
     .post(
       "/api/v1/keys",
@@ -109,7 +109,7 @@ export function keyRoutes({ keys, tenants }: ControllerAccess, publisher: Access
         response: { 200: MadeKey, 400: ErrorBody, 404: ErrorBody, 409: ErrorBody, 413: ErrorBody, 503: ErrorBody },
         detail: forAdmins(
           "Make a key",
-          "From the first one on the API needs a key; that one must be an admin's unless others are configured.",
+          "Once there is a key, the API requires one; the first must be an admin's unless others are configured.",
         ),
       },
     )
@@ -126,7 +126,7 @@ export function keyRoutes({ keys, tenants }: ControllerAccess, publisher: Access
         ...jsonBody(RotateBody),
         ...withReason,
         response: { 200: MadeKey, 400: ErrorBody, 404: ErrorBody, 409: ErrorBody, 503: ErrorBody },
-        detail: forAdmins("Replace a key", "The old one stays valid for a while, so that nothing has to stop."),
+        detail: forAdmins("Replace a key", "The old one stays valid for a while, so that clients need not stop."),
       },
     )
     .delete(
@@ -145,7 +145,7 @@ export function keyRoutes({ keys, tenants }: ControllerAccess, publisher: Access
           409: ErrorBody,
           503: ErrorBody,
         },
-        detail: forAdmins("Revoke a key", "It is refused from now on."),
+        detail: forAdmins("Revoke a key", "The key is refused from now on."),
       },
     );
 }

@@ -12,7 +12,7 @@ export function operationsRoutes(health: () => Health, metrics: Registry) {
       detail: {
         summary: "Health of the controller",
         description:
-          "Answers 200 even without its broker. degraded: something is wrong with receiving or storing, see problems.",
+          "Answers 200 even without its broker. degraded: something is wrong with receiving or storing; see problems.",
         tags: ["operations"],
         ...openRoute,
       },

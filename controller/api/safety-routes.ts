@@ -17,7 +17,7 @@ const FreezeBody = strictObject({
     Type.Integer({
       minimum: 1,
       maximum: 30 * 86_400,
-      description: "seconds, at most 30 days; left out: until ended",
+      description: "seconds, at most 30 days; omitted: until ended",
     }),
   ),
   dryRun,
@@ -64,7 +64,7 @@ export function safetyRoutes(parts: ApiParts) {
           ...about(
             "decisions",
             "Freeze the fleet",
-            "The controller continues to decide and record, but changes nothing. Operators' overrides still hold. With `dryRun` only the effect is told.",
+            "The controller continues to decide and record, but changes nothing. Operators' overrides still apply. `dryRun` only reports the effect.",
           ),
           ...needsRole("operator"),
         },
@@ -91,8 +91,8 @@ export function safetyRoutes(parts: ApiParts) {
         query: strictObject({
           dryRun: Type.Optional(
             Type.Literal("true", {
-              title: "true: nothing is changed, only the effect is told",
-              description: "tell the effect only",
+              title: "true: only report the effect, change nothing",
+              description: "only show the effect",
             }),
           ),
         }),
@@ -112,7 +112,7 @@ export function safetyRoutes(parts: ApiParts) {
         detail: about(
           "decisions",
           "The scaling policy in force",
-          "Readings of its triggers, its last decision, and what is wrong with its file as it is now.",
+          "Readings of its triggers, its last decision, and what is wrong with its present file.",
         ),
       },
     );

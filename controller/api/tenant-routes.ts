@@ -27,7 +27,7 @@ const TenantView = Type.Unsafe<Tenant>(
 const ListedTenantView = Type.Unsafe<ListedTenant>(
   Type.Object({
     ...{ id: Type.String(), createdAtMs: Type.Number(), settings: TenantSettings },
-    ceilings: Type.Array(CeilingView, { description: "limits that budgets put on it; the lowest counts" }),
+    ceilings: Type.Array(CeilingView, { description: "limits imposed by budgets; the lowest counts" }),
   }),
 );
 const TenantAnswer = Type.Object({ tenant: TenantView });
@@ -40,7 +40,7 @@ const forAdmins = (summary: string, description?: string) => ({
   ...needsRole("admin"),
 });
 
-/** Longest settings of a tenant as JSON, for what the agents are told. */
+/** Maximum length of a tenant's settings as JSON in the published document. */
 const settingsBytes = (value: unknown) => Buffer.byteLength(JSON.stringify(value)) + 256;
 
 /** Tenant with the limits that budgets put on it. */
@@ -53,7 +53,7 @@ export interface TenantRoutesParts extends Pick<ControllerAccess, "tenants" | "k
   readonly audit: AuditLog;
 }
 
-/** Routes of the tenants; the agents are told each change. */
+/** Routes of the tenants; each change is published to the agents. */
 export function tenantRoutes({ tenants, keys, jobs, ceilings, publisher, audit }: TenantRoutesParts) {
   const withCeilings = (tenant: Tenant): ListedTenant => ({
     ...tenant,
@@ -62,7 +62,7 @@ export function tenantRoutes({ tenants, keys, jobs, ceilings, publisher, audit }
   return new Elysia()
     .get("/api/v1/tenants", () => ({ tenants: tenants.list().map(withCeilings) }), {
       response: { 200: Type.Object({ tenants: Type.Array(ListedTenantView) }) },
-      detail: about("access", "Tenants", "Whose requests are told apart, and what they may do."),
+      detail: about("access", "Tenants", "Tenants and their limits."),
     })
     .post(
       "/api/v1/tenants",
@@ -83,7 +83,7 @@ export function tenantRoutes({ tenants, keys, jobs, ceilings, publisher, audit }
         ...jsonBody(NewTenantBody),
         ...withReason,
         response: { 200: TenantAnswer, ...bodyErrors },
-        detail: forAdmins("Make a tenant", "Its keys are made with POST /api/v1/keys, role embed."),
+        detail: forAdmins("Make a tenant", "Its keys are created with POST /api/v1/keys, role embed."),
       },
     )
     .patch(

@@ -17,7 +17,7 @@ const TrafficQuery = strictObject({
   ),
   step: Type.String({
     ...{ pattern: "^([1-9]|[1-5][0-9]|60)$", title: "a whole number from 1 to 60", default: "1" },
-    description: "minutes of which each rate is the mean",
+    description: "number of minutes averaged in each rate",
   }),
 });
 
@@ -51,7 +51,7 @@ export function trafficRoutes({ store, nowMs }: Pick<ApiParts, "store" | "nowMs"
       detail: about(
         "fleet",
         "The fleet's rate, minute by minute",
-        "Texts a second of all agents together, oldest first. Minutes without a report are absent.",
+        "Texts per second of all agents together, oldest first. Minutes without a report are absent.",
       ),
     },
   );

@@ -53,9 +53,9 @@ export class AuditCheck {
   #check({ seq, hash, entry }: AuditRow): AuditVerdict | null {
     const before = this.#head;
     if (entry === null) return broken(seq, "unreadable");
-    if (entry.seq !== seq) return broken(seq, "changed", `it says it is ${entry.seq}`);
-    if (before !== null && seq !== before.seq + 1) return broken(seq, "gap", `${before.seq} stands before it`);
-    if (hashOfEntry(entry) !== hash) return broken(seq, "changed", "its hash is another");
+    if (entry.seq !== seq) return broken(seq, "changed", `it is numbered ${entry.seq}`);
+    if (before !== null && seq !== before.seq + 1) return broken(seq, "gap", `it follows ${before.seq}`);
+    if (hashOfEntry(entry) !== hash) return broken(seq, "changed", "its hash differs");
     if (before !== null && entry.prevHash !== before.hash) return broken(seq, "unchained");
     this.#first ??= entry;
     this.#entries += 1;

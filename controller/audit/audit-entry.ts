@@ -7,7 +7,7 @@ import { canonicalJson } from "#protocol/canonical-json.ts";
 export const AuditHash = Type.String({ pattern: "^[0-9a-f]{64}$" });
 const Seq = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER });
 
-/** Entry of the audit log. A change has two: one before anything is done, one with what came of it. */
+/** Entry of the audit log. A change has two: one before it is made, one with its outcome. */
 export const AuditEntry = strictObject({
   seq: { ...Seq, description: "counts up by one" },
   atMs: Type.Integer({ minimum: 0, maximum: bounds.timeMs, description: "by the controller's clock" }),
@@ -18,13 +18,13 @@ export const AuditEntry = strictObject({
   target: { ...text(200), description: "id or name of what is changed" },
   phase: {
     ...literals("begun", "done", "failed"),
-    description: "begun: about to be done; done or failed: what came of it",
+    description: "begun: about to be done; done or failed: its outcome",
   },
   of: orNull(Seq, "seq of the entry that began it; null: this one began it"),
   before: Type.Unknown({ description: "state before; null: there was none" }),
   after: Type.Unknown({ description: "state afterwards; null: there is none" }),
-  reason: orNull(text(512), "given by the actor, or why it failed; null: none"),
-  prevHash: { ...AuditHash, description: "hash of the entry before; zeros for the first" },
+  reason: orNull(text(512), "given by the actor, or the reason for the failure; null: none"),
+  prevHash: { ...AuditHash, description: "hash of the previous entry; zeros for the first" },
 });
 export type AuditEntry = Static<typeof AuditEntry>;
 

@@ -29,7 +29,7 @@ export interface AuditLogParts {
   readonly log: Logger;
 }
 
-/** Max characters of a state; a longer one is recorded by its beginning. */
+/** Maximum characters of a state; a longer one is recorded by its beginning. */
 const maxStateLength = 4096;
 
 function boundedState(state: unknown): unknown {

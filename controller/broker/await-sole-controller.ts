@@ -6,7 +6,7 @@ import { ControllerProbe, ControllerState } from "#protocol/messages.ts";
 import { controllerProbeTopic, controllerStateTopic } from "#protocol/topics.ts";
 
 const soleControllerTimes = {
-  /** Max time to wait for a connection to the broker. */
+  /** Maximum time to wait for a connection to the broker. */
   connectMs: 3000,
   /** Time within which a running controller answers. */
   answerMs: 2000,

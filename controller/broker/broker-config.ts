@@ -8,7 +8,7 @@ const count = (value: number, description: string, maximum = 1_000_000) =>
 export const BrokerLimits = strictObject(
   {
     maxConnections: count(12_000, "simultaneous connections"),
-    maxHalfOpen: count(512, "connections that have not logged in yet; a new one replaces the oldest"),
+    maxHalfOpen: count(512, "maximum connections that have not logged in yet; a new one replaces the oldest"),
     maxHalfOpenPerAddress: count(128, "maxHalfOpen for one address (IPv6: one /64)"),
     halfOpenMs: count(10_000, "milliseconds within which a client must log in", 600_000),
     maxRetainedBytes: count(64 * 1024 * 1024, "bytes of retained messages", 2 ** 40),
@@ -19,10 +19,10 @@ export const BrokerLimits = strictObject(
     ),
     messagesPerS: count(
       200,
-      "average messages a second of one client; beyond it the client is slowed down or, at an external broker, not listened to",
+      "average messages per second from one client; beyond this it is slowed down or, at an external broker, not listened to",
     ),
-    bytesPerS: count(2 * 1024 * 1024, "messagesPerS in bytes", 2 ** 32),
-    burstS: count(10, "seconds of these rates that may come at once", 3600),
+    bytesPerS: count(2 * 1024 * 1024, "the same in bytes", 2 ** 32),
+    burstS: count(10, "seconds' worth of these rates accepted in one burst", 3600),
   },
   { default: {}, description: "Limits of the embedded broker." },
 );

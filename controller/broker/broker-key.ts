@@ -22,7 +22,7 @@ export function readBrokerKey(stateDir: string): Uint8Array | null {
   if (key === null) {
     const advice =
       "restore a copy, or remove the file to get a new key; agents on other machines then need new passwords";
-    throw new UsageError(`${path} does not hold a key of 43 characters: ${advice}`);
+    throw new UsageError(`${path} does not contain a key of 43 characters: ${advice}`);
   }
   return key;
 }

@@ -8,23 +8,19 @@ const byReason = (counts: ReadonlyMap<string, number>) =>
 export function registerBrokerMetrics(registry: Registry, read: () => BrokerCounts): void {
   const total = (name: string, help: string, value: (counts: BrokerCounts) => number) =>
     registerTotal(registry, `thormesh_broker_${name}_total`, help, () => value(read()));
-  registerTotals(registry, "thormesh_broker_refused_total", "MQTT clients that were rejected", ["reason"], () =>
+  registerTotals(registry, "thormesh_broker_refused_total", "MQTT clients rejected", ["reason"], () =>
     byReason(read().refused),
   );
-  registerTotals(
-    registry,
-    "thormesh_broker_dropped_total",
-    "MQTT connections that were closed by the broker",
-    ["reason"],
-    () => byReason(read().dropped),
+  registerTotals(registry, "thormesh_broker_dropped_total", "MQTT connections closed by the broker", ["reason"], () =>
+    byReason(read().dropped),
   );
-  total("denied_subscriptions", "Subscriptions that were refused", (counts) => counts.deniedSubscriptions);
+  total("denied_subscriptions", "Subscriptions refused", (counts) => counts.deniedSubscriptions);
   total(
     "taken_over",
-    "Sessions that took the place of a live one of the same agent: many tell of two devices with one name or certificate",
+    "Sessions that replaced a live one of the same agent; many suggest two devices with one name or certificate",
     (counts) => counts.takenOver,
   );
-  total("slowed_seconds", "Time for which clients were slowed down", (counts) => counts.slowedMs / 1000);
+  total("slowed_seconds", "Time during which clients were slowed down", (counts) => counts.slowedMs / 1000);
   registerGauges(registry, "thormesh_broker_connections", "Connections at the embedded broker", ["state"], () => {
     const { connections, halfOpen } = read();
     return [

@@ -27,7 +27,7 @@ interface Guest {
   readonly rights: ClientRights;
   readonly allowance: ClientAllowance;
   readonly filters: Set<string>;
-  /** Resolves when the delayed messages before it may go on: order is kept. */
+  /** Resolves when the delayed messages before it may continue: order is kept. */
   turn: Promise<void>;
 }
 
@@ -47,10 +47,10 @@ export interface ClientGateParts {
 
 /** Cost of a subscription in messages, as the broker searches all retained messages. */
 const subscriptionCost = 10;
-/** Max keep-alive that a client may ask for; a silent connection ends after one and a half times as long. */
+/** Maximum keep-alive that a client may ask for; a silent connection ends after one and a half times as long. */
 const maxKeepAliveS = 3600;
 const maxShownLength = 200;
-/** Max observers: they share one secret and choose their client ids. */
+/** Maximum observers: they share one secret and choose their client ids. */
 const maxObservers = 32;
 
 /** Answers after a delay, or as soon as the peer disconnects: what it sent would stay in memory until then. */
@@ -232,7 +232,7 @@ export class ClientGate {
     if (admission.rights.role === "observer" && this.#observers >= maxObservers)
       return { refused: "too-many", detail: `more than ${maxObservers} observers` };
     if (!this.#allowances.of(admission.rights).mayConnect())
-      return { refused: "too-often", detail: "connects more often than an agent has reason to" };
+      return { refused: "too-often", detail: "connects more often than an agent ever needs to" };
     const will = this.#wills.get(client);
     const denial = will === undefined ? null : admission.rights.denyPublish(asPublished(will));
     return denial === null ? admission : { refused: "will", detail: `last will: ${denial}` };
@@ -306,8 +306,7 @@ export class ClientGate {
   async #waitForTurn(client: Client, guest: Guest, messages: number, bytes: number): Promise<void> {
     const { allowance, rights } = guest;
     const waitMs = allowance.take(messages, bytes);
-    if (waitMs === null)
-      throw this.#drop(client, "flood", `more than ${maxDelayedBytes} bytes would have to wait for their turn`);
+    if (waitMs === null) throw this.#drop(client, "flood", `more than ${maxDelayedBytes} bytes would be queued`);
     if (waitMs > 0) {
       this.#slowedMs += waitMs;
       this.#note("an MQTT client publishes too fast and is slowed down", { name: rights.name, waitMs });

@@ -23,7 +23,7 @@ export interface ControllerPresenceParts {
 
 /** Time within which a running controller answers a probe; no other probe is sent meanwhile. */
 const answerMs = 2000;
-/** Max messages a second that other clients can make this controller publish. */
+/** Maximum messages per second that other clients can make this controller publish. */
 const maxWordsPerS = 10;
 
 /** Publishes a controller's state on its fleet's topic, and settles which of several controllers acts. */

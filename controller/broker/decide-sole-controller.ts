@@ -24,7 +24,7 @@ export interface Claim extends Pick<ControllerState, "instanceId" | "status" | "
   readonly answersUs: boolean;
 }
 
-/** Max time that a controller runs without a restart; clocks that were never set say 1970. */
+/** Maximum time that a controller runs without a restart; clocks that were never set say 1970. */
 const maxRunMs = 10 * 366 * dayMs;
 
 /** Judges another controller's state on the fleet's topic. The controller that acts for longer stays; of a tie the smaller id. */

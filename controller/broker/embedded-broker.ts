@@ -197,7 +197,7 @@ export class EmbeddedBroker {
       },
       publish: (topic, payload, { retain }) => this.#publish(topic, payload, retain),
       subscribe: (filter, handler) => {
-        if (this.#handlers.has(filter)) throw new Error(`${filter} has a handler already. This is a bug.`);
+        if (this.#handlers.has(filter)) throw new Error(`${filter} already has a handler. This is a bug.`);
         this.#handlers.set(filter, handler);
       },
       unsubscribe: (filter) => void this.#handlers.delete(filter),

@@ -35,10 +35,10 @@ const agentSays: Readonly<Partial<Record<AgentChannel, number>>> = {
 /** Cost of a presence in messages, as it is delivered to every agent of the fleet. */
 const presenceCost = 20;
 
-/** Max topics of single peers that an agent follows. */
+/** Maximum topics of single peers that an agent follows. */
 const maxFollowedTopics = 32 + 2 * peerListLimits.maxWake;
 
-/** Max subscriptions of an observer; one or two are usual. */
+/** Maximum subscriptions of an observer; one or two are usual. */
 const maxObserverSubscriptions = 16;
 
 /** Compares in constant time; hashing first gives equal lengths. */

@@ -95,7 +95,7 @@ function externalLogin({ config, identity, log }: Pick<FleetBrokerParts, "config
   };
 }
 
-/** Broker at which a controller that stands by hears what the fleet says: an external one, else none. */
+/** Broker at which a controller that is on standby hears what the fleet says: an external one, else none. */
 export function createStandbyBroker(
   parts: Pick<FleetBrokerParts, "config" | "identity" | "log">,
 ): Pick<FleetBroker, "broker" | "counts" | "start" | "stop"> {
@@ -201,7 +201,7 @@ function createOwnBroker(parts: FleetBrokerParts): FleetBroker {
     async start() {
       if (!isLoopback(host) && !plainText && !config.insecure) {
         throw new UsageError(
-          `broker: refusing to listen on ${host}, because it does not encrypt and agents' passwords could be read in transit: set ` +
+          `broker: refusing to listen on ${host} without encryption, because agents' passwords could be read in transit: set ` +
             "broker.plainText: true on a network you trust, use a broker with TLS (broker.url: mqtts://…), or listen on 127.0.0.1",
         );
       }

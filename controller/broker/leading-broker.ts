@@ -20,7 +20,7 @@ export function whileLeading(broker: Broker, isLeading: () => boolean): Broker {
   };
 }
 
-/** A broker that a controller which stands by listens at: it says nothing, and those who wait for its answer ask the leading one. */
+/** A broker that a controller which is on standby listens at: it says nothing, and those who wait for its answer ask the leading one. */
 export function listenOnly(broker: Broker): Broker {
   return {
     start: () => broker.start(),

@@ -18,7 +18,7 @@ const maxBytesOf: ReadonlyMap<number, number> = new Map([
 /** Kinds that cost an answer but carry nothing; their rate is limited. */
 const asking = new Set([8, 10, 12]);
 const maxAskingPerS = 100;
-/** Max bytes before CONNACK: clients wait for it before they send more. */
+/** Maximum bytes before CONNACK: clients wait for it before they send more. */
 export const maxBytesBeforeAdmission = 16_384 + 4096;
 
 export type PacketMistake = { readonly reason: "packet" | "flood"; readonly detail: string };
@@ -90,7 +90,7 @@ export class PacketScanner {
     }
     this.#askedInSecond += 1;
     return this.#askedInSecond > maxAskingPerS
-      ? mistake(`more than ${maxAskingPerS} requests a second`, "flood")
+      ? mistake(`more than ${maxAskingPerS} requests per second`, "flood")
       : null;
   }
 

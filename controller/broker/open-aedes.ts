@@ -6,7 +6,7 @@ import type { RetainedMessages } from "./retained/retained-messages.ts";
 
 /** Time after which a subscriber that does not read is disconnected. */
 const drainTimeoutMs = 30_000;
-/** Max packets before a CONNECT is answered: clients wait for the answer. */
+/** Maximum packets before a CONNECT is answered: clients wait for the answer. */
 const packetsBeforeConnack = 32;
 const maxTopicLevels = 16;
 
@@ -65,7 +65,7 @@ export async function openAedes(hooks: AedesOptions, retained: RetainedMessages,
   await aedes.listen();
   const { persistence } = inside(aedes);
   const index = createRetainedIndex<RetainedPacket>();
-  // The copy is what is kept: aedes goes on with the packet.
+  // The copy is what is kept: aedes continues with the packet.
   persistence.storeRetained = async (packet) => {
     index.store({ ...packet });
     retained.stored(packet.topic, packet.payload.length);

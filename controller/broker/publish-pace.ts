@@ -37,11 +37,11 @@ export function createPublishPace({ messagesPerS, bytesPerS, burstS }: PaceLimit
   };
 }
 
-/** Max agents whose rates are remembered: more than one controller's fleet has. */
+/** Maximum agents whose rates are remembered: more than one controller's fleet has. */
 const maxAllowances = 20_000;
 /** Connections of one agent: each may bring a last will, and costs the work of admitting it. */
 const connectLimits: PaceLimits = { messagesPerS: 1, bytesPerS: 1, burstS: 60 };
-/** Max bytes of one agent's delayed messages, which stay in memory after its connection has ended. */
+/** Maximum bytes of one agent's delayed messages, which stay in memory after its connection has ended. */
 export const maxDelayedBytes = 4 * 1024 * 1024;
 /** Memory of a delayed message beside its payload. */
 const overheadBytes = 512;

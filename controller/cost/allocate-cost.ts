@@ -61,7 +61,7 @@ const amountsOf = (sum: Sum) => ({
 
 const per1000 = (usd: number, requests: number) => (requests === 0 ? null : (usd / requests) * 1000);
 
-/** Sums by model or tenant, under names that are told apart. */
+/** Sums by model or tenant, under unambiguous names. */
 interface Users {
   readonly sums: Map<string, UserSum>;
   readonly names: NamesToldApart;
@@ -92,7 +92,7 @@ function usersOf({ sums }: Users) {
 }
 
 /**
- * Allocates the cost of a fleet's minutes: to agents, to what they were used for, and to models and tenants by their shares of a minute's
+ * Allocates the cost of a fleet's minutes to agents, to uses, and to models and tenants by their shares of a minute's
  * compute time (by requests where no compute time is recorded). The parts add up to the total. Minutes are added in the order of time.
  */
 export class CostAllocation {
@@ -182,7 +182,7 @@ export class CostAllocation {
     };
   }
 
-  /** Mean tariff of what the agent drew; of one that drew nothing, the newest. */
+  /** Mean tariff of the agent's energy; the newest tariff if it used none. */
   #tariffOf(agentId: string): number {
     const sum = this.#agents.get(agentId);
     if (sum === undefined) return this.#fleetPrices.tariffUsdPerKwh;

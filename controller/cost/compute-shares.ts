@@ -9,7 +9,7 @@ export interface ComputeShare {
   readonly computeMs: number;
   /** Share of the minute's compute time, or of its requests where no compute time is recorded. The shares of a minute add up to 1. */
   readonly share: number;
-  /** Price of what offers computed of them. */
+  /** Price of those computed by offers. */
   readonly offersUsd: number;
 }
 

@@ -25,7 +25,7 @@ export const CostConfig = strictObject(
     timeZone: Type.String({
       ...{ default: "UTC", maxLength: 64 },
       description:
-        "zone in which a window's today, week and month begin: UTC, ±HH:MM or a name of the IANA database, e.g. Europe/Berlin",
+        "zone in which a window's today, week and month begin: UTC, ±HH:MM or a name time zone of the IANA database, e.g. Europe/Berlin",
     }),
     carbonUsdPerTonne: number(
       0,

@@ -27,7 +27,7 @@ const AgentCost = Type.Object({
   requests: Type.Integer(),
   usdPer1000Requests: orNull(Usd),
   observedMinutes: Type.Number(),
-  /** Minutes for which the agent was there and its power is not known. */
+  /** Minutes for which the agent was there and its power is unknown. */
   missingEnergyMinutes: Type.Number(),
 });
 

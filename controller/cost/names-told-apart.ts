@@ -1,4 +1,4 @@
-/** Max new names of one agent, so that an agent that makes names up does not use up the names of all, and max names in all. */
+/** Maximum new names of one agent, so that an agent that makes names up does not use up the names of all, and max names in all. */
 export const nameLimits = { ofAgent: 2048, inAll: 10_000 };
 
 /** Name of all the rest together, so that sums stay whole; agents use the same one. */

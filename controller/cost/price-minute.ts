@@ -25,7 +25,7 @@ export interface MinuteCost {
   readonly energyKwh: number;
   readonly energyUsd: number;
   readonly amortisationUsd: number;
-  /** Price of what offers outside the fleet computed of its requests. */
+  /** Price of its requests computed by offers outside the fleet. */
   readonly offersUsd: number;
   /** Time for which the agent ran, and the part of it whose power is known. The rest is missing, not zero. */
   readonly observedMs: number;

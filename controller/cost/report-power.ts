@@ -60,7 +60,7 @@ export interface PowerAssumptions {
   readonly targetUtilization: number;
 }
 
-/** Max names of modes of one agent that are told apart: those of a birth, and of another board in its place. */
+/** Maximum mode names kept per agent: those of a birth, and of a replacement board. */
 const maxModes = 64;
 
 function knownModes(modes: readonly PowerModeProfile[]): ModeFigures[] | null {
@@ -188,7 +188,7 @@ export class PowerReportBuilder {
     };
   }
 
-  /** Mean tariff of what an agent drew; of one that drew nothing, the newest. */
+  /** Mean tariff of an agent's energy; the newest tariff if it used none. */
   #tariffOf({ cost, energyJ, tariffUsdPerKwh }: AgentSum): number {
     return energyJ > 0 ? (moneyToNumber(cost) / energyJ) * joulesPerKwh : tariffUsdPerKwh;
   }

@@ -18,9 +18,9 @@ export interface UserPart {
   readonly activeKwh: number;
   /** Cost of what it used: energy above idle, the device's time while it computed. */
   readonly used: Money;
-  /** Share of what the device cost beside that while it was served. */
+  /** Share of the device's other cost while it was served. */
   readonly idle: Money;
-  /** Price of what offers computed of its requests. */
+  /** Price of its requests computed by offers. */
   readonly offers: Money;
 }
 
@@ -46,7 +46,7 @@ export function deviceCostOf({ energyUsd, amortisationUsd }: Pick<MinuteCost, "e
 /**
  * Splits the cost of an agent's minute between the tenants of its models. What the device cost is split by compute time (by requests where none
  * is recorded); of its part each has used the energy above idle and the time in which it computed, and the rest was idle beside it. Where the
- * idle draw is not known, energy counts as used for that time, too. Used and idle of all parts add up to what the device cost, exactly.
+ * idle draw is unknown, energy counts as used for that time, too. Used and idle of all parts add up to what the device cost, exactly.
  */
 export function splitMinute(
   { traffic, power }: { readonly traffic: MinuteTraffic; readonly power: MinutePower | null },
@@ -57,7 +57,7 @@ export function splitMinute(
   const computeMs = shares.reduce((sum, part) => sum + part.computeMs, 0);
   const busyMs = Math.min(computeMs, traffic.observedMs);
   const active = activeJoules(power);
-  // For the time in which the device computed: its amortisation, and its energy where that is not known apart.
+  // For the time in which the device computed: its amortisation, and its energy where that is not known separately.
   const byTime = moneyOf(cost.amortisationUsd) + (active === null ? moneyOf(cost.energyUsd) : 0n);
   const whole = traffic.observedMs > 0 ? moneyOf(traffic.observedMs) : 1n;
   const usedByTime = divideToNearest(byTime * moneyOf(busyMs), whole);

@@ -18,7 +18,7 @@ const conditionOfRole: Readonly<Record<AgentRole, AgentCondition>> = {
   draining: "draining",
 };
 
-/** State of an agent at `nowMs`: by its own word, else by what it is meant to do. */
+/** State of an agent at `nowMs`: as reported, otherwise as desired. */
 export function conditionOf(
   agent: AgentState,
   desired: Desired | undefined,
@@ -29,7 +29,7 @@ export function conditionOf(
   return conditionOfRole[ownRoleOf(agent) ?? desired?.role ?? "standby"];
 }
 
-/** Counts agents by what they do. */
+/** Counts agents by role and state. */
 export function countConditions(
   agents: Iterable<{ readonly condition: AgentCondition }>,
 ): Record<AgentCondition, number> {
@@ -56,7 +56,7 @@ export interface AgentFacts {
   readonly temperatureC: number | null;
   /** Amortisation, energy as in the newest minute where it was measured, and offers. */
   readonly usdPerHour: number | null;
-  /** Texts a second of its most capable mode. */
+  /** Texts per second of its most capable mode. */
   readonly capacityPerS: number | null;
 }
 

@@ -1,7 +1,7 @@
 import type { Birth } from "#protocol/messages.ts";
 import type { WatchedAgent } from "./fleet-watch.ts";
 
-/** Max length of a filter, and max number of its terms. */
+/** Maximum length of a filter, and max number of its terms. */
 export const maxFilterLength = 256;
 const maxTerms = 8;
 

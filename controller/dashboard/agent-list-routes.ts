@@ -42,7 +42,9 @@ const ValueQuery = strictObject({
 
 const ValueList = Type.Object({
   field: Type.String(),
-  values: Type.Array(Type.Object({ value: Type.String(), agents: Type.Integer({ description: "that have it" }) })),
+  values: Type.Array(
+    Type.Object({ value: Type.String(), agents: Type.Integer({ description: "number of agents that have it" }) }),
+  ),
   more: Type.Integer({ description: "values beyond the limit" }),
 });
 
@@ -84,7 +86,7 @@ export function agentListRoutes(parts: ApiParts) {
         detail: about(
           "fleet",
           "Agents",
-          "Online and offline, with latency quantiles of the last minutes: those that meet `filter`, in the order of `sort`, `limit` of them from `offset`, or behind the id `after`.",
+          "Online and offline, with latency quantiles of the last minutes: those that match `filter`, in the order of `sort`, `limit` of them starting at `offset`, or after the id `after`.",
         ),
       },
     )
@@ -100,7 +102,7 @@ export function agentListRoutes(parts: ApiParts) {
         detail: about(
           "fleet",
           "Values for a filter of agents",
-          "Those that agents have of a field, the most frequent first.",
+          "Values of a field among the agents, most frequent first.",
         ),
       },
     );

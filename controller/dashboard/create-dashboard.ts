@@ -67,7 +67,7 @@ function shownRollout(rollout: KeptRollout | null) {
   return { version: plan.version, state, wave: wave + 1, waves: plan.waves.length, reason };
 }
 
-/** Connects the live view of the fleet. Nothing is looked at before somebody asks. */
+/** Connects the live view of the fleet. Nothing is read before the first client asks. */
 export function createDashboard(parts: DashboardParts): Pick<ApiParts, "watch" | "streams" | "fleetHistory"> {
   const { fleet, desired, loop, ledger, alerts, broker, config, registry, leader, nowMs } = parts;
   const alertsNow = shownAlerts(parts);
@@ -119,7 +119,7 @@ export function createDashboard(parts: DashboardParts): Pick<ApiParts, "watch" |
   registerTotal(
     registry,
     "thormesh_fleet_streams_refused_total",
-    "Streams of the live fleet that were refused, as too many were open",
+    "Streams of the live fleet refused because too many were open",
     () => streams.refused,
   );
   return { watch, streams, fleetHistory: new FleetHistory() };

@@ -32,9 +32,9 @@ export type FigureName = keyof typeof figureUnits;
 export const Figure = Type.Object({
   value: orNull(Type.Number(), "null: unknown, which is not 0"),
   unit: Type.String(),
-  asOfMs: orNull(Type.Number(), "time that it is of, by the controller's clock; null: none"),
-  stale: Type.Boolean({ description: "too old to be taken for the present" }),
-  note: orNull(Type.String(), "what it lacks, for people; null: nothing"),
+  asOfMs: orNull(Type.Number(), "time of the figure, by the controller's clock; null: none"),
+  stale: Type.Boolean({ description: "true: too old to count as current" }),
+  note: orNull(Type.String(), "what is missing from it, for people to read; null: nothing"),
 });
 export type Figure = Readonly<Static<typeof Figure>>;
 
@@ -51,7 +51,7 @@ export interface FigureTimes {
   readonly nowMs: number;
   /** Age from which it is stale. */
   readonly maxAgeMs: number;
-  /** True while nothing is heard of agents. */
+  /** True while nothing is heard from agents. */
   readonly isCutOff: boolean;
 }
 

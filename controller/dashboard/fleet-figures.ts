@@ -17,7 +17,7 @@ export interface FigureSources {
   /** Time between two decisions. */
   readonly decisionEachMs: number;
   readonly brokerConnected: boolean;
-  /** Texts a second that an agent carries of which nothing is known. */
+  /** Texts per second that an agent carries of which nothing is known. */
   readonly usualCapacityPerS: number;
   readonly p95TargetMs: number | null;
   readonly forecast: ForecastReport | null;
@@ -98,7 +98,7 @@ const agentsText = (count: number) => `${count} ${count === 1 ? "agent" : "agent
 const partOf = (by: number, of: number, what: string) =>
   by < of && by > 0 ? `${what} of ${by} of ${agentsText(of)}` : null;
 
-/** Time that counts are of: they change when an agent comes or goes, and are true at any time; ten seconds are told as one. */
+/** Time of the counts: they change when an agent comes or goes, and are valid at any time; rounded to ten seconds. */
 const countsOfMs = 10_000;
 
 function countFigures({ counts }: Sums, { nowMs, brokerConnected }: FigureSources) {

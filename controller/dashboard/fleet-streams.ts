@@ -9,7 +9,7 @@ export interface FleetStreamsParts {
   readonly isAllowed: (request: Request) => boolean | Promise<boolean>;
   /** Monotonic clock. Default: the machine's. */
   readonly monotonicMs?: () => number;
-  /** Time between two looks at the fleet while somebody listens. Default: one second. */
+  /** Time between two readings of the fleet while there are listeners. Default: one second. */
   readonly everyMs?: number;
   /** Most streams at once, in all and of one client. Default: 256 and 64. */
   readonly limits?: { readonly all: number; readonly perClient: number };
@@ -20,7 +20,7 @@ export interface StreamRequest {
   readonly request: Request;
   /** Name that streams of one client are counted by. */
   readonly client: string;
-  /** Id of the event after which to go on; null: from the beginning. */
+  /** Id of the event after which to continue; null: from the beginning. */
   readonly after: string | null;
   /** False: figures without the agents' rows. */
   readonly withRows: boolean;
@@ -36,8 +36,8 @@ const checkEachMs = secondMs;
 const retryAfterS = 5;
 
 /**
- * Open streams of the live fleet. Nothing is queued for a client: each is told the newest of what changed since its last event when it has read
- * that one, so that a slow reader costs no memory and misses only what was replaced. Without a listener nothing runs.
+ * Open streams of the live fleet. Nothing is queued for a client: once it has read an event it gets the newest state of all that
+ * changed since, so a slow reader costs no memory and misses only what was replaced. Without listeners nothing runs.
  */
 export class FleetStreams {
   readonly #parts: FleetStreamsParts;
@@ -47,7 +47,7 @@ export class FleetStreams {
   #timer: ReturnType<typeof setInterval> | undefined;
   #isStopped = false;
   #refused = 0;
-  /** Change that most listeners are told, written once. */
+  /** Change for most listeners, serialised once. */
   #shared: { readonly key: string; readonly pieces: readonly Uint8Array[] } | null = null;
 
   constructor(parts: FleetStreamsParts) {
@@ -72,7 +72,7 @@ export class FleetStreams {
     if (this.#isStopped) throw new ServiceError("SHUTTING_DOWN", "the controller is stopping", { retryAfterS });
     if (this.#streams.size >= all || own >= perClient) {
       this.#refused += 1;
-      const full = own >= perClient ? `${perClient} of one client` : `${all} in all`;
+      const full = own >= perClient ? `${perClient} per client` : `${all} in all`;
       throw new ServiceError("TOO_MANY_REQUESTS", `streams: expected at most ${full}; close one first`, {
         retryAfterS,
       });
@@ -129,7 +129,7 @@ export class FleetStreams {
     watch.look();
     const isKnown = event !== null && watch.changesSince(event) !== null;
     if (stream.after !== null && !isKnown)
-      yield encode(resetText(event === null ? "the controller was started anew" : "too much has happened since"));
+      yield encode(resetText(event === null ? "the controller has restarted" : "too much has happened since"));
     if (!isKnown) event = null;
     let sentMs = this.#monotonicMs();
     let checkedMs = sentMs;
@@ -151,7 +151,7 @@ export class FleetStreams {
     }
   }
 
-  /** Waits until the fleet was looked at, or the stream is over. */
+  /** Waits until the fleet has been read, or the stream has ended. */
   #turn(stream: Stream): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     stream.wake = resolve;

@@ -26,7 +26,7 @@ export interface FleetWatchParts {
   readonly nowMs: () => number;
 }
 
-/** An agent as it was looked at last. */
+/** An agent as of the last reading. */
 export interface WatchedAgent {
   readonly agent: AgentState;
   readonly facts: AgentFacts;
@@ -89,8 +89,8 @@ function needsNote(agent: AgentState, override: Override | undefined): boolean {
 }
 
 /**
- * Fleet as the page, the API and `thormesh status` show it. Each look reads anew only the agents of which something came; what changed gets the
- * number of an event. A client that was away is told the newest of all that changed since its last event, however many events that were.
+ * The fleet as shown by the page, the API and `thormesh status`. Each reading covers only agents with news; changes get an event
+ * number. A client that was away gets the newest state of all that changed since its last event, however many events there were.
  */
 export class FleetWatch {
   readonly #parts: FleetWatchParts;
@@ -130,7 +130,7 @@ export class FleetWatch {
 
   /** Figures of the newest look. @throws Error before the first */
   get figures(): Figures {
-    if (this.#figures === null) throw new Error("the fleet was not looked at yet: this is a bug");
+    if (this.#figures === null) throw new Error("the fleet has not been read yet. This is a bug.");
     return this.#figures;
   }
 
@@ -162,7 +162,7 @@ export class FleetWatch {
     return hasChanged;
   }
 
-  /** Collects what changed after an event, 0 for everything; null where that is not known any more. */
+  /** Collects what changed after an event, 0 for everything; null where that is unknown any more. */
   changesSince(event: number): FleetChanges | null {
     if (event > this.#event || (event > 0 && event < this.#forgottenGone)) return null;
     const since = (parts: ReadonlyMap<string, Part>) =>
@@ -220,7 +220,7 @@ export class FleetWatch {
   }
 }
 
-/** Capacity of an agent of which something is known, texts a second. */
+/** Capacity of an agent of which something is known, texts per second. */
 const knownCapacity = (capacity: AgentCapacity | undefined): number | null =>
   (capacity?.profileQps ?? capacity?.measuredQps ?? null) === null ? null : (capacity?.qps ?? null);
 

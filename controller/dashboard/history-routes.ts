@@ -15,9 +15,9 @@ export const FleetHistoryView = Type.Object({
   nowMs: Type.Number({ description: "the controller's clock" }),
   traffic: Type.Object(
     { minutes: Type.Array(Type.Number()), textsPerS: Type.Array(Type.Number()) },
-    { description: "texts a second that are on record, by the start of their minute" },
+    { description: "recorded texts per second, by the start of their minute" },
   ),
-  minutes: Type.Array(Type.Number(), { description: "starts of the minutes of the figures" }),
+  minutes: Type.Array(Type.Number(), { description: "starts of the figures' minutes" }),
   figures: Type.Unsafe<Readonly<Record<(typeof keptFigures)[number], readonly (number | null)[]>>>(
     Type.Object(Object.fromEntries(keptFigures.map((name) => [name, Column])), {
       description: "figures of the fleet, minute by minute since this controller started; null: unknown",
@@ -49,7 +49,7 @@ export function fleetHistoryRoutes({ fleetHistory, store, nowMs }: Pick<ApiParts
       detail: about(
         "fleet",
         "The fleet's figures, minute by minute",
-        "Up to 24 hours. The rate is of the records; the other figures are kept in memory since this controller started.",
+        "Up to 24 hours. The rate comes from the records; the other figures are kept in memory and begin with this controller's start.",
       ),
     },
   );

@@ -33,17 +33,17 @@ export function streamRoutes({ streams }: Pick<ApiParts, "streams">) {
       detail: describeRoute({
         summary: "The fleet, live",
         description:
-          "Server-sent events: `snapshot`, then `change` at most once a second with what is new: parts of the overview (`view`), `figures`, agents (`rows`, arrays as `fields` of the snapshot says) and ids of those that are `gone`. `Last-Event-ID`, or `after` at first, asks for what came after an event; `reset` says that it is too old, and a snapshot follows. `end` ends the stream, with `again` false where the key has ended.",
+          "Server-sent events: `snapshot`, then `change` at most once a second with whatever is new: parts of the overview (`view`), `figures`, agents (`rows`, arrays in the order of the snapshot's `fields`) and ids of agents that are `gone`. `Last-Event-ID`, or `after` initially, asks for what followed an event; `reset` means that this event is too old, and a snapshot follows. `end` ends the stream; `again` is false if the key has expired.",
         tag: "fleet",
         answer: {
-          description: "Events without end, with a comment every 15 s.",
+          description: "Endless events, with a comment every 15 s.",
           contentType: "text/event-stream",
           example:
             'event: change\nid: 0a1b2c3d-17\ndata: {"nowMs":1780000000000,"rows":[["thor-1",0,12.5,350,21,61.5,51,1779999960,0]]}\n\n',
         },
         errors: {
           INVALID_REQUEST: "query: after: expected an event's id, got x",
-          TOO_MANY_REQUESTS: "streams: expected at most 64 of one client; close one first",
+          TOO_MANY_REQUESTS: "streams: expected at most 64 per client; close one first",
           SHUTTING_DOWN: "the controller is stopping",
         },
       }),

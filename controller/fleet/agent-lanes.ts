@@ -18,7 +18,7 @@ export class AgentLanes {
     this.#onError = onError;
   }
 
-  /** Begins work once the agent's earlier is done. Resolves when there is room for more, so that whoever sends is slowed down. */
+  /** Starts work once the agent's earlier work is done. Resolves when there is room for more, which slows down the sender. */
   async run(agentId: string, work: () => Promise<void>): Promise<void> {
     this.#underWay += 1;
     const done = this.#work(this.#last.get(agentId), work).then(() => {

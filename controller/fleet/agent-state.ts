@@ -77,7 +77,7 @@ export function observeReported(state: AgentState, reported: Reported, nowMs: nu
   return { ...state, reported, reportedAtMs: nowMs, lastHeardMs: nowMs };
 }
 
-/** Max time by which a minute may start ahead of the controller's clock; beyond it one of the clocks is wrong. */
+/** Maximum time by which a minute may start ahead of the controller's clock; beyond it one of the clocks is wrong. */
 export const maxAheadMs = 10 * minuteMs;
 
 /** Takes in a stored minute, and names the causes for a rebirth. Historical minutes, those of other boots and those of the future don't count as live. */
@@ -115,7 +115,7 @@ export function observeMinute(
 
 export type Availability = { readonly online: true } | { readonly online: false; readonly reason: string };
 
-/** Availability of an agent: online while connected and heard of within `staleAfterMs`. */
+/** Availability of an agent: online while connected and heard from within `staleAfterMs`. */
 export function availabilityOf(state: AgentState, nowMs: number, staleAfterMs: number): Availability {
   const { presence } = state;
   if (presence === null) return { online: false, reason: "has not introduced itself" };
@@ -123,7 +123,7 @@ export function availabilityOf(state: AgentState, nowMs: number, staleAfterMs: n
   // A sleeping agent is silent; a peer wakes it on demand.
   if (presence.asleep !== undefined) return { online: true };
   const silentMs = nowMs - state.lastHeardMs;
-  if (silentMs > staleAfterMs) return { online: false, reason: `not heard of for ${Math.round(silentMs / 1000)} s` };
+  if (silentMs > staleAfterMs) return { online: false, reason: `not heard from for ${Math.round(silentMs / 1000)} s` };
   return { online: true };
 }
 
@@ -142,14 +142,14 @@ export function offeredOf(data: Pick<MinuteData, "traffic">): number {
   return data.traffic.models.reduce((sum, model) => sum + offeredTexts(model), 0);
 }
 
-/** The mean demand of the agent's newest live minutes, texts a second; null when there is none. */
+/** The mean demand of the agent's newest live minutes, texts per second; null when there is none. */
 export function liveQpsOf(state: AgentState, minutes = 1): number | null {
   const newest = state.recent.slice(-minutes);
   if (newest.length === 0) return null;
   return newest.reduce((sum, data) => sum + demandOf(data.traffic), 0) / newest.length / 60;
 }
 
-/** The mean work of the agent's newest live minute, texts a second: its own requests and those of other agents; null when there is none. */
+/** The mean work of the agent's newest live minute, texts per second: its own requests and those of other agents; null when there is none. */
 export function liveWorkQpsOf({ recent }: AgentState): number | null {
   const newest = recent.at(-1);
   return newest === undefined ? null : workOf(newest.traffic) / 60;

@@ -13,7 +13,7 @@ export function refusedOrderOf({ reported, bootId }: AgentState): string | null 
   const refused = reported?.bootId === bootId ? reported?.orderRefused : undefined;
   if (refused === undefined) return null;
   const at = new Date(refused.atMs).toISOString();
-  return `it was sent an order that it did not obey (${refused.rule}), the last one ${at}: somebody else speaks through the broker, or its clock is wrong`;
+  return `it rejected an order (${refused.rule}), most recently ${at}: someone else is publishing through the broker, or its clock is wrong`;
 }
 
 /** Time after which an agent that is online and sends no record has trouble with the broker. */
@@ -31,6 +31,6 @@ export function brokerProblemsOf(agent: AgentState, online: boolean, nowMs: numb
   if (nowMs - sinceMs <= silentRecordsMs) return told;
   const minutes = Math.floor((nowMs - sinceMs) / minuteMs);
   return [
-    `online, but no live record for ${minutes} min: may it publish its data at the broker, and is its clock right?`,
+    `online, but no live record for ${minutes} min: check that it may publish data at the broker, and that its clock is right`,
   ];
 }

@@ -4,11 +4,11 @@ import type { Beat, Birth, MinuteData, MinutePower } from "#protocol/messages.ts
 import { maxAheadMs, textsOf } from "./agent-state.ts";
 
 /**
- * Max plausible capacity of a board, as a multiple of an agent's usual one, and max plausible texts of a minute, as a multiple of its board's
+ * Maximum plausible capacity of a board, as a multiple of an agent's usual one, and max plausible texts of a minute, as a multiple of its board's
  * capacity: one core answers about 75 times as many texts from its cache as it computes.
  */
 const maxTimesUsual = 100;
-/** Max plausible tokens of a text: no model reads more, and no body holds more. */
+/** Maximum plausible tokens of a text: no model reads more, and no body holds more. */
 const maxTokensOfText = 1_048_576;
 
 /** Returns the birth without implausible capacities, whose modes then count with the usual one, and the faults found. */
@@ -29,7 +29,7 @@ export function withPlausibleCapacity(birth: Birth, usualQps: number): { birth: 
 export interface MinuteContext {
   /** Birth of the agent; null before it has introduced itself. */
   readonly birth: Birth | null;
-  /** Usual capacity of an agent, texts a second. */
+  /** Usual capacity of an agent, texts per second. */
   readonly usualQps: number;
   readonly nowMs: number;
   /** Start of the oldest minute that is kept. */
@@ -42,7 +42,7 @@ export const aheadOfClock = "starts ahead of this controller's clock";
 function implausibleTime(minuteStartMs: number, { nowMs, oldestMs }: MinuteContext): string | null {
   const aheadMs = minuteStartMs - nowMs;
   if (aheadMs > maxAheadMs) return `${aheadOfClock} by ${Math.round(aheadMs / 1000)} s: one of the clocks is wrong`;
-  if (minuteStartMs < oldestMs) return "is older than minutes are kept (retention.minuteDays)";
+  if (minuteStartMs < oldestMs) return "is older than the retention of minutes (retention.minuteDays)";
   if (minuteStartMs % minuteMs !== 0) return "does not start with a minute";
   return null;
 }
@@ -53,7 +53,8 @@ const exceeds = (part: number, whole: number) => part > whole * 1.01 + 1;
 function implausiblePower(power: MinutePower): string | null {
   const { energyJ, measuredMs, idleJ = 0, activeJ = 0, models = [] } = power;
   const maxJ = bounds.watts * (measuredMs / 1000 + 1);
-  if (energyJ > maxJ) return `${Math.round(energyJ)} J in ${Math.round(measuredMs)} ms, which no board can draw`;
+  if (energyJ > maxJ)
+    return `${Math.round(energyJ)} J in ${Math.round(measuredMs)} ms, which is more than any board draws`;
   if (exceeds(idleJ + activeJ, energyJ)) return "idle and active energy add up to more than the total";
   const ofModels = models.reduce((sum, { energyJ: each }) => sum + each, 0);
   if (exceeds(ofModels, activeJ)) return "the models' energy adds up to more than the active energy";

@@ -43,7 +43,7 @@ export function createFleet() {
   };
 }
 
-/** Sum of the agents' rates over their newest live minutes, texts a second; null when no agent has one. */
+/** Sum of the agents' rates over their newest live minutes, texts per second; null when no agent has one. */
 export function liveQps(agents: readonly AgentState[], minutes = 1): number | null {
   const rates = agents.map((agent) => liveQpsOf(agent, minutes)).filter((rate) => rate !== null);
   return rates.length === 0 ? null : rates.reduce((sum, rate) => sum + rate, 0);

@@ -19,7 +19,7 @@ export interface IdentityWatchParts {
 const maxSeen = 20_000;
 const maxFleets = 8;
 const maxBoots = 4;
-/** Max notes on record in an hour, as names can be made up without end; further ones are counted in the log. */
+/** Maximum notes on record in an hour, as names can be made up without end; further ones are counted in the log. */
 const maxNotesAnHour = 20;
 
 function hostOf(url: string): string | null {
@@ -72,7 +72,7 @@ export class IdentityWatch {
     }
     if (!isBack || newest === undefined) return;
     const otherUrl = newest.url;
-    const reason = `two agents use this name, at ${url} and at ${otherUrl}, and each takes the other's connection: give one of them another id, or, if one is a copy of the other's certificate, run thormesh agents revoke ${agentId}`;
+    const reason = `two agents use this name, at ${url} and at ${otherUrl}, and each takes the other's connection: give one of them another id or, if one uses a copy of the other's certificate, run thormesh agents revoke ${agentId}`;
     await this.#note("same-name-twice", agentId, reason, { url, otherUrl });
   }
 
@@ -86,7 +86,7 @@ export class IdentityWatch {
     const own = hosts.get(this.#parts.fleetName);
     for (const [otherFleet, otherHost] of hosts) {
       if (otherFleet === this.#parts.fleetName || own !== otherHost) continue;
-      const reason = `the device at ${otherHost} serves fleet ${otherFleet} as well; both count on all of its capacity: take it out of one`;
+      const reason = `the device at ${otherHost} also serves fleet ${otherFleet}; each counts on its full capacity: remove it from one`;
       await this.#note("in-two-fleets", agentId, reason, { otherFleet, host: otherHost });
     }
   }

@@ -53,7 +53,7 @@ export interface IngestParts extends Omit<MinuteIntakeParts, "minutesKeptMs" | "
   readonly onAgentChanged: (before: AgentState | undefined, after: AgentState) => void;
 }
 
-/** Max log lines a second about command results: draining a fleet makes a few of each agent. */
+/** Maximum log lines a second about command results: draining a fleet makes a few of each agent. */
 const maxResultLinesPerS = 50;
 const channels = ["presence", "birth", "data", "beat", "reported", "cmd-result"] as const;
 const restoredAtOnce = 200;
@@ -109,7 +109,7 @@ export class Ingest {
       broker.subscribe(agentTopic(fleetName, "+", channel), (message) => this.#accept(channel, message));
   }
 
-  /** Handles a message, or begins to: agents are told which records are stored, so that the broker need not wait for that. */
+  /** Handles a message, or starts to: agents are told which records are stored, so the broker need not wait for that. */
   #accept(channel: (typeof channels)[number], message: BrokerMessage): Promise<void> {
     const { fleetName, fleet, paces } = this.#parts;
     const agentId = parseAgentTopic(fleetName, message.topic)?.agentId;
@@ -239,7 +239,7 @@ export class Ingest {
     if (!("region" in claimed)) return claimed;
     const region = this.#parts.certifiedRegion?.(claimed.agentId) ?? claimed.region;
     if (region !== claimed.region)
-      this.#counted.note("an agent claims another region than its certificate names", {
+      this.#counted.note("an agent claims a region other than the one in its certificate", {
         ...{ agentId: claimed.agentId, claimed: claimed.region, region },
       });
     const message = { ...claimed, region };

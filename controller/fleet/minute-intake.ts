@@ -24,7 +24,7 @@ export interface MinuteIntakeParts {
   readonly store: MinuteStore & SetAsideStore;
   readonly counts: IngestCounts;
   readonly minutesKeptMs: number;
-  /** Usual capacity of an agent, texts a second: figures out of all proportion to it are implausible. */
+  /** Usual capacity of an agent, texts per second: figures out of all proportion to it are implausible. */
   readonly usualCapacityQps: number;
   readonly nowMs: () => number;
   readonly counted: CountedLog;
@@ -35,7 +35,7 @@ export interface MinuteIntakeParts {
   readonly onRebirth: (agentId: string, causes: readonly RebirthCause[]) => void;
 }
 
-/** Max minutes that are kept as implausible, of an agent and of all together. */
+/** Maximum minutes that are kept as implausible, of an agent and of all together. */
 export const maxSetAside = { ofAgent: 100, inAll: 5000 } as const;
 
 /** Takes in minutes: judges, stores and counts them, in this order. A minute that can't be stored throws and changes nothing. */
@@ -101,9 +101,9 @@ export class MinuteIntake {
       const reason =
         kept === "contradicts"
           ? "this minute is already on record with different figures"
-          : "a different minute is on record under its name; both are kept";
+          : "a different minute with the same id is on record; both are kept";
       counts.note(agentId, "conflicts", reason, nowMs);
-      const kind = "two different records have one name: someone may be impersonating this agent";
+      const kind = "two different records have the same id: someone may be impersonating this agent";
       counted.note(kind, { agentId, bootId, seq, reason });
       if (kept === "contradicts") {
         await this.#setAside(data, before, reason);

@@ -14,7 +14,7 @@ export interface RebirthRequestsParts {
   readonly fleetName: string;
   readonly broker: Pick<Broker, "publish">;
   readonly seals?: OrderSeals;
-  /** Min time between two requests to one agent. */
+  /** Minimum time between two requests to one agent. */
   readonly intervalMs: number;
   readonly nowMs: () => number;
   readonly log: Logger;

@@ -26,9 +26,9 @@ export interface RetirementParts {
   readonly log: Logger;
 }
 
-/** Max agents that one new agent's message looks at to find one to replace. */
+/** Maximum agents that one new agent's message looks at to find one to replace. */
 const maxLookedAt = 100;
-/** Min time between two such searches. */
+/** Minimum time between two such searches. */
 const lookEachMs = 1000;
 /** Time for which the fleet is listened to before a silence counts. */
 const listenFirstMs = hourMs;
@@ -56,7 +56,7 @@ export class Retirement {
     if (this.#parts.isConfigured(agentId))
       throw new ServiceError("CONFLICT", `agent ${agentId} is configured in scaling.capacity: remove it there first`);
     await this.#clearRetained(agentId);
-    await this.#remove(agent, "retired-by-operator", "an operator retired it");
+    await this.#remove(agent, "retired-by-operator", "retired by an operator");
   }
 
   /** Retires agents that have been silent for `retireAfterMs`; resolves with their ids. */
@@ -66,7 +66,7 @@ export class Retirement {
     // After a start, or while the broker was away, no agent could be heard.
     if (sinceMs === null || nowMs() - sinceMs < listenFirstMs) return [];
     const silent = this.#idle().filter(({ lastHeardMs }) => nowMs() - lastHeardMs > retireAfterMs);
-    const reason = `not heard of for ${Math.round(retireAfterMs / dayMs)} days: retired`;
+    const reason = `not heard from for ${Math.round(retireAfterMs / dayMs)} days: retired`;
     const retired: string[] = [];
     for (const agent of silent) {
       if (!(await this.#tryToClear(agent.agentId))) break;
@@ -92,7 +92,7 @@ export class Retirement {
     return false;
   }
 
-  /** True for an agent heard of within `staleAfterMs`; a sleeping one, which is silent for long, counts as offline here. */
+  /** True for an agent heard from within `staleAfterMs`; a sleeping one, which is silent for long, counts as offline here. */
   #isOnline(agent: AgentState): boolean {
     const { staleAfterMs } = this.#parts;
     const nowMs = this.#parts.nowMs();

@@ -28,7 +28,7 @@ export type JoinRule =
   | "id-in-use"
   | "device-revoked";
 
-/** Max difference between this controller's clock and that of the one that made the token. */
+/** Maximum difference between this controller's clock and that of the one that made the token. */
 const clocksAgreeToMs = 5 * minuteMs;
 
 /** Decides whether a device joins under an id with a token. */

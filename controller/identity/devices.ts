@@ -24,7 +24,7 @@ import type { FleetAuthority } from "./fleet-authority.ts";
 import type { JoinTokens } from "./join-tokens.ts";
 import type { RevokedKeys } from "./revoked-keys.ts";
 
-/** Max devices that are known, and of them those that wait to be let in. */
+/** Maximum devices that are known, and of them those that wait to be let in. */
 const maxDevices = 100_000;
 const maxPending = 1_000;
 
@@ -80,7 +80,7 @@ export class Devices {
     return [...this.#known.values()];
   }
 
-  /** Returns what agents are told of each other's membership; null: no device has joined. */
+  /** Returns the membership list published to agents; null: no device has joined. */
   told(): FleetAccess["devices"] | null {
     if (this.#known.size === 0) return null;
     const revoked = this.list().filter(({ state }) => state === "revoked");
@@ -224,7 +224,7 @@ export class Devices {
     )
       throw new ServiceError(
         "FORBIDDEN",
-        "the certificate is of another authority: join again with a token of this one",
+        "the certificate is from another authority: join again with a token from this one",
       );
     if (!isSignedBy(parseCertificate(certificate).publicKey, "renew", signed.statement, signed.signature))
       throw new ServiceError("FORBIDDEN", "the request is not signed with the certificate's key");
@@ -266,11 +266,11 @@ export class Devices {
 
   #refuseBeyondBounds(known: Device | null, waits: boolean): void {
     if (waits && known?.state !== "pending" && this.#pending >= maxPending)
-      throw new ServiceError("TOO_MANY_REQUESTS", `${maxPending} devices wait for approval already`, {
+      throw new ServiceError("TOO_MANY_REQUESTS", `${maxPending} devices are already waiting for approval`, {
         retryAfterS: 60,
       });
     if (known === null && this.#known.size >= maxDevices)
-      throw new ServiceError("TOO_MANY_REQUESTS", `${maxDevices} devices have joined already`, { retryAfterS: 3600 });
+      throw new ServiceError("TOO_MANY_REQUESTS", `${maxDevices} devices have already joined`, { retryAfterS: 3600 });
   }
 
   async #certified(device: Device, hosts?: readonly string[]): Promise<Device> {

@@ -11,7 +11,7 @@ export function explainRenewal(rule: RenewalRule, agentId: string): string | nul
     case "key-replaced":
       return `${agentId} has renewed its certificate since: this is an old copy of its state, or a clone; revoke it (thormesh agents revoke ${agentId}) and ${again}`;
     case "expired-too-long":
-      return `its certificate expired longer ago than identity.renewalGraceDays: ${again}`;
+      return `its certificate expired more than identity.renewalGraceDays ago: ${again}`;
     default:
       return null;
   }

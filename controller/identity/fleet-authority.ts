@@ -56,7 +56,7 @@ function readKey(path: string): KeyObject | null {
   if (line === null) return null;
   const key = keyFromLine(line);
   if (key !== null) return key;
-  throw new UsageError(`${path} does not hold a key: restore it from a copy`);
+  throw new UsageError(`${path} does not contain a key: restore it from a copy`);
 }
 
 async function readCertificate(path: string, key: KeyObject): Promise<string> {
@@ -65,12 +65,12 @@ async function readCertificate(path: string, key: KeyObject): Promise<string> {
   try {
     certificate = new X509Certificate(text);
   } catch (cause) {
-    throw new UsageError(`${path} does not hold a certificate: remove it, and it is made again for the same key`, {
+    throw new UsageError(`${path} does not contain a certificate: remove it, and it is recreated for the same key`, {
       cause,
     });
   }
   if (keyHash(certificate.publicKey) === keyHash(key)) return certificate.raw.toString("base64");
-  throw new UsageError(`${path} belongs to another key than ${authorityFiles.key}: restore both from one copy`);
+  throw new UsageError(`${path} does not belong to ${authorityFiles.key}: restore both from one copy`);
 }
 
 /**
@@ -84,7 +84,7 @@ export async function openFleetAuthority(stateDir: string, fleet: string, nowMs:
   if (key === null) {
     if (existsSync(certificatePath)) {
       throw new UsageError(
-        `${keyPath} is missing, though ${certificatePath} shows that there was one: restore it from a copy, or remove ${authorityFiles.certificate} to begin anew; all devices then have to join again`,
+        `${keyPath} is missing, though ${certificatePath} shows that there was one: restore it from a copy, or remove ${authorityFiles.certificate} to start over; then all devices must join again`,
       );
     }
     writeStateSecret(keyPath, `${keyToLine(newKey())}\n`);

@@ -16,7 +16,7 @@ export interface FleetIdentity {
   readonly authority: FleetAuthority;
   readonly tokens: JoinTokens;
   readonly devices: Devices;
-  /** Signs what agents are told. */
+  /** Signs documents for agents. */
   readonly seals: OrderSeals;
 }
 
@@ -48,7 +48,7 @@ export async function openFleetIdentity(parts: {
   readonly brokerAddress: () => BrokerAddress;
   readonly onRevoked: (agentId: string) => void;
   readonly log: Logger;
-  /** False for a controller that stands by: it signs nothing. */
+  /** False for a controller that is on standby: it signs nothing. */
   readonly isLeading: boolean;
   /** True for a store that several controllers use. */
   readonly isShared: boolean;

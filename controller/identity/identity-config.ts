@@ -5,11 +5,15 @@ import { strictObject } from "#platform/schema-parts.ts";
 
 export const IdentityConfig = strictObject(
   {
-    certificateDays: number(90, [0.001, 3650], "life of a device's certificate, which it renews after two thirds"),
+    certificateDays: number(
+      90,
+      [0.001, 3650],
+      "lifetime of a device's certificate, which it renews after two thirds of that",
+    ),
     renewalGraceDays: number(
       30,
       [0, 3650],
-      "days after its end for which a certificate can still be renewed, as a device may have slept; later it has to join again",
+      "days after expiry during which a certificate can still be renewed, since a device may have slept; after that it must join again",
     ),
     passwordsUntil: orNull(
       Type.String({
@@ -17,7 +21,7 @@ export const IdentityConfig = strictObject(
         maxLength: 32,
         title: "a day or a time with its zone, like 2027-01-31 or 2027-01-31T12:00Z",
       }),
-      "until then agents may log in at the embedded broker with passwords, and know each other by keys, afterwards only by certificates; null: always",
+      "until then agents may log in to the embedded broker with passwords and recognise each other by keys, afterwards only by certificates; null: always",
     ),
     hosts: orNull(
       Type.Array(
@@ -27,7 +31,7 @@ export const IdentityConfig = strictObject(
         }),
         { maxItems: 256 },
       ),
-      "names (*.plant.example), addresses and networks (10.0.0.0/8) that certificates of devices may have besides their own machine's loopback; null: any",
+      "names (*.plant.example), addresses and networks (10.0.0.0/8) that devices' certificates may contain besides their own machine's loopback; null: any",
     ),
   },
   { default: {}, description: "Certificates of devices that have joined." },

@@ -8,7 +8,7 @@ export function registerIdentityMetrics(registry: Registry, devices: () => reado
   registerGauges(
     registry,
     "thormesh_devices",
-    "Devices that joined, wait to be approved, or were revoked",
+    "Devices that have joined, wait for approval, or were revoked",
     ["state"],
     () => states.map((state) => [{ state }, devices().filter((device) => device.state === state).length] as const),
   );

@@ -5,7 +5,7 @@ import { newJoinToken, tokenKey } from "#protocol/identity/join-token.ts";
 import { isSignedBy, type SignedStatement } from "#protocol/identity/signed-statement.ts";
 import type { IdentityStore, StoredJoinToken } from "../store/store.ts";
 
-/** Max tokens at a time. */
+/** Maximum tokens at a time. */
 const maxTokens = 1_000;
 /** Time for which one that has ended is still known, and refused by its own sentence. */
 const keptMs = 30 * dayMs;

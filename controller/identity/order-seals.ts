@@ -23,8 +23,8 @@ export interface OrderSeals {
 export const noSeals: OrderSeals = { seal: (_channel, message) => message };
 
 /**
- * Begins a term: orders of this run count for more than those of any run before. By the machine's clock, so that it grows even when the store
- * was lost, and by what the store holds, so that it grows even when that clock was set back.
+ * Begins a term: orders of this run outrank those of all earlier runs. Based on the machine's clock, so that it grows even if the store
+ * was lost, and on the stored term, so that it grows even if the clock was set back.
  */
 export async function beginTerm(store: KeptStore, nowMs: number, log: Logger): Promise<number> {
   const before = (await store.loadKept(keptName, KeptTerm))?.term ?? 0;
@@ -32,7 +32,7 @@ export async function beginTerm(store: KeptStore, nowMs: number, log: Logger): P
   try {
     await store.saveKept(keptName, { v: 1, term });
   } catch (error) {
-    // On a full disk a controller goes on: the next term is higher all the same, unless the clock is set back.
+    // On a full disk a controller continues: the next term is higher anyway, unless the clock is set back.
     log.error({ err: describeError(error) }, "the term of this run's orders can't be stored");
   }
   return term;

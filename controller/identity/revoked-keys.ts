@@ -14,7 +14,7 @@ const Kept = strictObject({
 });
 type RevokedKey = Static<typeof Kept>["keys"][number];
 
-/** Keys of devices that were revoked, until their certificates end: other agents are told of them. A device that joins again has another key. */
+/** Keys of revoked devices until their certificates expire, published to other agents. A device that joins again has another key. */
 export class RevokedKeys {
   readonly #store: KeptStore;
   readonly #log: Logger;
@@ -36,7 +36,7 @@ export class RevokedKeys {
   /** Adds the keys of a device. */
   async add(device: Device): Promise<void> {
     this.#put(device);
-    // The device itself is on record as revoked: without this, agents are told of it from there after a restart.
+    // The device itself is recorded as revoked: without this entry, agents learn of it from there after a restart.
     await this.#store
       .saveKept(keptName, { v: 1, keys: this.#keys })
       .catch((error) => this.#log.error({ err: describeError(error) }, "the keys of a revoked device can't be stored"));

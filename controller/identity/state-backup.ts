@@ -45,7 +45,7 @@ export function backUpState(stateDir: string, directory: string, nowMs: number):
       `${join(stateDir, authorityFiles.key)} does not exist: start the controller once, or give its state directory with --state-dir or --config`,
     );
   if (existsSync(join(directory, manifestName)))
-    throw new UsageError(`${directory} holds a backup already: choose another directory`);
+    throw new UsageError(`${directory} already contains a backup: choose another directory`);
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const files: Record<string, string> = {};
   const taken = (name: string) => {
@@ -95,13 +95,13 @@ export function restoreState(directory: string, stateDir: string): { readonly ma
   for (const name of names) {
     const path = join(directory, name);
     if (!existsSync(path) || hashOf(path) !== files[name])
-      throw new UsageError(`${path} is missing or is not as it was written: take another backup`);
+      throw new UsageError(`${path} is missing or has been altered: use another backup`);
   }
   for (const name of [databaseName, ...secretNames]) {
     const path = join(stateDir, name);
     if (existsSync(path) && hashOf(path) !== files[name])
       throw new UsageError(
-        `${path} exists and differs from the backup: stop the controller, and move its state directory away or choose an empty one with --state-dir`,
+        `${path} exists and differs from the backup: stop the controller, then move its state directory away or choose an empty one with --state-dir`,
       );
   }
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });

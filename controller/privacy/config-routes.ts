@@ -30,9 +30,9 @@ export function configRoutes(config: ControllerConfig, stateDir: string) {
     {
       response: {
         200: Type.Object({
-          config: Type.Record(Type.String(), Type.Unknown(), { description: "its secrets are masked" }),
+          config: Type.Record(Type.String(), Type.Unknown(), { description: "with its secrets masked" }),
           state: Type.Object({
-            keyId: orNull(Type.String(), "names the key with which secrets are encrypted; null: they are not"),
+            keyId: orNull(Type.String(), "id of the key that encrypts secrets; null: they are not encrypted"),
             secrets: Type.Array(Type.Object({ file: Type.String(), encrypted: Type.Boolean() }), {
               description: "keys in the state directory",
             }),

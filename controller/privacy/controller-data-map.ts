@@ -6,7 +6,7 @@ const file = { ...controller, kind: "file" } as const;
 const topic = { ...controller, kind: "topic" } as const;
 
 const db = "controller.db/";
-const asRecords = "retention.minuteDays, and retention.maxBytes of all";
+const asRecords = "retention.minuteDays, and retention.maxBytes in total";
 
 /** Tables that name tenants or people. */
 const named: readonly DataStore[] = [
@@ -17,19 +17,19 @@ const named: readonly DataStore[] = [
   },
   {
     ...{ ...table, id: `${db}cost_work`, personal: "none", tenant: "renamed", exported: true },
-    holds: "cost of what tenants used of models, by hour and day, by agent and region",
+    holds: "cost of tenants' use of models, by hour and day, by agent and region",
     ...{
       purpose: "who pays what",
-      kept: "agents' hours retention.costHourDays, days and the fleet's hours retention.costDays, its days for good",
+      kept: "agents' hours: retention.costHourDays; agents' days and the fleet's hours: retention.costDays; the fleet's days: forever",
     },
   },
   {
     ...{ ...table, id: `${db}decision`, personal: "none", tenant: "renamed", exported: false },
-    holds: "decisions with their figures; those by which a budget limits a tenant name it",
-    ...{ purpose: "why the fleet is as it is", kept: "retention.decisionDays and retention.mostDecisions" },
+    holds: "decisions with their figures; limits by a budget name the tenant",
+    ...{ purpose: "explaining the state of the fleet", kept: "retention.decisionDays and retention.mostDecisions" },
   },
   {
-    ...{ ...table, id: `${db}set_aside`, holds: "minutes that were not believed, as they came", personal: "none" },
+    ...{ ...table, id: `${db}set_aside`, holds: "implausible minutes, as received", personal: "none" },
     ...{ tenant: "renamed", exported: true, purpose: "disputes", kept: "retention.minuteDays, at most 5,000" },
   },
   {
@@ -45,13 +45,13 @@ const named: readonly DataStore[] = [
   {
     ...{ ...table, id: `${db}api_key`, holds: "keys: keyed hash, name, role, tenant, times of creation and last use" },
     ...{ personal: "names", tenant: "removed", exported: true, purpose: "who may do what" },
-    kept: "of 1,000 the oldest that ended gives way to a new one",
+    kept: "at most 1,000; the oldest expired one is replaced",
   },
   {
     ...{ ...table, id: `${db}audit`, personal: "addresses", tenant: "kept", exported: true },
     holds: "changes: who (key or user), from which address, what, before and after, reason; no keys, no texts",
     ...{
-      purpose: "who changed what; whole only while nothing inside is changed",
+      purpose: "who changed what; verifiable only while nothing in it is altered",
       kept: "retention.auditDays, at most 200,000",
     },
   },
@@ -61,11 +61,16 @@ const named: readonly DataStore[] = [
       id: `${db}tenant_job`,
       holds: "erasures and exports: tenant, or its pseudonym and a keyed hash of its name",
     },
-    ...{ personal: "names", tenant: "renamed", exported: false, purpose: "proof; late records are known by the hash" },
+    ...{
+      personal: "names",
+      tenant: "renamed",
+      exported: false,
+      purpose: "proof; late records are recognised by the hash",
+    },
     kept: "retention.receiptDays",
   },
   {
-    ...{ ...table, ...nothingPersonal, id: `${db}tenant_receipt`, holds: "what each store answered to a job: numbers" },
+    ...{ ...table, ...nothingPersonal, id: `${db}tenant_receipt`, holds: "each store's answer to a job: numbers" },
     ...{ purpose: "proof", kept: "retention.receiptDays" },
   },
 ];
@@ -73,7 +78,7 @@ const named: readonly DataStore[] = [
 /** Tables about agents and the fleet. */
 const ofFleet: readonly DataStore[] = [
   {
-    ...{ ...table, ...nothingPersonal, id: `${db}agent`, holds: "what agents told of themselves" },
+    ...{ ...table, ...nothingPersonal, id: `${db}agent`, holds: "what agents reported about themselves" },
     ...{ purpose: "state of the fleet", kept: "ingest.retireAfterDays without a word, or until it is retired" },
   },
   {
@@ -82,18 +87,23 @@ const ofFleet: readonly DataStore[] = [
   },
   {
     ...{ ...table, ...nothingPersonal, id: `${db}override`, holds: "roles and modes that operators set" },
-    ...{ purpose: "goes before decisions", kept: "until it expires" },
+    ...{ purpose: "takes precedence over decisions", kept: "until it expires" },
   },
   {
     ...{ ...table, ...nothingPersonal, id: `${db}freeze`, holds: "a freeze with its reason" },
-    ...{ purpose: "nothing is changed meanwhile", kept: "until it ends" },
+    ...{ purpose: "keeping the fleet unchanged", kept: "until it ends" },
   },
   {
-    ...{ ...table, ...nothingPersonal, id: `${db}lease`, holds: "process and machine that act on this store" },
+    ...{ ...table, ...nothingPersonal, id: `${db}lease`, holds: "process and machine that use this store" },
     ...{ purpose: "one controller at a time", kept: "until the next one" },
   },
   {
-    ...{ ...table, ...nothingPersonal, id: `${db}forecast_made`, holds: "forecasts, to be compared with what came" },
+    ...{
+      ...table,
+      ...nothingPersonal,
+      id: `${db}forecast_made`,
+      holds: "forecasts, to be compared with actual traffic",
+    },
     ...{ purpose: "accuracy of forecasts", kept: asRecords },
   },
   {
@@ -116,7 +126,7 @@ const ofFleet: readonly DataStore[] = [
       id: `${db}cost_agent`,
       holds: "regions, boards and own prices of agents, by time",
     },
-    ...{ purpose: "hours that are rated again have the prices of then", kept: "for good, at most 1,000 of an agent" },
+    ...{ purpose: "hours that are rated again use the prices of that time", kept: "forever, at most 1,000 per agent" },
   },
   {
     ...{ ...table, ...nothingPersonal, id: `${db}cost_gap`, holds: "boards and regions without a price, by hour" },
@@ -127,16 +137,16 @@ const ofFleet: readonly DataStore[] = [
       ...table,
       ...nothingPersonal,
       id: `${db}cost_${name}`,
-      holds: "hours and days, and what is to be done of them",
+      holds: "hours and days, and their pending work",
     },
-    ...{ purpose: "cost lines are made once", kept: "until it is done; of days, for good" },
+    ...{ purpose: "cost lines are made once", kept: "until it is done; for days, forever" },
   })),
   {
     ...{ ...table, id: `${db}kept`, personal: "names", tenant: "removed", exported: false },
     holds:
       "state of parts of the controller; names of tenants in budgets, their limits and baselines, in parts of quotas until the tenant is deleted, and in alerts up to a day after their end; who silenced alerts; sessions of browsers: names of keys and users, hashes of tokens, and keys that only those tokens decrypt",
     ...{
-      purpose: "goes on after a restart",
+      purpose: "continuity over restarts",
       kept: "until it is replaced; budgets and baselines until they are removed; sessions for 12 hours without use, at most 7 days",
     },
   },
@@ -186,7 +196,7 @@ const files: readonly DataStore[] = [
   },
   {
     ...{ ...file, ...nothingPersonal, id: "controller-id", holds: "a random name of this controller" },
-    ...{ purpose: "notices a second controller", kept: "until someone removes it" },
+    ...{ purpose: "detecting a second controller", kept: "until someone removes it" },
     writtenBy: ["controller/broker/kept-controller-id.ts"],
   },
   {
@@ -232,7 +242,7 @@ const topics: readonly DataStore[] = [
   },
   {
     ...{ ...topic, ...nothingPersonal, id: "agents/{id}/beat", holds: "numbers of seconds, without tenants" },
-    ...{ purpose: "what users feel now", kept: "not retained" },
+    ...{ purpose: "what users experience now", kept: "not retained" },
   },
   {
     ...{ ...topic, ...nothingPersonal, id: "agents/{id}/desired", holds: "role and mode of an agent; retained" },
@@ -245,12 +255,12 @@ const topics: readonly DataStore[] = [
   ...["cmd", "cmd-result", "ack", "probe"].map(
     (name): DataStore => ({
       ...{ ...topic, ...nothingPersonal, id: `agents/{id}/${name}`, holds: "names of commands and records" },
-      ...{ purpose: "commands, confirmations, tests of the connection", kept: "not retained" },
+      ...{ purpose: "commands, acknowledgements, connection tests", kept: "not retained" },
     }),
   ),
   {
     ...{ ...topic, ...nothingPersonal, id: "controller/state", holds: "whether a controller is online; retained" },
-    ...{ purpose: "records wait for a controller", kept: "until the next one" },
+    ...{ purpose: "records are held back without a controller", kept: "until the next one" },
   },
   {
     ...{ ...topic, ...nothingPersonal, id: "controller/peers", holds: "agents that others follow; retained" },
@@ -258,18 +268,23 @@ const topics: readonly DataStore[] = [
   },
   {
     ...{ ...topic, id: "controller/access", holds: "tenants with limits, keys by hash; retained", personal: "names" },
-    ...{ tenant: "removed", exported: false, purpose: "agents know whom to answer", kept: "until the next one" },
+    ...{
+      tenant: "removed",
+      exported: false,
+      purpose: "agents know which requests to answer",
+      kept: "until the next one",
+    },
   },
   {
     ...{ ...topic, ...nothingPersonal, id: "controller/probe", holds: "a question to another controller" },
-    ...{ purpose: "notices a second controller", kept: "not retained" },
+    ...{ purpose: "detecting a second controller", kept: "not retained" },
   },
 ];
 
 const others: readonly DataStore[] = [
   {
     ...{ ...controller, kind: "memory", id: "newest minutes and shares of tenants", personal: "none" },
-    holds: "the newest minutes of each agent, and where tenants' requests come in",
+    holds: "the newest minutes of each agent, and where tenants' requests arrive",
     ...{ tenant: "removed", exported: false, purpose: "decisions, limits", kept: "minutes; until the controller ends" },
   },
   {
@@ -280,12 +295,17 @@ const others: readonly DataStore[] = [
       exported: false,
       purpose: "cost by tenant",
     },
-    kept: "a minute, read from cost lines; in a Prometheus that collects it as long as that keeps it",
+    kept: "a minute, read from cost lines; in Prometheus according to its own retention",
   },
   {
     ...{ ...controller, kind: "log", id: "the controller's log (standard error)", personal: "addresses" },
     holds: "events; each change with actor, address and target, as in the audit log",
-    ...{ tenant: "kept", exported: false, purpose: "faults; a witness of the audit log", kept: "by the machine's log" },
+    ...{
+      tenant: "kept",
+      exported: false,
+      purpose: "troubleshooting; a witness of the audit log",
+      kept: "retention of the machine's log",
+    },
   },
 ];
 

@@ -31,9 +31,9 @@ export interface ExportPage {
   readonly next: string | null;
 }
 
-/** Max minutes of all tenants that one page reads, so that it ends in time. */
+/** Maximum minutes of all tenants that one page reads, so that it ends in time. */
 const maxRead = 20_000;
-/** Max days of costs that one page reads. */
+/** Maximum days of costs that one page reads. */
 const maxDays = 31;
 
 /** A tenant's figures of one minute and model. */

@@ -25,10 +25,10 @@ const JobView = Type.Unsafe<TenantJobView>(
     tenant: Type.String({ description: "the tenant; its pseudonym once it is erased" }),
     pseudonym: Type.String({ description: "with erase: name under which its figures stay" }),
     createdMs: Type.Number(),
-    doneMs: orNull(Type.Number(), "null: it is under way"),
+    doneMs: orNull(Type.Number(), "null: in progress"),
     state: literals("under way", "done"),
-    agents: Type.Integer({ description: "agents that were known when it began" }),
-    waiting: Type.Integer({ description: "those whose answer is still to come, the controller included" }),
+    agents: Type.Integer({ description: "number of agents known when it began" }),
+    waiting: Type.Integer({ description: "number still to answer, including the controller" }),
     waitingFor: Type.Array(Type.String(), { description: "ids of up to 100 of these" }),
   }),
 );
@@ -84,14 +84,14 @@ function beginRoutes({ jobs, publisher, audit }: TenantJobRoutesParts) {
       ...route,
       detail: forAdmins(
         "Erase a tenant's data",
-        "Deletes the tenant with its keys, and puts a pseudonym in the place of its name in all records, here and at every agent. A job, which goes on until all have answered.",
+        "Deletes the tenant with its keys, and replaces its name with a pseudonym in all records, here and at every agent. Runs as a job until all have answered.",
       ),
     })
     .post("/api/v1/tenants/:id/export", ({ params: { id }, request }) => begin("export", id, request), {
       ...route,
       detail: forAdmins(
         "Export a tenant's data",
-        "A job: it is done when every agent has sent what it had. Its contents can be read meanwhile.",
+        "Runs as a job, which is done when every agent has sent its part. The contents can be read before that.",
       ),
     });
 }
@@ -101,7 +101,7 @@ function readRoutes({ jobs, contents }: TenantJobRoutesParts) {
     .get("/api/v1/tenant-jobs", ({ query }) => ({ jobs: jobs.list().slice(0, Number(query.limit)) }), {
       query: strictObject({ limit: Limit }),
       response: { 200: Type.Object({ jobs: Type.Array(JobView) }), 400: ErrorBody },
-      detail: forAdmins("Erasures and exports of tenants, the newest first"),
+      detail: forAdmins("Erasures and exports of tenants, newest first"),
     })
     .get(
       "/api/v1/tenant-jobs/:id",
@@ -112,11 +112,11 @@ function readRoutes({ jobs, contents }: TenantJobRoutesParts) {
       {
         params: JobParams,
         query: strictObject({
-          after: Type.Optional({ ...text(64), description: "of the last receipt of the page before" }),
+          after: Type.Optional({ ...text(64), description: "id of the last receipt on the previous page" }),
           limit: Limit,
         }),
         response: { 200: Type.Object({ job: JobView, receipts: Receipts }), 400: ErrorBody, 404: ErrorBody },
-        detail: forAdmins("One job, with what each store of the controller and of the agents answered"),
+        detail: forAdmins("One job, with the answers of each store of the controller and the agents"),
       },
     )
     .get(
@@ -130,14 +130,14 @@ function readRoutes({ jobs, contents }: TenantJobRoutesParts) {
         params: JobParams,
         query: strictObject({
           store: Type.Unsafe<ExportedStore>(literals(...exportedStores)),
-          after: Type.Optional({ ...text(64), description: "next of the page before" }),
+          after: Type.Optional({ ...text(64), description: "next from the previous page" }),
           limit: Limit,
         }),
         response: {
           200: Type.Unsafe<ExportPage>(
             Type.Object({
               records: Type.Array(Type.Unknown({ description: "a record, by its store" })),
-              next: orNull(Type.String(), "where the next page begins; null: there is none"),
+              next: orNull(Type.String(), "start of the next page; null: there is none"),
             }),
           ),
           400: ErrorBody,

@@ -23,10 +23,10 @@ export interface TenantJobView extends Omit<TenantJob, "agents" | "nameHash"> {
   readonly waiting: number;
 }
 
-/** Max jobs on record; beyond it the oldest that are done give way. */
+/** Maximum jobs on record; beyond it the oldest that are done give way. */
 const maxJobs = 1000;
 const maxNamed = 100;
-/** Names of tenants whose hash was looked for, with what was found. */
+/** Names of tenants whose hash was looked up, with the result. */
 const maxRemembered = 10_000;
 /** Name of the controller among those who answer, which no agent can have. */
 const controllerName = "(controller)";
@@ -40,8 +40,8 @@ const hashOf = (jobId: string, tenant: string) =>
   createHmac("sha256", `thormesh erasure ${jobId}`).update(tenant).digest("hex");
 
 /**
- * Erasures and exports of tenants' data. A job is told to all agents; it is done when the controller's stores and every agent that was known at its
- * beginning have answered, or the agent was retired. It goes on after a restart.
+ * Erasures and exports of tenants' data. A job is sent to all agents; it is done when the controller's stores and every agent known at its
+ * start have answered, or the agent was retired. It continues after a restart.
  */
 export class TenantJobs {
   readonly #parts: TenantJobsParts;
@@ -124,14 +124,14 @@ export class TenantJobs {
   async begin(kind: TenantJob["kind"], tenant: string): Promise<TenantJobView> {
     const { fleet, nowMs, log } = this.#parts;
     if (tenant === defaultTenant)
-      throw new ServiceError("CONFLICT", `id: ${defaultTenant} is the tenant of all requests without one of their own`);
+      throw new ServiceError("CONFLICT", `id: ${defaultTenant} is reserved for requests without a tenant`);
     if (kind === "export") this.assertNotErasing(tenant);
     const same = this.#open().find((job) => job.kind === kind && job.tenant === tenant);
     if (same !== undefined) return this.view(same.id);
     if (this.#open().length >= maxTenantJobs)
       throw new ServiceError(
         "CONFLICT",
-        `${maxTenantJobs} jobs are under way, which is the maximum: wait for one of them`,
+        `${maxTenantJobs} jobs are in progress, which is the maximum: wait for one of them`,
       );
     await this.#makeRoom();
     const id = randomId();
@@ -171,7 +171,7 @@ export class TenantJobs {
     return old.length;
   }
 
-  /** All jobs, the newest first. */
+  /** All jobs, newest first. */
   list(): TenantJobView[] {
     return [...this.#jobs.keys()].reverse().map((id) => this.view(id));
   }
@@ -200,7 +200,7 @@ export class TenantJobs {
     return [controllerName, ...agents].filter((of) => !answered?.has(of));
   }
 
-  /** Takes in what agents answered and does the controller's part; what fails is tried again the next time. */
+  /** Processes agents' answers and does the controller's part; failures are retried next time. */
   run(): Promise<void> {
     this.#running ??= this.#runAll().finally(() => {
       this.#running = undefined;

@@ -24,7 +24,7 @@ export interface RolloutAgent {
 export interface RolloutInputs {
   readonly rollout: KeptRollout;
   readonly agents: readonly RolloutAgent[];
-  /** Agents that should go on serving, as far as there are so many. */
+  /** Agents that should continue serving, as far as there are so many. */
   readonly minServing: number;
   /** Rate at which the fleet uses its error budget of an hour; null: no requests. */
   readonly burnRate: number | null;
@@ -138,7 +138,7 @@ export function decideRollout(inputs: RolloutInputs): RolloutDecision {
     some.some(({ agentId }) => of.get(agentId) === progress);
   if (!has(inWave, "waiting") && !has(inWave, "under-way")) {
     if (wave + 1 < plan.waves.length) return { kind: "next-wave" };
-    // Who comes back later is told then.
+    // Agents that come back later get it then.
     return has(inWave, "absent") ? wait("absent") : { kind: "done" };
   }
   if (wave > 0 && nowMs - waveSinceMs < plan.soakS * 1000) return wait("soak");

@@ -8,13 +8,13 @@ function waitToText(rule: WaitRule, { plan, state }: KeptRollout, waveText: stri
     case "window":
       return `${waveText} waits for its window`;
     case "soak":
-      return `${waveText} begins ${plan.soakS} s after the one before`;
+      return `${waveText} begins ${plan.soakS} s after the previous one`;
     case "under-way":
-      return `${waveText}: updates are under way`;
+      return `${waveText}: updates are in progress`;
     case "capacity":
-      return `${waveText} waits, as too few agents would go on serving`;
+      return `${waveText} waits, because too few agents would keep serving`;
     case "absent":
-      return "agents that are offline are told when they come back";
+      return "offline agents get the order when they come back";
     default:
       return rule satisfies never;
   }
@@ -31,10 +31,10 @@ export function explainRollout(decision: RolloutDecision, rollout: KeptRollout):
     case "next-wave":
       return `${waveText} is over`;
     case "done":
-      return `every agent that may be updated has ${version} or has given it up`;
+      return `every agent that may be updated runs ${version} or has rolled back`;
     case "halt":
       return decision.rule === "failures"
-        ? `halted: more than ${plan.maxFailures} agent(s) gave ${version} up`
+        ? `halted: more than ${plan.maxFailures} agent(s) rolled ${version} back`
         : `halted: the fleet uses its error budget faster than ${plan.maxBurnRate} times`;
     case "wait":
       return waitToText(decision.rule, rollout, waveText);

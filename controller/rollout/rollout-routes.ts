@@ -16,19 +16,19 @@ const maxListed = 1000;
 const count = (description: string) => Type.Integer({ description });
 const RolloutView = Type.Object({
   id: Type.String(),
-  version: Type.String({ description: "that the agents are to run" }),
+  version: Type.String({ description: "version that the agents are to run" }),
   state: Type.Unsafe<KeptRollout["state"]>(literals("running", "paused", "halted", "stopped", "done")),
-  reason: Type.String({ description: "what it did last, or waits for" }),
+  reason: Type.String({ description: "last step, or what it is waiting for" }),
   startedAtMs: Type.Number(),
   wave: Type.Integer({ description: "the wave under way, from 1" }),
   plan: RolloutPlan,
   agents: Type.Object({
     updated: count("run the version"),
-    failed: count("gave it up, or did not tell in time"),
-    underWay: count("are told and not done"),
-    unwilling: count("are not allowed to be updated by the fleet, or can't be"),
+    failed: count("rolled back, or did not report in time"),
+    underWay: count("have been told to update and are not done"),
+    unwilling: count("do not allow updates by the fleet, or can't be updated"),
     absent: count("are offline"),
-    waiting: count("are not told yet"),
+    waiting: count("have not been told yet"),
   }),
   listed: Type.Array(
     Type.Object({
@@ -37,12 +37,12 @@ const RolloutView = Type.Object({
       progress: Type.Unsafe<AgentProgress>(
         literals("updated", "failed", "under-way", "unwilling", "absent", "waiting"),
       ),
-      reason: orNull(Type.String(), "as the agent tells it"),
+      reason: orNull(Type.String(), "as reported by the agent"),
     }),
-    { description: "at most 1000 agents, those that failed first" },
+    { description: "at most 1000 agents, failed ones first" },
   ),
 });
-const RolloutAnswer = Type.Object({ rollout: orNull(RolloutView, "the newest roll-out; null: there was none") });
+const RolloutAnswer = Type.Object({ rollout: orNull(RolloutView, "the newest roll-out; null: none") });
 type RolloutView = (typeof RolloutView)["static"];
 
 const worst = ["failed", "under-way", "waiting", "absent", "unwilling", "updated"];
@@ -93,7 +93,7 @@ export function rolloutRoutes(rollout: Rollout, audit: AuditLog) {
   return new Elysia()
     .get("/api/v1/rollout", () => viewOf(rollout.progress()), {
       response: { 200: RolloutAnswer },
-      detail: about("fleet", "The newest roll-out of a version, and how far it is"),
+      detail: about("fleet", "The newest roll-out of a version, and its progress"),
     })
     .post(
       "/api/v1/rollout",
@@ -105,8 +105,8 @@ export function rolloutRoutes(rollout: Rollout, audit: AuditLog) {
         detail: {
           ...about(
             "fleet",
-            "Begin to bring a version to the fleet",
-            "Agents whose owners allow it are told wave by wave, never two of a region at once, and go back by themselves when the version is not well.",
+            "Start to roll a version out over the fleet",
+            "Agents whose owners allow it are updated wave by wave, never two in a region at once, and roll back by themselves if the version is unhealthy.",
           ),
           ...operator,
         },
@@ -115,13 +115,13 @@ export function rolloutRoutes(rollout: Rollout, audit: AuditLog) {
     .post("/api/v1/rollout/pause", ({ request }) => change(request, "rollout.pause", () => rollout.pause()), {
       ...withReason,
       response: answers,
-      detail: { ...about("fleet", "Tell no further agent for now"), ...operator },
+      detail: { ...about("fleet", "Pause the roll-out"), ...operator },
     })
     .post("/api/v1/rollout/resume", ({ request }) => change(request, "rollout.resume", () => rollout.resume()), {
       ...withReason,
       response: answers,
       detail: {
-        ...about("fleet", "Go on with the roll-out", "Agents that have failed so far don't halt it again."),
+        ...about("fleet", "Resume the roll-out", "Agents that have already failed don't halt it again."),
         ...operator,
       },
     })
@@ -129,7 +129,7 @@ export function rolloutRoutes(rollout: Rollout, audit: AuditLog) {
       ...withReason,
       response: answers,
       detail: {
-        ...about("fleet", "End the roll-out", "Agents that run the version keep it; the others are told no more."),
+        ...about("fleet", "End the roll-out", "Agents that run the version keep it; no others are told to update."),
         ...operator,
       },
     });

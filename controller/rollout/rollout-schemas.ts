@@ -11,14 +11,14 @@ export const RolloutWave = strictObject({
   share: Type.Number({
     exclusiveMinimum: 0,
     maximum: 1,
-    description: "share of the wave's agents, chosen by a hash of their ids; those of an earlier wave are among them",
+    description: "share of the wave's agents, chosen by a hash of their ids; includes those of earlier waves",
   }),
   regions: Type.Array(text(64), { maxItems: 32, default: [], description: "regions of the wave; none named: all" }),
 });
 
 /** Plan of an operator for bringing a version to the fleet. */
 export const RolloutPlan = strictObject({
-  version: { ...ProgramVersion, description: "version that the agents are to run" },
+  version: { ...ProgramVersion, description: "version version that the agents are to run" },
   waves: Type.Array(RolloutWave, {
     minItems: 1,
     maxItems: 16,
@@ -27,35 +27,35 @@ export const RolloutPlan = strictObject({
       { share: 0.25, regions: [] },
       { share: 1, regions: [] },
     ],
-    description: "one after the other; the next begins when nobody in this one is left",
+    description: "waves in order; the next begins when the present one is complete",
   }),
   soakS: Type.Integer({
     minimum: 0,
     maximum: 30 * 86_400,
     default: 600,
-    description: "seconds between the end of a wave and the beginning of the next",
+    description: "seconds between the end of a wave and the start of the next",
   }),
   maxAtOnce: Type.Integer({
     minimum: 1,
     maximum: 1000,
     default: 5,
-    description: "agents that are updated at a time, in all regions together",
+    description: "maximum number of agents updated at the same time, in all regions together",
   }),
   maxFailures: Type.Integer({
     minimum: 0,
     maximum: 10_000,
     default: 0,
-    description: "more agents that give the version up halt the roll-out",
+    description: "halt when more agents than this roll back",
   }),
   maxBurnRate: orNull(
     Type.Number({ minimum: 0, maximum: 1000 }),
-    "a burn rate of the fleet's error budget over an hour above which the roll-out halts; null: none",
+    "halt when the fleet's hourly burn rate of the error budget exceeds this; null: never",
   ),
   updateWithinS: Type.Integer({
     minimum: 30,
     maximum: 86_400,
     default: 1200,
-    description: "an agent that has not told of its update for so long counts as failed",
+    description: "an agent that has not reported its update within this time counts as failed",
   }),
   window: orNull(
     strictObject({
@@ -70,7 +70,7 @@ export const RolloutPlan = strictObject({
         description: "days on which it begins, 0: Sunday; none named: every day",
       }),
     }),
-    "time in which updates may begin; null: any",
+    "time of day in which updates may begin; null: any",
   ),
 });
 export type RolloutPlan = Static<typeof RolloutPlan>;
@@ -108,7 +108,7 @@ export const KeptRollout = strictObject({
   /** Index of the wave under way, and the time from which it is. */
   wave: Type.Integer({ minimum: 0, maximum: 16 }),
   waveSinceMs: TimeMs,
-  /** Failures that an operator has looked at, and resumed all the same. */
+  /** Failures that an operator has accepted by resuming. */
   pardoned: Type.Array(text(128), { maxItems: 10_000 }),
 });
 export type KeptRollout = Static<typeof KeptRollout>;

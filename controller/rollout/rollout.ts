@@ -100,7 +100,7 @@ export class Rollout {
     return await this.#keep({ ...this.#in("running"), state: "paused", reason: "paused by an operator" });
   }
 
-  /** Goes on after a pause or a halt; agents that have failed so far don't halt it again. */
+  /** Continues after a pause or a halt; agents that have failed so far don't halt it again. */
   async resume(): Promise<KeptRollout> {
     const rollout = this.#in("paused", "halted");
     const nowMs = this.#parts.nowMs();
@@ -109,7 +109,7 @@ export class Rollout {
     return await this.#keep({ ...rollout, pardoned, state: "running", reason: "resumed by an operator" });
   }
 
-  /** Ends it. Agents that were told and have not begun are told no more; those that run the version keep it. */
+  /** Ends it. The order is withdrawn from agents that have not started; those that run the version keep it. */
   async stop(): Promise<KeptRollout> {
     const rollout = this.#in("running", "paused", "halted");
     const stopped = await this.#keep({ ...rollout, state: "stopped", reason: "stopped by an operator" });

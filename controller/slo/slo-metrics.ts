@@ -5,12 +5,12 @@ import type { SloRow } from "./slo-report.ts";
 import type { SloReports } from "./slo-reports.ts";
 
 const gauges = {
-  availability: "Part of the requests that was answered",
-  error_rate: "Part of the requests that was refused or failed",
-  error_budget_left: "Part of the window's error budget that is left; below 0: more than all is used",
-  burn_rate: "Rate at which the error budget was used; 1: all of it by the end of the window",
-  p95_seconds: "95th percentile of latency of the answered requests",
-  latency_burn_rate: "Rate at which the 5 % that may be slower than promised were used",
+  availability: "Share of requests that were answered",
+  error_rate: "Share of requests that were refused or failed",
+  error_budget_left: "Share of the window's error budget that is left; negative: overspent",
+  burn_rate: "Burn rate of the error budget; 1 uses all of it by the end of the window",
+  p95_seconds: "95th percentile latency of answered requests",
+  latency_burn_rate: "Burn rate of the 5 % of requests that may be slower than the target",
 } as const;
 
 const figureOf = (name: keyof typeof gauges, row: SloRow): number | null =>

@@ -11,7 +11,7 @@ const windows = {
 /** Time for which a report is given again: minutes come no faster, and a month of sums takes a while to read. */
 const freshMs = 30 * secondMs;
 
-/** Reports of what users were given, read from the store at most twice a minute. */
+/** Reports of the service level, read from the store at most twice a minute. */
 export class SloReports {
   readonly #store: Pick<ServiceStore, "service">;
   readonly #config: SloConfig;

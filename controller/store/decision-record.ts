@@ -29,19 +29,19 @@ export const DecisionOutcome = strictObject({
   activated: agents("agents that were told to serve"),
   stoodBy: agents("agents that were told to stand by"),
   modes: Type.Optional(
-    perAgent({ mode: text(64) }, "agents that were given a power mode to hold; absent where modes were not decided on"),
+    perAgent({ mode: text(64) }, "agents that were given a power mode to hold; absent if modes were not decided on"),
   ),
   skipped: perAgent({ reason }, "agents that were not changed after all"),
   done: Type.Optional(
     perAgent(
       { afterS: Type.Number({ minimum: -1e9, maximum: 1e9 }) },
-      "agents that have reported the change, with the seconds it took; absent until something is known",
+      "agents that have reported the change, with the seconds it took; absent until something is reported",
     ),
   ),
   late: Type.Optional(
     perAgent(
       { reason },
-      "agents that did not do it in time, with what is done about that; one that did it later is in `done` as well",
+      "agents that did not do it in time, with the consequence; one that did it later is also in `done`",
     ),
   ),
 });
@@ -58,10 +58,10 @@ export const DecisionRecord = strictObject({
   kind: literals(...decisionKinds),
   rule: { ...text(256), description: "the rule that decided, as a constant" },
   reason: { ...text(65_536), description: "for people" },
-  agents: agents("agents that the decision is about"),
+  agents: agents("agents that the decision concerns"),
   inputs: Type.Record(Type.String(), Type.Unknown(), {
     maxProperties: 1000,
-    description: "the figures it rests on",
+    description: "the figures behind it",
   }),
   outcome: DecisionOutcome,
 });
@@ -71,7 +71,7 @@ export type NewDecision = Omit<DecisionRecord, "id" | "lastAtMs" | "repeats">;
 /** Text and figures of a decision about a tenant that was erased, in the place of those that may name it. */
 export function erasedDecision(pseudonym: string): { readonly reason: string; readonly inputs: string } {
   return {
-    reason: `a budget limited tenant ${pseudonym}, or did so no longer; the rest was erased with the tenant's name`,
+    reason: `a budget limited tenant ${pseudonym} or lifted its limit; the rest was erased with the tenant's name`,
     inputs: JSON.stringify({ tenant: pseudonym }),
   };
 }

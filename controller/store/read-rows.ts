@@ -28,7 +28,7 @@ function messageOf<T extends TSchema & { readonly static: { readonly agentId: st
   const key = `${agentId}.${column}`;
   const message = quarantine.decode("agent", key, schema, columnValue(json));
   if (message === null || message.agentId === agentId) return message;
-  quarantine.note("agent", key, "agentId: not that of its row");
+  quarantine.note("agent", key, "agentId: differs from that of its row");
   return null;
 }
 
@@ -59,7 +59,7 @@ function readDocument<T extends TSchema & { readonly static: { readonly agentId:
 ): T["static"] | null {
   const value = quarantine.decode(table, agentId, schema, columnValue(document));
   if (value === null || value.agentId === agentId) return value;
-  quarantine.note(table, agentId, "agentId: not that of its row");
+  quarantine.note(table, agentId, "agentId: differs from that of its row");
   return null;
 }
 
@@ -104,6 +104,6 @@ export function readMinute({ minuteStartMs, ...row }: MinuteColumns, quarantine:
     forecast: columnValue(row.forecast),
   });
   if (record === null || record.traffic.minuteStartMs === minuteStartMs) return record;
-  quarantine.note("minute", key, "minute_start_ms: not that of its traffic");
+  quarantine.note("minute", key, "minute_start_ms: differs from that of its traffic");
   return null;
 }

@@ -9,7 +9,7 @@ export interface UnreadableRows {
   readonly example: string;
 }
 
-/** Max rows of a table that are told apart; further ones are counted as often as they are read. */
+/** Maximum damaged rows of a table that are distinguished; further ones are counted as often as they are read. */
 const maxKeys = 10_000;
 
 export type RowQuarantine = ReturnType<typeof createRowQuarantine>;

@@ -33,10 +33,10 @@ export const MinuteRow = strictObject({
 });
 
 export const OverrideRow = strictObject({
-  agentId: { ...Identifier, description: "the agent that it is for" },
+  agentId: { ...Identifier, description: "agent it is for" },
   role: orNull(AgentRole, "null: the controller decides"),
   powerMode: orNull(text(64), "name of the mode to hold; null: the agent chooses"),
-  powerModeCap: orNull(text(64), "name of the most capable mode that is allowed; null: all are"),
+  powerModeCap: orNull(text(64), "name of the most capable mode allowed; null: all are"),
   createdAtMs: TimeMs,
   expiresAtMs: TimeMs,
 });
@@ -49,11 +49,11 @@ export const FreezeRow = strictObject({
 
 export const LeaseRow = strictObject({
   holder: text(512),
-  about: { ...text(512), description: "process and machine, for people" },
+  about: { ...text(512), description: "process and machine, for people to read" },
   expiresRealMs: TimeMs,
   apiUrl: Type.Optional({
     ...text(512),
-    description: "address of its API; absent: one controller alone uses the store",
+    description: "address of its API; absent: only one controller uses the store",
   }),
 });
 
@@ -89,7 +89,7 @@ export type ApiKeyRow = Static<typeof ApiKeyRow>;
 
 const limit = (what: string, maximum: number = bounds.tokens) =>
   Type.Optional(
-    orNull(Type.Integer({ minimum: 0, maximum }), `${what} at all agents together; null or absent: any number`),
+    orNull(Type.Integer({ minimum: 0, maximum }), `${what} on all agents together; null or absent: unlimited`),
   );
 
 /** Settings of a tenant that can be changed. */
@@ -97,20 +97,20 @@ export const TenantSettings = strictObject({
   suspended: Type.Boolean({ description: "true: its requests are refused" }),
   models: tenantModels,
   regions: tenantRegions,
-  costCentre: orNull(text(128), "where its costs belong, for reports; null: not told"),
-  requestsPerMinute: limit("requests a minute"),
-  textsPerMinute: limit("texts a minute"),
-  tokensPerMinute: limit("tokens a minute"),
-  requestsPerDay: limit("requests a day of the calendar", maxLimit),
+  costCentre: orNull(text(128), "cost centre that reports name; null: not told"),
+  requestsPerMinute: limit("requests per minute"),
+  textsPerMinute: limit("texts per minute"),
+  tokensPerMinute: limit("tokens per minute"),
+  requestsPerDay: limit("requests per calendar day", maxLimit),
   textsPerDay: limit("texts a day", maxLimit),
   tokensPerDay: limit("tokens a day", maxLimit),
-  requestsPerMonth: limit("requests a month of the calendar", maxLimit),
+  requestsPerMonth: limit("requests per calendar month", maxLimit),
   textsPerMonth: limit("texts a month", maxLimit),
   tokensPerMonth: limit("tokens a month", maxLimit),
   retentionDays: Type.Optional(
     orNull(
       Type.Number({ minimum: 1, maximum: 3650 }),
-      "days after which its cost lines are counted without its name, at least retention.minuteDays; null or absent: they keep it",
+      "days after which its cost lines lose its name, at least retention.minuteDays; null or absent: never",
     ),
   ),
   quotaTimeZone: Type.Optional(
@@ -130,17 +130,17 @@ export const TenantJobRow = strictObject({
   pseudonym: { ...TenantName, description: "name under which its figures stay" },
   nameHash: orNull(
     Type.String({ pattern: "^[0-9a-f]{64}$" }),
-    "keyed hash of an erased name, by which late records are known; null: none",
+    "keyed hash of an erased name, by which late records are recognised; null: none",
   ),
   createdMs: TimeMs,
-  doneMs: orNull(TimeMs, "null: it is under way"),
-  agents: Type.Array(Identifier, { maxItems: 100_000, description: "agents that were known when it began" }),
+  doneMs: orNull(TimeMs, "null: in progress"),
+  agents: Type.Array(Identifier, { maxItems: 100_000, description: "number of agents known when it began" }),
 });
 export type TenantJobRow = Static<typeof TenantJobRow>;
 
 export const TenantReceiptRow = strictObject({
   of: { ...text(64), description: "(controller), or the id of an agent" },
-  atMs: { ...TimeMs, description: "when it came" },
+  atMs: { ...TimeMs, description: "when it arrived" },
   state: { ...literals("done", "retired"), description: "retired: the agent was retired and will not answer" },
   stores: Type.Array(StoreReceipt, { maxItems: 64, description: "outcome by store" }),
 });
@@ -153,11 +153,11 @@ export const ServiceRow = strictObject({
   region: text(64),
   model: text(128),
   requests: { ...total, description: "requests that were answered" },
-  queue: { ...total, description: "refused as the queue was full" },
-  deadline: { ...total, description: "without an answer in time" },
+  queue: { ...total, description: "refused because the queue was full" },
+  deadline: { ...total, description: "not answered in time" },
   standby: { ...total, description: "refused by an agent that does not serve" },
   rateLimit: { ...total, description: "beyond the caller's quota" },
-  error: { ...total, description: "failed by a fault of the agent" },
+  error: { ...total, description: "failed through the agent's fault" },
   latencyCounts: Type.Array(total, { minItems: 23, maxItems: 23, description: "answered requests by latency" }),
 });
 
@@ -173,7 +173,7 @@ export const JoinTokenRow = strictObject({
   id: TokenId,
   publicKey: { ...text(128), description: "proves possession of the token" },
   region: text(64),
-  isApproved: Type.Boolean({ description: "devices that join with it need nobody's approval" }),
+  isApproved: Type.Boolean({ description: "devices that join with it need no approval" }),
   usesLeft: Type.Integer({ minimum: 0, maximum: 100_000 }),
   createdMs: TimeMs,
   expiresMs: TimeMs,
@@ -190,7 +190,7 @@ export const DeviceRow = strictObject({
   region: text(64),
   tokenId: { ...TokenId, description: "token it joined with" },
   requestedMs: TimeMs,
-  sinceMs: { ...TimeMs, description: "begin of its state" },
+  sinceMs: { ...TimeMs, description: "start of its present state" },
   notAfterMs: orNull(TimeMs, "end of the certificate; null: it has none"),
-  reason: { ...text(512), description: "of a revocation, for people" },
+  reason: { ...text(512), description: "reason for a revocation, for people to read" },
 });

@@ -15,7 +15,7 @@ import type { FleetMinute, HourUse, MinuteStore, ServiceStore, StoredMinuteAs } 
 type StoredMinute = Omit<MinuteColumns, "historical"> & { readonly historical: number };
 const columns = `agent_id AS agentId, boot_id AS bootId, seq, minute_start_ms AS minuteStartMs, historical, role, traffic, power, forecast`;
 
-/** Max rows and bytes of a page, so that a long window neither fills the memory nor blocks other requests. */
+/** Maximum rows and bytes of a page, so that a long window neither fills the memory nor blocks other requests. */
 const pageRows = 2000;
 const pageBytes = 4 * 1024 * 1024;
 const minutesOfHour = Array.from({ length: 60 }, (_, minute) => `$hourStartMs + ${minute * minuteMs}`).join();

@@ -10,12 +10,12 @@ import type { ServiceStore, ServiceSums } from "./store.ts";
 export const serviceSpans = { "five-minutes": { spanMs: 5 * minuteMs }, hour: { spanMs: hourMs } } as const;
 /** Time for which the short ones are kept. */
 export const shortKeptMs = dayMs + hourMs;
-/** Regions and models of one stretch of time that are told apart: agents could make names up. */
+/** Regions and models kept separate per interval: agents could make names up. */
 export const maxServiceNames = 100;
 /** Name of all the rest together. */
 export const otherNames = "(other)";
 
-/** Sums of one minute, by model. Agents of earlier versions do not say of which model requests were refused: that is told of no model. */
+/** Sums of one minute, by model. Agents of earlier versions do not report the model of refused requests, which then count for no model. */
 export function serviceOfMinute({ role, traffic }: MinuteData, region: string): ServiceSums[] {
   const isOld = traffic.models.every(({ refused }) => refused === undefined);
   const rejected = isOld && role === "active" ? traffic.rejected : 0;

@@ -93,8 +93,8 @@ export interface SetAsideStore {
 
 export interface MinuteStore {
   /**
-   * Stores a minute for good under (agentId, bootId, seq), and adds it to what users of the region were given and to the cost lines of its
-   * hour: all or nothing, and once. Without `rated` the hour's lines are left to be made ({@link CostStore.rateHourAgain}).
+   * Stores a minute permanently under (agentId, bootId, seq), and adds it to the region's service level and the hour's cost lines:
+   * all or nothing, and once. Without `rated` the hour's lines are created later ({@link CostStore.rateHourAgain}).
    */
   insertMinute(data: MinuteData, region?: string, rated?: RatedMinute | null): Promise<StoredMinuteAs>;
   /** Resolves when all that was stored before outlasts a power cut; rejects when the disk can't be written. */
@@ -153,7 +153,7 @@ export interface DecisionStore {
   /** Newest first. */
   decisions(filter: DecisionFilter): Promise<DecisionRecord[]>;
   decision(id: number): Promise<DecisionRecord | null>;
-  /** Counts the decisions on record by kind and rule, the most frequent first. */
+  /** Counts the decisions on record by kind and rule, most frequent first. */
   decisionRules(): Promise<{ readonly kind: string; readonly rule: string; readonly count: number }[]>;
   /**
    * Removes decisions last made before `beforeMs`, and of the others all but the newest `maxKept`; of notes all but the newest `maxNotes`,
@@ -219,7 +219,7 @@ export interface KeyStore {
   saveKey(key: ApiKey): Promise<void>;
   saveKeyUse(id: string, atMs: number): Promise<void>;
   removeKey(id: string): Promise<void>;
-  /** Loads all keys, the oldest first, with the number of rows that can't be read. */
+  /** Loads all keys, oldest first, with the number of rows that can't be read. */
   loadKeys(): Promise<{ readonly keys: ApiKey[]; readonly unreadable: number }>;
 }
 
@@ -252,7 +252,7 @@ export interface ErasedRows {
 
 export interface TenantDataStore {
   saveTenantJob(job: TenantJob): Promise<void>;
-  /** Loads all jobs, the oldest first. */
+  /** Loads all jobs, oldest first. */
   loadTenantJobs(): Promise<TenantJob[]>;
   /** Removes a job with its receipts. */
   removeTenantJob(id: string): Promise<void>;

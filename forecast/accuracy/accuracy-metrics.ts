@@ -16,14 +16,14 @@ type Figure = {
 
 const gauges: readonly (readonly [suffix: string, figure: Figure, help: string, factor: number])[] = [
   ["scored", "forecasts", "Forecasts compared with the actual traffic", 1],
-  ["wape_ratio", "wapePercent", "Sum of absolute forecast errors by the sum of the actual traffic", 0.01],
-  ["bias_ratio", "biasPercent", "The same with signed errors: above zero, more was forecast than came", 0.01],
+  ["wape_ratio", "wapePercent", "Sum of absolute forecast errors divided by the sum of the actual traffic", 0.01],
+  ["bias_ratio", "biasPercent", "The same with signed errors: positive if the forecast was too high", 0.01],
   ["peak_wape_ratio", "peakWapePercent", "The same error for the highest minute of each forecast", 0.01],
   ["coverage_ratio", "coverage95", "Share of peaks within their 0.95 quantile", 1],
   ["rises", "rises", "Rises of traffic that called for more capacity", 1],
   ["rise_hits", "hits", "Rises that were forecast before they began", 1],
   ["rise_misses", "misses", "Rises that were not forecast before they began", 1],
-  ["false_alarms", "falseAlarms", "Rises that were forecast and did not come", 1],
+  ["false_alarms", "falseAlarms", "Rises that were forecast but did not happen", 1],
   ["rise_lead_seconds", "medianLeadMinutes", "Median time from the first warning to the rise", 60],
 ];
 

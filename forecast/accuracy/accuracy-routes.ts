@@ -49,7 +49,7 @@ export function accuracyRoutes(tag: "agent" | "fleet", figures: (window: Accurac
       detail: {
         summary: "Accuracy of the forecasts",
         description:
-          "Each forecast is compared with the actual traffic once its 15 minutes are over: its error, whether its upper bound held, and for rises that called for more capacity whether and how long before they were forecast.",
+          "Each forecast is compared with the actual traffic once its 15 minutes are over: its error, whether its upper bound held, and for rises that called for more capacity whether and how early they were forecast.",
         tags: [tag],
       },
     },

@@ -9,7 +9,7 @@ export interface ForecastDrift {
   readonly dayCoverage: number | null;
 }
 
-/** Forecasts of a day below which nothing is said: an hour of them. */
+/** Minimum forecasts of a day for a verdict: an hour of them. */
 const minForecasts = 60;
 /** Error of a day, percent, that counts as drift where it is this many times the week's. */
 const largeErrorPercent = 30;

@@ -11,7 +11,7 @@ export interface MadeForecast {
   readonly qps: readonly number[];
   /** Expected rate of the highest step; the path's own maximum is nearly always too low. */
   readonly peakQps: number;
-  /** 0.95 quantile of the highest step; null where it was not known. */
+  /** 0.95 quantile of the highest step; null where it was unknown. */
   readonly upperPeakQps: number | null;
 }
 

@@ -12,7 +12,7 @@ export interface PeakStretch {
   /** Forecasts whose peak was judged by its 0.95 quantile, and those above it. */
   readonly judged: number;
   readonly above: number;
-  /** Model that made most of them. */
+  /** Model model that made most of them. */
   readonly model: string;
 }
 

@@ -6,7 +6,7 @@ const restMs = 7 * dayMs;
 
 /**
  * Decides for a forecaster that last had a share, or began a trial, at `sinceMs`.
- * @returns rest: it neither learns nor forecasts; try: its next trial begins; work: it goes on.
+ * @returns rest: it neither learns nor forecasts; try: its next trial begins; work: it continues.
  */
 export function decideRest(sinceMs: number, nowMs: number): "work" | "rest" | "try" {
   const idleMs = nowMs - sinceMs;

@@ -109,7 +109,7 @@ export function parseTrace(
   if (points.length < 2) throw new UsageError(`${name}: expected at least two lines of data, got ${points.length}`);
   const stepMs = mostCommonStep(points);
   const twice = points.find(({ timeMs }, index) => timeMs === points[index - 1]?.timeMs);
-  if (twice !== undefined) throw new UsageError(`${name}, line ${twice.line}: expected a time that no other line has`);
+  if (twice !== undefined) throw new UsageError(`${name}, line ${twice.line}: expected a unique time`);
   const firstMs = (points[0] as Point).timeMs;
   const originMs = phaseMs(points, stepMs);
   const startMs = originMs + Math.round((firstMs - originMs) / stepMs) * stepMs;
@@ -134,7 +134,7 @@ export function parseTrace(
   }
   if (snapped > 0)
     note(
-      `${name}: ${snapped} of ${points.length} lines are up to ${maxOffMs} ms off the step of ${stepMs / 1000} s and were put on it`,
+      `${name}: ${snapped} of ${points.length} lines are up to ${maxOffMs} ms off the step of ${stepMs / 1000} s and were moved to it`,
     );
   const missing = steps - points.length;
   if (missing > 0) note(`${name}: ${missing} of ${steps} steps of ${stepMs / 1000} s have no line and count as gaps`);

@@ -127,7 +127,7 @@ function seriesOf(answer: Answer): readonly (readonly [number, string])[] {
   if (result.length > 1) {
     const names = result.slice(0, 2).map(({ metric }) => JSON.stringify(metric));
     throw new UsageError(
-      `the query gives ${result.length} series (${names.join(", ")}, …): expected one, as of sum(…)`,
+      `the query gives ${result.length} series (${names.join(", ")}, …): expected one, for example with sum(…)`,
     );
   }
   return result[0]?.values ?? [];

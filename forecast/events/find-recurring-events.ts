@@ -10,7 +10,7 @@ export interface RecurringEvent {
   readonly excess: readonly [number, number, number];
 }
 
-/** Newest days that are looked at, and the minimum of them. */
+/** Newest days considered, and the minimum of them. */
 const maxDays = 7;
 const minDays = 3;
 /** Share of these days on which the rise must have come. */

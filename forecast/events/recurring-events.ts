@@ -67,7 +67,7 @@ export function liftPath(path: readonly number[], events: readonly ComingEvent[]
 }
 
 /**
- * Raises the quantiles of the peak to what the events bring on top of the usual rate at their time.
+ * Raises the quantiles of the peak by the events' traffic on top of the usual rate at their time.
  * @param usual median path without the events.
  */
 export function liftPeak(peak: PeakQuantiles, usual: readonly number[], events: readonly ComingEvent[]): PeakQuantiles {

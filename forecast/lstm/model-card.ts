@@ -57,7 +57,7 @@ export function judgeModel(model: Evaluation, baselines: readonly Evaluation[]):
   return {
     beatsBaselines,
     text: beatsBaselines
-      ? `The model errs ${percent} % less than the best simple forecast (${show(model)}, ${show(best)}).`
+      ? `The model's error is ${percent} % lower than the best simple forecast's (${show(model)}, ${show(best)}).`
       : `The model does NOT beat the best simple forecast (${show(model)}, ${show(best)}): the simple one is the better choice.`,
   };
 }
@@ -93,7 +93,7 @@ export function renderModelCard(card: ModelCard): string {
     `- ${data.file}, sha256 ${data.sha256}`,
     `- ${data.from} to ${data.to}: ${data.minutes} minutes, ${data.missingMinutes} of them missing`,
     `- Source: ${data.source ?? "not given"}; licence: ${data.licence ?? "not given"}`,
-    `- Runs of zeros taken for outages and left out: ${data.outages.length === 0 ? "none" : data.outages.join("; ")}`,
+    `- Runs of zeros treated as outages and left out: ${data.outages.length === 0 ? "none" : data.outages.join("; ")}`,
     `- Calendar: ${data.timeZone}, holidays ${data.holidays.length === 0 ? "none" : data.holidays.join(", ")}`,
     `- Split by time 70/15/15: ${split.train} windows to train, ${split.validation} to choose the epoch, ${split.test} to judge`,
     "",

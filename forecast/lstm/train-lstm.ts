@@ -34,7 +34,7 @@ export interface TrainingEvents {
   onEpoch?(report: EpochReport): void;
   /** Called when an interrupted training resumes after this epoch. */
   onResume?(epoch: number): void;
-  /** Called when a checkpoint could not be saved: training goes on, but an interruption would lose this epoch. */
+  /** Called when a checkpoint could not be saved: training continues, but an interruption would lose this epoch. */
   onUnsaved?(reason: string): void;
 }
 
@@ -95,7 +95,7 @@ export async function trainLstm(
   checkpoints: CheckpointStore | null = null,
 ): Promise<TrainedLstm> {
   if (origins.train.length === 0 || origins.validation.length === 0) {
-    throw new RangeError("there is no window to train or to validate on");
+    throw new RangeError("there is no window to train or validate on");
   }
   const training = new Training(series, origins, options, events, checkpoints);
   try {
@@ -158,7 +158,7 @@ class Training {
     const checkpoint = (await this.#checkpoints?.load()) ?? null;
     if (checkpoint === null) return;
     if (checkpoint.fingerprint !== this.#fingerprint) {
-      throw new UsageError("the checkpoint is of another trace or other options: it can't be resumed");
+      throw new UsageError("the checkpoint belongs to another trace or other options: it can't be resumed");
     }
     const weights = checkpoint.weights.map(restoreTensor);
     this.#model.setWeights(weights);

@@ -40,7 +40,7 @@ function meanPrice({ fromMs, usdPerKwh }: RegionTariff, startMs: number, lastsMs
 
 /**
  * Compares what electricity costs a training that starts now and at the cheapest later hour of the same window; the longest training still
- * fits in there. Null outside the window, or where the present price is not known.
+ * fits in there. Null outside the window, or where the present price is unknown.
  */
 export function compareHours(
   tariff: RegionTariff | null,

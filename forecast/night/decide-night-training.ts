@@ -18,11 +18,11 @@ export const TrainingSituation = Type.Object(
     nowMs: Type.Number(),
     running: Type.Boolean({ default: false }),
     busy: Type.Boolean({ default: false, description: "requests wait for this device" }),
-    lastEndedMs: orNull(Type.Number(), "end of the last training, successful or not; null: there was none"),
+    lastEndedMs: orNull(Type.Number(), "end of the last training, successful or not; null: none"),
     recordedMinutes: Count,
     neededMinutes: { ...Count, default: 7 * 1440 },
     windows: orNull(RecordWindows, "null: not counted, or an interrupted training is resumed"),
-    hours: orNull(HourPrices, "null: the price of electricity by the hour is not known"),
+    hours: orNull(HourPrices, "null: hourly electricity prices are unknown"),
   },
   { additionalProperties: false },
 );

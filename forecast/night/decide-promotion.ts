@@ -7,7 +7,7 @@ const percentOrNull = Type.Union([Type.Number({ minimum: 0 }), Type.Null()], { d
 
 /** A model's error on the newest part of the record, which the new model never saw. */
 const HeldOutError = Type.Object(
-  { wapePercent: percentOrNull, forecasts: Type.Integer({ minimum: 0, description: "that were judged" }) },
+  { wapePercent: percentOrNull, forecasts: Type.Integer({ minimum: 0, description: "number of forecasts judged" }) },
   { additionalProperties: false },
 );
 export type HeldOutError = ReadonlyStatic<typeof HeldOutError>;
@@ -16,12 +16,12 @@ export const PromotionSituation = Type.Object(
   {
     candidate: HeldOutError,
     incumbent: orNull(HeldOutError, "null: the model in service can't be loaded"),
-    simpleWapePercent: { ...percentOrNull, description: "least error of the simple forecasts on the same part" },
+    simpleWapePercent: { ...percentOrNull, description: "lowest error of the simple forecasts on the same part" },
     stretches: Type.Optional(
       Type.Array(PairedErrors, {
         maxItems: 100_000,
         description:
-          "sums of the absolute errors of both models, an item for each quarter of an hour of that part; left out: luck is not ruled out",
+          "sums of the absolute errors of both models for each quarter of an hour of that part; omitted: chance is not ruled out",
       }),
     ),
   },

@@ -14,7 +14,7 @@ export function explainNightTraining(decision: TrainingDecision): string {
       return "training on the device is off";
     case "outside-window":
       return decision.kind === "stop"
-        ? `the window ${decision.window} is over: training resumes in the next one`
+        ? `the window ${decision.window} has ended: training resumes in the next one`
         : `outside the window ${decision.window}`;
     case "requests-queued":
       return "requests are queued";
@@ -61,7 +61,7 @@ export function explainPromotion(decision: PromotionDecision): string {
     case "may-be-luck": {
       const { wapePercent, incumbentWapePercent, stretches, chance } = decision;
       const compared = `WAPE ${percent(wapePercent)} against ${percent(incumbentWapePercent)} of the model in service`;
-      return `${compared}: over ${stretches} held-out quarters of an hour the difference is luck with a probability of ${(100 * chance).toFixed(0)} %`;
+      return `${compared}: over ${stretches} held-out quarters of an hour, the difference is due to chance with a probability of ${(100 * chance).toFixed(0)} %`;
     }
     default:
       return decision satisfies never;

@@ -9,15 +9,15 @@ export const NightTrainingConfig = Type.Object(
     window: Type.String({
       default: "01:00-05:00",
       pattern: "^([01]\\d|2[0-3]):[0-5]\\d-([01]\\d|2[0-3]):[0-5]\\d$",
-      description: "hours of the training, in forecast.timeZone; 22:00-04:00 goes past midnight",
+      description: "hours of the training, in forecast.timeZone; may go past midnight, as in 22:00-04:00",
     }),
     // The newest 15 % of less than a quarter of a day make hardly 30 forecasts to judge by.
-    minDays: number(7, [0.25, 365], "days of record that a training needs"),
+    minDays: number(7, [0.25, 365], "days of recorded traffic that a training needs"),
     maxMinutes: Type.Number({
       default: 60,
       exclusiveMinimum: 0,
       maximum: 1440,
-      description: "max real minutes of one training; then the best model so far is judged",
+      description: "maximum minutes of one training; then the best model so far is judged",
     }),
     units: Type.Union(
       lstmShapeNames.map((name) => Type.Literal(name)),
@@ -25,7 +25,7 @@ export const NightTrainingConfig = Type.Object(
     ),
     priority: Type.Union([Type.Literal("idle"), Type.Literal("normal")], {
       default: "idle",
-      description: "idle: only on cores that nothing else uses; normal: as serving, for a device that is never idle",
+      description: "idle: only on otherwise unused cores; normal: like serving, for a device that is never idle",
     }),
     maxMemoryBytes: integer(
       1_500_000_000,
@@ -37,7 +37,7 @@ export const NightTrainingConfig = Type.Object(
     additionalProperties: false,
     default: {},
     description:
-      "Training at night, in a process of its own: it pauses while requests wait, continues from a checkpoint, and its model serves only if it beats the present one on the newest part of the record.",
+      "Training at night, in its own process: it pauses while requests wait, continues from a checkpoint, and its model is used only if it beats the present one on the newest part of the record.",
   },
 );
 export type NightTrainingConfig = Static<typeof NightTrainingConfig>;

@@ -34,7 +34,7 @@ export interface NightTrainingParts {
   readonly history: () => readonly MinuteRate[];
   readonly recordedMinutes: () => number;
   readonly busy: () => boolean;
-  /** Price of electricity here by the hour; null: not known. */
+  /** Price of electricity here by the hour; null: unknown. */
   readonly tariff?: () => RegionTariff | null;
   /** Called after another model was put into service. */
   readonly onPromoted: () => Promise<void>;

@@ -138,8 +138,8 @@ async function train(
 }
 
 /**
- * Runs the child process that trains at night: at the lowest priority unless the task says otherwise, pausing whenever it is told to. It ends
- * with its work or with the channel to its parent.
+ * Runs the child process that trains at night: at the lowest priority unless the task says otherwise, pausing whenever told to. It ends with
+ * its work or with the channel to its parent.
  * @returns the exit code.
  */
 export async function runTrainer(task: TrainerTask): Promise<number> {

@@ -9,7 +9,7 @@ export function trainingRoutes(training: () => Pick<NightTraining, "status" | "r
       response: TrainingStatus,
       detail: {
         summary: "Training of this device's own forecasting model",
-        description: "Whether a training runs, its progress, and the outcome of the last one with the reason.",
+        description: "The present training and its progress, and the outcome of the last one with the reason.",
         tags: ["agent"],
       },
     })
@@ -23,7 +23,7 @@ export function trainingRoutes(training: () => Pick<NightTraining, "status" | "r
         response: TrainingStatus,
         detail: {
           summary: "Put the previous forecasting model back into service",
-          description: "It and the current one change places; a second call undoes the first.",
+          description: "It changes places with the current one; a second call undoes the first.",
           tags: ["agent"],
         },
       },

@@ -27,7 +27,7 @@ export const TrainingStatus = Type.Object(
       }),
     ),
     last: orNull(Type.Object({ ...TrainingOutcome.properties, reason: Type.String() })),
-    electricity: orNull(HourPrices, "null: outside the window, while it trains, or its price by the hour is not known"),
+    electricity: orNull(HourPrices, "null: outside the window, while training, or if its hourly price is unknown"),
     activeModel: orNull(Type.String({ description: "directory; null: the configured or built-in model" })),
   },
   {

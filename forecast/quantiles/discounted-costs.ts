@@ -17,7 +17,7 @@ export interface DiscountedCosts {
 
 /**
  * Speeds of forgetting. Shares are decided for each and then averaged: traffic changes within hours when something happens and from day
- * to day when nothing does, and it is not known beforehand which.
+ * to day when nothing does, and it is unknown beforehand which.
  */
 const halfLivesMs = [1, 3, 12, 48].map((hours) => hours * hourMs);
 /** Comparisons that a forecaster needs before it gets a share. */

@@ -14,7 +14,7 @@ export interface BoostOptions extends TreeShape {
   readonly seed: number;
 }
 
-/** Rows with what is to be learnt from them. */
+/** Rows with their targets. */
 export interface BoostRows {
   readonly inputs: Float64Array;
   readonly binned: BinnedColumns;

@@ -128,7 +128,7 @@ function* fitTrees(
   return { linear, trees };
 }
 
-/** Collects the moments of a record with what came after them, the newest first; null when they are too few. */
+/** Collects the moments of a record with the traffic that followed, newest first; null when there are too few. */
 function* collectRows(prepared: PreparedHistory): Generator<void, PeakRows | null, void> {
   const { history, steps } = prepared;
   const { qps } = history;

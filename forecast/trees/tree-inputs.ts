@@ -7,7 +7,7 @@ import {
 } from "#forecast/quantiles/rate-statistics.ts";
 import { dayMs, hourMs } from "#platform/time.ts";
 
-/** Earlier times that are looked at: the same minute of the last six hours, the same clock time of the last seven days. */
+/** Earlier times considered: the same minute of the last six hours, the same clock time of the last seven days. */
 const seasons = [
   { seasonMs: hourMs, count: 6 },
   { seasonMs: dayMs, count: 7 },

@@ -17,7 +17,7 @@ const fields = new RegExp(`("(?:${secretNames})"\\s*:\\s*)"(?:[^"\\\\]|\\\\.)*"`
 const beginning = /^(?:[a-z][a-z0-9+.-]*:\/\/|(?:https?|wss?|mqtts?):[/\\]*)/i;
 /** Addresses of these schemes without exactly two slashes, in running text; searched only where there is an "@". */
 const oddUrlsInText = /\b(?:https?|wss?|mqtts?):(?!\/\/)[/\\]?[^\s"<>/\\][^\s"<>\\]*/gi;
-/** `user:password@host`, perhaps after two slashes, of an address whose scheme was forgotten. */
+/** `user:password@host`, possibly after two slashes, of an address whose scheme was forgotten. */
 const bareUserInfo = /(?<![\w:/@.-])(?:\/\/)?[^\s"'<>\\/@:=(){}[\],;]{0,128}:[^\s"'<>\\@/]{1,256}@(?=[\w[])/g;
 
 interface UrlParts {
@@ -30,12 +30,12 @@ interface UrlParts {
 }
 
 /**
- * Takes an address apart as text: what does not parse may hold a secret all the same. Null where there is no scheme.
+ * Takes an address apart as text: what does not parse may hold a secret anyway. Null where there is no scheme.
  * @param suspicious takes also for a user and password what parses as host, port and path, as in `mqtt://user:1/2@host`, or has no scheme
  */
 function partsOf(url: string, suspicious: boolean): UrlParts | null {
   const begins = beginning.exec(url)?.[0] ?? null;
-  // Without a scheme an "@" tells of a user and a password all the same.
+  // Without a scheme an "@" tells of a user and a password anyway.
   if (begins === null && !(suspicious && url.includes("@"))) return null;
   const scheme = begins ?? /^[/\\]*/.exec(url)?.[0] ?? "";
   const rest = url.slice(scheme.length);
@@ -107,7 +107,7 @@ export function redactUrl(url: string): string {
 
 /** Redacts every address in a text as {@link redactUrl} does, and the secrets after `Bearer`, `password=` and the like. JSON stays JSON. */
 export function redactText(text: string): string {
-  // Most texts are short sentences without any of these, and a flood of them is looked at.
+  // Most texts are short sentences without any of these, and floods of them are checked.
   let shown = text;
   if (shown.includes("://")) shown = shown.replace(urlsInText, redactUrl);
   if (shown.includes("@")) shown = shown.replace(oddUrlsInText, redactUrl).replace(bareUserInfo, `${hidden}@`);
@@ -118,7 +118,7 @@ export function redactText(text: string): string {
   return shown;
 }
 
-/** Names of what a configuration keeps secret; the names of variables and files that hold a secret are none. */
+/** Names of a configuration's secrets, without variables and files that only contain one. */
 const secretKey = /(pass(word|wd|phrase)?|secret|token|apikeys?|api_keys?|^keys?|authorization|credentials?)$/i;
 /** Headers, of which any may be a secret. */
 const secretRecord = /^headers$/i;

@@ -1,12 +1,12 @@
 /** Sentences for the faults of a server's certificate, by the codes of the TLS library. */
 const faults: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED:
-    "its certificate has ended, or this machine's clock is wrong: compare with date -u, then renew the certificate there or set the clock (timedatectl set-ntp true)",
+    "its certificate has expired, or this machine's clock is wrong: compare with date -u, then renew the certificate there or set the clock (timedatectl set-ntp true)",
   CERT_NOT_YET_VALID:
     "its certificate is not valid yet, or this machine's clock is wrong: compare with date -u, and set the clock that is wrong (timedatectl set-ntp true)",
-  CERT_REVOKED: "its certificate was revoked: give it a new one",
+  CERT_REVOKED: "its certificate was revoked: issue it a new one",
   ERR_TLS_CERT_ALTNAME_INVALID:
-    "its certificate is for other names: ask by a name or address that it has, or add this one there (tls.hosts with the fleet's certificate)",
+    "its certificate is for other names: use a name or address in the certificate, or add this one there (tls.hosts with the fleet's certificate)",
   ...Object.fromEntries(
     [
       "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
@@ -17,7 +17,7 @@ const faults: Readonly<Record<string, string>> = {
       "CERT_SIGNATURE_FAILURE",
     ].map((code) => [
       code,
-      "its certificate is from an authority that is not trusted here: name that one's certificate with --ca FILE or THORMESH_CA_FILE (the fleet's is ca.pem in the controller's state directory)",
+      "its certificate is from an authority that is not trusted here: pass that authority's certificate with --ca FILE or THORMESH_CA_FILE (the fleet's is ca.pem in the controller's state directory)",
     ]),
   ),
 };

@@ -114,7 +114,7 @@ export function findUntrustedInTree(directory: string, maxEntries = maxTreeEntri
   let entries = 0;
   for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
     entries += 1;
-    if (entries > maxEntries) return `${directory} holds more than ${maxEntries} entries`;
+    if (entries > maxEntries) return `${directory} contains more than ${maxEntries} entries`;
     try {
       const stats = lstatSync(path);
       // The directories above an entry were checked before it; a link's target has a path of its own.

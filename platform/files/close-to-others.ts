@@ -20,7 +20,7 @@ function isShared(path: string): boolean {
   return parent === "/" || path === resolve(homedir()) || ["/var", "/usr", "/usr/local", "/home"].includes(parent);
 }
 
-/** Files that open something for whoever has read them. */
+/** Files whose content grants access to something. */
 const secretFile = /(^identity\.json|\.key|\.password)$/;
 
 interface Entry {

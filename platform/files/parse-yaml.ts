@@ -1,7 +1,7 @@
 import { type Document, isMap, isScalar, LineCounter, type Pair, parseAllDocuments, visit } from "yaml";
 import { UsageError } from "#platform/errors.ts";
 
-/** Max objects and lists inside each other: what reads the value later goes through it level by level. */
+/** Maximum objects and lists inside each other: what reads the value later goes through it level by level. */
 const maxLevels = 200;
 
 /** Number of keys of all objects in a parsed value. */
@@ -63,10 +63,10 @@ function faultyKeys(document: Document, lineOf: (offset: number) => number): str
           continue;
         }
         const name = keyText(pair);
-        if (name === "__proto__") faults.push(`line ${line}: expected another name as key, got __proto__`);
+        if (name === "__proto__") faults.push(`line ${line}: expected a key other than __proto__, got it`);
         const first = lines.get(name);
         const path = [...above, name].join(".");
-        if (first !== undefined) faults.push(`line ${line}: ${path} is given a second time, first in line ${first}`);
+        if (first !== undefined) faults.push(`line ${line}: ${path} is given twice, first in line ${first}`);
         else lines.set(name, line);
       }
     },
@@ -75,8 +75,8 @@ function faultyKeys(document: Document, lineOf: (offset: number) => number): str
 }
 
 /**
- * Parses YAML or JSON that a person wrote, strictly: a key given twice, a second document, an unknown tag, an alias without its anchor or inside of
- * what it names, more than 200 levels and wrong indentation are errors, since each would silently lose a part of the text or can't be gone through. Returns null
+ * Parses hand-written YAML or JSON strictly: a duplicate key, a second document, an unknown tag, an alias without its anchor or inside it,
+ * more than 200 levels and wrong indentation are errors, since each would silently lose a part of the text or can't be gone through. Returns null
  * for an empty text.
  * @throws UsageError naming `source` and the lines of all faults.
  */
@@ -101,7 +101,7 @@ export function parseYaml(text: string, source: string): unknown {
     if (faults.length === 0 && second === undefined) {
       const value: unknown = document.toJS();
       if (!isDeeper(value)) return value;
-      faults.push(`expected at most ${maxLevels} levels, got more, or an alias inside of what it names`);
+      faults.push(`expected at most ${maxLevels} levels, got more, or an alias inside its own anchor`);
     }
   } catch (error) {
     faults.push((error as Error).message);

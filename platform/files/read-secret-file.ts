@@ -11,7 +11,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export function openFault(error: unknown): string {
   const { code } = error as NodeJS.ErrnoException;
   if (code === "ENOENT") return "there is no such file";
-  if (code === "EACCES" || code === "EPERM") return `user ${process.getuid?.() ?? 0}, who runs this, may not`;
+  if (code === "EACCES" || code === "EPERM") return `user ${process.getuid?.() ?? 0}, who runs this, is not allowed to`;
   return code ?? "unknown fault";
 }
 

@@ -41,7 +41,7 @@ export function usableFrom(steps: readonly string[]): number {
 /** Text of the pragma by which a file says who can use it. */
 export const usableFromPragma = (from: number) => `PRAGMA application_id = ${mark * 0x10000 + from}`;
 
-/** Returns whether a program that knows up to `known` can use a file of a later version, by what that version has written into it. */
+/** Returns whether a program that knows up to `known` can use a file of a later version, from the mark that version has written into it. */
 export function isUsableBy(database: Database, known: number): boolean {
   const id = database.query<{ application_id: number }, []>("PRAGMA application_id").get()?.application_id ?? 0;
   return id >>> 16 === mark && (id & 0xffff) <= known;

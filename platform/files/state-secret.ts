@@ -31,7 +31,7 @@ export function readStateSecret(path: string, what: string, environment: Environ
   const id = sealedWith(text);
   if (key === null)
     throw new UsageError(
-      `${what}: ${path} is encrypted with the state key ${id}, and none is given: set ${keyName}_FILE, or pass the credential thormesh-state-key`,
+      `${what}: ${path} is encrypted with the state key ${id}, but no key is given: set ${keyName}_FILE, or pass the credential thormesh-state-key`,
     );
   const previous = keyFrom(environment, previousName);
   const used = [key, previous].find((each) => each?.id === id);
@@ -42,7 +42,7 @@ export function readStateSecret(path: string, what: string, environment: Environ
   const opened = unsealText(used, basename(path), text);
   if (opened === null)
     throw new UsageError(
-      `${what}: ${path} was changed since it was encrypted, or is another file's: restore it from a copy`,
+      `${what}: ${path} was changed after it was encrypted, or belongs to another file: restore it from a copy`,
     );
   if (used !== key) writeStateSecret(path, opened, environment);
   return opened;

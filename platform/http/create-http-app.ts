@@ -63,7 +63,7 @@ function toServiceError(failed: FailedRequest, app: AnyElysia, log: Logger): [Se
   switch (failed.code) {
     case "NOT_FOUND": {
       const methods = allowedMethods(app.routes, path);
-      if (methods.length === 0) return [new ServiceError("NOT_FOUND", `there is no ${path} here`), {}];
+      if (methods.length === 0) return [new ServiceError("NOT_FOUND", `there is no ${path}`), {}];
       const allow = methods.join(", ");
       return [new ServiceError("METHOD_NOT_ALLOWED", `${path} takes ${allow}, not ${request.method}`), { allow }];
     }

@@ -44,7 +44,7 @@ const OpenAiError = Type.Object(
       code: Type.String(),
     }),
   },
-  { title: "an error as OpenAI's clients read it" },
+  { title: "an error in OpenAI's format" },
 );
 
 function errorResponses(errors: Partial<Record<ErrorCode, string>>, style: ErrorStyle) {

@@ -79,7 +79,7 @@ export function createPendingAnswers(maxBytes: number, nowMs: () => number = () 
       if (used + bytes > maxBytes && !freeMemory(bytes)) {
         throw new ServiceError(
           "TOO_MANY_REQUESTS",
-          "answers that other clients have not read yet use all memory for answers",
+          "answers that other clients have not read yet use all the memory for answers",
           {
             retryAfterS,
           },

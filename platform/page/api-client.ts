@@ -66,7 +66,7 @@ export async function request(
   }: RequestInit & { /** True: an answer that never ends, as of a stream. */ isEndless?: boolean } = {},
 ): Promise<Response> {
   if (loginNeeded.peek() && !path.startsWith(openPaths))
-    throw new ApiError(401, "UNAUTHORIZED", "the session has ended: log in again");
+    throw new ApiError(401, "UNAUTHORIZED", "the session has expired: log in again");
   const loginsBefore = logins;
   const limit = isEndless ? new AbortController().signal : AbortSignal.timeout(timeLimitMs);
   const signal = init.signal instanceof AbortSignal ? AbortSignal.any([init.signal, limit]) : limit;

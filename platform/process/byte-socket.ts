@@ -105,7 +105,7 @@ export function listenBytes(path: string, onConnection: (socket: ByteSocket) => 
   return () => server.stop(false);
 }
 
-/** Connects to a path. A failure is told like the end of the connection; what is written before it is there waits. */
+/** Connects to a path. A failure is reported like the end of the connection; earlier writes wait for the connection. */
 export function connectBytes(path: string, handle: ByteHandlers): ByteSocket {
   const connection = new Connection();
   connection.handlers = handle;

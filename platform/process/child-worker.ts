@@ -31,7 +31,7 @@ export interface ChildWorkerOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** As in nice(1): how far the process yields the processor to others. Default: 0. */
   readonly niceness?: number | undefined;
-  /** Memory that it needs, to be told when it is killed for want of memory. */
+  /** Memory that it needs, to be told when it is killed for lack of memory. */
   readonly neededBytes?: number | undefined;
   /** Default: what the kernel counts. */
   readonly memoryKills?: MemoryKills;
@@ -81,9 +81,9 @@ export class ChildWorker<Question extends OpenQuestion = OpenQuestion> {
   #paused = false;
   #loss: WorkerLoss | null = null;
   readonly #memoryKills: MemoryKills;
-  /** Kills for want of memory when the process was looked at the last two times: its end may be noticed after the last one. */
+  /** Out-of-memory kills at the last two checks of the process: its end may be noticed after the last one. */
   #kills: readonly [number | null, number | null];
-  /** Its memory when it was last looked at. */
+  /** Its memory at the last check. */
   #hadBytes: number | null = null;
   #ended: Promise<void> = Promise.resolve();
 
@@ -152,7 +152,7 @@ export class ChildWorker<Question extends OpenQuestion = OpenQuestion> {
       send(id);
     } catch (cause) {
       this.answered(id);
-      question.reject(new Error(`process ${this.pid} takes no question`, { cause }));
+      question.reject(new Error(`process ${this.pid} accepts no requests`, { cause }));
     }
   }
 
@@ -210,7 +210,7 @@ export class ChildWorker<Question extends OpenQuestion = OpenQuestion> {
     await this.#ended;
   }
 
-  /** Returns true when the kernel has killed for want of memory since the process was last looked at. */
+  /** Returns true when the kernel has killed for lack of memory since the last check of the process. */
   #lackedMemory(): boolean {
     const [before] = this.#kills;
     const now = this.#memoryKills.count();

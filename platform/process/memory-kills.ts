@@ -77,15 +77,15 @@ const megabytes = (bytes: number) => `${Math.round(bytes / 1e6)} MB`;
 
 /** Explains a loss for want of memory: a predicate of the process. */
 export function explainMemoryKill(memory: {
-  /** Memory that the process needs; null: not known. */
+  /** Memory that the process needs; null: unknown. */
   readonly neededBytes: number | null;
-  /** Memory that it had when it was last looked at; null: not known. */
+  /** Memory at the last check; null: unknown. */
   readonly hadBytes: number | null;
   readonly limitBytes: number;
 }): string {
   const { neededBytes, hadBytes, limitBytes } = memory;
   const needs = neededBytes === null ? [] : [`it needs some ${megabytes(neededBytes)}`];
   const had = hadBytes === null ? [] : [`it had ${megabytes(hadBytes)}`];
-  const facts = [...needs, ...had, `the limit of all processes together is ${megabytes(limitBytes)}`];
-  return `was killed for want of memory (${facts.join("; ")})`;
+  const facts = [...needs, ...had, `the limit for all processes together is ${megabytes(limitBytes)}`];
+  return `was killed for lack of memory (${facts.join("; ")})`;
 }

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import type { Logger } from "../log.ts";
 import { minuteMs } from "../time.ts";
 
-/** Returns how many files, connections included, this process may open; null: not known. Bun has raised it to the hard limit at the start. */
+/** Returns how many files, connections included, this process may open; null: unknown. Bun has raised it to the hard limit at the start. */
 export function readFileLimit(): number | null {
   try {
     const limit = /^Max open files +(\d+)/m.exec(readFileSync("/proc/self/limits", "latin1"))?.[1];
@@ -12,7 +12,7 @@ export function readFileLimit(): number | null {
   }
 }
 
-/** Counts the files that this process has open; null: not known. `none-left`: no more can be opened, not even to count them. */
+/** Counts the files that this process has open; null: unknown. `none-left`: no more can be opened, not even to count them. */
 export function countOpenFiles(): number | "none-left" | null {
   try {
     return readdirSync("/proc/self/fd").length;
@@ -38,9 +38,9 @@ const shownForMs = minuteMs;
 const remedy = "raise it with ulimit -n, LimitNOFILE= of the service, or --ulimit nofile= of the container";
 
 /**
- * Watches for the end of the files that this process may open: at the limit the kernel accepts no connection for it, and nobody is told.
+ * Watches the limit of open files: at the limit the kernel accepts no connections for this process, without any error.
  * Warns at once when the limit is below what the configuration allows clients to use.
- * @param wanted.files connections that the configuration admits, and other files
+ * @param wanted.files connections allowed by the configuration, plus other files
  * @param wanted.by keys of the configuration that say so
  */
 export function watchOpenFiles(
@@ -77,7 +77,7 @@ export function watchOpenFiles(
       );
     },
     check() {
-      if (limit === null) return { status: "healthy", detail: "the limit of open files is not known" };
+      if (limit === null) return { status: "healthy", detail: "the limit of open files is unknown" };
       if (isFull()) {
         const detail = `all ${limit} files that this process may open were open within the last minute: no further connections were accepted`;
         return { status: "degraded", detail };

@@ -31,7 +31,7 @@ export function registerProcessMetrics(registry: Registry, program: "agent" | "c
   registerGauges(
     registry,
     "thormesh_build_info",
-    "1, with what runs here",
+    "Always 1; labels describe the running program",
     ["version", "program", "target", "bun"],
     () => [[{ version, program, target, bun: Bun.version }, 1]],
   );

@@ -73,7 +73,7 @@ export async function runCommand(
   }
 }
 
-/** Limits of what is quoted from a tool that failed. */
+/** Limits of the quoted output of a failed tool. */
 const maxQuotedLines = 5;
 const maxQuotedCharacters = 400;
 

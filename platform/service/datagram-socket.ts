@@ -36,7 +36,7 @@ export function openDatagramSocket(path: string): (text: string) => boolean {
   const { socket, sendto } = libc();
   const address = unixAddress(path);
   const descriptor = socket(unixFamily, datagramCloseOnExec, 0);
-  if (descriptor < 0) throw new Error("the system gives no datagram socket");
+  if (descriptor < 0) throw new Error("the system provides no datagram socket");
   return (text) => {
     const bytes = new TextEncoder().encode(text);
     return Number(sendto(descriptor, bytes, bytes.length, quietAndAtOnce, address, address.length)) === bytes.length;

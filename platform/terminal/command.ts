@@ -36,7 +36,7 @@ export interface Command {
 
 export const helpOption = { short: "h", help: "show this help" } as const satisfies CommandOption;
 
-/** Describes an error of `parseArgs`, whose messages go on with advice that does not help here. */
+/** Describes an error of `parseArgs`, whose messages continue with advice that does not help here. */
 function explainParseError(error: Error, names: readonly string[]): string {
   const message = error.message.split(". To specify")[0] as string;
   const unknown = /^Unknown option '--(.*)'$/.exec(message)?.[1];

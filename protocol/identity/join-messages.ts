@@ -4,7 +4,7 @@ import { Identifier, TimeMs, text } from "../bounds.ts";
 import { SignedStatement } from "./signed-statement.ts";
 
 export const KeyHash = Type.String({ pattern: "^[A-Za-z0-9_-]{43}$", title: "SHA-256 of a public key in base64url" });
-export const TokenId = Type.String({ pattern: "^[a-z0-9]{10}$", title: "10 small letters or digits" });
+export const TokenId = Type.String({ pattern: "^[a-z0-9]{10}$", title: "10 lower-case letters or digits" });
 const Base64 = Type.String({ pattern: "^[A-Za-z0-9+/=]+$", minLength: 64, maxLength: 4096, title: "base64" });
 export const CertificateText = Type.String({
   pattern: "^[A-Za-z0-9+/]+={0,2}$",
@@ -20,7 +20,7 @@ const HostName = Type.String({
 
 /** Says what a device asks for that holds a join token; signed with the token's key. */
 export const JoinStatement = strictObject({
-  authority: { ...KeyHash, description: "the authority that the token names" },
+  authority: { ...KeyHash, description: "the authority named in the token" },
   token: TokenId,
   agentId: Identifier,
   request: { ...Base64, description: "certificate request (PKCS#10) for the device's key" },
@@ -35,7 +35,7 @@ export const RenewStatement = strictObject({
   hosts: Type.Optional(
     Type.Array(HostName, {
       maxItems: 64,
-      description: "names and addresses by which the device serves with the certificate; without the field it does not",
+      description: "names and addresses at which the device serves with the certificate; absent: it does not",
     }),
   ),
 });
@@ -45,18 +45,18 @@ export type RenewStatement = Static<typeof RenewStatement>;
 export const BrokerAddress = strictObject({
   url: orNull(text(2048), "address of the broker; null: at the controller's own host"),
   port: orNull(Type.Integer({ minimum: 1, maximum: 65_535 }), "port at the controller's host; null with url"),
-  tls: Type.Boolean({ description: "true: encrypted, and each side shows a certificate of the fleet's authority" }),
+  tls: Type.Boolean({ description: "true: encrypted, with certificates of the fleet's authority on both sides" }),
 });
 export type BrokerAddress = Static<typeof BrokerAddress>;
 
 /** The authority's answer, signed with its key. */
 export const JoinAnswer = strictObject({
   state: literals("joined", "pending"),
-  forKey: { ...KeyHash, description: "the device's key that it is for" },
+  forKey: { ...KeyHash, description: "key of the device it is for" },
   fleet: Identifier,
   agentId: Identifier,
-  region: { ...text(64), description: "region that the certificate names; empty: none" },
-  certificate: orNull(CertificateText, "null: somebody has to approve it first"),
+  region: { ...text(64), description: "region named in the certificate; empty: none" },
+  certificate: orNull(CertificateText, "null: awaiting approval"),
   broker: BrokerAddress,
   nowMs: { ...TimeMs, description: "the controller's clock" },
 });

@@ -18,7 +18,7 @@ function keyOfSeed(seed: Uint8Array): KeyObject {
   return createPrivateKey({ key: Buffer.concat([pkcs8Start, seed]), format: "der", type: "pkcs8" });
 }
 
-/** Makes a token; whoever keeps its public key can recognise it and make nothing of it. */
+/** Creates a token; its public key recognises it but can't be used to create one. */
 export function newJoinToken(pin: string): { readonly text: string; readonly id: string; readonly publicKey: string } {
   const seed = crypto.getRandomValues(new Uint8Array(32));
   const id = Array.from(crypto.getRandomValues(new Uint8Array(10)), (byte) => (byte % 36).toString(36)).join("");

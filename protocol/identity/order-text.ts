@@ -3,7 +3,7 @@ import { canonicalJson } from "../canonical-json.ts";
 import type { Order } from "../messages/order.ts";
 import { isSignedBy, signText } from "./signed-statement.ts";
 
-/** Channels on which agents are told what to do. */
+/** Channels of orders to agents. */
 export type OrderChannel = "desired" | "cmd" | "access";
 
 /** Text that is signed: all of a message but the signature, bound to the fleet and the channel. */

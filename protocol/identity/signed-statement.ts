@@ -13,7 +13,7 @@ export const SignedStatement = strictObject({
 });
 export type SignedStatement = Static<typeof SignedStatement>;
 
-/** Uses of a key, told apart in what is signed: a signature for one is of no use for another. */
+/** Purposes of a key, included in the signed text: a signature for one is useless for another. */
 export type StatementPurpose = "join" | "renew" | "answer" | "order" | "peer";
 
 const signedBytes = (purpose: StatementPurpose, text: string) => Buffer.from(`thormesh ${purpose} v1\n${text}`);

@@ -10,7 +10,7 @@ import { TenantJobs } from "./tenant-jobs.ts";
 /** Entries of all tenants' shares, and of all their parts of quotas, that fit into a message. */
 export const maxListed = { shares: 1_000, quotaParts: 600 } as const;
 
-/** Bounds of what agents are told of tenants and keys. */
+/** Bounds of the tenants and keys published to agents. */
 export const accessLimits = {
   maxTenants: 500,
   maxKeys: 1000,
@@ -55,15 +55,15 @@ const QuotaParts = Type.Object(
     parts: Type.Array(
       Type.Object(
         {
-          agentId: described(Identifier, "an agent that had requests of the tenant in this period or the one before"),
-          part: described(Share, "its part of the quota in this period, which only grows"),
-          next: described(Share, "its part at the start of the next one, also if it is cut off by then"),
+          agentId: described(Identifier, "an agent that had requests of the tenant in this period or the previous one"),
+          part: described(Share, "its share of the quota in this period, which only grows"),
+          next: described(Share, "its share at the start of the next period, even if it is cut off by then"),
         },
         strict,
       ),
-      { maxItems: accessLimits.maxQuotaParts, description: "parts by agent" },
+      { maxItems: accessLimits.maxQuotaParts, description: "shares by agent" },
     ),
-    otherPart: described(Share, "part of each other agent, in this period and later ones"),
+    otherPart: described(Share, "share of each other agent, in this and later periods"),
   },
   { ...strict, description: "division of the quotas of a period among agents" },
 );
@@ -71,20 +71,20 @@ export type QuotaParts = Static<typeof QuotaParts>;
 
 const Quotas = Type.Object(
   {
-    timeZone: Type.String({ minLength: 1, maxLength: 64, description: "where days and months begin" }),
+    timeZone: Type.String({ minLength: 1, maxLength: 64, description: "time zone of days and months" }),
     day: Type.Optional(limitsOf("day", "quotas of a day; absent: none")),
     month: Type.Optional(limitsOf("month", "quotas of a month; absent: none")),
     dayParts: Type.Optional(QuotaParts),
     monthParts: Type.Optional(QuotaParts),
   },
-  { ...strict, description: "quotas of the whole fleet together by day and month of the calendar; absent: none" },
+  { ...strict, description: "quotas of the whole fleet together, by calendar day and month; absent: none" },
 );
 
-/** Tenants and their keys, by hash, for all agents of a fleet. An agent that is cut off goes on with the last one that it has. */
+/** Tenants and their keys, by hash, for all agents of a fleet. An agent that is cut off continues with the last one that it has. */
 export const FleetAccess = Type.Object(
   {
     v: envelope.v,
-    sentAtMs: described(TimeMs, "when it was made, by the controller's clock; a later one replaces an earlier one"),
+    sentAtMs: described(TimeMs, "when it was created, by the controller's clock; a later one replaces an earlier one"),
     tenants: Type.Array(
       Type.Object(
         {
@@ -97,54 +97,54 @@ export const FleetAccess = Type.Object(
             Type.Array(
               Type.Object(
                 {
-                  agentId: described(Identifier, "an agent that had requests of the tenant lately"),
-                  share: described(Share, "its part of the limits"),
+                  agentId: described(Identifier, "an agent that recently had requests of the tenant"),
+                  share: described(Share, "its share of the limits"),
                 },
                 strict,
               ),
               {
                 maxItems: accessLimits.maxShares,
-                description: "parts of the limits by agent; absent: otherShare is everyone's",
+                description: "shares of the limits by agent; absent: otherShare applies to all",
               },
             ),
           ),
-          otherShare: Type.Optional(described(Share, "part of the limits of each other agent; absent: all of them")),
+          otherShare: Type.Optional(described(Share, "share of the limits of each other agent; absent: all of them")),
           quotas: Type.Optional(Quotas),
         },
         strict,
       ),
-      { maxItems: accessLimits.maxTenants, description: "tenants that the controller knows" },
+      { maxItems: accessLimits.maxTenants, description: "tenants known to the controller" },
     ),
     keys: Type.Array(
       Type.Object(
         {
           id: Type.String({ pattern: "^[0-9a-z]{8}$", description: "part of the key's text" }),
           hash: Type.String({ pattern: "^[0-9a-f]{64}$", description: "keyed hash of the key's text" }),
-          tenant: described(TenantName, "whose requests come with it"),
-          expiresAtMs: orNull(TimeMs, "end of its validity; null: none"),
+          tenant: described(TenantName, "tenant whose requests carry it"),
+          expiresAtMs: orNull(TimeMs, "expiry; null: never"),
           models: Type.Optional({
             ...tenantModels,
-            description: "ids of the models that it may use, of its tenant's; null or absent: all of these",
+            description: "those of its tenant's models that it may use, by id; null or absent: all of these",
           }),
           regions: Type.Optional({
             ...tenantRegions,
-            description: "regions in which its texts may be computed, of its tenant's; null or absent: all of these",
+            description: "those of its tenant's regions in which texts may be computed; null or absent: all of these",
           }),
         },
         strict,
       ),
-      { maxItems: accessLimits.maxKeys, description: "keys that are valid until they expire; others are not" },
+      { maxItems: accessLimits.maxKeys, description: "keys that are valid until they expire; no others are" },
     ),
     audit: Type.Optional(
       Type.Object(
         {
           seq: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, description: "number of the entry" }),
-          hash: Type.String({ pattern: "^[0-9a-f]{64}$", description: "its hash, which covers all before it" }),
+          hash: Type.String({ pattern: "^[0-9a-f]{64}$", description: "its hash, which covers all earlier entries" }),
         },
         {
           ...strict,
           description:
-            "the newest entry of the controller's audit log, which agents keep as witnesses; absent: it is empty",
+            "the newest entry of the controller's audit log, recorded by agents as witnesses; absent: the log is empty",
         },
       ),
     ),
@@ -152,7 +152,7 @@ export const FleetAccess = Type.Object(
     tariffs: Type.Optional(
       Type.Array(RegionTariff, {
         maxItems: tariffLimits.maxRegions,
-        description: "regions whose electricity has different prices by the hour; absent: none that is known",
+        description: "regions whose electricity price varies by the hour; absent: none known",
       }),
     ),
     devices: Type.Optional(
@@ -160,18 +160,18 @@ export const FleetAccess = Type.Object(
         {
           revokedKeys: Type.Array(KeyHash, {
             maxItems: accessLimits.maxRevoked,
-            description: "keys of revoked devices whose certificates have not ended, by their hashes",
+            description: "keys of revoked devices whose certificates have not expired, by their hashes",
           }),
           revokedAgents: Type.Array(Identifier, {
             maxItems: accessLimits.maxRevoked,
-            description: "agents that are shut out",
+            description: "agents that have been revoked",
           }),
           passwordsUntilMs: orNull(
             TimeMs,
-            "time from which agents know each other by certificates only; null: by keys, too",
+            "time from which agents recognise each other by certificates only; null: by keys, too",
           ),
         },
-        { ...strict, description: "devices that have joined, for each other; absent: nobody has" },
+        { ...strict, description: "devices that have joined, for mutual recognition; absent: none" },
       ),
     ),
     order: Type.Optional(Order),

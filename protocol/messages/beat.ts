@@ -11,13 +11,13 @@ export const ModelBeat = Type.Object(
     texts: described(count(bounds.texts), "texts of these requests"),
     cachedTexts: described(count(bounds.texts), "of texts, those whose vectors were in the cache"),
     sentTexts: Type.Optional(
-      described(count(bounds.texts), "of texts, those that another agent or an offer computed; absent: none"),
+      described(count(bounds.texts), "of texts, those computed by another agent or an offer; absent: none"),
     ),
     peerTexts: Type.Optional(
-      described(count(bounds.texts), "texts computed for other agents, where they are demand; absent: none"),
+      described(count(bounds.texts), "texts computed for other agents, which count as demand there; absent: none"),
     ),
     refused: { ...RefusedRequests },
-    p95Ms: orNull(amount(bounds.durationMs), "95th percentile of latency of the answered requests; null: none"),
+    p95Ms: orNull(amount(bounds.durationMs), "95th percentile latency of answered requests; null: none"),
     slowRequests: described(
       count(bounds.requests),
       "of requests, those that took longer than the agent's latency target",
@@ -35,12 +35,12 @@ export const Beat = Type.Object(
     windowMs: Type.Integer({
       minimum: 1,
       maximum: bounds.durationMs,
-      description: "length of the stretch that the figures are of; it ends at sentAtMs",
+      description: "length of the interval the figures cover; it ends at sentAtMs",
     }),
     role: described(AgentRole, roleMeaning),
     modeName: orNull(text(64), "name of the present power mode; null: unknown"),
-    queueDepth: described(count(10_000_000), "texts that wait now"),
-    models: Type.Array(ModelBeat, { maxItems: 64, description: "models that were asked for" }),
+    queueDepth: described(count(10_000_000), "texts waiting now"),
+    models: Type.Array(ModelBeat, { maxItems: 64, description: "models with requests" }),
     utilization: Utilization,
   },
   strict,

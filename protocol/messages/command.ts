@@ -7,14 +7,14 @@ import { Order } from "./order.ts";
 export const Command = Type.Object(
   {
     v: envelope.v,
-    id: described(Identifier, "names the command; a repeated one gets the same answer and is not run again"),
-    agentId: described(Identifier, "the agent that it is for"),
+    id: described(Identifier, "id of the command; a repeated one gets the same answer and is not run again"),
+    agentId: described(Identifier, "agent it is for"),
     kind: described(
       literals("rebirth", "drain"),
       "rebirth: send the birth again; drain: take no new requests until the next desired document, for 10 minutes at most",
     ),
     issuedAtMs: described(TimeMs, "when it was made, by the controller's clock"),
-    expiresAtMs: described(TimeMs, "not run after this; no later than an hour after issuedAtMs"),
+    expiresAtMs: described(TimeMs, "not run after this time, which is at most an hour after issuedAtMs"),
     order: Type.Optional(Order),
   },
   strict,

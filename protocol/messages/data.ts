@@ -27,19 +27,19 @@ const counts = {
   sentTexts: Type.Optional(
     described(
       count(bounds.texts),
-      "of texts, those that another agent or an offer computed: they are demand here and work there; absent: none",
+      "of texts, those computed by another agent or an offer: they count as demand here and as work there; absent: none",
     ),
   ),
   peerTexts: Type.Optional(
     described(
       count(bounds.texts),
-      "texts computed for other agents, where they are demand: not part of texts, but their computeMs is of computeMs; absent: none",
+      "texts computed for other agents, which count as demand there: not part of texts, but their time is part of computeMs; absent: none",
     ),
   ),
   offersUsd: Type.Optional(
     described(
       amount(bounds.usdPerMinute),
-      "price of those of sentTexts that offers computed, US$: money that leaves the fleet; absent: none",
+      "price of those of sentTexts computed by offers, US$: money that leaves the fleet; absent: none",
     ),
   ),
   peerTokens: Type.Optional(described(count(bounds.tokens), "tokens of peerTexts; absent: none")),
@@ -55,17 +55,17 @@ const counts = {
 export const TenantTraffic = Type.Object({ tenant: described(text(64), "name of the tenant"), ...counts }, strict);
 export type TenantTraffic = Static<typeof TenantTraffic>;
 
-/** Kinds of places outside the fleet that answer for a price. */
+/** Kinds of offers outside the fleet that answer requests for a price. */
 export const offerKinds = ["spot", "serverless", "on-demand"] as const;
 
 export const RoutedTraffic = Type.Object(
   {
-    kind: described(literals("peer", ...offerKinds), "who computed them: another agent, or a kind of offer"),
+    kind: described(literals("peer", ...offerKinds), "where they were computed: another agent, or a kind of offer"),
     requests: described(count(bounds.requests), "requests that were answered there"),
     texts: described(count(bounds.texts), "texts of these requests"),
     usd: described(
       amount(bounds.usdPerMinute),
-      "their price, US$; a peer's is no money spent: its energy is in its own minutes",
+      "their price, US$; for peers no money is spent, because the energy is in their own minutes",
     ),
   },
   strict,
@@ -83,7 +83,10 @@ export const ModelTraffic = Type.Object(
         "requests by latency, up to 1, 2, 3, 5, 7.5, 10, 15, 20, 25, 30, 40, 50, 75, 100, 150, 200, 300, 500, 750, 1000, 2500, 5000 ms and slower",
     }),
     routes: Type.Optional(
-      Type.Array(RoutedTraffic, { maxItems: 8, description: "sentTexts by who computed them; absent: none was sent" }),
+      Type.Array(RoutedTraffic, {
+        maxItems: 8,
+        description: "sentTexts by where they were computed; absent: none was sent",
+      }),
     ),
     tenants: Type.Optional(
       Type.Array(TenantTraffic, {
@@ -101,12 +104,12 @@ export const MinuteTraffic = Type.Object(
     minuteStartMs: described(TimeMs, "start of the minute"),
     observedMs: described(
       amount(minuteMs),
-      "how much of the minute the agent ran: 60,000 except in the first and last minute of a boot",
+      "how long the agent ran in the minute: 60,000 except in the first and last minute of a boot",
     ),
     errors: described(count(bounds.requests), "requests that failed on the agent's side (5xx other than standby)"),
     rejected: described(
       count(bounds.requests),
-      "requests that were turned away: 429, and 503 while on standby or draining",
+      "requests that were refused: 429, and 503 while on standby or draining",
     ),
     models: Type.Array(ModelTraffic, { maxItems: 64, description: "models that answered requests" }),
   },
@@ -121,13 +124,14 @@ export const MinuteData = Type.Object(
     seq: Type.Integer({
       minimum: 1,
       maximum: bounds.count32,
-      description: "counts up from 1 in each boot; (agentId, bootId, seq) names the record for good",
+      description: "counts up from 1 in each boot; (agentId, bootId, seq) identifies the record permanently",
     }),
     historical: Type.Boolean({
-      description: "true: it waited in the outbox instead of being sent as the minute ended; it does not count as live",
+      description:
+        "true: it waited in the outbox instead of being sent when the minute ended; it does not count as live",
     }),
     role: described(AgentRole, roleMeaning),
-    queueDepth: described(count(10_000_000), "texts that waited when the minute was closed"),
+    queueDepth: described(count(10_000_000), "texts waiting when the minute closed"),
     traffic: MinuteTraffic,
     power: orNull(MinutePower, "energy of the minute; null: not measured"),
     forecast: orNull(ForecastReport, "forecast made as the minute closed; null: none"),
@@ -140,10 +144,10 @@ export const MinuteData = Type.Object(
     outbox: Type.Optional(
       Type.Object(
         {
-          records: described(count(bounds.count32), "records that wait to be sent, before this one"),
+          records: described(count(bounds.count32), "records waiting to be sent before this one"),
           dropped: described(count(bounds.count32), "records that were lost since the start"),
         },
-        { ...strict, description: "the agent's outbox as the minute was closed; absent: unknown" },
+        { ...strict, description: "the agent's outbox when the minute closed; absent: unknown" },
       ),
     ),
   },

@@ -21,7 +21,7 @@ export const RefusedRequests = Type.Array(
     },
     strict,
   ),
-  { maxItems: 5, description: "requests that were offered and got no vectors; a cause at most once" },
+  { maxItems: 5, description: "requests that got no vectors; each cause at most once" },
 );
 export type RefusedRequests = Static<typeof RefusedRequests>;
 
@@ -29,13 +29,13 @@ export type RefusedRequests = Static<typeof RefusedRequests>;
 export const CapacityEstimate = Type.Object(
   {
     model: described(text(128), "id of the model"),
-    modeName: orNull(text(64), "power mode that it is for; null: the board has none"),
-    qps: described(Qps, "texts a second"),
-    tokensPerText: described(amount(bounds.tokens), "mean length of the texts that it is for"),
-    confidence: described(Share, "0: a guess; 1: as sure as a saturated device makes it"),
+    modeName: orNull(text(64), "power mode it applies to; null: the board has none"),
+    qps: described(Qps, "texts per second"),
+    tokensPerText: described(amount(bounds.tokens), "mean length of the texts it applies to"),
+    confidence: described(Share, "0: a guess; 1: as certain as a saturated device makes it"),
     source: described(
       literals("saturated", "served", "calibrated", "probe", "profile"),
-      "saturated: measured while work was waiting; served: by the speed of batches under partial load; calibrated: by `calibrate`; probe: by a short measurement at the start; profile: as the board's profile says, not measured here",
+      "saturated: measured while work was waiting; served: from the speed of batches under partial load; calibrated: by `calibrate`; probe: by a short measurement at the start; profile: from the board's profile, not measured here",
     ),
   },
   { ...strict, description: "rate that the device carries with this model" },
@@ -50,8 +50,8 @@ export const Utilization = Type.Object(
     cpu: utilization("load of all cores of the device"),
     gpu: utilization("load of the GPU"),
     memory: utilization("memory of the device in use"),
-    processCpu: utilization("part of all cores that this program and its model processes use"),
-    processMemory: utilization("part of the device's memory that this program and its model processes use"),
+    processCpu: utilization("share of all cores used by this program and its model processes"),
+    processMemory: utilization("share of the device's memory used by this program and its model processes"),
     memoryBytes: Type.Optional(
       orNull(amount(bounds.memoryBytes), "memory of the device, which a Jetson's GPU shares; null or absent: unknown"),
     ),

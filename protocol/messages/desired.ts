@@ -10,25 +10,22 @@ import { OrderedUpdate, UpdateReport } from "./updates.ts";
 export const Desired = Type.Object(
   {
     v: envelope.v,
-    agentId: described(Identifier, "the agent that it is for"),
+    agentId: described(Identifier, "agent it is for"),
     version: described(Version, "counts up by one with every change for this agent"),
     issuedAtMs: described(TimeMs, "when it was made, by the controller's clock"),
     role: described(AgentRole, roleMeaning),
     powerMode: orNull(text(64), "name of a mode to hold; null: the agent chooses for itself"),
-    powerModeUntilMs: orNull(
-      TimeMs,
-      "end of the time for which powerMode holds, after which the agent chooses again; null: it has no end",
-    ),
+    powerModeUntilMs: orNull(TimeMs, "end of powerMode, after which the agent chooses again; null: no end"),
     powerModeCap: Type.Optional(
-      orNull(text(64), "name of the most capable mode that is allowed; null or absent: all are"),
+      orNull(text(64), "name of the most capable mode allowed; null or absent: all are allowed"),
     ),
-    powerModeCapUntilMs: Type.Optional(orNull(TimeMs, "end of the cap; null or absent: it has no end")),
-    reason: described(text(1024), "why, for people"),
+    powerModeCapUntilMs: Type.Optional(orNull(TimeMs, "end of the cap; null or absent: no end")),
+    reason: described(text(1024), "reason, for people to read"),
     update: Type.Optional(OrderedUpdate),
     term: Type.Optional(
       described(
         TimeMs,
-        "term of the controller's lease: of two controllers that of the higher one counts; absent: one alone acts",
+        "term of the controller's lease: of two controllers the one with the higher term counts; absent: there is only one",
       ),
     ),
     order: Type.Optional(Order),
@@ -40,21 +37,21 @@ export type Desired = Static<typeof Desired>;
 const Difference = Type.Object(
   {
     field: described(literals("role", "powerMode"), "what differs"),
-    desired: described(text(64), "as the document says"),
-    reported: described(text(64), "as it is"),
-    reason: described(text(512), "why, for people"),
+    desired: described(text(64), "value in the document"),
+    reported: described(text(64), "present value"),
+    reason: described(text(512), "reason, for people to read"),
   },
   strict,
 );
 
-/** Max refusals that an agent reports; it has fewer topics. */
+/** Maximum refusals that an agent reports; it has fewer topics. */
 export const maxRefusals = 16;
 
 const Refusal = Type.Object(
   {
-    action: described(literals("publish", "subscribe"), "what was asked for"),
+    action: described(literals("publish", "subscribe"), "what was requested"),
     topic: described(text(256), "topic or filter"),
-    reason: described(text(512), "why, for people"),
+    reason: described(text(512), "reason, for people to read"),
   },
   strict,
 );
@@ -62,15 +59,15 @@ const Refusal = Type.Object(
 const TrainingReport = Type.Object(
   {
     state: described(literals("waiting", "training", "resting"), "resting: it pauses while requests are queued"),
-    reason: described(text(512), "why, for people; as of the report"),
+    reason: described(text(512), "reason, for people to read; as of the report"),
     last: orNull(
       Type.Object(
         {
           kind: described(
             literals("promoted", "kept", "failed", "stopped"),
-            "what became of it; kept: the model stays",
+            "its outcome; kept: the model in service stays",
           ),
-          reason: described(text(512), "why, for people"),
+          reason: described(text(512), "reason, for people to read"),
           endedAtMs: described(TimeMs, "when it ended, by the agent's clock"),
         },
         strict,
@@ -78,32 +75,32 @@ const TrainingReport = Type.Object(
       "the last training that ended; null: none has",
     ),
   },
-  { ...strict, description: "training of the agent's own forecasting model; absent: not told" },
+  { ...strict, description: "training of the agent's own forecasting model; absent: not reported" },
 );
 
 export const Reported = Type.Object(
   {
     ...envelope,
-    desiredVersion: orNull(Version, "version of the desired document that is followed; null: none came yet"),
+    desiredVersion: orNull(Version, "version of the desired document being followed; null: none received yet"),
     role: described(AgentRole, roleMeaning),
     powerMode: orNull(text(64), "name of the present mode; null: unknown"),
     differs: Type.Array(Difference, { maxItems: 8, description: "what is not as desired" }),
     orderRefused: Type.Optional(
       Type.Object(
         {
-          rule: described(literals("unsigned", "forged", "expired", "replayed"), "why it was not obeyed"),
-          atMs: described(TimeMs, "when it came, by the agent's clock"),
+          rule: described(literals("unsigned", "forged", "expired", "replayed"), "reason why it was rejected"),
+          atMs: described(TimeMs, "when it arrived, by the agent's clock"),
         },
         {
           ...strict,
-          description: "last order of the past hour that a device that has joined did not obey; absent: none",
+          description: "last order within the past hour that a joined device rejected; absent: none",
         },
       ),
     ),
     brokerRefuses: Type.Optional(
       Type.Array(Refusal, {
         maxItems: maxRefusals,
-        description: "what the broker does not let the agent do; absent: nothing that the agent knows of",
+        description: "what the broker refuses the agent; absent: nothing known",
       }),
     ),
     tenantJobs: Type.Optional(TenantReceipts),

@@ -11,25 +11,25 @@ const quantile = (share: string) => described(Qps, `${share} quantile, texts/s`)
 export const ForecastReport = Type.Object(
   {
     madeAtMs: described(TimeMs, "when it was made"),
-    model: described(text(64), "forecaster that made it: `lstm`, or the simple one that stood in"),
-    reason: described(text(512), "why this one, for people"),
+    model: described(text(64), "forecaster that made it: `lstm`, or the simple one that took its place"),
+    reason: described(text(512), "reason for this one, for people to read"),
     stepMs: Type.Integer({ minimum: 1, maximum: bounds.durationMs, description: "length of a step" }),
     qps: path("median rate of each coming step, texts/s (a request of ten texts counts ten)"),
-    qps90: Type.Optional(path("0.9 quantile of each step, texts/s; absent until enough is learnt")),
-    qps95: Type.Optional(path("0.95 quantile of each step, texts/s; absent until enough is learnt")),
+    qps90: Type.Optional(path("0.9 quantile of each step, texts/s; absent until enough has been learnt")),
+    qps95: Type.Optional(path("0.95 quantile of each step, texts/s; absent until enough has been learnt")),
     peakQps: Type.Optional(
       Type.Object(
         { q50: quantile("0.5"), q90: quantile("0.9"), q95: quantile("0.95") },
         {
           ...strict,
           description:
-            "quantiles of the highest coming step, which is what capacity is needed for: the maximum of the median path is nearly always too low",
+            "quantiles of the highest coming step, which capacity is planned for: the maximum of the median path is nearly always too low",
         },
       ),
     ),
     shares: Type.Optional({
       ...record(64, Share, 64),
-      description: "weights of the forecasters that the path is averaged from",
+      description: "weights of the forecasters averaged in the path",
     }),
   },
   strict,
@@ -39,12 +39,12 @@ export type ForecastReport = Static<typeof ForecastReport>;
 /** Accuracy of the forecasts of a stretch of time. */
 export const ForecastAccuracy = Type.Object(
   {
-    windowMs: Type.Integer({ minimum: 1, maximum: 400 * bounds.durationMs, description: "length of the stretch" }),
+    windowMs: Type.Integer({ minimum: 1, maximum: 400 * bounds.durationMs, description: "length of the period" }),
     forecasts: described(count(bounds.count32), "forecasts that were compared with the actual traffic"),
     wapePercent: orNull(Percent, "100 × sum of |forecast − actual| / sum of actual, over all steps; null: no traffic"),
     biasPercent: orNull(
       Type.Number({ minimum: -1e9, maximum: 1e9 }),
-      "the same with its sign: above zero, more was forecast than came; null: no traffic",
+      "the same with its sign: positive if the forecast was too high; null: no traffic",
     ),
     peakWapePercent: orNull(Percent, "as wapePercent, for the highest step of each forecast; null: no traffic"),
     coverage95: orNull(Share, "share of peaks within their 0.95 quantile; null: no quantiles"),
@@ -54,7 +54,7 @@ export const ForecastAccuracy = Type.Object(
     ),
     hits: described(count(bounds.count32), "rises that were forecast"),
     misses: described(count(bounds.count32), "rises that were not"),
-    falseAlarms: described(count(bounds.count32), "rises that were forecast and did not come"),
+    falseAlarms: described(count(bounds.count32), "rises that were forecast but did not happen"),
     hitRate: orNull(Share, "hits / rises; null: no rise"),
     missRate: orNull(Share, "misses / rises; null: no rise"),
     falseAlarmRate: orNull(Share, "falseAlarms / alarms; null: no alarm"),

@@ -14,11 +14,11 @@ export const PeerList = Type.Object(
     all: Type.Boolean({ description: "true: the fleet is small, and each agent follows the presence of all others" }),
     serving: Type.Array(Identifier, {
       maxItems: peerListLimits.maxServing,
-      description: "else: agents that serve; each agent follows some of them",
+      description: "otherwise: agents that serve; each agent follows some of them",
     }),
     wake: Type.Array(Identifier, {
       maxItems: peerListLimits.maxWake,
-      description: "else: agents that sleep and are to serve, for those that can wake them",
+      description: "otherwise: sleeping agents that should serve, for those that can wake them",
     }),
   },
   strict,

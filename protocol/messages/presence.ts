@@ -16,7 +16,7 @@ export const Presence = Type.Object(
     url: described(HttpUrl, "base address of the agent's HTTP API, as others reach it; empty in a last will"),
     region: described(text(64), "where the device stands"),
     version: described(text(64), "of the program"),
-    models: Type.Array(text(128), { maxItems: 64, description: "ids of the models that are loaded" }),
+    models: Type.Array(text(128), { maxItems: 64, description: "ids of the loaded models" }),
     mesh: Type.Optional(
       Type.Object(
         {
@@ -24,19 +24,19 @@ export const Presence = Type.Object(
             ...record(128, text(64), 64),
             description: "fingerprints of the vectors of its loaded models, by the model's id",
           },
-          qps: orNull(Qps, "texts a second that it carries of its main model in its present mode; null: unknown"),
+          qps: orNull(Qps, "texts per second of its main model that it carries in its present mode; null: unknown"),
           usdPerRequest: orNull(amount(1000), "price of a request that it answers; null: unknown"),
         },
-        { ...strict, description: "what other agents need to know to send it requests; absent: it takes none" },
+        { ...strict, description: "what other agents need in order to send it requests; absent: it accepts none" },
       ),
     ),
     asleep: Type.Optional(
       Type.Object(
-        { mac: orNull(MacAddress, "Ethernet address by which a peer wakes it; null: not configured") },
+        { mac: orNull(MacAddress, "Ethernet address with which a peer wakes it; null: not configured") },
         {
           ...strict,
           description:
-            "the device sleeps while on standby and can be woken, so it counts as online; absent while awake",
+            "true: the device sleeps on standby and can be woken, so it counts as online; absent while awake",
         },
       ),
     ),

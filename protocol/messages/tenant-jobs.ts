@@ -3,7 +3,7 @@ import { literals, strict } from "#platform/schema-parts.ts";
 import { bounds, count, TenantName, TimeMs, text } from "../bounds.ts";
 import { described } from "./fields.ts";
 
-/** Max jobs that are under way at a time. */
+/** Maximum jobs that are under way at a time. */
 export const maxTenantJobs = 32;
 
 export const TenantJobId = Type.String({ pattern: "^[0-9a-z]{8}$" });
@@ -14,17 +14,20 @@ export const tenantJobKinds = literals("erase", "export");
 export const TenantJobs = Type.Array(
   Type.Object(
     {
-      id: described(TenantJobId, "names the job; it is done once, and its receipt repeated as long as the job is told"),
+      id: described(
+        TenantJobId,
+        "id of the job; it is done once, and its receipt is repeated as long as the job is listed",
+      ),
       kind: described(
         tenantJobKinds,
-        "erase: the tenant's name is to leave all stores; export: all of it that waits here is to be sent",
+        "erase: remove the tenant's name from all stores; export: send all of its data that is still here",
       ),
       tenant: described(TenantName, "name of the tenant"),
       pseudonym: described(TenantName, "with erase: name under which its figures stay"),
     },
     strict,
   ),
-  { maxItems: maxTenantJobs, description: "what is to be done with tenants' data at every agent; absent: nothing" },
+  { maxItems: maxTenantJobs, description: "jobs on tenants' data for every agent; absent: none" },
 );
 export type TenantJobs = Static<typeof TenantJobs>;
 
@@ -35,8 +38,8 @@ export const tenantFates = literals("removed", "renamed", "kept", "exported");
 export const StoreReceipt = Type.Object(
   {
     store: described(text(96), "the store, as in the data map"),
-    fate: described(tenantFates, "what became of the tenant's data there"),
-    records: described(count(bounds.count32), "records that it was about"),
+    fate: described(tenantFates, "what was done with the tenant's data there"),
+    records: described(count(bounds.count32), "number of records concerned"),
   },
   strict,
 );
@@ -51,6 +54,6 @@ export const TenantReceipts = Type.Array(
     },
     strict,
   ),
-  { maxItems: maxTenantJobs, description: "jobs with tenants' data that are done here; absent: none" },
+  { maxItems: maxTenantJobs, description: "completed jobs on tenants' data; absent: none" },
 );
 export type TenantReceipts = Static<typeof TenantReceipts>;

@@ -9,24 +9,27 @@ const ProgramVersion = Type.String({ pattern: versionPattern, maxLength: 64, tit
 /** Version of the program that the controller wants an agent to run. */
 export const OrderedUpdate = strictObject(
   {
-    version: described(ProgramVersion, "of the program; the device takes it from its own address of releases, signed"),
+    version: described(
+      ProgramVersion,
+      "version of the program; the device fetches it, signed, from its own address of releases",
+    ),
     orderedAtMs: described(TimeMs, "when it was ordered, by the controller's clock"),
   },
-  { description: "version that the device is to run, if its owner lets the fleet update it; absent: as it is" },
+  { description: "version that the device should run, if its owner allows updates by the fleet; absent: no change" },
 );
 export type OrderedUpdate = Static<typeof OrderedUpdate>;
 
 /** Progress of an update at the device. */
 export const UpdateReport = strictObject(
   {
-    allowed: Type.Boolean({ description: "the device's owner lets the fleet update it (update.allowFleet)" }),
+    allowed: Type.Boolean({ description: "true: the device's owner allows updates by the fleet (update.allowFleet)" }),
     wanted: orNull(ProgramVersion, "version that was ordered; null: none"),
     state: described(
       literals("none", "refused", "under-way", "failed", "done"),
-      "none: nothing is ordered; refused: not allowed here; failed: it was given up, and the version before runs",
+      "none: nothing is ordered; refused: not allowed here; failed: it was rolled back, and the previous version runs",
     ),
-    reason: described(text(512), "why, for people"),
+    reason: described(text(512), "reason, for people to read"),
   },
-  { description: "updates by the fleet at this device; absent from earlier versions" },
+  { description: "updates of this device by the fleet; absent from earlier versions" },
 );
 export type UpdateReport = Static<typeof UpdateReport>;

@@ -6,7 +6,7 @@ export interface BrokerRefusal {
   readonly reason: string;
 }
 
-/** Max refusals that are remembered; a client has fewer topics. */
+/** Maximum refusals that are remembered; a client has fewer topics. */
 const maxRefusals = 64;
 
 export type BrokerRefusals = ReturnType<typeof createBrokerRefusals>;
@@ -33,6 +33,6 @@ export function createBrokerRefusals() {
 /** Returns the sentence that a person reads about a refusal. */
 export function refusalToText({ action, topic, reason }: BrokerRefusal): string {
   return action === "publish"
-    ? `the broker does not take what is published on ${topic}: ${reason}`
+    ? `the broker does not accept messages on ${topic}: ${reason}`
     : `the broker does not allow a subscription to ${topic}: ${reason}`;
 }

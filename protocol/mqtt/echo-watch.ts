@@ -32,7 +32,7 @@ export function createEchoWatch(onSilence: (waitedMs: number, mayRenew: boolean)
       }, waitMs);
       timer.unref?.();
     },
-    /** Takes in what came on the topic; true when it ended a silence. */
+    /** Accepts a message on the topic; true when it ended a silence. */
     heard(payload: string): boolean {
       if (payload !== expected) return false;
       settle();

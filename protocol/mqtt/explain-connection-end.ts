@@ -22,7 +22,7 @@ export interface EndedConnection {
 /** Returns the sentence that a person reads about the end of a connection. */
 export function explainConnectionEnd(ended: EndedConnection): string {
   const { end, sent, forMs, likelyTakenOver, clientId, refusedAdvice } = ended;
-  const other = `another client connected as ${clientId} and took this one's place`;
+  const other = `another client connected as ${clientId} and replaced this one`;
   const advice = ended.takenOverAdvice === undefined ? "" : `: ${ended.takenOverAdvice}`;
   const fault = tlsFault(end.reason);
   if (fault !== null && ended.explainTls !== undefined) return `${end.reason}: ${ended.explainTls(fault)}`;
@@ -33,6 +33,6 @@ export function explainConnectionEnd(ended: EndedConnection): string {
     return `the broker ends each connection soon after it is made, the last one after ${afterS} s: probably ${other}${advice}`;
   }
   const sending = sent === null ? "" : `, while ${sent.bytes} bytes were being sent to ${sent.topic}`;
-  const limit = end.code === reasonCode.packetTooLarge ? " (more than it takes)" : "";
+  const limit = end.code === reasonCode.packetTooLarge ? " (more than it accepts)" : "";
   return `${end.reason}${sending}${limit}`;
 }

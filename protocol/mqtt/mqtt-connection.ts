@@ -34,7 +34,7 @@ export interface MqttConnectionOptions {
 /** Permissions of the broker on this connection, by its CONNACK; 3.1.1 says nothing of it. */
 export interface BrokerAllowance {
   readonly maxPacketBytes: number | null;
-  /** Max publishes at QoS 1 that wait for their acknowledgement. */
+  /** Maximum publishes at QoS 1 that wait for their acknowledgement. */
   readonly maxUnacknowledged: number;
   readonly maxQos: number;
   readonly retains: boolean;
@@ -104,7 +104,7 @@ function settingsOf(options: MqttConnectionOptions): IClientOptions {
       protocolVersion: version,
       connectTimeout: connectTimeoutMs,
     },
-    // Another attempt is another connection, perhaps of another version.
+    // Another attempt is another connection, possibly of another version.
     ...{ reconnectPeriod: 0, resubscribe: false, queueQoSZero: false },
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),

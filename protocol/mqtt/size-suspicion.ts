@@ -36,7 +36,7 @@ export function createSizeSuspicion(nowMs: () => number) {
     of(bytes: number): string | null {
       if (suspect === null || bytes < suspect.packet.bytes || nowMs() >= suspect.untilMs) return null;
       const { topic, bytes: ended } = suspect.packet;
-      return `${bytes} bytes: the broker ended the connection twice while ${ended} bytes were being sent to ${topic}, which is probably more than it takes`;
+      return `${bytes} bytes: the broker ended the connection twice while ${ended} bytes were being sent to ${topic}, which is probably more than it accepts`;
     },
   };
 }

@@ -102,14 +102,14 @@ export function verifySignature(
   signature: FileSignature,
   blake2b512: Uint8Array,
 ): ReleaseKey {
-  if (keys.length === 0) throw new Error("signature: this program knows no release key to check it with");
+  if (keys.length === 0) throw new Error("signature: this program has no release key to check it with");
   const key = keys.find(({ id }) => id === signature.keyId);
   if (key === undefined) {
     const known = keys.map(({ id }) => id).join(" or ");
     throw new Error(`signature: expected one by the key ${known}, got one by ${signature.keyId}`);
   }
   if (!isSignedBy(key, blake2b512, signature.signature))
-    throw new Error(`signature: it is not of this file, or the file was changed (key ${key.id})`);
+    throw new Error(`signature: it is for another file, or the file was changed (key ${key.id})`);
   const comment = Buffer.concat([signature.signature, Buffer.from(signature.trustedComment)]);
   if (!isSignedBy(key, comment, signature.commentSignature))
     throw new Error(`signature: its trusted comment was changed (key ${key.id})`);

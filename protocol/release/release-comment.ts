@@ -24,7 +24,7 @@ export function parseComment(text: string): ReleaseComment {
   const fields = new Map<string, string>();
   for (const part of text.split("\t")) {
     const [, name = "", value = ""] = /^([a-z0-9]+):(.*)$/.exec(part) ?? [];
-    if (fields.has(name)) throw new Error(`trusted comment: ${name} stands there twice`);
+    if (fields.has(name)) throw new Error(`trusted comment: ${name} appears twice`);
     if (name !== "") fields.set(name, value);
   }
   const field = (name: string, pattern: RegExp, expected: string): string => {

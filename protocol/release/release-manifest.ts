@@ -59,15 +59,15 @@ export const ReleaseFile = Type.Object({
 });
 export type ReleaseFile = Static<typeof ReleaseFile>;
 
-/** Description of one release, to be signed. Fields that are not known are left alone: a later release may have more. */
+/** Description of one release, to be signed. Fields that are unknown are left alone: a later release may have more. */
 export const ReleaseManifest = Type.Object({
   format: Type.Literal(1),
   product: Type.Literal("thormesh"),
   version: versionText("of all files"),
-  releasedAt: instant("the release's time, the same in every signature's comment"),
-  expires: instant("after this time nobody should take it for the newest release"),
-  minVersion: versionText("oldest version that may be updated to this one directly"),
-  revoked: Type.Array(versionText("must not be installed any more"), { maxItems: maxRevoked }),
+  releasedAt: instant("time of the release, the same in every signature's comment"),
+  expires: instant("after this time it must not be taken for the newest release"),
+  minVersion: versionText("oldest version that may be updated directly to this one"),
+  revoked: Type.Array(versionText("true: withdrawn, must not be installed any more"), { maxItems: maxRevoked }),
   files: Type.Array(ReleaseFile, { minItems: 1, maxItems: maxFiles }),
 });
 export type ReleaseManifest = Static<typeof ReleaseManifest>;
@@ -99,7 +99,7 @@ export function parseManifest(bytes: Uint8Array): ReleaseManifest {
     throw fault(`expires: expected a time after releasedAt (${parsed.releasedAt}), got ${parsed.expires}`);
   const names = new Set<string>();
   for (const [index, { name }] of parsed.files.entries()) {
-    if (names.has(name)) throw fault(`files.${index}.name: ${JSON.stringify(name)} stands there twice`);
+    if (names.has(name)) throw fault(`files.${index}.name: ${JSON.stringify(name)} appears twice`);
     names.add(name);
   }
   return parsed;

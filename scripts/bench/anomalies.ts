@@ -1,4 +1,4 @@
-/** Days of recorded traffic, priced, with each day in turn made 25 % dearer: which of them are found, and which others are held for anomalies. */
+/** Days of recorded traffic, priced, with each day in turn made 25 % more expensive: which of them are found, and which others are held for anomalies. */
 
 import { join } from "node:path";
 import { decideCostAnomaly } from "#controller/cost/anomaly/decide-cost-anomaly.ts";

@@ -54,7 +54,7 @@ try {
   for (const text of textKinds) {
     const results: Record<Kind, Measured[]> = { plain: [], encrypted: [] };
     for (let round = -1; round < rounds; round += 1) {
-      // The order changes: whoever comes second finds the machine as the first left it.
+      // The order alternates, because the second finds the machine as the first left it.
       for (const { kind, agent } of round % 2 === 0 ? agents : agents.toReversed()) {
         const result = await agent.measure("http base64", text, runMs);
         if (round >= 0) results[kind].push(result); // the first one warms up

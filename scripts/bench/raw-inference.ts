@@ -1,6 +1,6 @@
 /**
  * The physical limit for the other benchmarks: ONNX Runtime alone, no server around it, on one text over and over in batches of the size
- * that is asked for. Usage: bun scripts/bench/raw-inference.ts --text TEXT --batch N --threads N --ms N. Prints texts a second.
+ * that is asked for. Usage: bun scripts/bench/raw-inference.ts --text TEXT --batch N --threads N --ms N. Prints texts per second.
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";

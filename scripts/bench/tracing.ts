@@ -37,7 +37,7 @@ try {
   for (const text of textKinds) {
     const results: Record<"off" | "on", Measured[]> = { off: [], on: [] };
     for (let round = -1; round < rounds; round += 1) {
-      // The order changes: whoever comes second finds the machine as the first left it.
+      // The order alternates, because the second finds the machine as the first left it.
       for (const { tracing, agent } of round % 2 === 0 ? agents : agents.toReversed()) {
         const result = await agent.measure("http base64", text, runMs);
         if (round >= 0) results[tracing].push(result); // the first one warms up

@@ -39,7 +39,7 @@ const trace = parseTrace(
   "nasa_http_jul95_1min.csv",
 );
 const weekMinutes = 7 * 24 * 60;
-/** The trace goes on with its last week. */
+/** The trace continues with its last week. */
 const countAt = (minute: number) => {
   const beyond = minute - trace.counts.length;
   const index = beyond < 0 ? minute : trace.counts.length - weekMinutes + (beyond % weekMinutes);

@@ -121,7 +121,7 @@ export class FaultFleet {
     return this.#record ?? { orders: [], unreadable: [] };
   }
 
-  /** Login of somebody who reads everything. */
+  /** Login of an observer who may read everything. */
   observerLogin(): Partial<Login> {
     return this.hasOwnBroker ? observerLogin(fleetName, keyIn(this.stateDirOf(controllerName))) : {};
   }
@@ -219,7 +219,7 @@ export class FaultFleet {
       { name: agentId },
     );
     this.#programs.set(agentId, program);
-    // Not until it is ready: one that stands by never is.
+    // Not until it is ready: one that is on standby never is.
     const started = JSON.parse(await program.untilLogged('"agent started"')) as { url: string; bootId: string };
     this.#urls.set(agentId, started.url);
     if (stepMs !== 0) this.wrongClocks.add(started.bootId);

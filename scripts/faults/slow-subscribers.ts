@@ -63,5 +63,5 @@ async function inflict({ fleet, complain }: FaultScene): Promise<void> {
   }
 }
 
-/** Shows that a broker keeps no more than it may for who does not read, and that the fleet goes on meanwhile. */
+/** Shows that a broker keeps no more than it may for who does not read, and that the fleet continues meanwhile. */
 export const slowSubscribers: Fault = { name: "subscribers that don't read", isLong: true, inflict };

@@ -61,7 +61,7 @@ describe("login", () => {
     await visit.see("input[name=key]");
     await type(visit.page, "tm_v_wrong");
     await press(visit.page, "Enter");
-    await visit.see("text=key: no such key is valid here");
+    await visit.see("text=key: an unknown or expired one");
     visit.problems.splice(0); // the browser itself tells each answer of 401
     await type(visit.page, secretOf("viewer"));
     await press(visit.page, "Enter");
@@ -170,7 +170,7 @@ test("agents are drained, the fleet is frozen and thawed, by keyboard from the f
   await tabTo(page, "textarea[name=agents]");
   await type(page, "thor-b, nobody");
   await pressButton(page, "Show the effect");
-  await visit.see("text=no agent nobody has been heard of");
+  await visit.see("text=no agent nobody is known");
   visit.problems.splice(0);
   await tabTo(page, "textarea[name=agents]");
   await press(page, "Control+A");

@@ -5,7 +5,7 @@ export const type = (page: Page, text: string) => page.keyboard.type(text);
 /** Presses a key. */
 export const press = (page: Page, key: string) => page.keyboard.press(key);
 
-/** Goes on by keyboard until the element with the focus meets a condition. */
+/** Continues by keyboard until the element with the focus meets a condition. */
 async function tabUntil(page: Page, condition: string): Promise<void> {
   for (let each = 0; each < 150; each += 1) {
     if (await page.evaluate(`(() => { const at = document.activeElement; return at !== null && ${condition}; })()`))
@@ -15,7 +15,7 @@ async function tabUntil(page: Page, condition: string): Promise<void> {
   throw new Error(`${condition} is not reached by keyboard: ${await page.textContent("body")}`);
 }
 
-/** Goes on by keyboard until an element has the focus. */
+/** Continues by keyboard until an element has the focus. */
 export async function tabTo(page: Page, selector: string): Promise<void> {
   await page.waitForSelector(`${selector}:not([disabled])`);
   await tabUntil(page, `at.matches(${JSON.stringify(selector)})`);

@@ -98,7 +98,7 @@ test("a change by others meanwhile is told, and not overwritten", async () => {
   await visit.see("text=The policy was changed meanwhile");
   await pressButton(visit.page, "Put in force…");
   await pressButton(visit.page, "Put it in force");
-  await visit.see("dialog >> text=was changed meanwhile");
+  await visit.see("dialog >> text=has changed since");
   expect(readFileSync(policyFile, "utf8")).toBe(text);
   await visit.close();
 });

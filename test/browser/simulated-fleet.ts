@@ -95,7 +95,7 @@ export const sixAgents: readonly SimulatedAgent[] = ["a", "b", "c", "d", "e", "f
   },
 }));
 
-/** Texts a second of an agent in a minute: two waves of different length, so that charts show something. */
+/** Texts per second of an agent in a minute: two waves of different length, so that charts show something. */
 const rateAt = (minute: number, agent: number): number =>
   Math.round(60 + 25 * Math.sin(minute / 13) + 12 * Math.sin(minute / 4 + agent) + agent * 3);
 

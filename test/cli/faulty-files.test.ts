@@ -41,7 +41,7 @@ test.each(readers)("%s %p %p refuses a key that is given twice, with both lines"
     const command = await commands[name]?.();
     const error = await command?.run(filled, words.map(fill)).catch((thrown) => thrown);
     expect(error).toBeInstanceOf(UsageError);
-    expect(error.message).toContain("line 3: a is given a second time, first in line 1");
+    expect(error.message).toContain("line 3: a is given twice, first in line 1");
   } finally {
     directory.remove();
   }

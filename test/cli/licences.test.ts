@@ -81,7 +81,7 @@ describe("thormesh licences", () => {
     expect(run("--list").said.trim().split("\n")).toHaveLength(all.length);
     expect(run("--name", "nothing-of-this-name")).toMatchObject({
       exitCode: 2,
-      complained: expect.stringContaining("nothing inside is called"),
+      complained: expect.stringContaining("there is no package or part called"),
     });
   });
 });

@@ -59,9 +59,9 @@ describe("wrong use", () => {
   test.each<[string, string[], Record<string, string | true>, string]>([
     ["no agents", [], { role: "standby", minutes: "5" }, "expected the ids of agents"],
     ["nothing to do", ["thor-a"], { minutes: "5" }, "expected --role, --mode or --max-mode"],
-    ["no time", ["thor-a"], { role: "standby" }, "--minutes: expected for how long"],
+    ["no time", ["thor-a"], { role: "standby" }, "--minutes is required"],
     ["an end with a role", ["thor-a"], { end: true, role: "standby" }, "--end can't be combined"],
-    ["a list of one", ["thor-a"], { list: true }, "--list stands alone"],
+    ["a list of one", ["thor-a"], { list: true }, "--list can't be combined with anything else"],
     ["a role that there is not", ["thor-a"], { role: "asleep", minutes: "5" }, "role"],
   ])("%s is refused", async (_, words, values, why) => {
     const failed = await run(words, values).catch((error: unknown) => error);

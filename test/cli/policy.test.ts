@@ -86,8 +86,8 @@ describe("an end on days without a start", () => {
     ]);
     await rm(dirname(file), { recursive: true });
     expect(preview.stdout.split("\n")[1]?.trim().split(/ {2,}/)).toEqual(["2026-11-28 12:00", "2", "6", "-"]);
-    expect(preview.stdout).toContain("By default, as the file does not say: minReplicas 2.");
-    expect(validate.stderr).toContain("By default, as the file does not say: minReplicas 2.");
+    expect(preview.stdout).toContain("Defaults in use: minReplicas 2.");
+    expect(validate.stderr).toContain("Defaults in use: minReplicas 2.");
     expect(validate.stderr).toContain("warning: schedule work: it closes");
     expect(validate.code).toBe(0);
   });

@@ -26,8 +26,8 @@ test("what users were given, on lines of 80 characters", () => {
   ]);
   expect(shown).toBe(
     [
-      "promised: 99.9 % of requests answered, 95 % of them within 1000 ms",
-      "BUDGET: error budget left; BURN: its use, 1 = all of it by the window's end",
+      "target: 99.9 % of requests answered, 95 % of them within 1000 ms",
+      "BUDGET: error budget left; BURN: burn rate, 1 uses all of it by the window's end",
       "",
       "WINDOW  OF                      REQUESTS     ANSWERED  P95    BUDGET  BURN",
       "1h      fleet                   1000         99.90 %   99 ms  none    1.0",
@@ -49,5 +49,5 @@ test("an empty fleet says so", () => {
 
 test("no latency promised, a round availability", () => {
   const rows = reportSlo("1h", [sums(1)], { ...config, p95Ms: null, availability: 0.9 });
-  expect(sloToText(rows).split("\n")[0]).toBe("promised: 90 % of requests answered");
+  expect(sloToText(rows).split("\n")[0]).toBe("target: 90 % of requests answered");
 });

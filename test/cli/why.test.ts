@@ -28,7 +28,7 @@ const decision = {
       { agentId: "a", afterS: 200 },
     ],
     late: [
-      { agentId: "d", reason: "not reported 121 s after it was told; told again, and others take its place" },
+      { agentId: "d", reason: "not reported 121 s after it was told; ordered again, while others take its place" },
       { agentId: "a", reason: "not reported 121 s after it was told; told again" },
     ],
   },
@@ -42,9 +42,9 @@ test("a decision reads as a paragraph: when, what, why, what the rules asked for
     "  limited by: maximum (5 to 4)",
     "  told to serve: c, d",
     "  power modes: c 70W",
-    "  not done for e: went offline",
+    "  not done by e: went offline",
     "  reported as done: c (after 4 s), a (after 200 s)",
-    "  did not happen in time: d: not reported 121 s after it was told; told again, and others take its place",
+    "  did not happen in time: d: not reported 121 s after it was told; ordered again, while others take its place",
     "  late: a: not reported 121 s after it was told; told again",
   ]);
   const repeated = { ...decision, repeats: 4, lastAtMs: decision.atMs + 180_000 };
@@ -120,11 +120,11 @@ describe("why", () => {
 test("an agent's routes: when, for what, who answered and why; nothing in them can steer a terminal", () => {
   const route = {
     ...{ atMs: Date.UTC(2026, 4, 4, 12, 30), model: "mini\u001b[31m", backend: "thor-2", kind: "peer", rule: "only" },
-    ...{ usd: 1e-6, evenUsd: 2e-6, attempts: 2, outcome: "answered", reason: "thor-2: the only one that can be asked" },
+    ...{ usd: 1e-6, evenUsd: 2e-6, attempts: 2, outcome: "answered", reason: "thor-2: the only one available" },
   };
   const status = { forward: "when-needed", backends: [], routes: [route, route, route] };
   const text = routesToText(status, 2);
   expect(text).not.toContain("\u001b");
   expect(text.match(/^2026-05-04 12:30:00 {2}mini.*\(2 attempts\)\n {2}thor-2: the only one/gm)).toHaveLength(2);
-  expect(routesToText({ ...status, routes: [] }, 2)).toContain("no request");
+  expect(routesToText({ ...status, routes: [] }, 2)).toContain("no recent request");
 });

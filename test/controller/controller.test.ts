@@ -23,7 +23,7 @@ import { untilConnected } from "../protocol/broker-contract.ts";
 
 const log = createLogger("test", "silent");
 
-/** Forecasts that the newest known rate goes on. */
+/** Forecasts that the newest known rate continues. */
 const sameAgain: Forecaster = {
   async start() {},
   async stop() {},
@@ -332,7 +332,7 @@ describe("controller", () => {
     for (const agent of [a, b, c]) await agent.minute(10);
     const capped = await ask("POST", "/api/v1/agents/a/override", { powerModeCap: "70W", expiresInS: 60 });
     expect(capped.body.desired).toMatchObject({ powerMode: null, powerModeCap: "70W", role: "active" });
-    expect(capped.body.desired.reason).toContain("no more than power mode 70W");
+    expect(capped.body.desired.reason).toContain("at most power mode 70W");
     const ended = await ask("DELETE", "/api/v1/agents/a/override");
     expect(ended.body.desired).not.toHaveProperty("powerModeCap");
     expect(ended.body.desired).toMatchObject({ powerMode: null, powerModeUntilMs: null });

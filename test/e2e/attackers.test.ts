@@ -180,7 +180,7 @@ test("that listens and changes what passes between device and controller", async
   const { code, said } = await fleet.run(...join9);
   expect({ code, said }).toEqual({
     code: 1,
-    said: expect.stringContaining("is not the controller that made the token"),
+    said: expect.stringContaining("is not the controller that created the token"),
   });
   expect(seen.length).toBeGreaterThan(0);
   expect(seen.join()).not.toContain(token.split(".")[3] as string);

@@ -99,7 +99,7 @@ test("both ways of logging in are accepted while devices join; a lost controller
   await obeys("a", "active");
   const { broker } = await eventually(
     () => status("b"),
-    (now) => !now.broker.connected && now.broker.problem?.includes("joins with a token") === true,
+    (now) => !now.broker.connected && now.broker.problem?.includes("join with a token") === true,
     soon,
   );
   expect(broker.problem).toContain("passwordsUntil");

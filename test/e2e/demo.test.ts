@@ -248,7 +248,7 @@ describe.if(process.platform === "linux")("thormesh demo", () => {
     await untilLogged("traffic: NASA");
     expect(familyProcesses().length).toBeGreaterThan(4);
     child.kill("SIGINT");
-    await untilLogged("Ctrl-C again ends it at once");
+    await untilLogged("press Ctrl-C again to end at once");
     child.kill("SIGINT");
     expect(await child.exited).toBe(1);
     await noneIsLeft();

@@ -40,7 +40,7 @@ afterEach(async () => {
   directory.remove();
 });
 
-/** Sends twenty requests a second without waiting for answers, until it is stopped. */
+/** Sends twenty requests per second without waiting for answers, until it is stopped. */
 function putUnderLoad(url: string): { stop(): void } {
   let number = 0;
   const timer = setInterval(() => {
@@ -55,7 +55,7 @@ function putUnderLoad(url: string): { stop(): void } {
 }
 
 test("a board that carries a twentieth of what it states says so, and is never put into a lower mode under load", async () => {
-  // By its profile the board carries 70 texts a second at 120W; it carries 3.5.
+  // By its profile the board carries 70 texts per second at 120W; it carries 3.5.
   program = await startConfigured(
     "agent",
     {

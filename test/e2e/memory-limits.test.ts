@@ -100,7 +100,7 @@ test("more text than a request for tokens may have is refused", async () => {
   expect(answer.status).toBe(413);
   expect(await answer.json()).toMatchObject({
     param: "inputs",
-    error: "inputs: expected at most 100000 characters in all, got 4000000",
+    error: "inputs: expected at most 100000 characters in total, got 4000000",
   });
 });
 

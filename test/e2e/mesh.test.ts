@@ -25,7 +25,7 @@ async function startAgent(id: string, config: object = {}): Promise<string> {
     ...{
       serving: { port: 0, threads: 1, cacheBytes: 0 },
       power: { board: "simulated" },
-      // All of one price: by its electricity, one that was measured while another test computed would be the dearer one.
+      // All of one price: by its electricity, one that was measured while another test computed would be the more expensive one.
       mesh: { usdPerRequest: 0.000_001 },
     },
     ...config,

@@ -120,5 +120,5 @@ test("a bad model loses its place among the forecasts; one that the agent trains
   const status = (await (await fetch(`${again}/api/v1/forecast/training`)).json()) as TrainingStatus;
   expect(status.activeModel).toBe(activeModel);
   const ready = await agent?.untilLogged('"msg":"the forecasting process is ready on ');
-  expect(ready).not.toContain("the built-in one serves");
+  expect(ready).not.toContain("using the built-in one");
 });

@@ -92,7 +92,7 @@ test("a board that drowns: the one on standby serves within half a minute, no po
   const seen: number[] = [];
   let servesAfterMs = Number.POSITIVE_INFINITY;
   try {
-    // The flood goes on for a while after the second board has come: nothing may be taken away then either.
+    // The flood continues for a while after the second board has come: nothing may be taken away then either.
     while (Date.now() - startedMs < Math.min(60_000, servesAfterMs + 15_000)) {
       const [first, second] = [await agent("thor-1"), await agent("thor-2")];
       seen.push(modes.indexOf(first?.powerMode.reported ?? ""));

@@ -153,7 +153,7 @@ test("controllers take over from each other, and nothing is lost, doubled or ove
   const second = await startController("b");
   const secondUrl = await standing(second);
 
-  // The one that stands by answers what only reads.
+  // The one that is on standby answers what only reads.
   const agents = (await (await fetch(`${secondUrl}/api/v1/agents`)).json()) as { agents: { agentId: string }[] };
   expect(agents.agents.map((agent) => agent.agentId)).toEqual([agentId]);
   expect(await health(secondUrl)).toMatchObject({ role: "standing by", leader: firstUrl, problems: [] });

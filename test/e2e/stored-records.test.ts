@@ -171,7 +171,7 @@ test("a broker that does not let the agent publish its data: the records stay, a
   const controllerHealth = await (await fetch(`${api}/healthz`)).json();
   expect(controllerHealth).toMatchObject({
     status: "degraded",
-    problems: [expect.stringContaining("1 agent(s) publish or subscribe")],
+    problems: [expect.stringContaining("refuses publications or subscriptions of 1 agent(s)")],
   });
   expect(storedSeqs().size).toBe(0);
 });

@@ -76,7 +76,7 @@ describe.if(binary !== undefined && isRoot)("beside the executable", () => {
     expect(said).toContain(place);
     // The files inside the executable still serve.
     expect(said).toMatch(/"name": "embedding",\s*"status": "ok",\s*"detail": "all-MiniLM-L6-v2/);
-    expect(run(user, "embed", "--model", "planted", "a text").said).toContain("is left out");
+    expect(run(user, "embed", "--model", "planted", "a text").said).toContain("is not served");
   });
 
   test.each(users.map((user) => [user]))(

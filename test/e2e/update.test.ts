@@ -131,7 +131,7 @@ test("a version that one agent gives up halts the roll-out, and that agent serve
   const ended = await eventually(rollout, ({ state }) => state !== "running");
   expect(ended).toMatchObject({ state: "halted", agents: { updated: 0, failed: 1, waiting: 2 } });
   expect(ended.listed[0]).toMatchObject({ agentId: "thor-2", progress: "failed" });
-  expect(ended.listed[0]?.reason).toStartWith("0.3.0 was given up: ");
+  expect(ended.listed[0]?.reason).toStartWith("0.3.0 was rolled back: ");
   await eventually(
     () => embeds("thor-2"),
     (status) => status === 200,

@@ -1,4 +1,4 @@
-/** A place outside a fleet that answers `POST /v1/embeddings` as OpenAI does, for a price: so many texts a second, one after the other. */
+/** A place outside a fleet that answers `POST /v1/embeddings` as OpenAI does, for a price: so many texts per second, one after the other. */
 export interface PricedUpstream {
   readonly url: string;
   /** Texts that it was asked for. */

@@ -90,6 +90,6 @@ describe("backtest", () => {
     { name: "only gaps", qps: new Array<null>(3_000).fill(null) },
     { name: "only silence", qps: new Array<number>(3_000).fill(0) },
   ])("refuses $name", ({ qps }) => {
-    expect(() => backtest({ startMs, qps, calendar }, options)).toThrow("too little to judge");
+    expect(() => backtest({ startMs, qps, calendar }, options)).toThrow("too little traffic to judge");
   });
 });

@@ -82,7 +82,7 @@ describe("a ready model", () => {
     expect([...worker.asked[0]!.subarray(1, 5)]).toEqual([15 / 24, 0, 0, 1]);
   });
 
-  test.each([0.05, 1, 1e5])("serves any scale of traffic: %p requests a second", async (scale) => {
+  test.each([0.05, 1, 1e5])("serves any scale of traffic: %p requests per second", async (scale) => {
     const worker = new ScriptedWorker();
     const forecaster = createForecaster({ config, log, worker });
     const { qps } = await forecaster.forecast(

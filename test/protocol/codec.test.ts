@@ -26,7 +26,7 @@ describe("decoding", () => {
     expect(decodeMessage(Message, of(262_144)).ok).toBe(true);
     expect(decodeMessage(Message, of(262_145))).toEqual({
       ok: false,
-      reason: "262145 bytes, at most 262144 are read",
+      reason: "262145 bytes, the maximum is 262144",
     });
   });
 

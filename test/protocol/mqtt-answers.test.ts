@@ -102,7 +102,7 @@ describe("reason codes", () => {
     const subject = await connected(broker.url);
     expect(await failure(subject.publish("t/data", "x", plain))).toEqual({
       code: "FORBIDDEN",
-      message: "the broker does not take what is published on t/data: Not authorized (0x87)",
+      message: "the broker does not accept messages on t/data: Not authorized (0x87)",
     });
     await subject.publish("t/other", "x", plain);
     expect(subject.refused).toEqual([{ action: "publish", topic: "t/data", reason: "Not authorized (0x87)" }]);
@@ -132,7 +132,7 @@ describe("reason codes", () => {
     const subject = await connected(url);
     expect(await failure(subject.publish("t/data", "x".repeat(21), plain))).toEqual({
       code: "FORBIDDEN",
-      message: "the broker does not take what is published on t/data: Packet too large (0x95)",
+      message: "the broker does not accept messages on t/data: Packet too large (0x95)",
     });
     expect([subject.connected, subject.problem]).toEqual([true, null]);
     await subject.publish("t/data", "x".repeat(20), plain);
@@ -224,7 +224,7 @@ describe("size", () => {
     const subject = await connected(url);
     const refused = await failure(subject.publish("t/birth", "x".repeat(3000), plain));
     expect(refused?.code).toBe("PAYLOAD_TOO_LARGE");
-    expect(refused?.message).toContain("t/birth: 3015 bytes, and the broker takes at most 2000");
+    expect(refused?.message).toContain("t/birth: 3015 bytes, but the broker accepts at most 2000");
     await subject.publish("t/birth", "x".repeat(1980), plain);
     expect([subject.connected, subject.refused]).toEqual([true, []]);
   });
@@ -263,7 +263,7 @@ describe("two clients of one id", () => {
       () => subject.problem ?? "",
       (text) => text !== "",
     );
-    expect(told).toContain("another client connected as subject and took this one's place");
+    expect(told).toContain("another client connected as subject and replaced this one");
     expect(told).toContain("Session taken over (0x8e)): give one another id");
   });
 

@@ -7,7 +7,7 @@ import {
   type ServerStretch,
 } from "../../scripts/bench/embedding-servers/figures.ts";
 
-/** 200 texts a second on two busy cores. */
+/** 200 texts per second on two busy cores. */
 const raw: RawStretch = { batch: 8, sorted: false, textsPerS: 200, seconds: 10, cpuS: 20, otherCpuS: 0 };
 const server: ServerStretch = {
   textsPerS: 180,

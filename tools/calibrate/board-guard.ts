@@ -48,7 +48,7 @@ export async function runBoardGuard(input: AsyncIterable<Uint8Array>): Promise<n
   const { jetson, returnToModeId } = JSON.parse(task) as { jetson: unknown; returnToModeId: number };
   const log = createLogger("calibrate", "warn");
   const control = createJetsonControl(
-    parseConfig(JetsonConfig, jetson, "the guard's task"),
+    parseConfig(JetsonConfig, jetson, "the guard's input"),
     createPowerFaults(log, Date.now),
   );
   const result = await control.setMode(returnToModeId);

@@ -8,7 +8,7 @@ export function durationToText(durationMs: number): string {
   return seconds < 90 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
 }
 
-const missedText = { p95: "too slow", errors: "requests failed", rate: "not kept up with" } as const;
+const missedText = { p95: "too slow", errors: "requests failed", rate: "not kept up" } as const;
 
 function eventToText(event: SweepEvent): string {
   switch (event.kind) {
@@ -23,7 +23,7 @@ function eventToText(event: SweepEvent): string {
     }
     case "doubtful":
       return event.isMeasuredAgain
-        ? `${event.mode}: measured again, since something else may have used the machine: ${event.reason}`
+        ? `${event.mode}: measuring again, because something else may have used the machine: ${event.reason}`
         : `${event.mode}: DOUBTFUL, and marked so: ${event.reason}. Stop other programs and run it again: thormesh calibrate --modes ${event.mode}`;
     case "skipped":
       return `${event.mode}: skipped: ${event.reason}`;

@@ -7,8 +7,8 @@ const file = { of: "tool", kind: "file", ...nothingPersonal } as const;
 const toolDataMap: readonly DataStore[] = [
   {
     ...{ ...file, id: "exports (--out)", personal: "names", tenant: "kept" },
-    holds: "what someone exported: audit log, evidence, tenants, costs, reports",
-    ...{ purpose: "as the one who exports wants it", kept: "until someone removes it" },
+    holds: "exported files: audit log, evidence, tenants, costs, reports",
+    ...{ purpose: "as the exporting user wishes", kept: "until someone removes it" },
     writtenBy: [
       "cli/access/audit.ts",
       "cli/access/evidence.ts",
@@ -30,7 +30,7 @@ const toolDataMap: readonly DataStore[] = [
     writtenBy: ["cli/support/support.ts"],
   },
   {
-    ...{ ...file, id: "demo's directory", holds: "a made-up fleet: configuration, logs, state" },
+    ...{ ...file, id: "demo's directory", holds: "a demo fleet: configuration, logs, state" },
     ...{ purpose: "thormesh demo", kept: "until the demo ends" },
     writtenBy: ["tools/demo/run-demo.ts", "tools/demo/fleet/child-process.ts", "tools/demo/fleet/start-fleet.ts"],
   },
@@ -55,7 +55,7 @@ const toolDataMap: readonly DataStore[] = [
   {
     ...{ ...file, id: "versions (/usr/local/lib/thormesh)" },
     ...{ holds: "executables, the state of updates, downloads", purpose: "thormesh update and rollback" },
-    kept: "the version in force and the one before; downloads until they are in place",
+    kept: "the current version and the previous one; downloads until they are installed",
     writtenBy: [
       "tools/update/update-state.ts",
       "tools/update/release/download-release.ts",
@@ -65,8 +65,12 @@ const toolDataMap: readonly DataStore[] = [
     ],
   },
   {
-    ...{ ...file, id: "directories that are tried", holds: "nothing: made to see whether they can be" },
-    ...{ purpose: "thormesh doctor", kept: "as the directories of the service" },
+    ...{
+      ...file,
+      id: "directories tested for write access",
+      holds: "nothing: created only to see whether that is possible",
+    },
+    ...{ purpose: "thormesh doctor", kept: "same as the service's directories" },
     writtenBy: ["tools/doctor/check-program.ts"],
   },
 ];

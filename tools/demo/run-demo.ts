@@ -29,7 +29,7 @@ import type { CostView } from "./view/snapshot.ts";
  * can't is bought outside.
  */
 const peakUtilization = 0.45;
-/** Limits of real requests a second: more would show nothing new. */
+/** Limits of real requests per second: more would show nothing new. */
 const maxAverageQps = 75;
 const maxPeakQps = 150;
 /** With less in the busiest quarter of an hour a minute has a handful of texts, and chance alone makes a rise; a machine that is busy just now measures as little. */

@@ -136,7 +136,7 @@ async function checkSensors(device: Device, config: PowerConfig, faults: PowerFa
 
 /** Checks the board and the agent's rights to it. */
 export async function checkBoard(config: PowerConfig, log: Logger): Promise<CheckResult[]> {
-  // The agent's own device and faults: what it would report is what is said here.
+  // The agent's own device and faults, so that the check says what the agent would report.
   const faults = createPowerFaults(log, systemClock.nowMs);
   const device = await createDevice(config, systemClock, log, faults);
   const name = "board";
@@ -144,7 +144,7 @@ export async function checkBoard(config: PowerConfig, log: Logger): Promise<Chec
     return [
       note(
         name,
-        "this is not a Jetson (nvpmodel was not found): the agent serves and forecasts, but power is neither measured nor set, and cost excludes energy",
+        "this is not a Jetson (nvpmodel was not found): the agent serves and forecasts, but power is neither measured nor controlled, and cost excludes energy",
         "on a Jetson, set power.jetson.nvpmodel to the path of nvpmodel; for trials, use --board simulated",
       ),
     ];

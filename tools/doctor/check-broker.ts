@@ -31,7 +31,7 @@ async function receivesOwnMessage(broker: MqttBroker, topic: string, heard: Prom
     if (!connected) lost.resolve(false);
   });
   const timer = setTimeout(() => lost.resolve(false), deliveryMs);
-  // Refused or not acknowledged: it may arrive all the same.
+  // Refused or not acknowledged: it may arrive anyway.
   broker.publish(topic, word, { retain: false }).catch(() => undefined);
   const arrived = await Promise.race([heard, lost.promise]);
   clearTimeout(timer);
@@ -102,10 +102,10 @@ function explainFailure(
     return failed(name, [`${shown} rejects agent ${agentId} (${reason})`, ...faults].join("; "), advice);
   }
   const detail = [`no connection to ${shown}: ${problem}`, ...faults].join("; ");
-  const meanwhile = "the agent serves without it and keeps its records until there is one";
+  const meanwhile = "the agent keeps serving without a broker, and keeps its records until there is one";
   if (passes.test(problem)) {
     const other = /ECONNRESET/i.test(problem)
-      ? ": mqtts:// for a broker that takes TLS only, mqtt:// for one that takes none"
+      ? ": mqtts:// for a broker that accepts only TLS, mqtt:// for one without TLS"
       : "";
     return note(name, `${detail}; ${meanwhile}`, `start thormesh controller, or set broker.url${other}`);
   }
@@ -113,8 +113,8 @@ function explainFailure(
     name,
     `${detail}; ${meanwhile}`,
     /certificate|self.signed|issuer|CERT/i.test(problem)
-      ? "if the broker's certificate is of your own authority, name its file in NODE_EXTRA_CA_CERTS, for the service too"
-      : `set broker.url to the address of the broker${notMqtt.test(problem) ? ": what answers there does not speak MQTT" : ""}`,
+      ? "if the broker's certificate is from your own authority, set NODE_EXTRA_CA_CERTS to that authority's file, for the service as well"
+      : `set broker.url to the address of the broker${notMqtt.test(problem) ? ": the server there does not speak MQTT" : ""}`,
   );
 }
 
@@ -161,7 +161,7 @@ export async function checkBroker(
     const unknown =
       broker.protocol === "5"
         ? ""
-        : "; over MQTT 3.1.1 a broker does not tell what else it forbids: the agent does, when the controller confirms no record";
+        : "; over MQTT 3.1.1 a broker does not report what else it forbids: the agent does, when the controller acknowledges no records";
     return denied.length === 0
       ? ok(name, `${shown} accepts agent ${agentId}, and its messages arrive${joined === null ? "" : unknown}`)
       : failed(name, `${shown} accepts agent ${agentId}, but ${denied.join("; ")}`, grant);

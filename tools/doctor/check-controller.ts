@@ -20,12 +20,12 @@ export async function checkController(health: () => Promise<Health>): Promise<Ch
       ? ok("controller's broker", "connected")
       : failed(
           "controller's broker",
-          "not connected: agents serve on, and nobody decides for them",
+          "not connected: agents keep serving, but the controller can't manage them",
           "look for `not connected to the broker` in the controller's log",
         ),
     store.length === 0
-      ? ok("controller's store", "takes what agents send")
-      : failed("controller's store", store.join("; "), "free or repair the disk or server that holds its records"),
+      ? ok("controller's store", "stores what agents send")
+      : failed("controller's store", store.join("; "), "free up or repair the disk or server that stores its records"),
     ...(others.length === 0 ? [] : [note("controller", others.join("; "))]),
   ];
 }

@@ -18,11 +18,7 @@ export function checkEncryption(tls: TlsConfig, host: string, joined: boolean, n
   if (certFile === null || keyFile === null) {
     if (isLoopback(host)) return ok(name, "none; only this machine can connect");
     const advice = "set serving.tls (docs/security.md), or let only a proxy with TLS reach the agent";
-    return note(
-      name,
-      `other machines reach ${host} without encryption: keys and texts can be read on their way`,
-      advice,
-    );
+    return note(name, `other machines reach ${host} without encryption: keys and texts can be read in transit`, advice);
   }
   try {
     const pair = readKeyPair({ certFile, keyFile }, "serving.tls");

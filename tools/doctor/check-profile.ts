@@ -33,7 +33,7 @@ export async function checkProfile(stateDir: string, model: string): Promise<Che
     return note(
       name,
       `${found.model}, ${day}: in doubt: ${doubtful.join("; ")}`,
-      `stop other programs, and ${advice} (--modes measures some alone)`,
+      `stop other programs, and ${advice} (--modes measures only some modes)`,
     );
   return ok(name, `${found.model}, ${found.texts} texts, ${day}: ${modes}`);
 }

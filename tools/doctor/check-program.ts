@@ -38,7 +38,7 @@ export function checkStateDirectory(path: string, freeBytesOf = freeBytesIn): Ch
     const free = `${(freeBytes / 1e6).toFixed(1)} MB are free in ${path}`;
     return freeBytes < minBytes
       ? failed(name, `${free}: too little to start`, spaceAdvice)
-      : note(name, `${free}: the records of a long time without a broker may not fit`, spaceAdvice);
+      : note(name, `${free}: records may not fit if the broker is away for long`, spaceAdvice);
   } catch (error) {
     return failed(name, describeError(error), "set stateDir to a directory this user can write to");
   }
@@ -69,7 +69,7 @@ export async function checkEmbedding(config: ServingConfig, log: Logger): Promis
     return failed(
       name,
       describeError(error),
-      "set THORMESH_CACHE_DIR to a directory from which libraries can be loaded, if that is the cause",
+      "if that is the cause, set THORMESH_CACHE_DIR to a directory from which libraries can be loaded",
     );
   }
 }

@@ -23,19 +23,18 @@ const pageLength = 1000;
 
 /** Files of an evidence directory, with what they show; docs/compliance.md names them. */
 export const evidenceFiles: Readonly<Record<string, string>> = {
-  "access-changes.jsonl":
-    "keys, tenants, tokens and devices that were made, approved, revoked or deleted in the window",
-  "audit.jsonl": "the audit log's entries of the window",
-  "audit-verdict.json": "whether the whole audit log is as it was written, and its newest entry",
+  "access-changes.jsonl": "keys, tenants, tokens and devices created, approved, revoked or deleted in the period",
+  "audit.jsonl": "the audit log's entries of the period",
+  "audit-verdict.json": "whether the whole audit log is unaltered, and its newest entry",
   "config.json": "the controller's configuration without secrets: retention, roles of the identity provider, limits",
-  "data-map.json": "every store, what it holds, for what, how long, and what erasing a tenant does to it",
-  "devices.json": "devices that joined, wait or were revoked, with the ends of their certificates",
+  "data-map.json": "every store: its content, purpose and retention, and the effect of erasing a tenant",
+  "devices.json": "devices that have joined, are waiting or were revoked, with their certificates' expiry",
   "encryption.json": "which listeners and which keys are encrypted",
-  "health.json": "faults that the controller knows of",
-  "keys.json": "keys with role, tenant, expiry and last use, and join tokens; never their texts",
+  "health.json": "faults known to the controller",
+  "keys.json": "keys with role, tenant, expiry and last use, and join tokens; never the secrets themselves",
   "routes.json": "the role that each route of the API needs",
   "sbom.cdx.json": "what the executable is made of, as CycloneDX",
-  "tenant-jobs.json": "erasures and exports that were begun or done in the window, with every store's receipt",
+  "tenant-jobs.json": "erasures and exports begun or completed in the period, with every store's receipt",
   "tenants.json": "tenants with models, regions and limits",
 };
 

@@ -36,9 +36,9 @@ export function createGrpcServerUnderLoad(options: LoadServerOptions): LoadServe
     try {
       const { embeddings } = responseType.decode(bytes) as unknown as { embeddings: { values: number[] }[] };
       const whole = embeddings.length === texts && embeddings.every(({ values }) => values.length > 0);
-      return whole ? undefined : "an answer without a vector a text";
+      return whole ? undefined : "an answer without a vector for each text";
     } catch {
-      return "an answer that is no EmbedResponse";
+      return "an answer that is not an EmbedResponse";
     }
   };
 

@@ -21,7 +21,7 @@ function faultOf(body: string, protocol: HttpProtocol, texts: number): string | 
     const vector = protocol === "openai" ? (item as { embedding?: unknown } | null)?.embedding : item;
     return (Array.isArray(vector) || typeof vector === "string") && vector.length > 0;
   });
-  return whole && vectors.length === texts ? undefined : "an answer without a vector a text";
+  return whole && vectors.length === texts ? undefined : "an answer without a vector for each text";
 }
 
 /** Sends requests to a server over HTTP/1.1, each in flight on a connection of its own. */

@@ -41,7 +41,7 @@ export function judgeLoad(
     missed.push(`${achievedRps.toFixed(1)} requests/s are under ${targets.rate}`);
   }
   if (targets.flatMemory && watched?.memory.kind !== "flat") {
-    missed.push(`memory is not shown to be flat: ${watched?.memory.reason ?? "no process was watched"}`);
+    missed.push(`memory is not proven flat: ${watched?.memory.reason ?? "no process was watched"}`);
   }
   if (watched !== undefined && watched.gone.length > 0) missed.push(`process ${watched.gone.join(", ")} ended`);
   return missed;

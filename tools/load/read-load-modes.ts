@@ -12,12 +12,12 @@ export const modeOptions = {
     help: "stages one after the other, each judged: '10/s 30s, 10..100/s 60s, spike 300/s 10s', or a YAML file",
   },
   "find-limit": {
-    help: `search the highest rate that keeps the targets (default: p95=1s), beginning at --rate, for at most --duration (default: ${defaultLimitS} s)`,
+    help: `search for the highest rate that meets the targets (default: p95=1s), starting at --rate, for at most --duration (default: ${defaultLimitS} s)`,
   },
-  "max-rate": { value: "RPS", help: `rate at which --find-limit ends (default: ${defaultMaxRate})` },
+  "max-rate": { value: "RPS", help: `highest rate that --find-limit tries (default: ${defaultMaxRate})` },
   arrivals: {
     value: "KIND",
-    help: "constant (evenly spaced) or poisson (as of many users) (default: constant, with --find-limit poisson)",
+    help: "constant (evenly spaced) or poisson (like many users) (default: constant, with --find-limit poisson)",
   },
 } as const satisfies Record<string, CommandOption>;
 
@@ -44,7 +44,7 @@ export function readLoadModes(values: OptionValues): LoadModes {
   }
   const findLimit = values["find-limit"] === true;
   const maxRate = optionalNumber(values, "max-rate", { min: 1, max: 100_000 });
-  if (maxRate !== undefined && !findLimit) throw new UsageError("--max-rate: expected it with --find-limit only");
+  if (maxRate !== undefined && !findLimit) throw new UsageError("--max-rate: only valid with --find-limit");
   const text = optionalString(values, "arrivals") ?? (findLimit ? "poisson" : "constant");
   const arrivals = arrivalKinds.find((kind) => kind === text);
   if (arrivals === undefined)

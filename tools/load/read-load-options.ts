@@ -37,7 +37,10 @@ export const loadOptions = {
   ...modeOptions,
   texts: { value: "LENGTH", help: "short (16 tokens), medium (64), long (256) or mixed (default: mixed)" },
   inputs: { value: "N", help: "texts in a request (default: 1)" },
-  "repeat-share": { value: "SHARE", help: "share of texts sent before, for a cache, 0 to 1 (default: 0)" },
+  "repeat-share": {
+    value: "SHARE",
+    help: "share of texts that repeat earlier ones, to test a cache, 0 to 1 (default: 0)",
+  },
   seed: { value: "N", help: "seed of the texts (default: random)" },
   timeout: { value: "S", help: "seconds until a request counts as failed (default: 30)" },
   retries: { value: "N", help: "retries of a request that no server received (default: 3)" },

@@ -18,7 +18,7 @@ const Stages = Type.Object(
         {
           name: Type.Optional(Type.String({ minLength: 1, maxLength: 16, pattern: "^[A-Za-z][\\w-]*$" })),
           rate: Rate("requests per second"),
-          to: Type.Optional(Rate("requests per second at the end, reached evenly")),
+          to: Type.Optional(Rate("requests per second at the end, approached linearly")),
           seconds: Type.Number({ minimum: 0.1, maximum: maxStageS }),
         },
         { additionalProperties: false },
@@ -53,7 +53,7 @@ function parseStage(text: string): Stage {
 /** Finds what a schema can't say. */
 function mistakesOf({ stages }: { readonly stages: readonly Stage[] }): string[] {
   return stages.flatMap(({ rate, to }, index) =>
-    rate > 0 || (to ?? 0) > 0 ? [] : [`stages.${index}.rate: expected a rate above 0 at the begin or end, got ${rate}`],
+    rate > 0 || (to ?? 0) > 0 ? [] : [`stages.${index}.rate: expected a rate above 0 at the start or end, got ${rate}`],
   );
 }
 

@@ -7,16 +7,16 @@ export function suggestionToText(suggestion: SuggestedPolicy, usdPerHour: number
   const { policy, days, replayedDays, minutes, replays, savedHoursAWeek, savedShare } = suggestion;
   const usd =
     usdPerHour === null
-      ? "what an agent's hour draws is not on record"
+      ? "an agent's energy per hour is not on record"
       : `about ${(savedHoursAWeek * usdPerHour).toFixed(2)} US$ of energy, at ${usdPerHour.toFixed(4)} US$ for an agent's mean hour`;
   const comments = [
-    `Suggested from ${days.toFixed(1)} recorded days. The newest ${replayedDays} were replayed by schedules of the days before:`,
+    `Suggested from ${days.toFixed(1)} recorded days. The newest ${replayedDays} were replayed with schedules learnt from the preceding days:`,
     ...replays.map(
       ({ name, meanReplicas, shortMinutes }) =>
         `  ${name.padEnd(20)} ${meanReplicas.toFixed(2)} agents on average, too few in ${shortMinutes} of ${minutes} minutes (${percent(shortMinutes / Math.max(1, minutes))})`,
     ),
-    `A week saves ${savedHoursAWeek.toFixed(0)} agent-hours (${percent(savedShare)}) beside always on: ${usd}.`,
-    "mode: preview decides and records, and changes nothing; set it to act when what it records is what you want.",
+    `A week saves ${savedHoursAWeek.toFixed(0)} agent-hours (${percent(savedShare)}) compared with always on: ${usd}.`,
+    "mode: preview only records decisions; set it to act when the recorded ones are what you want.",
   ];
   const { kind = "ScalingPolicy", name, mode, minReplicas, maxReplicas, capacityPerReplicaQps } = policy;
   const fields = { kind, name, mode, minReplicas, maxReplicas, capacityPerReplicaQps };

@@ -41,7 +41,7 @@ export class Layout {
     return existsSync(this.executableOf(version));
   }
 
-  /** Versions that are here whole, the newest first. */
+  /** Versions that are here whole, newest first. */
   versions(): string[] {
     const directory = join(this.prefix, "versions");
     if (!existsSync(directory)) return [];
@@ -58,7 +58,7 @@ export class Layout {
       writeDurably(join(this.prefix, "boot-check"), bootCheckText, 0o755);
     } catch (cause) {
       throw new UsageError(
-        `${this.prefix} can't be written: run this as root, or name another directory (prefix: in /etc/thormesh/update.yaml, or --prefix)`,
+        `${this.prefix} is not writable: run this as root, or set another directory (prefix: in /etc/thormesh/update.yaml, or --prefix)`,
         { cause },
       );
     }

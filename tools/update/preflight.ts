@@ -91,7 +91,7 @@ async function checkRuns(executable: string, version: string): Promise<void> {
   const said = /^thormesh (\S+)/m.exec(outcome.output)?.[1];
   if (said !== version)
     throw new UpdateError(
-      `the file of ${version} says that it is ${said ?? "something else"}: the release is mixed up`,
+      `the file of ${version} identifies itself as ${said ?? "something else"}: the release is inconsistent`,
     );
 }
 
@@ -113,7 +113,7 @@ export async function preflight(
       const outcome = await runCommand(command, configWithinMs, childEnvironment("service", { LC_ALL: "C" }));
       if (outcome.exitCode !== 0)
         throw new UpdateError(
-          `${version} does not take this device's configuration: ${outcomeToText(command, outcome, configWithinMs)}`,
+          `${version} does not accept this device's configuration: ${outcomeToText(command, outcome, configWithinMs)}`,
         );
     }
     if (kind !== "agent") continue;

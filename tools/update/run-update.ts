@@ -28,12 +28,10 @@ export type Say = (sentence: string) => void;
 async function offer(updater: Updater, { version, file }: UpdateRequest): Promise<OfferedRelease> {
   const { keys, config } = updater;
   if (keys.length === 0)
-    throw new UsageError(
-      "this build knows no key that may sign releases: name one in /etc/thormesh/update.yaml (publicKeys)",
-    );
+    throw new UsageError("this build has no release key: add one in /etc/thormesh/update.yaml (publicKeys)");
   if (file !== null) return await releaseFrom(file, keys);
   if (config.url === null)
-    throw new UsageError("expected an address of releases: --url, --file, or url in /etc/thormesh/update.yaml");
+    throw new UsageError("expected the releases' address: --url, --file, or url in /etc/thormesh/update.yaml");
   const limits = { ...standardLimits, minBytesPerS: config.minBytesPerS };
   return await releaseAt(config.url, version, keys, limits, Bun.sleep);
 }
@@ -91,7 +89,7 @@ export async function runUpdate(config: UpdateConfig, request: UpdateRequest, sa
       if (error instanceof UpdateError) updater.noteFailure(version, error.message);
       throw error;
     }
-    say(`${version} runs here, and takes this device's configuration`);
+    say(`${version} runs here and accepts this device's configuration`);
     faultPoint("preflight");
     const outcome = await updater.putInForce(version);
     if (outcome.state === "returned") await sayServices(updater, say);
@@ -110,7 +108,7 @@ export async function runUpdate(config: UpdateConfig, request: UpdateRequest, sa
 export async function runRollback(config: UpdateConfig, say: Say): Promise<UpdateOutcome> {
   const updater = await Updater.open(config, say);
   try {
-    const outcome = await updater.goBack("an operator went back");
+    const outcome = await updater.goBack("rolled back by an operator");
     await sayServices(updater, say);
     return outcome;
   } finally {
@@ -131,7 +129,7 @@ export async function settleUpdate(config: UpdateConfig, say: Say): Promise<Upda
 
 async function sayServices(updater: Updater, say: Say): Promise<void> {
   const flaw = await updater.awaitServices();
-  if (flaw !== null) say(`${updater.current} is in force again, but ${flaw} within ${updater.config.startWithinS} s`);
+  if (flaw !== null) say(`${updater.current} is running again, but ${flaw} within ${updater.config.startWithinS} s`);
 }
 
 /** Says each quarter of a download once. */

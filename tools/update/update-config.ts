@@ -10,14 +10,14 @@ const Words = Type.Array(Type.String({ minLength: 1, maxLength: 4096 }), { minIt
 
 const Service = strictObject({
   kind: { ...literals("agent", "controller"), description: "kind of the service" },
-  config: orNull(Path, "its configuration file, with which a new version is tried; null: none"),
+  config: orNull(Path, "its configuration file, with which a new version is tested; null: none"),
   unit: orNull(
     Type.String({ pattern: "^[A-Za-z0-9:_.@-]{1,128}\\.service$", title: "the name of a systemd service" }),
-    "systemd unit that is restarted; null: restartCommand does it",
+    "systemd unit to restart; null: use restartCommand",
   ),
   url: orNull(
     Type.String({ pattern: "^https?://[^\\s/?#@]+$", maxLength: 256, title: "http:// or https://, a host and a port" }),
-    "address at which it answers; null: as its configuration says",
+    "address at which it answers; null: from its configuration",
   ),
 });
 export type UpdatedService = Static<typeof Service>;
@@ -26,7 +26,7 @@ export type UpdatedService = Static<typeof Service>;
 export const UpdateConfig = strictObject({
   url: orNull(
     Type.String({ pattern: "^https?://", maxLength: 2048, title: "http:// or https://" }),
-    "address of the releases; null: --url or --file names one",
+    "address of the releases; null: given with --url or --file",
   ),
   prefix: {
     ...Path,
@@ -35,29 +35,29 @@ export const UpdateConfig = strictObject({
       "directory of the versions, which survives a restart and may hold executables; unless it is named, the one that the running version lies in",
   },
   link: {
-    ...orNull(Path, "path by which people and services run the program; null: none is kept"),
+    ...orNull(Path, "path at which people and services run the program; null: none"),
     default: "/usr/local/bin/thormesh",
   },
   publicKeys: Type.Array(Type.String({ pattern: "^[A-Za-z0-9+/]{56}$", title: "a minisign public key, 56 letters" }), {
     maxItems: 8,
     default: [],
-    description: "keys that may sign releases, beside those inside the program, for a fleet that builds its own",
+    description: "additional keys that may sign releases, for a fleet that builds its own",
   }),
   services: Type.Array(Service, {
     maxItems: 8,
     default: [],
-    description: "services of this machine; none named: those of systemd whose configuration is in /etc/thormesh",
+    description: "services of this machine; if empty, systemd services whose configuration is in /etc/thormesh",
   }),
   restartCommand: Type.Union([Words, Type.Null()], {
     default: null,
-    description: "restarts services that have no unit, and ends when that is done; null: nothing does",
+    description: "command that restarts services without a unit and returns when done; null: none",
   }),
-  healthWindowS: integer(30, [1, 3600], "time for which a new version must be well before it stays"),
+  healthWindowS: integer(30, [1, 3600], "how long a new version must be healthy before it is kept"),
   startWithinS: integer(20, [1, 3600], "time within which a new version must answer"),
   minBytesPerS: integer(
     2_000,
     [1, 1_000_000_000],
-    "rate of a download, over half a minute, below which it is given up",
+    "download rate, over half a minute, below which the download is given up",
   ),
 });
 export type UpdateConfig = Static<typeof UpdateConfig>;

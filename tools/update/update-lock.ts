@@ -14,7 +14,7 @@ export function lockUpdates(prefix: string): () => void {
     database.close();
     if (!String((cause as { code?: unknown }).code).startsWith("SQLITE_BUSY"))
       throw new UpdateError(`${prefix}/update.lock can't be used`, { cause });
-    throw new UpdateError(`another update of ${prefix} is under way: wait for it`, { temporary: true });
+    throw new UpdateError(`another update of ${prefix} is in progress: wait for it`, { temporary: true });
   }
   return () => database.close();
 }

@@ -52,7 +52,7 @@ export async function readUpdateState(prefix: string, onDamage: (sentence: strin
   if (decoded.ok) return decoded.message;
   renameSync(path, `${path}.damaged`);
   onDamage(
-    `${path} can't be read (${decoded.reason}) and is now ${path}.damaged: which releases were seen, called back or failed is forgotten`,
+    `${path} can't be read (${decoded.reason}) and is now ${path}.damaged: the record of releases seen, withdrawn or failed is lost`,
   );
   return noUpdates;
 }

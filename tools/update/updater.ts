@@ -132,7 +132,7 @@ export class Updater {
     const previous = this.layout.linked("previous");
     if (previous === null || previous === current || !this.layout.has(previous))
       throw new UpdateError(
-        `there is no version before ${current} to go back to (thormesh update --version V --allow-downgrade takes an older release)`,
+        `there is no version before ${current} to roll back to (thormesh update --version V --allow-downgrade takes an older release)`,
       );
     await this.#refuseChangedFile(previous);
     // Who goes back to it has their reasons, so that its own trial is not asked for.
@@ -149,15 +149,15 @@ export class Updater {
       case "nothing":
         return;
       case "not-switched":
-        this.save({ state: "idle", reason: `the update to ${version} was cut short before it was in force` });
+        this.save({ state: "idle", reason: `the update to ${version} was interrupted before the switch` });
         this.#say(`the update to ${version} had been cut short before it was in force: ${this.current} still is`);
         return;
       case "watch":
-        this.#say(`the update to ${version} had been cut short: it goes on`);
+        this.#say(`the update to ${version} had been interrupted: continuing it`);
         await this.#trial(true);
         return;
       case "returned":
-        this.#say(`${version} did not start, and the guard at boot went back to ${previous}`);
+        this.#say(`${version} did not start, and the boot guard rolled back to ${previous}`);
         await this.#return(version, previous, "it did not start");
         return;
       case "return":
@@ -200,7 +200,7 @@ export class Updater {
       const allRun = isResumed && looks.every((look) => look.version === version);
       if (!allRun) await restartServices(this.config, services);
       faultPoint("restarted");
-      if (services.length > 0) this.#say(`${version} is in force: watching it for ${healthWindowS} s`);
+      if (services.length > 0) this.#say(`${version} is running: watching it for ${healthWindowS} s`);
       const times = { startWithinMs: startWithinS * secondMs, windowMs: healthWindowS * secondMs };
       flaw = await watchHealth(watched, version, times, () => this.layout.gaveUp(version));
     } catch (error) {
@@ -209,7 +209,7 @@ export class Updater {
     if (flaw !== null) return await this.#return(version, previous, flaw);
     if (this.layout.has(previous)) this.layout.point("previous", previous);
     faultPoint("previous-link");
-    this.save({ state: "healthy", reason: `${version} has been well`, atMs: Date.now() });
+    this.save({ state: "healthy", reason: `${version} is healthy`, atMs: Date.now() });
     faultPoint("healthy");
     this.layout.forgetAttempts();
     this.#prune();
@@ -282,7 +282,7 @@ export class Updater {
     const { sha256 } = await hashFile(this.layout.executableOf(version), Number.MAX_SAFE_INTEGER);
     if (expected !== undefined && sha256 === expected) return;
     throw new UpdateError(
-      `${this.layout.executableOf(version)} was changed since it was installed (expected sha256 ${expected ?? "unknown"}, got ${sha256}): it is not put into force`,
+      `${this.layout.executableOf(version)} was changed since it was installed (expected sha256 ${expected ?? "unknown"}, got ${sha256}): it is not activated`,
     );
   }
 
@@ -292,7 +292,7 @@ export class Updater {
     // From the sources there is no file that could be a version.
     if (selfCommand().length > 1 && basename(process.execPath).startsWith("bun"))
       throw new UpdateError(
-        `${this.config.prefix} holds no version, and this program runs from its sources: install a release first`,
+        `${this.config.prefix} contains no version, and this program runs from its sources: install a release first`,
       );
     const sha256 = await adopt(this.layout, ownExecutable(), ownVersion);
     this.noteFile(ownVersion, sha256);

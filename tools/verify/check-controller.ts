@@ -11,7 +11,7 @@ export function checkControllerHealth(health: Health): VerifyResult {
   if (!health.brokerConnected)
     return fail(name, "the controller has no broker", "Look at broker.* in its configuration, and at its log.");
   if (health.status === "ok") return ok(name, `ok, version ${health.version}, connected to its broker`);
-  return warn(name, `${health.status}: ${health.problems.join("; ")}`, "docs/mqtt.md says what each means.");
+  return warn(name, `${health.status}: ${health.problems.join("; ")}`, "docs/mqtt.md explains each.");
 }
 
 /** Checks that agents are there, online and able to serve. */
@@ -27,7 +27,7 @@ export function checkAgents(agents: readonly AgentView[]): VerifyResult {
   );
   const detail = `${agents.length - offline.length} of ${agents.length} online`;
   if (offline.length === agents.length)
-    return fail(name, `${detail}: ${offline.slice(0, 5).join(", ")}`, "thormesh doctor on a device says why.");
+    return fail(name, `${detail}: ${offline.slice(0, 5).join(", ")}`, "thormesh doctor on the device shows why.");
   const faults = [...(offline.length > 0 ? [`offline: ${offline.slice(0, 5).join(", ")}`] : []), ...unable.slice(0, 5)];
   if (faults.length === 0) return ok(name, detail);
   return warn(name, `${detail}; ${faults.join("; ")}`, "DELETE /api/v1/agents/ID retires one that is gone for good.");
@@ -44,9 +44,9 @@ export function checkServing({ agents, freeze, policy }: FleetView): VerifyResul
     );
   const detail = `${agents.active} active, ${agents.standby} standby, ${agents.draining} draining`;
   if (agents.online > 0 && agents.active === 0)
-    return fail(name, `no agent serves: ${detail}`, "thormesh why tells the decision behind it.");
+    return fail(name, `no agent serves: ${detail}`, "thormesh why shows the decision behind it.");
   if (freeze != null)
-    return warn(name, `${detail}; frozen: ${freeze.reason}`, "thormesh freeze --end lets it change again.");
+    return warn(name, `${detail}; frozen: ${freeze.reason}`, "thormesh freeze --end ends the freeze.");
   return ok(name, detail);
 }
 
@@ -55,7 +55,8 @@ export function checkDecision({ latestDecision, nowMs, controller, agents }: Fle
   const name = "decisions";
   if (latestDecision === null) {
     const young = nowMs - controller.startedAtMs < maxDecisionAgeMs;
-    if (young || agents.total === 0) return warn(name, "none yet", "The first comes about a minute after the start.");
+    if (young || agents.total === 0)
+      return warn(name, "none yet", "The first decision is made about a minute after the start.");
     return fail(name, "none since the start, minutes ago", "Look at the controller's log.");
   }
   const ageS = Math.max(0, (nowMs - latestDecision.atMs) / 1_000);

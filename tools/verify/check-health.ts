@@ -27,7 +27,7 @@ export async function checkHealth(server: ServerClient): Promise<VerifyResult> {
   const version = String(json.version ?? "of unknown version");
   if (json.status === "healthy") return ok("health", `healthy, version ${version}`);
   const parts = ailing(json).join("; ");
-  return warn("health", `${json.status}, version ${version}: ${parts}`, "thormesh doctor on the device looks deeper.");
+  return warn("health", `${json.status}, version ${version}: ${parts}`, "thormesh doctor on the device checks more.");
 }
 
 /**
@@ -53,12 +53,12 @@ export async function checkReady(
 ): Promise<{ readonly ready: boolean; readonly result: VerifyResult }> {
   const answer = await server.get("/readyz");
   // Servers of another make have no such route.
-  if (answer.status === 404) return { ready: true, result: ok("ready", "no /readyz here: taken as ready") };
+  if (answer.status === 404) return { ready: true, result: ok("ready", "there is no /readyz: assumed ready") };
   if (answer.status === 200) return { ready: true, result: ok("ready", "requests for vectors are answered") };
   const reason = answerToText(answer);
   if (/standby/.test(reason)) {
     const detail = `${reason}; its vectors were not checked`;
-    const advice = "Verify an agent that serves, or hold this one's role: POST /api/v1/agents/ID/override.";
+    const advice = "Verify a serving agent, or override this one's role: POST /api/v1/agents/ID/override.";
     return { ready: false, result: warn("ready", detail, advice) };
   }
   return {

@@ -10,9 +10,13 @@ const maxTriedTokens = 2_048;
 export async function checkLongText(server: ServerClient, model: ModelInfo): Promise<VerifyResult> {
   const name = "long text";
   if (model.maxTokens === undefined || model.cuts === undefined)
-    return warn(name, "not checked: the server has no /info that names a model's maximum", "Agents and TEI have it.");
+    return warn(name, "not checked: the server has no /info with the model's maximum", "Agents and TEI have it.");
   if (model.maxTokens > maxTriedTokens)
-    return warn(name, `not checked: ${model.maxTokens} tokens would take a device long`, "Send a text of your own.");
+    return warn(
+      name,
+      `not checked: ${model.maxTokens} tokens would take a device too long`,
+      "Send a text of your own.",
+    );
   const text = `${freshText("long")} ${"word ".repeat(2 * model.maxTokens)}`;
   const answer = await server.post("/v1/embeddings", { model: model.id, input: [text] });
   if (!model.cuts) {
@@ -22,11 +26,11 @@ export async function checkLongText(server: ServerClient, model: ModelInfo): Pro
   vectorsOf(answer, 1);
   const said = answer.headers.get("x-truncated-inputs") ?? answer.json?.usage?.truncated_inputs;
   if (said === undefined)
-    return warn(name, `cut at ${model.maxTokens} tokens, as declared, and the answer does not say so`);
+    return warn(name, `cut at ${model.maxTokens} tokens, as declared, but the answer does not say so`);
   if (Number(said) !== 1) return fail(name, `expected 1 truncated input, got ${said}`, "Report it.");
   const refused = await server.post("/embed", { model: model.id, inputs: [text], truncate: false });
   if (refused.status >= 400 && refused.status < 500)
-    return ok(name, `cut at ${model.maxTokens} tokens, and said so; refused with truncate: false`);
+    return ok(name, `cut at ${model.maxTokens} tokens, and reported as cut; refused with truncate: false`);
   return fail(name, `expected a refusal with truncate: false, got ${answerToText(refused)}`, "Report it.");
 }
 
@@ -34,7 +38,7 @@ export async function checkLongText(server: ServerClient, model: ModelInfo): Pro
 export async function checkEmptyText(server: ServerClient, model: string): Promise<VerifyResult> {
   const name = "empty text";
   const answer = await server.post("/v1/embeddings", { model, input: "" });
-  if (answer.status === 200) return warn(name, "answered with a vector, as if there were something in it");
+  if (answer.status === 200) return warn(name, "answered with a vector, as if it were not empty");
   if (answer.status >= 500)
     return fail(name, `expected a refusal (4xx), got ${answerToText(answer)}`, "Look at the server's log.");
   if (typeof answer.json?.error?.message === "string") return ok(name, `refused: ${answerToText(answer)}`);

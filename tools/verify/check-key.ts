@@ -16,7 +16,7 @@ export async function checkKey(server: ServerClient, path: string): Promise<Veri
     if (isClosed(without.status))
       return fail(name, `GET ${path}: ${answerToText(without)}`, "Set THORMESH_API_KEY to one of the server's keys.");
     if (isLoopback(new URL(server.url).hostname)) return ok(name, "none is needed on this machine's own address");
-    const detail = "none is needed: whoever reaches the address can use it";
+    const detail = "none is needed: anyone who can reach the address can use it";
     return warn(name, detail, "Configure keys (docs/security.md), or keep the address within a network you trust.");
   }
   const own = await server.get(path);
@@ -24,11 +24,11 @@ export async function checkKey(server: ServerClient, path: string): Promise<Veri
     return fail(
       name,
       `GET ${path}: ${answerToText(own)}`,
-      "THORMESH_API_KEY is none of the server's keys: set one that is.",
+      "THORMESH_API_KEY is not one of the server's keys: set one that is.",
     );
   if (!isClosed(without.status)) {
     const detail = `GET ${path} answers ${without.status} without a key, although THORMESH_API_KEY is set`;
-    return warn(name, detail, "Configure keys at the server, if it is meant to have any.");
+    return warn(name, detail, "Configure keys on the server if it should have any.");
   }
   const wrong = await server.get(path, wrongKey);
   if (isClosed(wrong.status)) return ok(name, "needed: requests without it or with another are refused");

@@ -17,7 +17,7 @@ export async function checkLatency(server: ServerClient, model: string): Promise
   latencies.sort((a, b) => a - b);
   const at = (share: number) => latencies[Math.ceil(share * latencies.length) - 1] as number;
   const [p50, p95] = [at(0.5), at(0.95)];
-  const detail = `p50 ${p50.toFixed(1)} ms, p95 ${p95.toFixed(1)} ms by ${latencies.length} lone texts`;
+  const detail = `p50 ${p50.toFixed(1)} ms, p95 ${p95.toFixed(1)} ms over ${latencies.length} lone texts`;
   if (p95 <= maxP95Ms) return ok("latency", detail);
   return warn(
     "latency",

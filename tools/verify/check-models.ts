@@ -46,8 +46,8 @@ export async function checkModels(
   const id = wanted ?? info.id ?? (ids[0] as string);
   const known = ids.includes(id) || (info.id !== undefined && ids.includes(info.id));
   if (!known) {
-    const detail = `"${id}" is none of the models listed: ${ids.join(", ")}`;
-    return { model: null, result: fail(name, detail, "--model takes an id of the list.") };
+    const detail = `"${id}" is not one of the listed models: ${ids.join(", ")}`;
+    return { model: null, result: fail(name, detail, "--model takes an id from the list.") };
   }
   return {
     model: { id, maxTokens: info.maxTokens, cuts: info.cuts, isReranker: info.isReranker ?? false },

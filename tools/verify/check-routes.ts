@@ -24,7 +24,7 @@ export async function checkRoutes(server: ServerClient, model: string): Promise<
     if (answer.status !== 200) return fail(name, `POST ${path}: ${answerToText(answer)}`, "Look at the server's log.");
     const likeness = cosine(expected as number[], read(answer.json) ?? []);
     if (!(likeness >= minSameCosine))
-      return fail(name, `POST ${path} gives another vector: cosine ${likeness.toFixed(4)}`, "Report it.");
+      return fail(name, `POST ${path} gives a different vector: cosine ${likeness.toFixed(4)}`, "Report it.");
     same.push(path);
   }
   const detail = `the same vector by ${same.join(", ")}`;

@@ -19,7 +19,7 @@ export async function checkKnownVectors(server: ServerClient, model: string): Pr
   if (model.split("/").at(-1)?.toLowerCase() !== knownModel.toLowerCase())
     return warn(
       name,
-      `not checked: vectors are known for ${knownModel} only`,
+      `not checked: reference vectors are known only for ${knownModel}`,
       "--model chooses another of its models.",
     );
   const vectors = await embed(
@@ -30,7 +30,7 @@ export async function checkKnownVectors(server: ServerClient, model: string): Pr
   const cosines = vectors.map((vector, i) => cosine(vector, decodeBase64(knownVectors[i]?.vector) ?? []));
   const lowest = Math.min(...cosines);
   if (lowest >= minKnownCosine)
-    return ok(name, `${cosines.length} vectors as the original's: cosine ${figure(lowest)} or more`);
+    return ok(name, `${cosines.length} vectors like the original's: cosine ${figure(lowest)} or more`);
   return fail(name, `cosine ${figure(lowest)} with the original's vectors, expected ${minKnownCosine}`, wrongModel);
 }
 
@@ -42,7 +42,7 @@ export async function checkNormalised(server: ServerClient, model: string): Prom
   if (worst <= maxLengthError) return ok("normalised", detail);
   return warn(
     "normalised",
-    `the length of a vector is off 1 by ${figure(worst)}`,
+    `a vector's length differs from 1 by ${figure(worst)}`,
     "Clients that use dot products need length 1.",
   );
 }
@@ -85,11 +85,11 @@ export async function checkBatch(server: ServerClient, model: string): Promise<V
     const order = nearest.map((each) => each + 1).join(", ");
     return fail(
       name,
-      `vectors come in another order than the texts: 1, 2, 3, 4 became ${order}`,
+      `vectors are in a different order than the texts: 1, 2, 3, 4 became ${order}`,
       "This is the server's bug: report it.",
     );
   }
-  const how = ids === undefined ? "" : ", computed anew from token ids";
+  const how = ids === undefined ? "" : ", recomputed from token ids";
   const detail = `cosine ${figure(lowest)} or more, order kept${how}`;
   if (lowest >= minSameCosine) return ok(name, detail);
   if (lowest >= minLikeCosine)
@@ -122,7 +122,7 @@ export async function checkBase64(server: ServerClient, model: string): Promise<
   const [asFloat] = vectorsOf(await server.post("/v1/embeddings", { model, input, encoding_format: "float" }), 1);
   const answer = await server.post("/v1/embeddings", { model, input, encoding_format: "base64" });
   if (answer.status === 200 && typeof answer.json?.data?.[0]?.embedding !== "string")
-    return warn(name, "base64 was asked for, and numbers came", "OpenAI's clients ask for base64 by default.");
+    return warn(name, "base64 was requested, but numbers came", "OpenAI's clients ask for base64 by default.");
   const [asBase64] = vectorsOf(answer, 1);
   const likeness = cosine(asFloat as number[], asBase64 as number[]);
   if (likeness >= 1 - 1e-6) return ok(name, `${asBase64?.length} values, little-endian float32`);

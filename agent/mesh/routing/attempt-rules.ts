@@ -10,7 +10,7 @@ const minHedgeMs = 1;
 
 /**
  * Returns the time that an attempt is given.
- * @param usualMs time in which 95 % of such requests are answered there; null: not known
+ * @param usualMs time in which 95 % of such requests are answered there; null: unknown
  * @param othersLeft false where nobody else could be asked afterwards
  */
 export function attemptMs(leftMs: number, usualMs: number | null, othersLeft: boolean): number {
@@ -28,7 +28,7 @@ export function mayHedge(decision: RouteDecision, utilization: number): boolean 
   return decision.kind === "route" && decision.rule !== "all-busy" && utilization < hedgeBelow;
 }
 
-/** Parts of the time left that a request may wait at the first peers that are asked; whoever is asked after them takes it however long its queue. */
+/** Fractions of the remaining time that a request may wait at the first peers; a later one accepts it however long its queue. */
 const waitParts = [1 / 15, 1 / 15, 1 / 12, 1 / 12, 1 / 10, 1 / 8, 1 / 5];
 
 /** Refusals of a request for which asking another backend is no extra work: nothing was computed. More would let a full fleet ask itself in circles. */

@@ -103,7 +103,7 @@ export class Attempts {
     return { reply, cancel: (reason) => given.abort(reason) };
   }
 
-  /** Numbers that a vector should have, by this agent's model; of an offer also by what peers answered. */
+  /** Expected length of vectors, from this agent's model or, for an offer, from peers' answers. */
   #dimensionOf({ home, routed }: Journey, { kind }: Remote): number | null {
     return home?.dimension ?? (kind === "offer" ? this.#dimensions.get(routed.model) : null) ?? null;
   }

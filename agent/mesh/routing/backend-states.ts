@@ -48,7 +48,7 @@ export class BackendStates {
     this.#nowMs = nowMs;
   }
 
-  /** All records, the oldest first. */
+  /** All records, oldest first. */
   all(): ReadonlyMap<string, BackendState> {
     return this.#states;
   }

@@ -161,8 +161,8 @@ export class Backends {
   }
 
   /**
-   * Returns the time in which most requests are answered, for one that waits for an answer: by what is known of this backend, else of the
-   * slowest of the others; null while nothing is.
+   * Returns the time within which most requests are answered, from this backend's own record, otherwise from the slowest
+   * of the others; null while unknown.
    */
   usualMs(remote: Remote, routed: Routed): number | null {
     const { latency } = this.#states.heldOf(remote, routed.model).known;

@@ -167,7 +167,7 @@ function choose(
 
 /**
  * Chooses the cheapest with room. Those that cost the same take the share of the requests that they have room for: the others go to the next
- * dearer, because routers that all left at the same utilisation would all come back at the same.
+ * more expensive, because routers that all left at the same utilisation would all come back at the same.
  * @returns null where none has room
  */
 function cheapestFree(
@@ -219,7 +219,7 @@ function passedOversOf({ candidates, request }: RouteInput, { chosen, from, alik
   return passedOver;
 }
 
-/** Refusal where no candidate may be asked: by what stands in the way of the one that came nearest. */
+/** Refusal when no candidate may be used, with the obstacle of the one that came closest. */
 function refusalOf(passedOver: PassedOvers): RouteRefusal {
   const reasons = new Set(Object.values(passedOver));
   const others = [...reasons].filter((reason) => reason !== "region" && reason !== "other-vectors");
@@ -231,7 +231,7 @@ function refusalOf(passedOver: PassedOvers): RouteRefusal {
 /**
  * Decides which backend answers a request. The region is asked first, then the vector space, then the circuit: of what is left the
  * cheapest that answers in time and is not busy, this agent where it costs no more; of two that cost the same the less loaded. Where all are
- * busy the cheapest in time is taken all the same; where none is in time the soonest, or the request is refused.
+ * busy the cheapest in time is taken anyway; where none is in time the soonest, or the request is refused.
  */
 export function decideRoute(input: RouteInput): RouteDecision {
   const { request, candidates, rules, draws } = input;

@@ -19,7 +19,7 @@ const passedOver: Record<PassedOver, string> = {
 
 const milliseconds = (ms: number) => `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
 
-/** Returns `2 dearer, 1 busy`; "" for none. */
+/** Returns `2 more expensive, 1 busy`; "" for none. */
 function othersToText(others: PassedOvers): string {
   const counts = new Map<PassedOver, number>();
   for (const reason of Object.values(others)) counts.set(reason, (counts.get(reason) ?? 0) + 1);

@@ -31,7 +31,7 @@ export interface Attempt {
 }
 
 /** Reasons that an attempt is given up: one that was asked later answered first, it took far longer than usual, or the one before it answered after all. */
-export const outrun = new Error("a backend that was asked later answered first");
+export const outrun = new Error("a backend asked later answered first");
 export const silent = new Error("the backend is silent");
 const needless = new Error("the first backend answered after all");
 

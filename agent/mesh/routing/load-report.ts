@@ -4,7 +4,7 @@ export interface LoadReport {
   readonly queued: number;
   /** Requests in progress. */
   readonly computing: number;
-  /** Texts a second that it carries now; null: unknown. */
+  /** Texts per second that it carries now; null: unknown. */
   readonly capacityQps: number | null;
   /** Share of the capacity in use; more than 1 while work piles up; null: unknown. */
   readonly utilization: number | null;

@@ -3,11 +3,11 @@ import type { ModelManifest } from "#agent/serving/models/model-manifest.ts";
 import { applyPrompt } from "#agent/serving/text/prompt/apply-prompt.ts";
 import { decodeVector } from "./peer-message.ts";
 
-/** Max numbers of a vector. */
+/** Maximum numbers of a vector. */
 export const maxDimension = 65_536;
 
 /**
- * Returns a request's texts as a server of OpenAI's shape has to get them, each behind its prompt. Such a server is told of nothing but texts.
+ * Returns a request's texts in OpenAI's format, each after its prompt. Such a server gets nothing but texts.
  * @param model the prompts of the model here; null: this agent does not have it
  * @returns null for a request that it might answer with other vectors
  */
@@ -36,7 +36,7 @@ export function readOpenAiAnswer(
   for (const [place, entry] of data.entries()) {
     const { embedding, index = place } = (entry ?? {}) as { embedding?: unknown; index?: unknown };
     const vector = toVector(embedding);
-    if (vector === null || vector.length === 0 || vector.length > maxDimension) return "vectors that are none";
+    if (vector === null || vector.length === 0 || vector.length > maxDimension) return "invalid vectors";
     if (
       typeof index !== "number" ||
       !Number.isInteger(index) ||

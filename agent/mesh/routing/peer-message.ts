@@ -14,28 +14,28 @@ export const PeerRequest = (maxInputs: number) =>
   Type.Object(
     {
       model: text(128),
-      space: { ...text(64), description: "fingerprint of the vectors that are asked for" },
+      space: { ...text(64), description: "fingerprint of the requested vectors" },
       inputs: Type.Array(Type.Union([Type.String(), TokenIds, Pair]), { minItems: 1, maxItems: maxInputs }),
       inputsField: { ...text(64), description: "name of the inputs in the client's request" },
-      tenant: { ...text(64), description: "whom the request belongs to" },
+      tenant: { ...text(64), description: "tenant that the request belongs to" },
       dimensions: optional(Type.Integer({ minimum: 1, maximum: 65_536 })),
       truncate: optional(Type.Boolean()),
       promptName: optional(Type.String({ maxLength: 128 })),
       textKinds: optional(
         Type.Array(Type.Object({ field: text(64), value: text(128) }, strict), {
           maxItems: 8,
-          description: "what the client says its texts are",
+          description: "kind of texts, as given by the client",
         }),
       ),
       tokenLimits: optional(
         Type.Array(Type.Object({ field: text(64), tokens: count(2 ** 31 - 1) }, strict), {
           maxItems: 8,
-          description: "lengths in tokens to which the client has texts cut",
+          description: "length in tokens at which the client wants texts cut",
         }),
       ),
       tokenIds: optional({
         ...literals("marked", "own", "cl100k_base", "none"),
-        description: "with token ids: how the agent that asks reads them; null: it does not have the model",
+        description: "with token ids: how the requesting agent reads them; null: it does not have the model",
       }),
       truncationSide: optional(literals("left", "right")),
       sparse: optional(Type.Boolean({ description: "the vectors of a sparse model" })),
@@ -61,7 +61,7 @@ export const PeerAnswer = Type.Object(
     vectors: Type.Array(Type.String(), { description: "base64 of little-endian 32-bit numbers" }),
     tokens: count(bounds.tokens),
     truncatedInputs: count(bounds.texts),
-    prompt: optional(Type.String({ maxLength: 128, description: "name of the prompt, where textKinds were said" })),
+    prompt: optional(Type.String({ maxLength: 128, description: "name of the prompt, if textKinds was given" })),
   },
   strict,
 );

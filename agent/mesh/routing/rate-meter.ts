@@ -18,7 +18,7 @@ export class RateMeter {
     this.#texts += texts;
   }
 
-  /** Texts a second. */
+  /** Texts per second. */
   perS(): number {
     this.#decay();
     return this.#texts / (tauMs / 1000);

@@ -34,7 +34,7 @@ export interface RemoteReply {
 export interface AttemptTerms {
   /** Fingerprint of the vectors that are wanted. */
   readonly space: string;
-  /** Numbers that such a vector has; null: not known here. */
+  /** Numbers that such a vector has; null: unknown here. */
   readonly dimension: number | null;
   /** Time for it, from now to the last byte. */
   readonly budgetMs: number;
@@ -178,13 +178,13 @@ export class RemoteClient {
     const tookMs = readTookMs(response.headers.get(tookHeader));
     if (response.status !== 200) return { ...(await refusalOf(response)), load, tookMs };
     const answer: unknown = await response.json();
-    if (!isValid(PeerAnswer, answer)) return { ...wrong(url, "another form of answer"), load };
+    if (!isValid(PeerAnswer, answer)) return { ...wrong(url, "an answer in another form"), load };
     const said = answer as PeerAnswer;
     if (said.space !== space) return { ...wrong(url, "vectors of another model, revision or precision"), load };
     if (isOther(said.dimension, wanted)) return { ...wrong(url, otherLength(said.dimension, wanted)), load };
-    if (said.vectors.length !== request.inputs.length) return { ...wrong(url, "another number of vectors"), load };
+    if (said.vectors.length !== request.inputs.length) return { ...wrong(url, "a different number of vectors"), load };
     const vectors = said.vectors.map((encoded) => decodeVector(encoded, said.dimension));
-    if (!vectors.every((vector) => vector !== null)) return { ...wrong(url, "vectors that are none"), load };
+    if (!vectors.every((vector) => vector !== null)) return { ...wrong(url, "invalid vectors"), load };
     const { model, dimension, relevantLabel, tokens, truncatedInputs, prompt } = said;
     return {
       outcome: "answered",
@@ -246,13 +246,13 @@ const otherLength = (dimension: number, wanted: number | null) =>
 const unsuitable = (name: string) =>
   new ServiceError(
     "MODEL_UNAVAILABLE",
-    `${name} takes texts only, no token ids and no pairs, for vectors that are not sparse and without a default prompt, and cuts them at their end`,
+    `${name} takes only texts (no token ids, no pairs), makes no sparse vectors, applies no default prompt, and cuts texts at their end`,
   );
 
 /** Returns the reply of a peer that has left the fleet since its presence was read: it is not asked. */
 const outsider = (agentId: string): RemoteReply => ({
   ...{ outcome: "failed", load: null, result: null, mayRetry: true, isFree: true },
-  error: new ServiceError("MODEL_UNAVAILABLE", `${agentId} may not be asked: it has no certificate of the fleet`, {
+  error: new ServiceError("MODEL_UNAVAILABLE", `${agentId} is not used: it has no certificate of the fleet`, {
     retryAfterS: 1,
   }),
 });
@@ -269,7 +269,7 @@ const clientFaults: ReadonlySet<string> = new Set([
   "UNSUPPORTED_MEDIA_TYPE",
 ] satisfies ErrorCode[]);
 
-/** Returns what a client is told of a backend's refusal, if no other one answers. */
+/** Returns the error for a client when a backend has refused and no other answers. */
 const codeFor = (status: number): ErrorCode =>
   status === 429 ? "TOO_MANY_REQUESTS" : status === 504 ? "DEADLINE_EXCEEDED" : "MODEL_UNAVAILABLE";
 

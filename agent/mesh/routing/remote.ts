@@ -8,7 +8,7 @@ export interface MeshPeer {
   readonly region: string;
   /** Fingerprints of the vectors of its loaded models, by the model's id. */
   readonly spaces: Readonly<Record<string, string>>;
-  /** Texts a second that it carries in its present mode; null: unknown. */
+  /** Texts per second that it carries in its present mode; null: unknown. */
   readonly qps: number | null;
   /** Price of a request there; null: unknown. */
   readonly usdPerRequest: number | null;

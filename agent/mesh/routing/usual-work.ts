@@ -1,6 +1,6 @@
 import { sizeClass } from "./latency-estimate.ts";
 
-/** Steps of an estimate, as a share of it. Down it goes four times as far as up, so that it tends to what four fifths of the answers exceed: the rest waited. */
+/** Steps of an estimate, as a share of it. Steps down are four times as large as up, so that it tends to the value that four fifths of the answers exceed: the rest waited. */
 const stepDown = 0.03;
 const stepUp = stepDown / 4;
 /** Time in which it is forgotten while nobody answers: peers that all were too slow are tried again. */
@@ -31,7 +31,7 @@ export class UsualWork {
 
   /**
    * Returns the capacity that can be believed of a peer: what it states, unless its shortest answers take many times as long as at that capacity.
-   * @param leastMs shortest time of late for a request of this size there; null: not known
+   * @param leastMs shortest time of late for a request of this size there; null: unknown
    */
   believable(capacityQps: number, tokens: number, leastMs: number | null): number {
     const known = this.#known[sizeClass(tokens)];

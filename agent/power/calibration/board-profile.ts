@@ -9,7 +9,7 @@ export const MeasuredMode = Type.Object(
   {
     id: Type.Integer({ minimum: 0 }),
     name: Type.String({ maxLength: 64 }),
-    /** Highest rate, texts a second, whose p95 stayed within the target; 0 when even the lowest rate failed. */
+    /** Highest rate, texts per second, whose p95 stayed within the target; 0 when even the lowest rate failed. */
     capacityQps: Amount,
     /** At that rate; null when no rate passed. */
     p95Ms: orNull(Amount),
@@ -69,7 +69,7 @@ export function withCalibration(profile: BoardProfile, calibration: Calibration)
 }
 
 /**
- * Returns the most representative calibration for a model: with mixed texts before others, the newest first. Null without one of
+ * Returns the most representative calibration for a model: with mixed texts before others, newest first. Null without one of
  * that model: another model's figures would be wrong by an unknown factor.
  */
 export function calibrationFor(profile: BoardProfile | null, model: string): Calibration | null {

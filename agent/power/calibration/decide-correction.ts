@@ -11,7 +11,7 @@ export const uncorrected: ModeCorrection = { capacity: 1, busyWatts: 1, idleWatt
 
 /** Minute of service, spent in one mode from end to end. */
 export interface ObservedMinute {
-  /** Texts a second. */
+  /** Texts per second. */
   readonly qps: number;
   readonly requests: number;
   /** Null without requests. */

@@ -1,12 +1,12 @@
 /** One stretch of load at a steady rate. */
 export interface RateTrial {
   readonly rateQps: number;
-  /** late: beyond the target, perhaps by chance; hopeless: so far beyond it that chance is ruled out. */
+  /** late: beyond the target, possibly by chance; hopeless: so far beyond it that chance is ruled out. */
   readonly verdict: "in-time" | "late" | "hopeless";
 }
 
 export interface RateSearch {
-  /** First rate to try, texts a second. */
+  /** First rate to try, texts per second. */
   readonly firstQps: number;
   readonly lowestQps: number;
   readonly highestQps: number;

@@ -15,9 +15,9 @@ export function explainNextRate(next: NextRate): string {
     case "between":
       return `between ${show(next.passedQps)} and ${show(next.failedQps)}`;
     case "none-passed":
-      return `even ${show(next.failedQps)} is not served in time`;
+      return `not even ${show(next.failedQps)} is served in time`;
     case "highest-passed":
-      return `${show(next.passedQps)}, the highest rate that is tried, is served in time`;
+      return `${show(next.passedQps)}, the highest rate tried, is served in time`;
     case "converged":
       return `${show(next.passedQps)} is served in time, ${show(next.failedQps)} is not`;
     default:

@@ -23,7 +23,7 @@ export interface PowerReading {
 /** Effects of the sweep on the board and the model; they reject when the sweep is aborted. */
 export interface SweepEffects {
   readonly control: Pick<PowerControl, "setMode">;
-  /** Sends `rateQps` texts a second in an open loop: without waiting for answers. */
+  /** Sends `rateQps` texts per second in an open loop: without waiting for answers. */
   load(rateQps: number, durationMs: number): Promise<LoadResult>;
   /** Closed loop of a few clients: warms everything up and gives the rate to start from. */
   press(durationMs: number): Promise<LoadResult>;
@@ -83,7 +83,7 @@ type Missed = Extract<SweepEvent, { kind: "step" }>["missed"];
 export function missedBy(result: LoadResult, rateQps: number, targetP95Ms: number, stepMs: number): Missed {
   if (result.failedShare > maxFailedShare) return "errors";
   if (result.p95Ms === null || result.p95Ms > targetP95Ms) return "p95";
-  // The last request of a stretch may be answered after its end: a large share at a few requests a second.
+  // The last request of a stretch may be answered after its end: a large share at a few requests per second.
   const oneRequestQps = 1000 / stepMs;
   return result.answeredQps < minAnsweredShare * rateQps - oneRequestQps ? "rate" : null;
 }

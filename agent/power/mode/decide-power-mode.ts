@@ -15,11 +15,11 @@ const rateOrNull = (description: string) =>
   Type.Union([Type.Number({ minimum: 0 }), Type.Null()], { default: null, description });
 
 const UnreachableMode = Type.Object(
-  { modeId: Type.Number(), reason: Type.String({ description: "what the board said" }) },
+  { modeId: Type.Number(), reason: Type.String({ description: "the board's answer" }) },
   { additionalProperties: false },
 );
 
-/** Inputs of {@link decidePowerMode}; null: not known, or nothing asked for. */
+/** Inputs of {@link decidePowerMode}; null: unknown, or nothing asked for. */
 export const PowerModeInputs = Type.Object(
   {
     policy: PowerPolicy,
@@ -30,11 +30,11 @@ export const PowerModeInputs = Type.Object(
     role: Type.Union(AgentRole.anyOf, { default: "active" }),
     servingForMs: Type.Union([Type.Number({ minimum: 0 }), Type.Null()], {
       default: null,
-      description: "since service was taken up after standby or draining; null: since the start",
+      description: "time since service resumed after standby or draining; null: since the start",
     }),
     forecastPathMaxQps: rateOrNull("maximum of the forecast path: the highest of its 15 minutes"),
     forecastUpperQps: rateOrNull(
-      "upper bound of the peak of the coming minutes, learnt from the errors of earlier forecasts",
+      "upper bound of the peak in the coming minutes, learnt from the errors of earlier forecasts",
     ),
     liveQps: rateOrNull("rate now"),
     desiredMode: Type.Union([Type.String(), Type.Null()], {
@@ -45,10 +45,10 @@ export const PowerModeInputs = Type.Object(
       default: null,
       description: "the most capable mode that the controller or an operator allows",
     }),
-    desiredModeUntilMs: { ...numberOrNull, description: "null: for good" },
-    desiredModeCapUntilMs: { ...numberOrNull, description: "null: for good" },
+    desiredModeUntilMs: { ...numberOrNull, description: "null: forever" },
+    desiredModeCapUntilMs: { ...numberOrNull, description: "null: forever" },
     temperatureC: numberOrNull,
-    thermalCap: Type.Integer({ default: 0, minimum: 0, description: "no mode before this index of modes is used" }),
+    thermalCap: Type.Integer({ default: 0, minimum: 0, description: "modes before this index are not used" }),
     thermalCapChangedMs: numberOrNull,
     felt: Type.Optional(FeltLoad),
     unreachable: Type.Optional(

@@ -31,11 +31,11 @@ function groundsToText(grounds: PowerModeGrounds): string {
     case "standby":
       return "standby: using the most frugal mode";
     case "service-started":
-      return "service has just started and its demand is not known yet: using the most capable mode";
+      return "service has just started and the demand is not known yet: using the most capable mode";
     case "configured":
       return `${grounds.mode} is configured`;
     case "configured-mode-unknown":
-      return `this board has no mode ${grounds.mode}, which is configured: using the most capable mode`;
+      return `this board has no mode ${grounds.mode}, which the configuration names: using the most capable mode`;
     case "no-rate":
       return "no forecast and no live rate: using the most capable mode";
     case "carries":
@@ -57,7 +57,7 @@ function groundsToText(grounds: PowerModeGrounds): string {
     case "slo-missed-lately":
       return `${grounds.mode} would carry the demand, but users waited too long or were refused ${seconds(grounds.missedForMs)} ago: no step down for ${seconds(grounds.calmMs)}`;
     case "held-off":
-      return `${grounds.mode} would carry the demand, but the last step down cost the SLO: none for another ${seconds(grounds.leftMs)}`;
+      return `${grounds.mode} would carry the demand, but the last step down missed the SLO: none for another ${seconds(grounds.leftMs)}`;
     default:
       return grounds satisfies never;
   }

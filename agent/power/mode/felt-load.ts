@@ -10,10 +10,13 @@ const timeOrNull = (description: string) => Type.Union([Type.Number(), Type.Null
 export const FeltLoad = Type.Object(
   {
     requests: { ...Count, description: "answered in the last seconds" },
-    refused: { ...Count, description: "refused in these seconds because the queue was full or the time was over" },
+    refused: {
+      ...Count,
+      description: "refused in these seconds because the queue was full or the deadline had passed",
+    },
     p95Ms: Type.Union([Type.Number({ minimum: 0 }), Type.Null()], {
       default: null,
-      description: "95th percentile of latency of the answered ones; null: none",
+      description: "95th percentile latency of the answered ones; null: none",
     }),
     slo: SloConfig,
     missedAtMs: timeOrNull("when the SLO was last missed; null: not yet"),
@@ -21,15 +24,17 @@ export const FeltLoad = Type.Object(
       [
         Type.Object(
           { fromModeId: Type.Integer({ minimum: 0 }), atMs: Type.Number() },
-          { ...strict, description: "the last step to a less capable mode that was made to save power" },
+          { ...strict, description: "the last step to a less capable mode made to save power" },
         ),
         Type.Null(),
       ],
       { default: null },
     ),
-    heldOffUntilMs: timeOrNull("no step down before, because the last one cost the SLO; null: none did"),
+    heldOffUntilMs: timeOrNull(
+      "no step down before this time, because the last one missed the SLO; null: no restriction",
+    ),
   },
-  { ...strict, description: "what users felt of late; absent: unknown" },
+  { ...strict, description: "what users experienced lately; absent: unknown" },
 );
 export type FeltLoad = ReadonlyStatic<typeof FeltLoad>;
 

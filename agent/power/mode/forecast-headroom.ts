@@ -4,7 +4,7 @@ import type { ForecastReport } from "#protocol/messages.ts";
 
 /** Learns by how much peaks exceed their forecasts, from forecasts whose minutes are over. */
 export interface ForecastHeadroom {
-  /** Takes in the rate of a minute that is over, texts a second. */
+  /** Takes in the rate of a minute that is over, texts per second. */
   observe(minuteStartMs: number, qps: number): void;
   /** Remembers a forecast until its minutes are over. */
   note(forecast: ForecastReport): void;

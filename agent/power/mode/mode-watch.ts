@@ -1,6 +1,6 @@
 /** Minute of service that is over. */
 export interface ServedMinute {
-  /** Texts a second that needed capacity: computed, or refused for want of it. */
+  /** Texts per second that needed capacity: computed, or refused for want of it. */
   readonly qps: number;
   /** Null without requests. */
   readonly p95Ms: number | null;

@@ -1,6 +1,6 @@
 import type { MissedSlo } from "./felt-load.ts";
 
-/** Rate that the coming minutes ask for, texts a second, with where it comes from. */
+/** Rate that the coming minutes ask for, texts per second, with where it comes from. */
 export interface DemandBasis {
   readonly source: "forecast" | "live";
   readonly qps: number;

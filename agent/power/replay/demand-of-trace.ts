@@ -1,7 +1,7 @@
 import type { Trace } from "#forecast/data/parse-trace.ts";
 import { minuteMs } from "#platform/time.ts";
 
-/** Demand on a device, minute by minute, texts a second; null where the trace has a gap. */
+/** Demand on a device, minute by minute, texts per second; null where the trace has a gap. */
 export interface MinuteDemand {
   readonly startMs: number;
   readonly qps: readonly (number | null)[];

@@ -11,7 +11,7 @@ export type ForecastedMinute = Pick<ForecastReport, "qps" | "peakQps">;
 
 /**
  * Makes the forecasts of an agent at the start of each minute from `fromMinute` on, from the minutes before it only.
- * @returns one entry a minute: texts a second in each of the coming 15 minutes, and quantiles of their peak
+ * @returns one entry a minute: texts per second in each of the coming 15 minutes, and quantiles of their peak
  */
 export async function forecastMinutes(
   demand: MinuteDemand,

@@ -8,7 +8,7 @@ const Count = Type.Integer({ minimum: 0, default: 0 });
 
 export const SleepInputs = Type.Object(
   {
-    canSuspend: Type.Boolean({ default: true, description: "false: no command to suspend with is configured" }),
+    canSuspend: Type.Boolean({ default: true, description: "false: no suspend command is configured" }),
     afterMs: Type.Number({
       default: 15 * minuteMs,
       minimum: 0,
@@ -20,7 +20,7 @@ export const SleepInputs = Type.Object(
     outboxRecords: { ...Count, description: "records that have not been sent" },
     controllerOnline: Type.Boolean({ default: true }),
     servingPeers: { ...Count, description: "agents that could wake this one" },
-    boardInUse: orNull(Type.String(), "why the board must be left as it is, such as a calibration"),
+    boardInUse: orNull(Type.String(), "reason to leave the board as it is, such as a calibration"),
     nowMs: Type.Number(),
   },
   { additionalProperties: false },

@@ -15,7 +15,7 @@ export function explainSleep(decision: SleepDecision): string {
     case "in-flight":
       return `${decision.requests} requests are in flight`;
     case "no-controller":
-      return "no controller is online to ask for it again";
+      return "no controller is online that could ask for it again";
     case "no-peer":
       return "no other agent serves and could wake it";
     case "unsent":

@@ -32,7 +32,7 @@ export function fillCommand(
     const got = value === "" ? "nothing" : JSON.stringify(value.slice(0, 80));
     const reason =
       name === "mac" && value === ""
-        ? "it did not announce a power.sleep.mac"
+        ? "it did not announce its power.sleep.mac"
         : `{${name}}: expected ${expected}, got ${got}`;
     return { kind: "refused", reason };
   }

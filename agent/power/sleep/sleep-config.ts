@@ -17,7 +17,7 @@ export const SleepConfig = Type.Object(
       Type.String({ pattern: "^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$" }),
       "this device's Ethernet address, sent to the peers that wake it; null: none",
     ),
-    wakeCommand: hook("wakes a sleeping peer that is wanted, e.g. [wakeonlan, '{mac}']; also {agent}, {host}"),
+    wakeCommand: hook("wakes a sleeping peer that is needed, e.g. [wakeonlan, '{mac}']; also {agent}, {host}"),
     wakeRetryS: number(60, [1, 86_400], "seconds between two attempts to wake a peer"),
   },
   { additionalProperties: false, default: {}, description: "Suspending a device on standby, and waking a peer." },

@@ -93,7 +93,7 @@ export class AdmittedRequests {
     if (own.requests === 0) this.#byTenant.delete(request.tenant);
   }
 
-  /** Unstarted requests of the tenant that has most for its weight, newest first, as many as make up for what is missing. */
+  /** Unstarted requests of the tenant that uses most for its weight, newest first, as many as are needed to make room. */
   #victimsFor(tenant: string, missing: Excess): AdmittedRequest[] {
     const scarce = missing.bytes > 0 ? "bytes" : missing.texts > 0 ? "texts" : "requests";
     let largest: { readonly tenant: string; readonly amount: number } | undefined;

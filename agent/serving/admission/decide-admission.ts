@@ -22,19 +22,19 @@ export type Held = ReadonlyStatic<typeof Held>;
 /** The queue as a new request finds it; times are null until the model's speed is known. */
 const QueueState = Type.Object(
   {
-    held: { ...Held, description: "what waits, of all tenants" },
-    own: { ...Held, description: "of that, the request's tenant's" },
+    held: { ...Held, description: "what is waiting, over all tenants" },
+    own: { ...Held, description: "of that, the share of the request's tenant" },
     share: Type.Number({
       minimum: 0,
       maximum: 1,
       default: 1,
       description:
-        "of each limit, the tenant's part: its weight among the tenants with requests; 1 where there is no other",
+        "the tenant's share of each limit: its weight among the tenants with requests; 1 if there is no other",
     }),
-    openRequests: { ...Count, description: "other requests for the same model that are not answered" },
+    openRequests: { ...Count, description: "other unanswered requests for the same model" },
     expectedWaitMs: amountOrNull("time the request would wait for others"),
     computeMs: amountOrNull("time its computation would take"),
-    drainMs: amountOrNull("time until everything that waits is computed"),
+    drainMs: amountOrNull("time until everything waiting is computed"),
   },
   { ...strict, default: {} },
 );
@@ -42,9 +42,9 @@ export type QueueState = ReadonlyStatic<typeof QueueState>;
 
 const AdmissionRequest = Type.Object(
   {
-    texts: Type.Integer({ minimum: 0, description: "to be computed, as many of them as are in the queue at once" }),
+    texts: Type.Integer({ minimum: 0, description: "to be computed: as many as are in the queue at once" }),
     bytes: Count,
-    latencyBudgetMs: amountOrNull("time its client waits"),
+    latencyBudgetMs: amountOrNull("time the client will wait"),
   },
   strict,
 );

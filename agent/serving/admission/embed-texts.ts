@@ -157,7 +157,7 @@ export class TextEmbedder implements Home {
     if (stopping()) throw new ServiceError("SHUTTING_DOWN", "this agent is stopping", { retryAfterS: 1 });
     if (role.role === "active") return;
     const peers = role.servingPeers().map(({ agentId, url }) => ({ agentId, url }));
-    const instead = peers.length === 0 ? "no other agent is known to serve" : "ask one of the peers";
+    const instead = peers.length === 0 ? "no other serving agent is known" : "ask one of the peers";
     throw new ServiceError("AGENT_STANDBY", `this agent is ${role.role}: ${instead}`, {
       retryAfterS: standbyRetryS,
       details: { peers },
@@ -269,8 +269,8 @@ export class TextEmbedder implements Home {
   }
 
   /**
-   * Records a failure, slows down clients that retry at once, and returns what the client is told. Another agent's request is its own to record,
-   * and to ask elsewhere for at once.
+   * Records a failure, slows down clients that retry at once, and returns the error for the client. Another agent records its own requests
+   * and may ask elsewhere at once.
    * @param cause whatever {@link attempt} rejected with
    */
   async recordRefused(request: EmbedRequest, cause: unknown, startedMs: number): Promise<ServiceError> {

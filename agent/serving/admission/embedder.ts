@@ -90,6 +90,6 @@ export interface Embedder {
   tokenize(request: TokenizeRequest): Promise<TokenizedTexts>;
   /** Number of requests in progress. */
   inFlight(): number;
-  /** Texts that wait for the board's capacity or for a batch. */
+  /** Texts waiting for the board's capacity or for a batch. */
   queueDepth(): number;
 }

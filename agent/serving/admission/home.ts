@@ -38,6 +38,6 @@ export interface Home extends Embedder {
   attempt(request: EmbedRequest): Promise<EmbedResult>;
   /** Records that another backend answered, and what that cost. */
   recordElsewhere(request: EmbedRequest, result: EmbedResult, startedMs: number, route: RoutePrice): void;
-  /** Records that nobody answered, slows down a client that retries at once, and returns what it is told. */
+  /** Records that no backend answered, slows down a client that retries at once, and returns its error. */
   recordRefused(request: EmbedRequest, error: unknown, startedMs: number): Promise<ServiceError>;
 }

@@ -66,7 +66,7 @@ export function createReranker(embedder: Embedder, firstCrossEncoder: () => stri
     async rerank({ query, texts, textsField, rawScores, model: named, ...terms }) {
       const model = named ?? firstCrossEncoder();
       if (model === null) {
-        throw new ServiceError("MODEL_NOT_FOUND", "model: expected a cross-encoder to be served here, got none", {
+        throw new ServiceError("MODEL_NOT_FOUND", "model: expected this agent to serve a cross-encoder, got none", {
           details: { param: "model" },
         });
       }

@@ -67,7 +67,7 @@ export class SentBatches {
       const computeMs = Math.max(result.computeMs, boardMs) / entries.length;
       let answered = 0;
       for (const [index, entry] of entries.entries()) {
-        // A text whose requests have all ended was computed all the same.
+        // A text whose requests have all ended was computed anyway.
         answered += Math.max(1, entry.waiters.size);
         const cause = result.refused?.get(index);
         if (cause !== undefined) {
@@ -77,7 +77,7 @@ export class SentBatches {
           continue;
         }
         const vector = result.vectors[index];
-        if (vector === undefined) throw new Error("the model answered with fewer vectors than texts. This is a bug.");
+        if (vector === undefined) throw new Error("the model returned fewer vectors than texts. This is a bug.");
         const waitMs = sentMs - entry.arrivedMs;
         texts.finish(entry, (waiter, first) => waiter.resolve({ vector, computeMs: first ? computeMs : 0, waitMs }));
       }

@@ -12,7 +12,7 @@ export function registerGpuMetrics(registry: Registry, gpus: GpuMonitor): void {
   registerGauges(
     registry,
     "akidb_gpu_memory_used_bytes",
-    "Memory of the GPU in use by all programs; none on boards whose GPU shares the system's",
+    "GPU memory in use by all programs; absent on boards whose GPU shares the system's memory",
     ["gpu"],
     () => samplesOf("memoryUsedBytes"),
   );

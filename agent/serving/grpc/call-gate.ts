@@ -189,7 +189,7 @@ export class CallGate {
       if (known !== null && !(known instanceof ServiceError)) caller = known;
     }
     if (rule === undefined) {
-      throw new ServiceError("METHOD_NOT_ALLOWED", `there is no method ${path.slice(0, 200)} here`);
+      throw new ServiceError("METHOD_NOT_ALLOWED", `there is no method ${path.slice(0, 200)}`);
     }
     if (measure.bytes > limits.headerBytes) {
       const message = `metadata: expected at most ${limits.headerBytes} bytes, got ${measure.bytes}`;
@@ -237,7 +237,7 @@ export class CallGate {
       this.#lastingCalls -= 1;
     });
     stream.once("end", () => call.complete());
-    // A client that has its answer and still sends is told to stop.
+    // Tells a client that still sends after its answer to stop.
     stream.once("finish", () => {
       if (!stream.readableEnded && !requestStream) stream.close(constants.NGHTTP2_NO_ERROR);
     });

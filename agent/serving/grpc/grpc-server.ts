@@ -84,7 +84,7 @@ function bind(server: Server, host: string, port: number, credentials: ServerCre
       if (cause === null) resolve(boundPort);
       else if (/EADDRINUSE|in use/.test(cause.message)) {
         const message =
-          `gRPC port ${port} on ${host} is in use: stop what listens there, or set serving.grpc.port to another one ` +
+          `gRPC port ${port} on ${host} is in use: stop the program that uses it, or set serving.grpc.port to another one ` +
           `(0: any), or serving.grpc.enabled to false`;
         reject(new GrpcPortInUseError(message, { cause }));
       } else reject(new UsageError(`gRPC can't listen on ${host}:${port}: ${cause.message}`, { cause }));

@@ -54,7 +54,7 @@ function answerRequest(
   const file = (name: string, what: string) => {
     const descriptor = descriptors.get(name);
     return descriptor === undefined
-      ? failure(notFound, `there is no ${what} here`)
+      ? failure(notFound, `there is no ${what}`)
       : { file_descriptor_response: { file_descriptor_proto: [Buffer.from(descriptor, "base64")] } };
   };
   const { list_services, file_by_filename, file_containing_symbol } = request;

@@ -24,7 +24,7 @@ export function azureRoutes(embedder: Embedder, rules: InputRules) {
         params: Type.Object({ name: Type.String({ ...modelName, description: "a model's id or alias" }) }),
         detail: describeEmbeddings(
           "The same as /v1/embeddings, for Azure OpenAI's clients",
-          "The deployment is a model's id or alias. Where keys are configured, the header api-key is taken too.",
+          "The deployment is a model's id or alias. If keys are configured, the header api-key is accepted as well.",
         ),
       },
     )

@@ -19,11 +19,11 @@ export const embeddingFields = {
     Type.Integer({
       minimum: 1,
       maximum: 65_536,
-      description: "the first values only, cut before the vector is scaled to length 1",
+      description: "only the first values, cut before the vector is scaled to length 1",
     }),
   ),
   prompt_name: optional(
-    Type.String({ maxLength: 128, description: "the model's prompt that is put before each text, e.g. query" }),
+    Type.String({ maxLength: 128, description: "model prompt to put before each text, e.g. query" }),
   ),
   ...textKindFields,
   ...tokenLimitFields,
@@ -33,7 +33,7 @@ export const embeddingFields = {
 export const truncationDirection = Type.Optional(
   Type.Union(
     [...(["Left", "Right", "left", "right"] as const).map((direction) => Type.Literal(direction)), Type.Null()],
-    { description: "the end at which long texts are cut; default: the model's, which mostly is Right" },
+    { description: "end at which long texts are cut; default: the model's, usually Right" },
   ),
 );
 
@@ -128,7 +128,7 @@ export function requestContext(
   };
 }
 
-/** Reads what all embedding requests have in common: the fields of the body, and what is said besides it. */
+/** Reads the common part of all embedding requests: body fields and headers. */
 export function embeddingRequest(
   body: {
     readonly model?: string | null;
@@ -170,13 +170,13 @@ export const embeddingErrors: Partial<Record<ErrorCode, string>> = {
 export const embeddingHeaders = {
   [latencyBudgetHeader]: {
     description:
-      "Milliseconds the client waits: a request that would take longer is refused at once (429), one that has taken longer is not computed (504).",
+      "Milliseconds the client will wait: a request that would take longer is refused at once (429); one that has taken longer is not computed (504).",
     example: "250",
     pattern: millisecondsPattern,
   },
   [hopsHeader]: {
     description:
-      "Sent by an agent that passes the request on: this one sends it to no offer again, and tells its load in x-thormesh-load.",
+      "Sent by an agent that passes the request on: this agent does not pass it on to an offer, and reports its load in x-thormesh-load.",
     example: "1",
     pattern: hopsPattern,
   },

@@ -83,7 +83,7 @@ export function healthReport(state: ServingState): HealthReport {
   const loaded = models.filter(({ status }) => status === "loaded");
   const failing = models.filter(({ status, problem }) => status !== "loaded" && problem !== null);
   const provider = state.isGateway
-    ? { status: "unused", detail: "this agent has no model: it passes requests on" }
+    ? { status: "unused", detail: "this agent has no model and passes requests on" }
     : standard !== undefined && failing.includes(standard)
       ? { status: "unhealthy", detail: `${standard.found.manifest.id} can't be loaded: ${standard.problem}` }
       : standard?.model?.runner.answers() === false && standard.status === "loaded"
@@ -94,7 +94,7 @@ export function healthReport(state: ServingState): HealthReport {
   const cacheDetail = [
     `${loaded.length} of ${models.length} models loaded`,
     ...failing.map(({ found, problem }) => `${found.manifest.id} can't be loaded: ${problem}`),
-    ...[...state.leftOut()].map(([name, reason]) => `${name} is left out: ${reason}`),
+    ...[...state.leftOut()].map(([name, reason]) => `${name} is not served: ${reason}`),
   ].join("; ");
   const doubts = loaded.flatMap(({ found, model }) => {
     const doubt = model?.doubt() ?? null;

@@ -19,9 +19,9 @@ const Info = Type.Object({
   auto_truncate: Type.Boolean({ description: "longer texts are cut unless a request says truncate: false" }),
   prompts: Type.Array(Type.String()),
   max_batch_tokens: Type.Integer(),
-  max_client_batch_size: Type.Integer({ description: "texts in a request" }),
+  max_client_batch_size: Type.Integer({ description: "maximum texts in a request" }),
   max_body_bytes: Type.Integer(),
-  max_concurrent_requests: Type.Integer({ description: "maximum that may wait; beyond it 429" }),
+  max_concurrent_requests: Type.Integer({ description: "maximum waiting; beyond it 429" }),
   max_queued_texts: Type.Integer(),
   max_queued_tokens: Type.Integer(),
   max_expected_ms: Type.Number({ description: "a request that would take longer gets 429" }),
@@ -30,7 +30,7 @@ const Info = Type.Object({
   execution_provider: orNull(ExecutionProvider, "null while it is not loaded"),
   engine: orNull(
     Type.String(),
-    "what computes, and why a wanted provider does not; null while the model is not loaded",
+    "execution provider in use, and why a preferred one is not; null while the model is not loaded",
   ),
   version: Type.String(),
 });
@@ -74,7 +74,7 @@ export function infoRoutes(parts: {
     ({ query }) => {
       const model = parts.model(query.model);
       if (model !== null) return infoOf(model, parts.engine(model.manifest.id));
-      throw new ServiceError("MODEL_NOT_FOUND", `model: no model "${query.model}" is known here; /models lists them`, {
+      throw new ServiceError("MODEL_NOT_FOUND", `model: there is no model "${query.model}"; /models lists them`, {
         details: { param: "model" },
       });
     },
@@ -83,10 +83,10 @@ export function infoRoutes(parts: {
         model: Type.Optional(Type.String({ ...modelName, example: "all-MiniLM-L6-v2" })),
       }),
       detail: describeRoute({
-        summary: "A model and the limits within which it is served",
+        summary: "A model and its limits",
         tag: "models",
         answer: {
-          description: "The limits are those of this agent's configuration.",
+          description: "The limits come from this agent's configuration.",
           schema: Info,
           example: {
             model_id: "all-MiniLM-L6-v2",

@@ -26,12 +26,12 @@ const ollamaFields = {
   options: optional(
     Type.Object(
       { num_ctx: tokenLimit },
-      { additionalProperties: true, description: "options for chat models mean nothing for vectors" },
+      { additionalProperties: true, description: "options for chat models do not apply to vectors" },
     ),
   ),
   keep_alive: Type.Optional(
     Type.Union([Type.String({ maxLength: 64 }), Type.Number({ minimum: -1e12, maximum: 1e12 }), Type.Null()], {
-      description: "ignored: serving.keepAliveS says how long models stay",
+      description: "ignored: serving.keepAliveS sets how long models stay loaded",
     }),
   ),
 };
@@ -101,7 +101,7 @@ export function ollamaRoutes(embedder: Embedder, rules: InputRules, findModel: (
     .post("/api/embed", embed, {
       ...requestBody(schema),
       detail: describeRoute({
-        summary: "Vectors of texts, in Ollama's shape",
+        summary: "Vectors of texts, in Ollama's format",
         tag: "embeddings",
         headers: embeddingHeaders,
         answer: {
@@ -128,11 +128,11 @@ export function ollamaRoutes(embedder: Embedder, rules: InputRules, findModel: (
       {
         ...requestBody(OllamaPromptBody(rules)),
         detail: describeRoute({
-          summary: "The vector of a text, in Ollama's former shape",
+          summary: "The vector of a text, in Ollama's earlier format",
           tag: "embeddings",
           headers: embeddingHeaders,
           answer: {
-            description: "The vector as the model makes it, not scaled to length 1, as Ollama answers here.",
+            description: "The vector as the model computes it, not scaled to length 1, like Ollama's.",
             schema: Type.Object({ embedding: Type.Array(Type.Number()) }),
             example: { embedding: vector },
           },

@@ -51,14 +51,14 @@ export function openAiRoutes(
   return new Elysia()
     .post("/v1/embeddings", ({ body, request }) => answerEmbeddings(embedder, body, request), {
       ...requestBody(EmbeddingsBody(rules)),
-      detail: describeEmbeddings("Vectors of texts, in OpenAI's shape"),
+      detail: describeEmbeddings("Vectors of texts, in OpenAI's format"),
     })
     .get("/v1/models", () => ({ object: "list", data: [...models().map(modelEntry), ...ownEntries()] }), {
       detail: describeRoute({
-        summary: "The models, in OpenAI's shape",
+        summary: "The models, in OpenAI's format",
         tag: "models",
         answer: {
-          description: "Every model that requests may name, also by the names that the configuration gives them.",
+          description: "Every model that requests may name, including aliases.",
           schema: Type.Object({ object: Type.Literal("list"), data: Type.Array(OpenAiModel) }),
           example: { object: "list", data: [exampleModel] },
         },
@@ -66,7 +66,7 @@ export function openAiRoutes(
     })
     .get("/v1/models/:id", ({ params }) => entryNamed(params.id), {
       detail: describeRoute({
-        summary: "One model, in OpenAI's shape",
+        summary: "One model, in OpenAI's format",
         description: "By its id or an alias; slashes may be encoded.",
         tag: "models",
         answer: { description: "The model.", schema: OpenAiModel, example: exampleModel },

@@ -16,7 +16,7 @@ const numbers: ForeignField = {
 const instruction: ForeignField = { neutral: [""], instead: "prompt_name names one of the model's prompts" };
 const scale = (neutral: readonly unknown[]): ForeignField => ({
   neutral,
-  instead: "vectors have the length 1 here; /embed and /api/v1/embed have normalize",
+  instead: "vectors have length 1 here; /embed and /api/v1/embed have normalize",
 });
 const pooling: ForeignField = { neutral: [], instead: "the model's own pooling is used" };
 const onlyDense = (neutral: unknown): ForeignField => ({
@@ -67,7 +67,7 @@ export const foreignFields: Readonly<Record<string, ForeignField>> = {
   return_multivector: onlyDense(false),
   return_sparse: onlyDense(false),
   softmax: scores([]),
-  stream: { neutral: [false], instead: "an answer comes as a whole" },
+  stream: { neutral: [false], instead: "an answer is sent as a whole" },
   top_k: { neutral: [], instead: "/v1/rerank has top_n" },
   truncate_dim: cut,
   truncation: { neutral: [true], instead: "truncate: false refuses texts that are longer than the model reads" },

@@ -10,7 +10,7 @@ import { requestBody } from "./refuse-foreign-fields.ts";
 import { saidLimits, Truncate, tokenLimitFields } from "./text-fields.ts";
 
 const ModelName = optional(
-  Type.String({ minLength: 1, maxLength: 128, description: "default: the first cross-encoder that is served" }),
+  Type.String({ minLength: 1, maxLength: 128, description: "default: the first cross-encoder served" }),
 );
 
 /** text-embeddings-inference's request. */
@@ -88,7 +88,7 @@ function headersOf({ truncatedInputs }: RerankResult): Record<string, string> {
 const rerankErrors = {
   ...embeddingErrors,
   INVALID_REQUEST: "model: expected a cross-encoder, got all-MiniLM-L6-v2, which makes vectors of texts",
-  MODEL_NOT_FOUND: "model: expected a cross-encoder to be served here, got none",
+  MODEL_NOT_FOUND: "model: expected this agent to serve a cross-encoder, got none",
 };
 
 /** `POST /rerank` and `POST /v1/rerank`. */
@@ -116,7 +116,7 @@ export function rerankRoutes(reranker: Reranker, rules: InputRules) {
       {
         ...requestBody(RerankBody(rules)),
         detail: describeRoute({
-          summary: "Texts ranked by how well they answer a query, in the shape of text-embeddings-inference",
+          summary: "Texts ranked by how well they answer a query, in text-embeddings-inference's format",
           tag: "rerank",
           headers: embeddingHeaders,
           answer: {
@@ -163,7 +163,7 @@ export function rerankRoutes(reranker: Reranker, rules: InputRules) {
       {
         ...requestBody(RerankDocumentsBody(rules)),
         detail: describeRoute({
-          summary: "Documents ranked by how well they answer a query, in Cohere's and Jina's shape",
+          summary: "Documents ranked by how well they answer a query, in Cohere's and Jina's format",
           tag: "rerank",
           headers: embeddingHeaders,
           answer: {

@@ -16,7 +16,7 @@ const ModelEntry = Type.Object({
   kind: {
     ...literals("embedding", "cross-encoder", "sparse"),
     description:
-      "a cross-encoder ranks texts and makes no vectors, its dimension is the number of its labels; a sparse model gives weights to the tokens of its vocabulary",
+      "a cross-encoder ranks texts and makes no vectors (its dimension is the number of its labels); a sparse model gives weights to the tokens of its vocabulary",
   },
   dimension: Type.Integer(),
   params: Type.Integer(),
@@ -29,9 +29,9 @@ const ModelEntry = Type.Object({
   aliases: Type.Array(Type.String()),
   pinned: Type.Boolean(),
   execution_provider: orNull(ExecutionProvider, "null while it is not loaded"),
-  problem: orNull(Type.String(), "reason that its last load failed"),
+  problem: orNull(Type.String(), "reason why it last failed to load"),
   notes: Type.Array(Type.String(), {
-    description: "why this file of it, what its files leave open, and what was found out when it was loaded",
+    description: "why this file was chosen, what its files leave open, and what was found when it was loaded",
   }),
 });
 
@@ -52,7 +52,7 @@ export function statusRoutes(state: ServingState, metrics: Registry) {
       detail: describeRoute({
         summary: "Health of the parts of serving",
         description:
-          "Always 200; /readyz tells whether requests are answered. Where keys are configured, only requests with one see the details.",
+          "Always 200; /readyz shows whether requests are answered. If keys are configured, only requests with one see the details.",
         tag: "health",
         open: true,
         answer: {
@@ -104,7 +104,7 @@ export function statusRoutes(state: ServingState, metrics: Registry) {
           },
           others: {
             503: {
-              description: "They would be refused.",
+              description: "Requests for vectors would be refused.",
               schema: Type.Object({ status: Type.Literal("not ready"), reason: Type.String() }),
               example: { status: "not ready", reason: "the agent's role is standby" },
             },

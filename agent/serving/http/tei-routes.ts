@@ -88,7 +88,7 @@ const { AGENT_STANDBY: _role, INVALID_REQUEST: _text, ...tokenizeErrors } = embe
 function refuseTooMuchText(inputs: readonly string[]): void {
   const characters = inputs.reduce((sum, { length }) => sum + length, 0);
   if (characters <= maxCharacters) return;
-  const message = `inputs: expected at most ${maxCharacters} characters in all, got ${characters}`;
+  const message = `inputs: expected at most ${maxCharacters} characters in total, got ${characters}`;
   throw new ServiceError("PAYLOAD_TOO_LARGE", message, { details: { param: "inputs" } });
 }
 
@@ -124,7 +124,7 @@ export function teiRoutes(embedder: Embedder, rules: InputRules) {
   return new Elysia()
     .post("/embed", embed, {
       ...requestBody(schema),
-      detail: embedDetail("Vectors of texts, in the shape of text-embeddings-inference"),
+      detail: embedDetail("Vectors of texts, in text-embeddings-inference's format"),
     })
     .post("/", embed, {
       ...requestBody(schema),
@@ -166,7 +166,7 @@ export function teiRoutes(embedder: Embedder, rules: InputRules) {
           errors: {
             INVALID_REQUEST: "inputs: expected a text or up to 2048 texts, got 3",
             ...tokenizeErrors,
-            PAYLOAD_TOO_LARGE: "inputs: expected at most 100000 characters in all, got 4000000",
+            PAYLOAD_TOO_LARGE: "inputs: expected at most 100000 characters in total, got 4000000",
             TOO_MANY_REQUESTS: "16 requests to /tokenize are in progress, which is the maximum",
           },
         }),

@@ -5,15 +5,15 @@ import { optional } from "#platform/http/optional-field.ts";
 
 const kind = (description: string) => optional(Type.String({ maxLength: 128, description }));
 
-/** Fields in which clients of other servers say of what kind their texts are. The model's prompt for that kind is put before each text. */
+/** Fields in which clients of other servers state the kind of their texts. The model's prompt for that kind is put before each text. */
 export const textKindFields = {
   input_type: kind(
-    "kind of the texts, which decides the prompt that the header x-prompt-name names: query, passage, search_document, …",
+    "kind of the texts (query, passage, search_document, …), which selects the prompt; the header x-prompt-name names it",
   ),
-  task: kind("the same, as Jina's clients say it: retrieval.query, retrieval.passage, text-matching, …"),
-  task_type: kind("the same, as Nomic's and Google's clients say it: search_query, RETRIEVAL_DOCUMENT, …"),
+  task: kind("the same in Jina's terms: retrieval.query, retrieval.passage, text-matching, …"),
+  task_type: kind("the same in Nomic's and Google's terms: search_query, RETRIEVAL_DOCUMENT, …"),
   taskType: kind("the same"),
-  text_type: kind("the same, as Alibaba's clients say it: query, document"),
+  text_type: kind("the same in Alibaba's terms: query, document"),
 };
 type TextKindFields = { readonly [Field in keyof typeof textKindFields]?: string | null };
 
@@ -34,7 +34,7 @@ export const tokenLimit = optional(
   Type.Integer({
     minimum: -1,
     maximum: 2 ** 31 - 1,
-    description: "tokens of the longest text; not below the model's own",
+    description: "maximum tokens of a text; not below the model's own",
   }),
 );
 

@@ -55,12 +55,12 @@ export function tokenVectorRoutes(embedder: Embedder, rules: InputRules, firstSp
       {
         ...requestBody(TokenVectorsBody(rules)),
         detail: describeRoute({
-          summary: "Vectors of all tokens of texts, in the shape of text-embeddings-inference",
+          summary: "Vectors of all tokens of texts, in text-embeddings-inference's format",
           tag: "embeddings",
           headers: embeddingHeaders,
           answer: {
             description:
-              "A list per text of a vector per token, special tokens included, neither pooled nor scaled to length 1.",
+              "For each text a list with one vector per token, including special tokens, neither pooled nor scaled to length 1.",
             schema: Type.Array(Type.Array(Type.Array(Type.Number()))),
             example: [
               [
@@ -87,12 +87,12 @@ export function tokenVectorRoutes(embedder: Embedder, rules: InputRules, firstSp
       {
         ...requestBody(TokenVectorsBody(rules)),
         detail: describeRoute({
-          summary: "Sparse vectors of texts (SPLADE), in the shape of text-embeddings-inference",
+          summary: "Sparse vectors of texts (SPLADE), in text-embeddings-inference's format",
           tag: "embeddings",
           headers: embeddingHeaders,
           answer: {
             description:
-              "Per text the tokens of the vocabulary that have a weight, by their ids. Without a model, the first sparse one is asked.",
+              "For each text the vocabulary's tokens that have a weight, by id. Without a model, the first sparse one is used.",
             schema: Type.Array(SparseVector),
             example: [
               [

@@ -4,7 +4,7 @@ import { type PendingAnswers, pendingAnswers } from "#platform/http/pending-answ
 /** Numbers written at once: some 70 kB of JSON, 0.3 ms. Larger answers are written as their client reads them, whatever the length of a vector. */
 const valuesPerPiece = 16 * 384;
 
-/** Header that names the prompt that was put before the texts, where the request said of what kind they are. */
+/** Header that names the prompt put before the texts, if the request stated their kind. */
 const promptHeader = "x-prompt-name";
 /** Header that names the backend that answered, where there was a choice. */
 const servedByHeader = "x-thormesh-served-by";

@@ -22,7 +22,7 @@ export function describeLabels(config: unknown): { readonly count: number; reado
   if (byName !== undefined) return { count, relevant: Number(byName) };
   if (count <= 2) return { count, relevant: count - 1 };
   throw new UsageError(
-    `config.json: expected one label, two, or one that is called "entailment" or "relevant", got ${count}: ` +
+    `config.json: expected one or two labels, or one called "entailment" or "relevant", got ${count}: ` +
       `${Object.values(names).join(", ")}. A manifest.json with relevantLabel can say which one is the score`,
   );
 }

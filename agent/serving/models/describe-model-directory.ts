@@ -40,7 +40,7 @@ function describeMaxTokens(json: ModelDirectoryFiles["json"], notes: string[]): 
   const stated = own ?? (tokenizerLimit < noLimit ? tokenizerLimit : Number.POSITIVE_INFINITY);
   const limit = Math.floor(Math.min(stated, positionLimit));
   if (Number.isFinite(limit)) return limit;
-  notes.push(`no file says how many tokens the model reads: ${assumedMaxTokens} are assumed`);
+  notes.push(`no file says how many tokens the model reads: assuming ${assumedMaxTokens}`);
   return assumedMaxTokens;
 }
 
@@ -58,7 +58,7 @@ function describeDimension(json: ModelDirectoryFiles["json"], poolingPath: strin
       : (numberAt(json[poolingPath], "word_embedding_dimension") ?? numberAt(json[poolingPath], "embedding_dimension"));
   if (hidden !== undefined && pooled !== undefined && hidden !== pooled) {
     throw new UsageError(
-      `config.json says that vectors have ${hidden} numbers, ${poolingPath} says ${pooled}: the files are not of one model`,
+      `config.json says that vectors have ${hidden} numbers, ${poolingPath} says ${pooled}: the files belong to different models`,
     );
   }
   const dimension = (densePath === null ? undefined : numberAt(json[densePath], "out_features")) ?? hidden ?? pooled;
@@ -102,7 +102,7 @@ export function describeModelDirectory(
     if (labels !== null || densePath !== null) return "model";
     const config = poolingPath === null ? undefined : json[poolingPath];
     if (modules.length > 0 && poolingPath !== null && config === undefined && catalogue === null)
-      throw new UsageError(`modules.json: expected the file ${poolingPath}, which is not there`);
+      throw new UsageError(`modules.json: expected the file ${poolingPath}, which does not exist`);
     if (isRecord(config) && config["include_prompt"] === false && Object.values(prompts).some((text) => text !== ""))
       throw new UsageError(`${poolingPath}: include_prompt: expected true, got false: prompts are always pooled here`);
     const architectures = (json["config.json"] as { readonly architectures?: unknown }).architectures;

@@ -30,10 +30,10 @@ export function describeModules(modules: unknown): readonly ModelModule[] {
     const fullType = stringAt(module, "type") ?? "";
     const type = fullType.split(".").at(-1) ?? "";
     const path = (stringAt(module, "path") ?? "").replace(/\/+$/, "");
-    if (!known.includes(type)) throw new UsageError(`modules.json: a module of type ${type} can't be computed here`);
+    if (!known.includes(type)) throw new UsageError(`modules.json: modules of type ${type} are not supported`);
     if (type !== "" && !ownPackage.test(fullType))
       throw new UsageError(
-        `modules.json: expected a module of sentence_transformers, got ${fullType}, which is code of the model's own`,
+        `modules.json: expected a module of sentence_transformers, got ${fullType}, which is the model's own code`,
       );
     if (type.endsWith("Transformer") && path !== "")
       throw new UsageError(`modules.json: expected the Transformer's files beside modules.json, got them in ${path}`);

@@ -63,8 +63,8 @@ export function describePooling(
     const isDecoder = Array.isArray(architectures) && architectures.some((name) => decoder.test(String(name)));
     notes.push(
       isDecoder
-        ? `${path} is not there: the last token's vector is assumed, as the model is a decoder (${architectures.join(", ")})`
-        : `${path} is not there: the mean over the tokens is assumed`,
+        ? `${path} does not exist: assuming last-token pooling, because the model is a decoder (${architectures.join(", ")})`
+        : `${path} does not exist: assuming mean pooling`,
     );
     return isDecoder ? "last-token" : "mean";
   }

@@ -4,7 +4,7 @@ const reasons = {
   configured: "as configured",
   "only-file": "the only file",
   "best-for-gpu": "the best one for a GPU",
-  "most-exact": "the most exact one",
+  "most-exact": "the most accurate one",
 } as const;
 
 export function explainOnnxFile(decision: OnnxFileDecision): string {

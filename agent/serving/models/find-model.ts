@@ -79,7 +79,9 @@ function foundModel(
   const tokenizerPath = place.pathOf(tokenizerFile);
   if (modelPath === undefined || tokenizerPath === undefined) {
     const missing = modelPath === undefined ? decision.path : tokenizerFile;
-    throw new UsageError(`model "${manifest.id}" (${place.origin}): expected the file ${missing}, which is not there`);
+    throw new UsageError(
+      `model "${manifest.id}" (${place.origin}): expected the file ${missing}, which does not exist`,
+    );
   }
   return {
     manifest,
@@ -120,7 +122,7 @@ function promptsByCatalogue({ id, kind, dimension, prompts }: ModelManifest) {
   const names = Object.keys(known.prompts).join(", ");
   return {
     prompts: known.prompts,
-    note: `its files state no prompts: those of ${known.id} in the catalogue are taken (${names})`,
+    note: `its files state no prompts: using those of ${known.id} in the catalogue (${names})`,
   };
 }
 
@@ -184,7 +186,7 @@ export async function findModel(
     const flaw = place === besideExecutable && place !== configuredDirectory ? findUntrustedInTree(directory) : null;
     if (flaw === null) return readModelDirectory(directory, choices, id);
     // The directory is not configured: files put there by another user must not disable the carried model.
-    notes.push(`${directory} is left out: ${flaw}`);
+    notes.push(`${directory} is not served: ${flaw}`);
   }
   const embedded = ownValue(embeddedModels, id);
   if (embedded !== undefined) {
@@ -199,7 +201,7 @@ export async function findModel(
     return foundModel(manifest, processorChoice, place, notes);
   }
   throw new UsageError(
-    `model "${id}" was not found in ${places.filter((place) => place !== null).join(", ")} nor among those the program carries: ` +
+    `model "${id}" was not found in ${places.filter((place) => place !== null).join(", ")} nor among the built-in ones: ` +
       [Object.keys(embeddedModels).join(", "), ...notes].join("; "),
   );
 }

@@ -8,15 +8,15 @@ const whole = (minimum: number, maximum: number) => Type.Integer({ minimum, maxi
 /** Settings of how a model is loaded and its texts are batched. */
 export const modelSettings = {
   precision: Type.Union([Type.Literal("auto"), Precision], {
-    description: "the ONNX file of a model that is loaded; auto: the most exact one",
+    description: "ONNX file of a model to load; auto: the most accurate one",
   }),
-  threads: orNull(whole(1, 256), "threads that compute; null: one for each core, up to four"),
+  threads: orNull(whole(1, 256), "number of compute threads; null: one per core, up to four"),
   oneThreadProcesses: orNull(
     whole(0, 256),
-    "processes of one thread each that join while the queue is long; null: as many as threads; 0: none",
+    "number of single-threaded processes that join in while the queue is long; null: as many as threads; 0: none",
   ),
-  batchTokens: orNull(whole(1, 16_777_216), "max tokens computed together; null: 256 on a CPU, 16384 on a GPU"),
-  batchTexts: orNull(whole(1, 4096), "max texts computed together; null: 32 on a CPU, 256 on a GPU"),
+  batchTokens: orNull(whole(1, 16_777_216), "maximum tokens in a batch; null: 256 on a CPU, 16384 on a GPU"),
+  batchTexts: orNull(whole(1, 4096), "maximum texts in a batch; null: 32 on a CPU, 256 on a GPU"),
   paddedLengths: orNull(
     Type.Array(whole(1, 1_048_576), { minItems: 1, maxItems: 64, uniqueItems: true }),
     "lengths in tokens to which texts are padded; null: the longest text of a batch on a CPU, a dozen lengths on a GPU",
@@ -25,7 +25,7 @@ export const modelSettings = {
     [Type.Literal("marked"), Type.Literal("own"), Type.Literal("cl100k_base"), Type.Literal("none")],
     {
       description:
-        "lists of token ids that clients may send; marked: those that begin and end with the model's special tokens; own: all, as ids of the model's vocabulary, special tokens are added; cl100k_base: all, as the texts that they stand for in OpenAI's vocabulary, which LangChain's OpenAIEmbeddings sends; none: texts only",
+        "lists of token ids that clients may send; marked: those that begin and end with the model's special tokens; own: all, as ids of the model's vocabulary, special tokens are added; cl100k_base: all, as the texts they stand for in OpenAI's vocabulary, which LangChain's OpenAIEmbeddings sends; none: only texts",
     },
   ),
 };
@@ -37,7 +37,7 @@ const optional = <Schemas extends Record<string, TSchema>>(schemas: Schemas) =>
 export const SettingsByModel = Type.Record(Type.String({ minLength: 1 }), optional(modelSettings), {
   maxProperties: 256,
   default: {},
-  description: "settings that differ for a model, by its id or an alias",
+  description: "settings of individual models, by id or alias",
 });
 
 const ModelSettings = Type.Object(modelSettings);

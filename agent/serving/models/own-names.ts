@@ -47,7 +47,7 @@ export function addOwnNames(
     const other = ids.get(name.toLowerCase());
     if (model === undefined) problems.set(name, `serving.aliases.${name}: there is no model ${target}`);
     else if (other !== undefined && other !== model)
-      problems.set(name, `serving.aliases.${name}: expected a name of its own, got the id of another model`);
+      problems.set(name, `serving.aliases.${name}: expected a new name, got the id of another model`);
     else namesById.set(model.manifest.id, [...(namesById.get(model.manifest.id) ?? []), name]);
   }
   const models = all.map(({ name, model }) => {

@@ -11,7 +11,7 @@ export async function readVerifiedFile(path: string, sha256: string): Promise<Ui
   const bytes = await readRegularFile(path, maxBytes);
   const actual = new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
   if (actual !== sha256) {
-    throw new Error(`${path} is not the file of the manifest: expected sha256 ${sha256}, got ${actual}`);
+    throw new Error(`${path} does not match the manifest: expected sha256 ${sha256}, got ${actual}`);
   }
   return bytes;
 }

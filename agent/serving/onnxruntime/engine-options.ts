@@ -9,16 +9,16 @@ export const engineConfig = {
     {
       default: "auto",
       description:
-        "tried in this order, e.g. [tensorrt, cuda, cpu]; without cpu a model that no GPU takes is not served; auto: all that onnxruntimeDirectory has, the fastest first, then the CPU",
+        "tried in this order, e.g. [tensorrt, cuda, cpu]; without cpu, a model that no GPU accepts is not served; auto: everything in onnxruntimeDirectory, fastest first, then the CPU",
     },
   ),
   onnxruntimeDirectory: orNull(
     Path,
-    "holds libonnxruntime.so.1 (1.30 or newer) and the libonnxruntime_providers_*.so built with it; null: the library inside the executable, which computes on the CPU",
+    "directory of libonnxruntime.so.1 (1.30 or newer) and the libonnxruntime_providers_*.so built with it; null: the built-in library, which computes on the CPU",
   ),
   tensorrt: Type.Object(
     {
-      engineCacheDirectory: orNull(Path, "directory of built engines, one a model; null: built anew at every start"),
+      engineCacheDirectory: orNull(Path, "directory for built engines, one per model; null: rebuilt at every start"),
       fp16: Type.Boolean({ default: true, description: "half precision: about twice as fast" }),
       timingCache: Type.Boolean({ default: true, description: "reuse measurements of one engine for the next" }),
       maxWorkspaceBytes: orNull(

@@ -57,7 +57,7 @@ export function loadBinding(contentId: string, files: readonly CarriedFile[]): O
   if (own) {
     const addon = files.find(({ name }) => name === addonName);
     return loadOperatorLibrary(own, () => {
-      if (addon === undefined) throw new Error(`no ${addonName} is carried. This is a bug.`);
+      if (addon === undefined) throw new Error(`no ${addonName} is built in. This is a bug.`);
       return readCarried(addon);
     });
   }

@@ -16,7 +16,7 @@ export interface OpenedSession extends Pick<EngineReport, "provider" | "refused"
  */
 function loaderReason(provider: ExecutionProvider, directory: string | null): string | null {
   if (directory === null)
-    return `the carried ONNX Runtime has no ${provider}; configure one that has in serving.onnxruntimeDirectory`;
+    return `the built-in ONNX Runtime has no ${provider}; configure one that does in serving.onnxruntimeDirectory`;
   for (const name of ["libonnxruntime_providers_shared.so", `libonnxruntime_providers_${provider}.so`]) {
     const path = join(directory, name);
     if (!existsSync(path)) return `${path} is missing`;

@@ -9,7 +9,7 @@ export function explainPreparation(
 ): string | null {
   switch (rule) {
     case "disk":
-      return `making a shared file of its weights may need ${megabytes(makingBytes)}; ${megabytes(inputs.freeBytes)} are free`;
+      return `writing a shared file of its weights may need ${megabytes(makingBytes)}; ${megabytes(inputs.freeBytes)} are free`;
     case "large":
       return `a shared file of its weights may need ${megabytes(needBytes)}, more than ${megabytes(maxPreparedBytes)}`;
     default:

@@ -91,7 +91,7 @@ function findDamage(directory: string): string | null {
       const fileFlaw = findUntrusted(path);
       if (fileFlaw !== null) return fileFlaw;
       if (statSync(path).size !== expected.bytes || contentOf(path).hash !== expected.hash)
-        return `${name} is not as it was written`;
+        return `${name} has been altered`;
     }
     return null;
   } catch (error) {
@@ -111,7 +111,7 @@ export function findPrepared(key: string): string | null {
       // The oldest ones are removed where space is short.
       utimesSync(directory, new Date(), new Date());
     } catch {
-      // A directory that can only be read serves all the same.
+      // A directory that can only be read serves anyway.
     }
     return directory;
   }

@@ -26,7 +26,7 @@ function feedsOf(session: InferenceSession, lengths: readonly number[]): Record<
   );
   return Object.fromEntries(
     session.inputMetadata.map((metadata) => {
-      if (!metadata.isTensor) throw new Error(`its input ${metadata.name} is no tensor`);
+      if (!metadata.isTensor) throw new Error(`its input ${metadata.name} is not a tensor`);
       const values = places.map(({ row, place, isText }) => {
         if (metadata.name === "input_ids") return isText ? 1 + ((7 * row + place) % ids) : 0;
         if (metadata.name === "position_ids") return place;

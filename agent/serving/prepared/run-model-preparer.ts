@@ -26,7 +26,7 @@ export interface PreparationEnd {
 
 /** Runs the child process that prepares a model for the process that started it. @returns the exit code */
 export async function runModelPreparer(task: PreparationTask): Promise<number> {
-  if (process.send === undefined) throw new Error("a preparing process is started by a model's, not by hand");
+  if (process.send === undefined) throw new Error("a preparing process is started by a model's process, not by hand");
   // Nobody waits for it any more.
   process.on("disconnect", () => process.exit(0));
   const { modelPath, carriedSha256, files, place, key, needBytes } = task;

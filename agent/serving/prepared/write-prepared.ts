@@ -162,9 +162,9 @@ export async function writePrepared(source: Uint8Array | string, directory: stri
   let written = await fuse(directory, expected);
   if (written === null) {
     written = await optimise(source, directory, { graph, weights, packed: true });
-    if (!isSame(expected, written)) throw new Error("the prepared model computes other numbers");
+    if (!isSame(expected, written)) throw new Error("the prepared model computes different numbers");
   }
   for (const name of Object.values(temporary)) rmSync(join(directory, name), { force: true });
   const prepared = await create(join(directory, graph), quiet);
-  if (!isSame(written, await probeSession(prepared))) throw new Error("the prepared model computes other numbers");
+  if (!isSame(written, await probeSession(prepared))) throw new Error("the prepared model computes different numbers");
 }

@@ -46,7 +46,7 @@ function refuseWithoutTokenVectors({ found, runner }: EmbeddingModel, { everyTok
   throw new ServiceError("UNSUPPORTED_BY_MODEL", message, { details: { param: "model" } });
 }
 
-/** Refuses a request that asks its model for what that can't do. @throws ServiceError INVALID_REQUEST | UNSUPPORTED_BY_MODEL */
+/** Refuses a request for something that its model can't do. @throws ServiceError INVALID_REQUEST | UNSUPPORTED_BY_MODEL */
 export function refuseUnsuitable(model: EmbeddingModel, request: EmbedRequest): void {
   refuseUnlessForKind(model.found.manifest, request);
   refuseMoreDimensions(model, request);

@@ -44,7 +44,7 @@ function statusOf(cause: RefusalCause | null): RequestStatus {
 
 type Parts = Pick<EmbedderParts, "findModel" | "metrics" | "sink" | "stopping" | "log" | "limits">;
 
-/** Records failures, and turns them into what clients are told. */
+/** Records failures and turns them into errors for clients. */
 export class RefusedRequests {
   readonly #parts: Parts;
   readonly #pace = createRefusalPace(() => performance.now());
@@ -53,7 +53,7 @@ export class RefusedRequests {
     this.#parts = parts;
   }
 
-  /** Records a failure, slows down a client that retries at once, and returns what the client is told. */
+  /** Records a failure, slows down a client that retries at once, and returns the client's error. */
   async refuse(request: EmbedRequest, cause: unknown, startedMs: number): Promise<ServiceError> {
     const { metrics, findModel } = this.#parts;
     const tenant = request.tenant ?? defaultTenant;

@@ -80,7 +80,7 @@ async function readTokenizer(found: FoundModel, tokenIds?: TokenIdsSetting): Pro
     refuseContradictions(definition, found.tokenizerConfig, tokenizer);
     return tokenizer;
   } catch (cause) {
-    throw new Error(`${path} is not a tokenizer that this program can use`, { cause });
+    throw new Error(`${path} is not a supported tokenizer`, { cause });
   }
 }
 
@@ -139,7 +139,7 @@ function engineLog(log: Logger, model: string): (report: EngineReport) => void {
 }
 
 /**
- * Starts a model's process, which goes on loading, and reads its tokenizer meanwhile.
+ * Starts a model's process, which continues loading, and reads its tokenizer meanwhile.
  * @throws Error when the tokenizer is not the manifest's, or can't be used.
  */
 export async function openEmbeddingModel(

@@ -57,7 +57,7 @@ export function createKnownTokens(
       if (around !== undefined) {
         await process.stop();
         throw new Error(
-          `${modelPath} can't compute token ${named(around)}, which ${tokenizerPath} puts around every text: are they of one model?`,
+          `${modelPath} can't compute token ${named(around)}, which ${tokenizerPath} puts around every text: do they belong to the same model?`,
         );
       }
       if (Number.isFinite(from)) {

@@ -76,7 +76,7 @@ export class ModelPool {
       const problem = this.#available.problem(name);
       if (problem !== null) throw new UsageError(`model "${name}" can't be read: ${problem}`);
       const found = this.#available.find(name);
-      if (found === null) throw new UsageError(`model "${name}" was not found; there are: ${this.#knownIds()}`);
+      if (found === null) throw new UsageError(`model "${name}" was not found; known models: ${this.#knownIds()}`);
       this.#residentOf(found);
     }
     const [first] = this.#residents.present();

@@ -96,7 +96,7 @@ export class ResidentModels {
   admit(): void {
     for (let head = this.#queue[0]; head !== undefined && !this.#stopping; head = this.#queue[0]) {
       if (head.leases === 0 && !head.pinned) {
-        this.evict(head, "idle", "no request waits for it any more");
+        this.evict(head, "idle", "no request is waiting for it any more");
         continue;
       }
       const decision = decideLoad(head, this.#residents(), this.#options.memoryBytes);
@@ -211,7 +211,7 @@ export class ResidentModels {
   #fail(entry: Resident, reason: string): void {
     const retryAfterS = this.failures.record(idOf(entry), reason);
     this.#options.log.error({ model: idOf(entry), reason }, "a model can't be loaded");
-    // A pinned model goes on trying.
+    // A pinned model continues trying.
     if (entry.pinned && entry.model !== null) return;
     this.evict(entry, "failed", reason);
     entry.ready.promise.catch(() => {}); // no request may be waiting

@@ -27,7 +27,7 @@ export function createTextLimit(
       const longest = isTried ? await findLongestText(process, lastId, maxTokens) : maxTokens;
       if (longest < maxTokens) {
         limitTo(longest);
-        note = `texts are cut at ${longest} tokens: the model does not compute more, though its files say ${maxTokens}`;
+        note = `texts are cut at ${longest} tokens: the model can't compute more, although its files say ${maxTokens}`;
         log.warn({ model: id }, note);
       }
       isKnown = true;

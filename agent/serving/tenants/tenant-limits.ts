@@ -22,7 +22,7 @@ export interface TenantLimitsParts {
   readonly quotas?: Pick<TenantQuotas, "has" | "refusal" | "count" | "figures">;
   /** Monotonic clock. */
   readonly nowMs: () => number;
-  /** Records that a request got no vectors, and returns what its client is told. */
+  /** Records that a request got no vectors, and returns the client's error. */
   readonly recordRefused: (request: EmbedRequest, error: unknown, startedMs: number) => Promise<ServiceError>;
 }
 
@@ -84,7 +84,7 @@ export class TenantLimits {
       if (left >= 1) continue;
       const waitMs = limit.own > 0 ? ((1 - left) / limit.own) * minuteMs : minuteMs;
       const share = limit.own < limit.all ? `, of which this agent answers up to ${Math.floor(limit.own)}` : "";
-      return new ServiceError("RATE_LIMITED", `tenant ${tenant} may send ${limit.all} ${kind} a minute${share}`, {
+      return new ServiceError("RATE_LIMITED", `tenant ${tenant} may send ${limit.all} ${kind} per minute${share}`, {
         retryAfterS: Math.max(1, Math.ceil(waitMs / secondMs)),
       });
     }
@@ -109,7 +109,7 @@ export class TenantLimits {
     if (bucket !== undefined) bucket.left -= amount;
   }
 
-  /** Corrects what a request took by what it really had. */
+  /** Corrects a request's estimated tokens by the actual number. */
   settle(tenant: string, kind: Kind, more: number): void {
     this.#bucketTake(tenant, kind, more);
     this.#parts.quotas?.count(tenant, { [kind]: more });

@@ -12,7 +12,7 @@ import type { QuotaParts, TenantAccess, TenantQuotas as Told } from "#protocol/m
 
 const kinds = ["requests", "texts", "tokens"] as const;
 const periodKinds = ["day", "month"] as const;
-/** Part of this agent's amount that is put down on disk ahead of its use. */
+/** Part of this agent's amount that is written to disk ahead of its use. */
 const aheadShare = 0.01;
 /** Less than this of a quota that nobody has: there is nothing more to be had before the next period. */
 const smallRest = 0.002;
@@ -124,7 +124,7 @@ export class TenantQuotas {
     if (state === undefined) return null;
     const { all, own, kind, periodKind, period, isFinal } = state;
     const share = isFinal && own >= all ? "" : `, of which this agent may answer ${Math.floor(own)} so far`;
-    const message = `tenant ${tenant} may send ${all} ${kind} a ${periodKind}${share}; the next one begins at ${new Date(period.endMs).toISOString()}`;
+    const message = `tenant ${tenant} may send ${all} ${kind} per ${periodKind}${share}; the next ${periodKind} begins at ${new Date(period.endMs).toISOString()}`;
     return new ServiceError("QUOTA_EXCEEDED", message, { retryAfterS: this.#waitS(state) });
   }
 

@@ -43,7 +43,7 @@ async function judgePattern(pattern: string): Promise<string> {
   const { cause, reason } = await worker.lost;
   clearTimeout(timer);
   if (verdict === "slow" && (cause === "memory" || cause === "signal"))
-    throw new Error(`the process that tries the tokenizer's expressions ${reason}`);
+    throw new Error(`the process that tests the tokenizer's expressions ${reason}`);
   return verdict;
 }
 

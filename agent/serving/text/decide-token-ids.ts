@@ -13,7 +13,7 @@ export interface IdMarks {
   /** Special tokens before and after a text. */
   readonly before: readonly number[];
   readonly after: readonly number[];
-  /** Token that fills up shorter texts of a batch; null: not known. */
+  /** Token that fills up shorter texts of a batch; null: unknown. */
   readonly padId: number | null;
   readonly maxTokens: number;
 }

@@ -1,7 +1,7 @@
 import type { IdMarks, TokenIdsDecision } from "./decide-token-ids.ts";
 
 const advice =
-  "Send texts instead (LangChain's OpenAIEmbeddings: check_embedding_ctx_length=False); serving.tokenIds: own reads all lists as the model's, cl100k_base as OpenAI's";
+  "Send texts instead (LangChain's OpenAIEmbeddings: check_embedding_ctx_length=False), or set serving.tokenIds: own reads all lists as the model's, cl100k_base as OpenAI's";
 
 /** Explains to a client why its token ids are refused: what was expected, what came, what to do. */
 export function explainTokenIds(

@@ -7,8 +7,8 @@ export const TracingConfig = Type.Object(
       Type.String({ pattern: "^https?://[^/]", maxLength: 1024 }),
       "base address of a collector, e.g. http://127.0.0.1:4318; null: no traces",
     ),
-    sampleRatio: number(1, [0, 1], "share of requests that are traced, where the client does not say"),
-    exportPeriodMs: integer(2_000, [10, 3_600_000], "time for which spans wait to be sent together"),
+    sampleRatio: number(1, [0, 1], "share of requests that are traced, unless the client decides"),
+    exportPeriodMs: integer(2_000, [10, 3_600_000], "how long spans wait to be sent together"),
     headers: Type.Record(Type.String(), Type.String({ maxLength: 8192 }), {
       default: {},
       maxProperties: 64,
@@ -29,7 +29,8 @@ export const TracingConfig = Type.Object(
   {
     additionalProperties: false,
     default: {},
-    description: "Traces of requests for OpenTelemetry; OTEL_EXPORTER_OTLP_ENDPOINT and its like set the same keys.",
+    description:
+      "Traces of requests for OpenTelemetry; OTEL_EXPORTER_OTLP_ENDPOINT and related variables set the same keys.",
   },
 );
 export type TracingConfig = Static<typeof TracingConfig>;

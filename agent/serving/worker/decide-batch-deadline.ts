@@ -17,7 +17,7 @@ export interface BatchDeadline {
   readonly rule: "engine-build" | "unmeasured" | "shortest" | "measured-speed" | "longest";
   readonly deadlineMs: number;
   readonly tokens: number;
-  /** Time at the measured speed; null when that is not known or does not count. */
+  /** Time at the measured speed; null when that is unknown or does not count. */
   readonly expectedMs: number | null;
 }
 

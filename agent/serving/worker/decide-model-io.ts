@@ -9,7 +9,7 @@ export interface TensorDescription {
 
 export type InputName = "input_ids" | "attention_mask" | "token_type_ids" | "position_ids";
 
-/** Input of a decoder for what it computed of earlier tokens. It is fed none: [texts, heads, 0, size]. */
+/** Input of a decoder for its cache of earlier tokens. It is fed none: [texts, heads, 0, size]. */
 export interface CacheInput {
   readonly name: string;
   readonly type: "float32" | "float16";

@@ -11,7 +11,7 @@ export function explainModelIo(io: Extract<ModelIo, { kind: "unusable" }>): stri
     case "generates-text":
       return (
         `expected no inputs but ${feedableInputs.join(", ")}, got ${namesOf(io.inputs)}: ` +
-        "this is an export for generating text, use one that gives last_hidden_state"
+        "this is an export for generating text; use one that outputs last_hidden_state"
       );
     case "no-token-ids":
       return `expected the input input_ids, got ${namesOf(io.inputs)}`;

@@ -107,7 +107,7 @@ export interface ModelProcessOptions {
   readonly onHang?: (reason: string) => void;
   /** As in nice(1): how far the process yields the processor to others. Default: 0. */
   readonly niceness?: number | undefined;
-  /** Memory that the process needs, to be told when it is killed for want of memory. */
+  /** Memory that the process needs, to be told when it is killed for lack of memory. */
   readonly neededBytes?: number | undefined;
   /** Started instead of this program's own worker, with the same options after it; for tests. */
   readonly command?: readonly string[];
@@ -140,13 +140,14 @@ function checkAnswer(frame: Frame, asked: Asked | undefined): asserts asked is A
   const isPong = frame.kind === "pong";
   const isAnswer = isPong || frame.kind === "vectors" || frame.kind === "failure";
   if (asked === undefined || !isAnswer || isPong !== (asked.texts === 0))
-    throw new Error(`an unexpected ${frame.kind} frame came`);
+    throw new Error(`an unexpected ${frame.kind} frame arrived`);
   if (frame.kind !== "vectors") return;
   if (frame.vectors.length !== asked.texts)
-    throw new Error(`${frame.vectors.length} vectors came for ${asked.texts} texts`);
+    throw new Error(`${frame.vectors.length} vectors arrived for ${asked.texts} texts`);
   const { lengths } = asked;
   const wrong = frame.vectors.findIndex(({ length }, i) => length !== lengths[i]);
-  if (wrong >= 0) throw new Error(`vectors of ${frame.vectors[wrong]?.length} numbers came, not of ${lengths[wrong]}`);
+  if (wrong >= 0)
+    throw new Error(`vectors of ${frame.vectors[wrong]?.length} numbers arrived, not of ${lengths[wrong]}`);
 }
 
 /**
@@ -194,7 +195,7 @@ export async function startModelProcess(model: FoundModel, options: ModelProcess
 
   const receive = (frame: Frame) => {
     if (frame.kind === "ready") {
-      if (isLoaded) throw new Error("a second ready frame came");
+      if (isLoaded) throw new Error("a second ready frame arrived");
       isLoaded = true;
       return loaded.resolve(frame);
     }
@@ -224,7 +225,7 @@ export async function startModelProcess(model: FoundModel, options: ModelProcess
     };
   }
 
-  // Killed at once: it has nothing to lose and would go on loading.
+  // Killed at once: it has nothing to lose and would continue loading.
   const giveUp = () => worker.drop("was stopped");
   signal?.addEventListener("abort", giveUp, { once: true });
   if (signal?.aborted === true) giveUp();

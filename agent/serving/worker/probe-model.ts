@@ -24,9 +24,12 @@ export async function probeModel(
     // A process that was lost says nothing about the model's files.
     if (cause instanceof ModelProcessLostError) throw cause;
     if (lacksMemory(cause)) throw new Error(`there is no memory to compute with ${modelPath}`, { cause });
-    throw new Error(`${modelPath} can't compute token ${lastId}, which ${tokenizerPath} has: are they of one model?`, {
-      cause,
-    });
+    throw new Error(
+      `${modelPath} can't compute token ${lastId}, which ${tokenizerPath} contains: do they belong to the same model?`,
+      {
+        cause,
+      },
+    );
   }
   await process.stop();
   throw new Error(`${modelPath} computes values that are not numbers`);

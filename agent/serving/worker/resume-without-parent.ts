@@ -15,6 +15,6 @@ export function resumeWithoutParent(): void {
     });
     symbols.prctl(setParentDeathSignal, constants.signals.SIGCONT, 0, 0, 0);
   } catch {
-    // Another C library: it is paused all the same, for as long as a batch takes.
+    // Another C library: it is paused anyway, for as long as a batch takes.
   }
 }

@@ -180,7 +180,7 @@ async function answer(model: OnnxModel, frame: Frame, mayBeZero: boolean): Promi
     if (senseless >= 0) throw new Error("its vector is all zeros, or holds values that are not numbers");
     const bytes = vectors.reduce((sum, { byteLength }) => sum + byteLength, 0);
     // The batch is computed in smaller parts then.
-    if (bytes > maxVectorBytes) throw new Error(`its vectors take ${bytes} bytes, which are too many at once`);
+    if (bytes > maxVectorBytes) throw new Error(`its vectors take ${bytes} bytes, which is too much at once`);
     return { kind: "vectors", batch, computeMs: performance.now() - startedMs, vectors };
   } catch (error) {
     return { kind: "failure", batch, message: describeError(error) };

@@ -11,7 +11,7 @@ export interface NoticeQueueParts {
   readonly log: Logger;
   /** Time that a first notice waits for others. */
   readonly waitMs: number;
-  /** Min time between two messages. */
+  /** Minimum time between two messages. */
   readonly intervalMs: number;
   readonly firstPauseMs?: number;
 }

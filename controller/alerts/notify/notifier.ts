@@ -2,7 +2,7 @@ import type { AlertSeverity } from "../alert-rules.ts";
 
 /** Message about an alert, or without one a digest. */
 export interface Notice {
-  /** Name of what it is about: a newer notice replaces one that waits. */
+  /** Identity of its subject: a newer notice replaces a waiting one. */
   readonly key: string;
   readonly status: "firing" | "resolved" | "digest" | "test";
   readonly severity: AlertSeverity;

@@ -28,14 +28,14 @@ const BacktestBody = strictObject({
   text: Type.Optional(
     Type.String({
       maxLength: maxPolicyLength,
-      description: "a policy to try, as YAML or JSON; left out: only the policy in force and those to compare with",
+      description: "policy to try, as YAML or JSON; omitted: only the policy in force and those compared with it",
     }),
   ),
   hours: Type.Optional(
     Type.Integer({
       minimum: 1,
       maximum: maxHours,
-      description: `newest hours on record to replay (default: ${defaultHours})`,
+      description: `number of recorded hours to replay, up to now (default: ${defaultHours})`,
     }),
   ),
 });
@@ -44,20 +44,20 @@ const series = Type.Array(Type.Number(), { maxItems: maxSteps });
 const Result = Type.Object({
   startMs: Type.Number(),
   stepMs: Type.Number(),
-  demandQps: { ...series, description: "highest rate of each step, texts a second" },
+  demandQps: { ...series, description: "highest rate in each step, texts per second" },
   results: Type.Array(
     Type.Object({
       label: Type.String(),
       costUsd: Type.Number({
-        description: "electricity, starts and hours, with what was lost at the price of a text that is not carried",
+        description: "electricity, starts and hours, plus the price of lost texts",
       }),
       energyKwh: Type.Number(),
       sloMinutes: Type.Number({ description: "minutes in which texts were lost or the latency was above the SLO" }),
       lostTexts: Type.Number(),
       activations: Type.Number(),
       utilization: Type.Number({ description: "texts served, as a share of the capacity that served" }),
-      capacityQps: { ...series, description: "least capacity of each step, texts a second" },
-      unitsOn: { ...series, description: "devices that were on, in the mean of each step" },
+      capacityQps: { ...series, description: "lowest capacity in each step, texts per second" },
+      unitsOn: { ...series, description: "mean number of devices that were on in each step" },
     }),
     { maxItems: maxPolicies },
   ),
@@ -67,12 +67,12 @@ const job = {
   id: Type.String(),
   state: Type.String({ description: "running, done, failed or cancelled" }),
   startedAtMs: Type.Number(),
-  endedAtMs: orNull(Type.Number(), "null: it runs"),
+  endedAtMs: orNull(Type.Number(), "null: still running"),
   progress: Type.Number({ description: "0 … 1" }),
   by: Type.String({ description: "who started it" }),
   policies: Type.Array(Type.String(), { maxItems: maxPolicies }),
   minutes: Type.Integer({ description: "of traffic" }),
-  failure: orNull(Type.String(), "why there is no result"),
+  failure: orNull(Type.String(), "reason why there is no result"),
 };
 const JobView = Type.Unsafe<BacktestJob>(Type.Object({ ...job, result: orNull(Result, "null: not yet, or never") }));
 const JobList = Type.Unsafe<{ backtests: Omit<BacktestJob, "result">[] }>(
@@ -127,7 +127,7 @@ export function backtestRoutes(parts: BacktestRoutesParts) {
     });
     const found = fleetOfAgents(fleetName, known, scaling);
     if (found === null)
-      throw new ServiceError("CONFLICT", "no agent has told yet what its board carries: there is no fleet to replay");
+      throw new ServiceError("CONFLICT", "no agent has reported its board's capacity yet: there is no fleet to replay");
     return found;
   };
 
@@ -156,8 +156,8 @@ export function backtestRoutes(parts: BacktestRoutesParts) {
       response: { 200: JobList },
       detail: about(
         "decisions",
-        "Backtests, the newest first",
-        "Those that this controller has run since it started, at most five.",
+        "Backtests, newest first",
+        "The last five at most that this controller has run since it started.",
       ),
     })
     .post(
@@ -214,7 +214,7 @@ export function backtestRoutes(parts: BacktestRoutesParts) {
         ...withReason,
         response: { 200: JobView, 400: ErrorBody, 404: ErrorBody, 503: ErrorBody },
         detail: {
-          ...about("decisions", "Cancel a backtest", "One that has ended stays as it is."),
+          ...about("decisions", "Cancel a backtest", "Has no effect on one that has ended."),
           ...needsRole("operator"),
         },
       },

@@ -13,12 +13,12 @@ import { auditSourceOf, withReason } from "../audited-change.ts";
 import { about, ErrorBody, OverrideBody } from "../schemas.ts";
 import { EffectView, orderTo, readEffect } from "./read-effect.ts";
 
-/** Max agents of one order. */
+/** Maximum agents of one order. */
 const maxAgents = 1000;
 
 const agents = Type.Array(Identifier, { minItems: 1, maxItems: maxAgents, uniqueItems: true, description: "ids" });
 export const dryRun = Type.Optional(
-  Type.Boolean({ description: "true: nothing is changed, only the effect is told (default: false)" }),
+  Type.Boolean({ description: "true: only report the effect, change nothing (default: false)" }),
 );
 
 const OrderBody = strictObject({ agents, ...OverrideBody.properties, dryRun });
@@ -31,7 +31,10 @@ const ToldAgent = Type.Object({
 const Told = Type.Object({
   isDone: Type.Boolean({ description: "false: a dry run" }),
   effect: EffectView,
-  agents: Type.Array(ToldAgent, { maxItems: maxAgents, description: "agents that were told; none in a dry run" }),
+  agents: Type.Array(ToldAgent, {
+    maxItems: maxAgents,
+    description: "agents that were sent the order; none in a dry run",
+  }),
 });
 
 const OverrideState = Type.Object({
@@ -39,8 +42,8 @@ const OverrideState = Type.Object({
   desiredVersion: orNull(Type.Integer()),
   reportedVersion: orNull(Type.Integer(), "version that the agent follows; null: none yet"),
   reportedRole: orNull(Type.String(), "null: none yet"),
-  isReached: Type.Boolean({ description: "true: the agent reports that it is as it should be" }),
-  waitsFor: orNull(Type.String(), "why it is not yet; null: it is"),
+  isReached: Type.Boolean({ description: "true: the agent reports the desired state" }),
+  waitsFor: orNull(Type.String(), "reason why it has not been reached; null: it has been"),
 });
 const OverrideStates = Type.Unsafe<{
   overrides: OverrideStateView[];
@@ -50,7 +53,7 @@ const OverrideStates = Type.Unsafe<{
   Type.Object({
     overrides: Type.Array(OverrideState, { maxItems: maxAgents }),
     total: Type.Integer({ description: "overrides in force" }),
-    reached: Type.Integer({ description: "of them, those that are reached" }),
+    reached: Type.Integer({ description: "of them, those that have been reached" }),
   }),
 );
 
@@ -62,7 +65,7 @@ type OverrideStateView = Override & {
   readonly waitsFor: string | null;
 };
 
-/** Compares what an agent was told with what it reports. */
+/** Compares an agent's desired state with what it reports. */
 function stateOf(override: Override, { fleet, desired }: Pick<ApiParts, "fleet" | "desired">): OverrideStateView {
   const document = desired.documents.get(override.agentId) ?? null;
   const agent = fleet.get(override.agentId);
@@ -71,13 +74,13 @@ function stateOf(override: Override, { fleet, desired }: Pick<ApiParts, "fleet" 
   const differs = agent?.reported?.differs?.[0];
   const waitsFor =
     agent?.presence?.status !== "online"
-      ? "it is offline, and will be told when it is back"
+      ? "it is offline, and will get the order when it is back"
       : document === null || (reportedVersion ?? 0) < document.version
         ? "it has not answered yet"
         : differs !== undefined
           ? `${differs.field}: ${differs.reason}`
           : override.role !== null && override.role !== reportedRole
-            ? `it is ${reportedRole ?? "in no known role"} still`
+            ? `it is still ${reportedRole ?? "in an unknown role"}`
             : null;
   return {
     ...{ ...override, desiredVersion: document?.version ?? null, reportedVersion, reportedRole },
@@ -107,7 +110,7 @@ export function overrideRoutes(parts: ApiParts) {
         detail: about(
           "decisions",
           "Operators' overrides in force",
-          "What each agent was told, what it reports, and what it waits for. The first 1,000.",
+          "What each agent was ordered, what it reports, and what is pending. The first 1,000.",
         ),
       },
     )
@@ -139,7 +142,7 @@ export function overrideRoutes(parts: ApiParts) {
           ...about(
             "decisions",
             "Set the role or power mode of several agents for a time",
-            "With `dryRun` it tells the effect: who stops serving, and which capacity is left for which forecast peak. Otherwise as the override of one agent; what is wrong for one is refused for all.",
+            "With `dryRun` it reports the effect: who stops serving, and which capacity is left for which forecast peak. Otherwise it works like the override of one agent; if it is invalid for one agent, it is refused for all.",
           ),
           ...needsRole("operator"),
         },

@@ -26,8 +26,8 @@ const UploadBody = strictObject({
   ifVersion: Type.Optional(
     Type.String({
       pattern: "^[0-9a-f]{12}$",
-      title: "a version as GET /api/v1/policy/file tells it",
-      description: "version of the file from which the text was made: refused if it was changed meanwhile",
+      title: "a version from GET /api/v1/policy/file",
+      description: "version of the file that the text is based on: refused if it has changed since",
     }),
   ),
 });
@@ -35,17 +35,17 @@ const UploadBody = strictObject({
 const PolicyFileView = Type.Object({
   path: Type.String(),
   version: Type.String({ description: "changes with every byte of the file" }),
-  text: Type.String({ description: "of the file; empty where it can't be shown" }),
+  text: Type.String({ description: "text of the file; empty if it can't be shown" }),
   isMasked: Type.Boolean({ description: "true: secrets are placeholders, and comments are left out" }),
-  fault: orNull(Type.String(), "why the file can't be shown; null: it can"),
+  fault: orNull(Type.String(), "reason why the file can't be shown; null: it can"),
   name: Type.String({ description: "of the policy in force" }),
   mode: Type.String(),
   loadedAtMs: Type.Number(),
-  problem: orNull(Type.String(), "why the file as it is now is not in force; null: it is"),
+  problem: orNull(Type.String(), "reason why the present file is not in force; null: it is"),
 });
 
 const NoPolicyFile = Type.Object({
-  missing: Type.String({ description: "why there is none: no scaling.policyFile is configured" }),
+  missing: Type.String({ description: "reason why there is none: no scaling.policyFile is configured" }),
 });
 
 export interface PolicyRoutesParts extends Pick<ApiParts, "audit" | "loop" | "nowMs"> {
@@ -82,7 +82,7 @@ export function policyRoutes({ livePolicy, previewer, audit, loop, nowMs }: Poli
         detail: about(
           "decisions",
           "The scaling policy's file",
-          "As it was written; secrets are masked. Or why there is none.",
+          "The file as written, with secrets masked, or why there is none.",
         ),
       },
     )
@@ -99,7 +99,7 @@ export function policyRoutes({ livePolicy, previewer, audit, loop, nowMs }: Poli
           ...about(
             "decisions",
             "Try a scaling policy on the fleet as it is now",
-            "What it would decide now, what it allows in the coming day, and how it differs from the policy in force. Changes nothing; sources of triggers that are new are not asked.",
+            "What it would decide now, what it allows in the coming day, and how it differs from the policy in force. Changes nothing; sources of new triggers are not queried.",
           ),
           ...needsRole("operator"),
         },
@@ -110,7 +110,7 @@ export function policyRoutes({ livePolicy, previewer, audit, loop, nowMs }: Poli
       async ({ body, request }) => {
         if (livePolicy === null) throw new ServiceError("NOT_FOUND", noneConfigured);
         const { inForce: before, path } = livePolicy;
-        // All that is wrong is said before anything is recorded.
+        // Reports all mistakes before recording anything.
         const { policy } = readPolicyText(body.text, await currentInput());
         const preview = previewOf(policy, before);
         const change = { action: "policy.set", target: policy.name, before: maskSecrets(before) };
@@ -134,7 +134,7 @@ export function policyRoutes({ livePolicy, previewer, audit, loop, nowMs }: Poli
           ...about(
             "decisions",
             "Replace the scaling policy",
-            "Its file is written and in force at once. All mistakes are told with their fields. Needs the role admin: a policy names addresses that the controller asks.",
+            "Writes the file and applies it at once. Lists all mistakes by field. Needs the role admin, because a policy names addresses that the controller contacts.",
           ),
           ...needsRole("admin"),
         },

@@ -16,7 +16,7 @@ interface ComingStep {
   readonly fromMs: number;
   readonly floor: number;
   readonly ceiling: number;
-  /** At the present rate; null: the rate is not known. */
+  /** At the present rate; null: the rate is unknown. */
   readonly agents: number | null;
   readonly schedules: readonly string[];
 }
@@ -56,13 +56,13 @@ const Step = Type.Object({
   fromMs: Type.Number(),
   floor: Type.Integer(),
   ceiling: Type.Integer(),
-  agents: orNull(Type.Integer(), "at the present rate; null: it is not known"),
+  agents: orNull(Type.Integer(), "at the present rate; null: unknown"),
   schedules: Type.Array(Type.String(), { maxItems: 1000 }),
 });
 const Outlook = Type.Object({
   name: Type.String(),
   mode: Type.String({ description: "act or preview" }),
-  agents: Type.Integer({ description: "that it wants now" }),
+  agents: Type.Integer({ description: "number of agents it wants now" }),
   floor: Type.Integer(),
   ceiling: Type.Integer(),
   reason: Type.String(),
@@ -73,9 +73,11 @@ const Outlook = Type.Object({
 export const PolicyPreviewView = Type.Unsafe<PolicyPreview>(
   Type.Object({
     atMs: Type.Number(),
-    liveQps: orNull(Type.Number(), "texts a second now; null: unknown"),
+    liveQps: orNull(Type.Number(), "present rate, texts per second; null: unknown"),
     serving: Type.Integer({ description: "agents that are meant to serve now" }),
-    text: Type.String({ description: "for people: what would be decided now, and the difference to what is in force" }),
+    text: Type.String({
+      description: "what would be decided now, and how it differs from the policy in force, for people to read",
+    }),
     given: Outlook,
     inForce: orNull(Outlook, "the policy in force; null: none is"),
     differences: Type.Array(Type.Object({ path: Type.String(), before: Type.String(), after: Type.String() }), {
@@ -140,8 +142,8 @@ export function previewToText({
   const change = given.agents - serving;
   const now =
     change === 0
-      ? `It wants ${counted(given.agents)} now, as many as are meant to serve`
-      : `It wants ${counted(given.agents)} now, ${Math.abs(change)} ${change > 0 ? "more" : "fewer"} than are meant to serve (${serving})`;
+      ? `It wants ${counted(given.agents)} now, as many as are desired now`
+      : `It wants ${counted(given.agents)} now, ${Math.abs(change)} ${change > 0 ? "more" : "fewer"} than are desired now (${serving})`;
   const beside =
     inForce === null
       ? ""

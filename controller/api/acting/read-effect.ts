@@ -12,27 +12,29 @@ const maxNamed = 20;
 export const EffectView = Type.Unsafe<EffectView>(
   Type.Object(
     {
-      text: Type.String({ description: "for people: what it does, and what is left for which traffic" }),
+      text: Type.String({
+        description: "what it does, and which capacity is left for which traffic, for people to read",
+      }),
       verdict: literals("enough", "tight", "short", "none", "unknown"),
       untilMs: orNull(Type.Number(), "null: until it is ended"),
       named: Type.Integer({ description: "agents that the order names" }),
-      starts: Type.Integer({ description: "of these, those that begin to serve" }),
-      stops: Type.Integer({ description: "of these, those that stop serving" }),
-      slows: Type.Integer({ description: "of these, those that go on at less capacity" }),
+      starts: Type.Integer({ description: "of these, those that will start serving" }),
+      stops: Type.Integer({ description: "of these, those that will stop serving" }),
+      slows: Type.Integer({ description: "of these, those that continue with less capacity" }),
       unable: Type.Array(Type.Object({ agentId: Type.String(), reason: Type.String() }), {
         maxItems: maxNamed,
-        description: `agents that are to serve and can't now, the first ${maxNamed}`,
+        description: `agents that should serve but can't at present, the first ${maxNamed}`,
       }),
       before: Serving,
       after: Serving,
-      spare: { ...Serving, description: "on standby, for the controller to switch on" },
-      liveQps: orNull(Type.Number(), "texts a second now; null: unknown"),
+      spare: { ...Serving, description: "on standby, available to the controller" },
+      liveQps: orNull(Type.Number(), "present rate, texts per second; null: unknown"),
       peak: orNull(
         Type.Object({ qps: Type.Number(), atMs: Type.Number(), quantile: literals("p90", "median") }),
-        "highest rate that is forecast; null: no forecast",
+        "forecast peak; null: no forecast",
       ),
     },
-    { description: "what an order does, foretold before it is given; rates are texts a second" },
+    { description: "predicted effect of an order; rates are texts per second" },
   ),
 );
 export type EffectView = ReturnType<typeof viewOf>;

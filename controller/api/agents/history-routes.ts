@@ -23,24 +23,24 @@ export const HistoryView = Type.Object({
   agentId: Type.String(),
   nowMs: Type.Number({ description: "the controller's clock" }),
   fromMs: Type.Number({
-    description: "start of the time that was asked for; times of minutes are by the agent's clock",
+    description: "start of the requested period; minutes are timed by the agent's clock",
   }),
   stepMs: Type.Number({ description: "length of a step: 1 to 4 minutes" }),
   points: Type.Array(
     Type.Object({
       startMs: Type.Number({ description: "start of the step" }),
-      qps: Type.Number({ description: "texts a second that were answered" }),
-      offeredQps: Type.Number({ description: "texts a second that were asked for, answered or not" }),
+      qps: Type.Number({ description: "texts per second answered" }),
+      offeredQps: Type.Number({ description: "texts per second requested, answered or not" }),
       workQps: Type.Number({
         description:
-          "texts a second that called for this agent's own capacity, those that other agents passed on included",
+          "texts per second that needed this agent's own capacity, including those passed on by other agents",
       }),
       errors: Type.Integer({ description: "requests that failed on the agent's side" }),
-      rejected: Type.Integer({ description: "requests that were turned away" }),
-      p95LatencyMs: numberOrNull("95th percentile of latency; null: no requests"),
+      rejected: Type.Integer({ description: "requests that were refused" }),
+      p95LatencyMs: numberOrNull("95th percentile latency; null: no requests"),
       watts: numberOrNull("mean power over the measured part; null: not measured"),
       maxTemperatureC: numberOrNull("highest temperature, °C; null: not measured"),
-      forecastPeakQps: numberOrNull("median of the peak that was forecast, texts a second; null: no forecast"),
+      forecastPeakQps: numberOrNull("median of the forecast peak, texts per second; null: no forecast"),
     }),
     { description: "oldest first; steps without a record are absent" },
   ),
@@ -61,7 +61,7 @@ export function historyRoutes({ fleet, store, nowMs }: Pick<ApiParts, "fleet" | 
     "/api/v1/agents/:id/history",
     async ({ params: { id }, query }) => {
       if (fleet.get(id) === undefined && !(await store.hasMinutes(id)))
-        throw new ServiceError("NOT_FOUND", `no agent ${id} has been heard of`);
+        throw new ServiceError("NOT_FOUND", `no agent ${id} is known`);
       const now = nowMs();
       const fromMs = now - Number(query.hours) * hourMs;
       const records: MinuteRecord[] = [];
@@ -80,7 +80,7 @@ export function historyRoutes({ fleet, store, nowMs }: Pick<ApiParts, "fleet" | 
       detail: about(
         "fleet",
         "An agent's last hours",
-        "Rates, latency, power and temperature in up to 720 steps, and the roles and power modes that it had. Of a retired agent too, as long as its minutes are kept.",
+        "Rates, latency, power and temperature in up to 720 steps, and the roles and power modes that it had. Includes retired agents, as long as their minutes are kept.",
       ),
     },
   );

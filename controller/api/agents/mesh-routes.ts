@@ -13,53 +13,53 @@ const RoutesQuery = strictObject({ agent: Type.Optional(Identifier) });
 const usd = (description: string) => orNull(Type.Number(), `${description}, US$; null: no requests`);
 const Reasons = Type.Array(
   Type.Object({
-    rule: Type.String({ description: "as thormesh_routes_total names it" }),
-    means: orNull(Type.String(), "for people; null: a rule of another version"),
+    rule: Type.String({ description: "rule as in thormesh_routes_total" }),
+    means: orNull(Type.String(), "explanation of the rule, for people to read; null: a rule of another version"),
     requests: Type.Integer(),
   }),
-  { description: "the most frequent first" },
+  { description: "most frequent first" },
 );
 
 export const RoutesView = Type.Object({
   nowMs: Type.Number({ description: "the controller's clock" }),
-  newestMinuteMs: orNull(Type.Number(), "start of the newest minute that is counted; null: none is"),
-  minutes: Type.Integer({ description: "minutes of each agent that are counted, its newest" }),
-  routers: Type.Integer({ description: "agents that took in requests with a choice of backends" }),
+  newestMinuteMs: orNull(Type.Number(), "start of the newest minute counted; null: none"),
+  minutes: Type.Integer({ description: "number of newest minutes counted for each agent" }),
+  routers: Type.Integer({ description: "agents that received requests with a choice of backends" }),
   requests: Type.Integer({ description: "requests with a choice that were answered" }),
   refused: Type.Integer({ description: "requests with a choice that no backend answered" }),
   refusals: Reasons,
   retries: Type.Integer({ description: "attempts after one that failed" }),
-  hedges: Type.Integer({ description: "attempts beside one that was slow" }),
+  hedges: Type.Integer({ description: "attempts made in parallel with a slow one" }),
   usdPerRequest: usd("mean price of an answered request"),
-  evenUsdPerRequest: usd("the same on an even mix of the backends that could have been asked"),
+  evenUsdPerRequest: usd("the same for an even mix of the available backends"),
   backends: Type.Array(
     Type.Object({
       backend: Type.String({
-        description: "an agent's id, offer:NAME, or (other): those beyond 200, and those that an agent did not name",
+        description: "an agent's id, offer:NAME, or (other): those beyond 200, and those without a name",
       }),
       kind: Type.String({
         description:
-          "home: it answered what it took in itself; peer: what others took in; home and peer; spot, serverless, on-demand: an offer",
+          "home: it answered requests it received itself; peer: requests others received; home and peer: both; spot, serverless, on-demand: an offer",
       }),
       requests: Type.Integer(),
       share: Type.Number({ description: "of all answered requests, 0 to 1" }),
       usdPerRequest: usd("mean price"),
-      evenUsdPerRequest: usd("the same on an even mix"),
+      evenUsdPerRequest: usd("the same for an even mix"),
       hopMs: orNull(
         Type.Number(),
-        "time of the way there and back besides the work, mean over the agents that asked it; null: not measured",
+        "round-trip time without the work, mean over the agents that asked it; null: not measured",
       ),
       reasons: Reasons,
       ejectedBy: Type.Array(Type.String(), {
-        description: "agents that do not ask it now because it failed; the first 20",
+        description: "agents that avoid it at present because it failed; the first 20",
       }),
       ejectedByCount: Type.Integer({ description: "number of these agents" }),
     }),
-    { description: "the most used first" },
+    { description: "most used first" },
   ),
 });
 
-/** Agents that are looked at before others get a turn. */
+/** Number of agents processed before other work gets a turn. */
 const agentsAtOnce = 500;
 
 const minutesOf = ({ recent }: AgentState) =>
@@ -71,7 +71,7 @@ export function meshRoutes({ fleet, staleAfterMs, nowMs }: Pick<ApiParts, "fleet
     "/api/v1/routes",
     async ({ query: { agent: id } }) => {
       const one = id === undefined ? null : fleet.get(id);
-      if (one === undefined) throw new ServiceError("NOT_FOUND", `no agent ${id} has been heard of`);
+      if (one === undefined) throw new ServiceError("NOT_FOUND", `no agent ${id} is known`);
       const now = nowMs();
       const sums = new MeshSums();
       for (const [index, agent] of (one === null ? fleet.agents() : [one]).entries()) {
@@ -87,8 +87,8 @@ export function meshRoutes({ fleet, staleAfterMs, nowMs }: Pick<ApiParts, "fleet
       response: { 200: RoutesView, 400: ErrorBody, 404: ErrorBody },
       detail: about(
         "fleet",
-        "Who answered requests, and why",
-        "Requests that had a choice of backends, by backend and reason, with their price beside an even mix, the latency of a hop, and backends that are left out because they failed. Of all agents that are online, or of those that `agent` took in.",
+        "Which backends answered requests, and why",
+        "Requests that had a choice of backends, by backend and reason, with their price compared with an even mix, the latency of a hop, and backends that are avoided because they failed. For all online agents, or for requests that `agent` received.",
       ),
     },
   );

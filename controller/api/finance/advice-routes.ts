@@ -16,7 +16,7 @@ const SavingView = Type.Unsafe<Saving & { readonly reason: string }>(
     kind: Type.String(),
     target: Type.String({ description: "agent, model or service" }),
     ...{ action: Type.String(), evidence: Type.String() },
-    yearlyUsd: Type.Number({ description: "what would not be paid in a year, if it goes on so" }),
+    yearlyUsd: Type.Number({ description: "saving per year at the present rate" }),
     ...{ risk: level, effort: level, reason: Type.String() },
   }),
 );
@@ -25,21 +25,21 @@ const digest = {
   dayStartMs: Type.Number(),
   date: Type.String({ description: "of the local calendar" }),
   usd: Type.Number(),
-  usualUsd: orNull(Type.Number(), "mean of the week before; null: no days are on record"),
+  usualUsd: orNull(Type.Number(), "mean of the preceding week; null: no days on record"),
   movers: Type.Array(
     Type.Object({
-      ...{ dimension: Type.String(), name: orNull(Type.String(), "null: time that nobody used") },
+      ...{ dimension: Type.String(), name: orNull(Type.String(), "null: idle time") },
       ...{ usd: Type.Number(), usualUsd: Type.Number() },
     }),
   ),
-  anomaly: orNull(Type.String(), "why the day is unusual; null: it is not"),
+  anomaly: orNull(Type.String(), "reason why the day is unusual; null: it is not"),
   forecast: Type.Any({ description: "as /api/v1/cost/forecast" }),
   advice: orNull(Type.String(), "null: none"),
   text: Type.String({ description: "for people" }),
 };
 const DigestView = Type.Unsafe<Digest>(Type.Object(digest));
 const ToldView = Type.Unsafe<Digest & { readonly told: number }>(
-  Type.Object({ ...digest, told: Type.Integer({ description: "notifiers that are told" }) }),
+  Type.Object({ ...digest, told: Type.Integer({ description: "notifiers that are sent it" }) }),
 );
 
 /** Routes of advice on savings, and of the day's digest. */
@@ -54,8 +54,8 @@ export function adviceRoutes({ alerts, audit, fleetName }: Pick<ApiParts, "alert
         response: { 200: Type.Object({ savings: Type.Array(SavingView, { description: "the largest first" }) }) },
         detail: about(
           "cost",
-          "By what less would be paid",
-          "From a week of the devices' hours, a month of the models', and what cost.services tells of services outside.",
+          "Ways to spend less",
+          "From a week of device hours, a month of model use, and the outside services described in cost.services.",
         ),
       },
     )
@@ -63,8 +63,8 @@ export function adviceRoutes({ alerts, audit, fleetName }: Pick<ApiParts, "alert
       response: { 200: DigestView },
       detail: about(
         "cost",
-        "Costs of yesterday",
-        "Beside the week, with what moved, the month's forecast and an advice.",
+        "Yesterday's cost",
+        "Compared with the week, with what changed, the month's forecast and one piece of advice.",
       ),
     })
     .post(
@@ -76,7 +76,7 @@ export function adviceRoutes({ alerts, audit, fleetName }: Pick<ApiParts, "alert
           change,
           async () => {
             const made = await alerts.digest();
-            return { ...made, told: alerts.monitor.announce("digest", "costs of yesterday", made.text) };
+            return { ...made, told: alerts.monitor.announce("digest", "yesterday's cost", made.text) };
           },
           ({ told }) => ({ told }),
         );
@@ -84,7 +84,7 @@ export function adviceRoutes({ alerts, audit, fleetName }: Pick<ApiParts, "alert
       {
         ...withReason,
         response: { 200: ToldView, 400: ErrorBody, 503: ErrorBody },
-        detail: { ...about("cost", "Tell the notifiers the costs of yesterday"), ...needsRole("operator") },
+        detail: { ...about("cost", "Tell the notifiers the yesterday's cost"), ...needsRole("operator") },
       },
     );
 }

@@ -13,7 +13,7 @@ import { about, ErrorBody } from "../schemas.ts";
 const AlertView = Type.Intersect([
   AlertSchema,
   Type.Object({
-    silenced: Type.Boolean({ description: "it is not told" }),
+    silenced: Type.Boolean({ description: "it is silenced" }),
     text: Type.String({ description: "for people" }),
   }),
 ]);
@@ -21,12 +21,12 @@ const AlertView = Type.Intersect([
 const NotifierView = Type.Unsafe<NotifierStatus>(
   Type.Object({
     ...{ name: Type.String(), kind: Type.String() },
-    queued: Type.Integer({ description: "notices that wait" }),
-    sent: Type.Integer({ description: "notices that were taken, since the start" }),
-    failures: Type.Integer({ description: "messages that were not taken, repeats included" }),
-    dropped: Type.Integer({ description: "notices that were given up: refused, a day old, or too many" }),
+    queued: Type.Integer({ description: "notices waiting" }),
+    sent: Type.Integer({ description: "notices accepted since the start" }),
+    failures: Type.Integer({ description: "messages that were not accepted, including repeats" }),
+    dropped: Type.Integer({ description: "notices dropped: refused, a day old, or too many" }),
     lastSentMs: orNull(Type.Number(), "null: none yet"),
-    lastError: orNull(Type.String(), "null: the newest message was taken"),
+    lastError: orNull(Type.String(), "null: the newest message was accepted"),
   }),
 );
 
@@ -44,7 +44,7 @@ const forOperators = (summary: string, description?: string) => ({
   ...needsRole("operator"),
 });
 
-/** Routes of the alerts, of who is told, and of what is not told. */
+/** Routes of alerts, notifiers and silences. */
 export function alertRoutes({
   alerts: { monitor },
   audit,
@@ -57,12 +57,12 @@ export function alertRoutes({
       {
         response: {
           200: Type.Object({
-            alerts: Type.Array(AlertView, { description: "the firing ones first" }),
+            alerts: Type.Array(AlertView, { description: "firing ones first" }),
             silences: Type.Array(Silence),
             notifiers: Type.Array(NotifierView),
           }),
         },
-        detail: about("cost", "Alerts", "On cost and service, with who is told and whether that works."),
+        detail: about("cost", "Alerts", "Alerts on cost and service, with their notifiers and whether these work."),
       },
     )
     .post(
@@ -77,10 +77,10 @@ export function alertRoutes({
       {
         ...withReason,
         response: {
-          200: Type.Object({ told: Type.Integer({ description: "notifiers that are told now" }) }),
+          200: Type.Object({ told: Type.Integer({ description: "notifiers that are sent it now" }) }),
           ...{ 400: ErrorBody, 503: ErrorBody },
         },
-        detail: forOperators("Tell all notifiers a test", "GET /api/v1/alerts shows whether they took it."),
+        detail: forOperators("Send a test to all notifiers", "GET /api/v1/alerts shows whether they accepted it."),
       },
     )
     .post(
@@ -96,7 +96,7 @@ export function alertRoutes({
         ...jsonBody(SilenceBody),
         ...withReason,
         response: { ...{ 200: SilenceAnswer, 400: ErrorBody, 409: ErrorBody, 413: ErrorBody, 503: ErrorBody } },
-        detail: forOperators("Silence alerts", "They are computed and shown all the same, and nobody is told."),
+        detail: forOperators("Silence alerts", "Silenced alerts are still computed and shown, but not sent."),
       },
     )
     .delete(

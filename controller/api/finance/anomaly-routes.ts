@@ -11,7 +11,7 @@ const Query = strictObject({
   window: Type.String({ default: "30d", pattern: windowPattern, title: windowForms }),
   all: Type.String({
     ...{ default: "false", pattern: "^(true|false)$", title: "true or false" },
-    description: "true: days that are none, too",
+    description: "true: include ordinary days",
   }),
 });
 
@@ -24,14 +24,15 @@ const Judged = Type.Unsafe<JudgedDay>(
       name: orNull(Type.String(), "null: the fleet"),
     }),
     rule: Type.String({
-      description: "cost-of-requests: its requests cost more than before; level: they were more; normal; too-few-days",
+      description:
+        "cost-of-requests: each request costs more than before; level: there were more requests; normal; too-few-days",
     }),
     isAnomaly: Type.Boolean(),
-    score: Type.Number({ description: "robust deviations above what was expected" }),
+    score: Type.Number({ description: "robust deviations above the expected cost" }),
     ...{ costUsd: Type.Number(), expectedUsd: Type.Number(), requests: Type.Number(), usualRequests: Type.Number() },
     movers: Type.Array(
       Type.Object({
-        ...{ dimension: Type.String(), name: orNull(Type.String(), "null: time that nobody used") },
+        ...{ dimension: Type.String(), name: orNull(Type.String(), "null: idle time") },
         excessUsd: Type.Number(),
       }),
       { description: "parts of the fleet that make up most of the difference" },
@@ -57,8 +58,8 @@ export function anomalyRoutes(
       response: { 200: Type.Object({ days: Type.Array(Judged) }), 400: ErrorBody },
       detail: about(
         "cost",
-        "Days that cost more than was expected",
-        "Of the fleet, its regions, tenants, models and agents, with what moved. Whole days of the past only.",
+        "Days that cost more than expected",
+        "For the fleet, its regions, tenants, models and agents, with what changed. Past whole days only.",
       ),
     },
   );

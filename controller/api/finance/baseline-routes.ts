@@ -28,15 +28,15 @@ const ComparisonView = Type.Unsafe<Comparison & { readonly baseline: Baseline; r
     ...{
       beforeUsdPerDay: Type.Number(),
       afterUsdPerDay: Type.Number(),
-      savedUsdPerDay: money("below 0: more is paid"),
+      savedUsdPerDay: money("negative: costs have risen"),
     },
     savedShare: orNull(Type.Number(), "null: nothing was paid before"),
-    beforeUsdPerMillion: orNull(Type.Number(), "price of a million requests; null: none"),
+    beforeUsdPerMillion: orNull(Type.Number(), "price per million requests; null: none"),
     afterUsdPerMillion: orNull(Type.Number(), "null: none"),
-    yearlySavedAtSameRequestsUsd: orNull(Type.Number(), "by the price of a request; null: no requests on one side"),
+    yearlySavedAtSameRequestsUsd: orNull(Type.Number(), "by the price per request; null: no requests on one side"),
     parts: Type.Array(
       Type.Object({
-        name: Type.String({ description: "empty: time that nobody used" }),
+        name: Type.String({ description: "empty: idle time" }),
         ...{ beforeUsdPerDay: Type.Number(), afterUsdPerDay: Type.Number(), savedUsdPerDay: Type.Number() },
       }),
     ),
@@ -53,7 +53,7 @@ export function baselineRoutes({ store, history, audit, timeZone, nowMs }: ApiPa
   return new Elysia()
     .get("/api/v1/cost/baselines", async () => ({ baselines: await baselines.list() }), {
       response: { 200: Type.Object({ baselines: Type.Array(Baseline) }) },
-      detail: about("cost", "Baselines", "Costs of times that were kept to be compared with."),
+      detail: about("cost", "Baselines", "Stored costs of earlier periods, for comparison."),
     })
     .post(
       "/api/v1/cost/baselines",
@@ -67,7 +67,7 @@ export function baselineRoutes({ store, history, audit, timeZone, nowMs }: ApiPa
         ...jsonBody(BaselineBody),
         ...withReason,
         response: { 200: BaselineAnswer, 400: ErrorBody, 409: ErrorBody, 413: ErrorBody, 503: ErrorBody },
-        detail: forOperators("Keep a time's costs as a baseline"),
+        detail: forOperators("Store a period's costs as a baseline"),
       },
     )
     .delete(
@@ -100,7 +100,7 @@ export function baselineRoutes({ store, history, audit, timeZone, nowMs }: ApiPa
       {
         query: CompareQuery,
         response: { 200: ComparisonView, 400: ErrorBody, 404: ErrorBody },
-        detail: about("cost", "Before and after", "What changed since a baseline: by day, by request, and by part."),
+        detail: about("cost", "Before and after", "Change since a baseline: per day, per request, and by part."),
       },
     );
 }

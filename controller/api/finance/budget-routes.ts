@@ -17,14 +17,17 @@ const BudgetView = Type.Unsafe<BudgetState & { readonly ceiling: ShownCeiling | 
     budget: Budget,
     period: Type.Object({ startMs: Type.Number(), endMs: Type.Number() }),
     status: Type.Union([Type.Literal("within"), Type.Literal("at-risk"), Type.Literal("exceeded")], {
-      description: "at-risk: more than the amount is spent at the end of the period if it goes on so",
+      description: "at-risk: at the present rate, more than the amount will be spent by the end of the period",
     }),
     spentUsd: Type.Number(),
-    projectedUsd: Type.Number({ description: "at the end of the period, at the rate of the newest 24 hours" }),
+    projectedUsd: Type.Number({ description: "at the end of the period, at the rate of the last 24 hours" }),
     ...{ usedPercent: Type.Number(), projectedPercent: Type.Number() },
-    spentByMs: orNull(Type.Number(), "time at which all is spent at this rate; null: not within the period"),
+    spentByMs: orNull(
+      Type.Number(),
+      "time at which the whole amount is spent at this rate; null: not within the period",
+    ),
     reached: Type.Array(BudgetAction, { description: "actions that are due" }),
-    ceiling: orNull(CeilingView, "limits that it puts on its tenant; null: none"),
+    ceiling: orNull(CeilingView, "limits it imposes on its tenant; null: none"),
     reason: Type.String(),
   }),
 );
@@ -51,7 +54,7 @@ export function budgetRoutes({ alerts: { budgets, ceilings }, audit }: Pick<ApiP
       }),
       {
         response: { 200: Type.Object({ budgets: Type.Array(BudgetView) }) },
-        detail: about("cost", "Budgets", "What is spent of each, what will be, and which of its actions are due."),
+        detail: about("cost", "Budgets", "Amount spent and projected for each, and which of its actions are due."),
       },
     )
     .post(
@@ -66,7 +69,7 @@ export function budgetRoutes({ alerts: { budgets, ceilings }, audit }: Pick<ApiP
         response: {
           ...{ 200: Type.Object({ budget: Budget }), 400: ErrorBody, 409: ErrorBody, 413: ErrorBody, 503: ErrorBody },
         },
-        detail: changed("Make or replace a budget"),
+        detail: changed("Create or replace a budget"),
       },
     )
     .delete(

@@ -28,7 +28,7 @@ const ViewQuery = strictObject({
   filter: Type.String({ default: "", maxLength: 500, title: 'conditions such as tenant:"shop"+region:"eu"' }),
   top: Type.String({
     ...{ default: "8", pattern: "^([1-9]|[1-9][0-9]|100)$", title: "a whole number from 1 to 100" },
-    description: "groups that are told apart; the others are one",
+    description: "number of groups shown separately; the others are combined",
   }),
   format: Type.Unsafe<"json" | "csv">({ ...literals("json", "csv"), default: "json" }),
 });
@@ -37,15 +37,15 @@ const NamesQuery = strictObject({
   text: Type.String({ default: "", maxLength: 128, title: "a part of the names" }),
   window: Type.String({ default: "7d", pattern: windowPattern, title: windowForms }),
 });
-const Names = Type.Object({ names: Type.Array(Type.String(), { description: "at most 20 that hold the text" }) });
+const Names = Type.Object({ names: Type.Array(Type.String(), { description: "at most 20 that contain the text" }) });
 
 const amount = (description: string) => Type.Number({ description });
 const Group = Type.Object({
   kind: Type.Unsafe<CostView["groups"][number]["kind"]>({
     ...literals("group", "other", "idle"),
-    description: "other: those beyond the dearest together; idle: what nobody used",
+    description: "other: all groups beyond the most expensive ones; idle: idle cost",
   }),
-  name: Type.String({ description: "empty: of other and idle, and of what has no name" }),
+  name: Type.String({ description: "empty for other, idle and groups without a name" }),
   usd: amount("cost in the window, US$"),
   requests: Type.Integer(),
   tokens: Type.Integer(),
@@ -53,7 +53,7 @@ const Group = Type.Object({
   steps: Type.Array(orNull(Type.Number(), "null: no minute of the step is on record")),
 });
 export const CostViewAnswer = Type.Object({
-  nowMs: amount("the controller's clock as the figures were read"),
+  nowMs: amount("the controller's clock when the figures were read"),
   currency: Type.Literal("USD"),
   window: Type.Object({ startMs: Type.Number(), endMs: Type.Number() }),
   by: Type.Unsafe<Dimension>(literals(...dimensions)),
@@ -61,10 +61,10 @@ export const CostViewAnswer = Type.Object({
   stepStarts: Type.Array(Type.Number()),
   totalUsd: amount("of all groups, US$"),
   requests: Type.Integer(),
-  previousUsd: orNull(Type.Number(), "of as much of the stretch before; null: nothing of it is on record"),
-  groups: Type.Array(Group, { description: "the dearest first; they add up to totalUsd" }),
-  others: Type.Integer({ description: "groups that other is made of" }),
-  warning: orNull(Type.String(), "what the figures lack; null: nothing"),
+  previousUsd: orNull(Type.Number(), "of an equal part of the preceding period; null: nothing on record"),
+  groups: Type.Array(Group, { description: "most expensive first; they add up to totalUsd" }),
+  others: Type.Integer({ description: "number of groups combined in other" }),
+  warning: orNull(Type.String(), "what is missing from the figures; null: nothing"),
 });
 export type CostViewAnswer = ReadonlyStatic<typeof CostViewAnswer>;
 
@@ -171,7 +171,7 @@ export function costViewRoutes(parts: ApiParts) {
           ...about(
             "cost",
             "Cost by step and group",
-            "The dearest groups, the others together and idle, by hour, day or week, beside the stretch before: as /allocation, for a page.",
+            "The most expensive groups, the others combined, and idle cost, by hour, day or week, compared with the preceding period: /allocation in the form the page needs.",
           ),
           responses: {
             200: {
@@ -182,7 +182,7 @@ export function costViewRoutes(parts: ApiParts) {
               },
             },
             400: {
-              description: "The window or the filter is none.",
+              description: "The window or the filter is not valid.",
               content: { "application/json": { schema: ErrorBody as object } },
             },
           },

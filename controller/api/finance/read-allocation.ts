@@ -26,7 +26,7 @@ function warningOf(
   const lines = [
     missing < 1
       ? null
-      : `the energy of ${Math.round(missing)} agent-minutes is not known: they cost more than is shown`,
+      : `the energy of ${Math.round(missing)} agent-minutes is unknown: the true cost is higher than shown`,
     explainGaps(gaps),
     isUnfinished ? "minutes are still being rated: their cost is missing" : null,
     isRepricing ? "the prices have changed: some hours still have their earlier cost" : null,

@@ -24,14 +24,14 @@ const ExportQuery = strictObject({
   window: Type.String({ default: "month", pattern: windowPattern, title: windowForms }),
 });
 const ChargebackQuery = strictObject({
-  month: Type.Optional({ ...MonthText, description: "absent: the present one" }),
+  month: Type.Optional({ ...MonthText, description: "absent: the present month" }),
   idle: Type.Unsafe<"weighted" | "none">({
     ...literals("weighted", "none"),
     default: "weighted",
-    description: "weighted: tenants bear idle time by what they used; none: nobody does",
+    description: "weighted: idle time is shared among tenants by their use; none: it is charged to nobody",
   }),
   format: Type.Unsafe<"json" | "csv" | "html">({ ...literals("json", "csv", "html"), default: "json" }),
-  tenant: Type.Optional({ ...TenantName, description: "only this tenant's part" }),
+  tenant: Type.Optional({ ...TenantName, description: "only this tenant" }),
 });
 
 /** Name that a browser saves an answer as. */
@@ -71,11 +71,11 @@ export function reportRoutes({ history, timeZone, nowMs, fleetName, costCentreOf
           ...about(
             "cost",
             "Costs in FOCUS 1.2",
-            "CSV with a charge for each day, region, tenant and model, one for offers, and one for idle time.",
+            "CSV with one charge for each day, region, tenant and model, one for offers, and one for idle time.",
           ),
           responses: {
             200: { description: "The charges.", content: { "text/csv": { schema: Type.String() } } },
-            400: asJson("The window is none, or has too many charges.", ErrorBody),
+            400: asJson("The window is not valid, or has too many charges.", ErrorBody),
           },
         },
       },
@@ -111,8 +111,8 @@ export function reportRoutes({ history, timeZone, nowMs, fleetName, costCentreOf
         detail: {
           ...about(
             "cost",
-            "What each tenant has to pay for a month",
-            "By model, as JSON, CSV or a page to print. Tenants and idle time that nobody bears add up to what the fleet cost.",
+            "Each tenant's costs for a month",
+            "By model, as JSON, CSV or a page to print. Tenants and unshared idle time add up to the fleet's cost.",
           ),
           responses: {
             200: {
@@ -123,7 +123,7 @@ export function reportRoutes({ history, timeZone, nowMs, fleetName, costCentreOf
                 "text/html": { schema: Type.String() },
               },
             },
-            400: asJson("The month is none, or has not begun.", ErrorBody),
+            400: asJson("The month is not valid, or has not begun.", ErrorBody),
             404: asJson("There is no such tenant.", ErrorBody),
           },
         },

@@ -16,16 +16,16 @@ const SpendView = Type.Unsafe<MonthlySpend>(
   Type.Object({
     month: Type.String(),
     spentUsd: Type.Number({ description: "so far" }),
-    rest: Type.Object(range, { description: "what is to come of the month" }),
+    rest: Type.Object(range, { description: "rest of the month" }),
     total: Type.Object(range, { description: "the whole month" }),
     next: Type.Object({ month: Type.String(), ...range }),
-    dailyUsd: Type.Number({ description: "cost of a usual day now" }),
-    days: Type.Integer({ description: "whole days that it rests on" }),
+    dailyUsd: Type.Number({ description: "cost of a typical day at present" }),
+    days: Type.Integer({ description: "number of whole days it is based on" }),
     reason: Type.String(),
   }),
 );
 
-/** Route of what this month and the next will cost. */
+/** Route of the forecast of this month's and next month's cost. */
 export function spendRoutes(
   { history, timeZone, nowMs }: Pick<ApiParts, "history" | "timeZone" | "nowMs">,
   { planned }: Pick<CostConfig, "planned">,
@@ -37,8 +37,8 @@ export function spendRoutes(
       response: { 200: SpendView },
       detail: about(
         "cost",
-        "What this month and the next will cost",
-        "From the days on record, the days of the week and known changes (cost.planned), with an interval of 80 %.",
+        "Forecast of this month's and next month's cost",
+        "From the days on record, the days of the week and known changes (cost.planned), with an 80 % interval.",
       ),
     },
   );

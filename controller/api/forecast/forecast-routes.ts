@@ -13,7 +13,7 @@ import { about, ErrorBody } from "../schemas.ts";
 
 type Training = NonNullable<Reported["training"]>;
 
-/** Max stretches of past peaks, and agents whose trainings are listed. */
+/** Maximum stretches of past peaks, and agents whose trainings are listed. */
 const maxStretches = 300;
 const maxTrainings = 100;
 
@@ -28,7 +28,7 @@ const OverviewQuery = strictObject({
 const TrainingView = Type.Object({
   agentId: Type.String(),
   ...{ state: Type.Unsafe<Training["state"]>(literals("waiting", "training", "resting")), reason: Type.String() },
-  reportedAtMs: orNull(Type.Number(), "arrival of the report; null: before this controller started"),
+  reportedAtMs: orNull(Type.Number(), "when the report arrived; null: before this controller started"),
   last: orNull(
     Type.Object({
       kind: Type.Unsafe<NonNullable<Training["last"]>["kind"]>(literals("promoted", "kept", "failed", "stopped")),
@@ -57,20 +57,20 @@ const ForecastOverview = Type.Object({
   peaks: Type.Array(
     Type.Object({
       startMs: Type.Number(),
-      forecasts: Type.Integer({ description: "forecasts that the means are of" }),
-      forecastQps: Type.Number({ description: "highest rate of the forecast's 15 minutes: the forecast's median" }),
+      forecasts: Type.Integer({ description: "number of forecasts in the means" }),
+      forecastQps: Type.Number({ description: "forecast peak of the 15 minutes (median)" }),
       upperQps: orNull(Type.Number(), "its 0.95 quantile; null: there is none"),
-      actualQps: Type.Number({ description: "highest rate that came" }),
+      actualQps: Type.Number({ description: "actual peak" }),
       judged: Type.Integer({ description: "forecasts with a 0.95 quantile" }),
-      above: Type.Integer({ description: "of them, those whose peak came above it" }),
-      model: Type.String({ description: "that made most of them" }),
+      above: Type.Integer({ description: "of them, those whose actual peak exceeded it" }),
+      model: Type.String({ description: "model that made most of them" }),
     }),
-    { description: "peaks of past forecasts of the window, thinned to 300 stretches" },
+    { description: "peaks of past forecasts in the window, thinned to 300 intervals" },
   ),
   training: Type.Object({
-    agents: Type.Integer({ description: "agents that tell of their training" }),
-    training: Type.Integer({ description: "of them, those that train now" }),
-    rows: Type.Array(TrainingView, { description: "those that train, then by the newest that ended; at most 100" }),
+    agents: Type.Integer({ description: "agents that report their training" }),
+    training: Type.Integer({ description: "of them, those that are training now" }),
+    rows: Type.Array(TrainingView, { description: "those in training first, then by newest end; at most 100" }),
   }),
 });
 export type ForecastOverview = ReadonlyStatic<typeof ForecastOverview>;
@@ -114,7 +114,7 @@ export function forecastOverviewRoutes({ fleet, loop, accuracy, accuracyOf, fore
       detail: about(
         "fleet",
         "The fleet's forecasts",
-        "The latest with its quantiles, peaks of past ones beside those that came, their accuracy, if they still fit, and trainings.",
+        "The latest with its quantiles, past forecast peaks beside actual ones, accuracy, drift, and training.",
       ),
     },
   );

@@ -25,7 +25,7 @@ export function targetRoutes({ fleet, fleetName }: Pick<ApiParts, "fleet" | "fle
       detail: about(
         "operations",
         "Agents' addresses for Prometheus",
-        "As HTTP service discovery reads them, with the labels agent, cluster, region and board. Agents on a loopback address are shown to callers on this machine only.",
+        "In the format of HTTP service discovery, with the labels agent, cluster, region and board. Agents on a loopback address are shown to callers on this machine only.",
       ),
     },
   );

@@ -2,7 +2,7 @@
 const written = ["presence", "birth", "data", "beat", "reported", "cmd-result"] as const;
 const read = ["desired", "cmd", "ack"] as const;
 
-/** Topics and filters of one device, by what it may do there; of `both` it may do both. */
+/** Topics and filters of one device, by permitted action; `both` permits both. */
 export interface DeviceTopics {
   readonly writes: readonly string[];
   readonly both: readonly string[];

@@ -64,7 +64,7 @@ export function emqxFiles({ fleet, directory, port, revoked }: ExternalBrokerPar
     ]),
     steps: [
       `let the broker read its key: chown emqx ${key}`,
-      `put 'include required("${join(directory, "thormesh.hocon")}")' at the end of emqx.conf, and restart EMQX, also after this command was run again; its default listeners are switched off, as they ask for no certificate`,
+      `put 'include required("${join(directory, "thormesh.hocon")}")' at the end of emqx.conf, and restart EMQX, also after running this command again; its default listeners are disabled, because they require no certificate`,
     ],
   };
 }

@@ -47,7 +47,7 @@ export function mosquittoFiles({ fleet, directory, port, revoked }: ExternalBrok
     ]),
     steps: [
       `let the broker read its key: chown mosquitto ${key}`,
-      `put "include_dir ${directory}" into mosquitto.conf, or start: mosquitto -c ${join(directory, "thormesh.conf")}; SIGHUP makes it read changed rules`,
+      `put "include_dir ${directory}" into mosquitto.conf, or start: mosquitto -c ${join(directory, "thormesh.conf")}; SIGHUP makes it reload changed rules`,
     ],
   };
 }

@@ -38,7 +38,7 @@ function userOf(fleet: string, name: string, { publish, subscribe }: UserRights)
 /** Writes the users of a fleet: NATS has no rules for all of a kind, so each device that has joined is one. */
 export function natsUsers(fleet: string, joined: readonly string[]): string {
   const prefix = `thormesh/v1/${fleet}`;
-  // A filter that ends with # asks for what is above it, too.
+  // A filter that ends with # also matches the parent topic.
   const all = [prefix, `${prefix}/#`];
   const users = [
     // It looks for devices that serve two fleets.
@@ -72,9 +72,9 @@ export function natsFiles({ fleet, directory, port, joined }: ExternalBrokerPart
       ["thormesh.conf", config],
     ]),
     steps: [
-      `let the broker read its key and write what it keeps: chown nats ${key}; install -d -o nats ${join(directory, "jetstream")}`,
+      `let the broker read its key and write its data: chown nats ${key}; install -d -o nats ${join(directory, "jetstream")}`,
       `start: nats-server -c ${join(directory, "thormesh.conf")}`,
-      "whenever devices have joined or were revoked: this command again, then nats-server --signal reload",
+      "whenever devices join or are revoked: run this command again, then nats-server --signal reload",
     ],
   };
 }

@@ -143,7 +143,10 @@ export const AllocationInput = strictObject({
   options: AllocationOptions,
   items: Type.Array(AllocationItem, { maxItems: 1_000_000, description: "rows of cost, idle ones included" }),
   nodes: Type.Optional(
-    Type.Array(AllocationNode, { maxItems: 100_000, description: "what the nodes cost, instead of rows of idle" }),
+    Type.Array(AllocationNode, {
+      maxItems: 100_000,
+      description: "what the nodes cost, instead of how idle cost is shown or shared",
+    }),
   ),
 });
 export type AllocationInput = Static<typeof AllocationInput>;

@@ -37,7 +37,7 @@ export interface Allocation {
   readonly shared: Money;
   /** Idle of nodes, by name, where nodes were given. */
   readonly idle: readonly IdleRow[] | null;
-  /** Clusters (or nodes) with work and without a node's price: their idle is not known. */
+  /** Clusters (or nodes) with work and without a node's price: their idle is unknown. */
   readonly withoutNode: readonly string[];
 }
 

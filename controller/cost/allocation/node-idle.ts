@@ -51,7 +51,7 @@ export function idleOfNodes(
   return [...rows.values()] as unknown as IdleRow[];
 }
 
-/** Name of a row of idle that is told apart. */
+/** Name of a separate row of idle cost. */
 export function idleName({ cluster, node }: Pick<IdleRow, "cluster" | "node">): string {
   return [...(cluster === "" ? [] : [cluster]), ...(node === "" ? [] : [node]), "__idle__"].join("/");
 }

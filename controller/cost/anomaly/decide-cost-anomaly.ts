@@ -2,7 +2,7 @@ import { type DayOfCost, expectCost, spreadOf } from "./expected-cost.ts";
 import { medianOf, robustSpread } from "./robust.ts";
 
 export interface AnomalyInput {
-  /** Days with records, the oldest first; the last one is judged. */
+  /** Days with records, oldest first; the last one is judged. */
   readonly days: readonly DayOfCost[];
   /** Robust deviations beyond which a day is an anomaly. */
   readonly threshold: number;
@@ -54,7 +54,7 @@ export function decideCostAnomaly({ days, threshold, minUsd }: AnomalyInput): Co
   const expected = expectation.usd;
   const byRequests = deviations(costUsd - expected, spreadOf(expectation));
   const isBeyond = (score: number, usd: number) => score > threshold && costUsd - usd > minUsd;
-  // What the requests explain is told as more traffic, not as a dearer one.
+  // The part explained by more requests is reported as more traffic, not as higher prices.
   if (isBeyond(byRequests, expected))
     return { ...common, rule: "cost-of-requests", isAnomaly: true, score: byRequests, expectedUsd: expected };
   if (isBeyond(level, median)) return { ...common, rule: "level", isAnomaly: true, score: level, expectedUsd: median };

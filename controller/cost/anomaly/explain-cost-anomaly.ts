@@ -3,7 +3,7 @@ import type { CostAnomaly } from "./decide-cost-anomaly.ts";
 /** Part of the fleet that cost more than it would have, by dimension and name. */
 export interface Mover {
   readonly dimension: string;
-  /** Null: time that nobody used. */
+  /** Null: idle time. */
   readonly name: string | null;
   readonly excessUsd: number;
 }

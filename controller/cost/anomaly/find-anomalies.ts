@@ -33,7 +33,7 @@ export interface AnomalyTerms {
 
 /** Days before a judged one that are read. */
 const readDays = 28;
-/** Max parts of a dimension that are judged, the dearest ones. */
+/** Maximum parts of a dimension that are judged, the most expensive ones. */
 const maxParts = 50;
 
 type Dimension = CostDimension | "fleet";

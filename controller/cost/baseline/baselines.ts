@@ -27,7 +27,7 @@ export type Baseline = Static<typeof Baseline>;
 const Kept = strictObject({ baselines: Type.Array(Baseline) });
 const keptAs = "cost-baselines";
 const maxBaselines = 20;
-/** Max parts of a dimension that are kept, the dearest ones; the rest is one. */
+/** Maximum parts of a dimension that are kept, the most expensive ones; the rest is one. */
 const maxParts = 200;
 
 export interface BaselinesParts {

@@ -19,7 +19,7 @@ export interface ResourceUse {
   readonly name: string;
   /** Used ÷ requested; null where nothing is requested. */
   readonly utilization: number | null;
-  /** Part of the named line that pays for what is not used; null where no line is named, or nothing is requested. */
+  /** Part of the named line that pays for unused resources; null if no line is named, or nothing is requested. */
   readonly wasted: Money | null;
 }
 

@@ -18,7 +18,7 @@ export const BudgetAction = strictObject({
   limitPercent: Type.Optional(
     Type.Number({
       ...{ minimum: 1, maximum: 100 },
-      description: "with limit: the ceiling, as a share of the tenant's mean of the newest 24 hours",
+      description: "with limit: the ceiling, as a share of the tenant's mean over the last 24 hours",
     }),
   ),
 });

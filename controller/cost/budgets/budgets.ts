@@ -44,7 +44,7 @@ export class Budgets {
     return this.#budgets.get(id) ?? null;
   }
 
-  /** Makes a budget or replaces the one of its name. @throws ServiceError for what is wrong in it */
+  /** Creates a budget or replaces the one with its name. @throws ServiceError for what is wrong in it */
   async set(budget: Budget): Promise<Budget> {
     const fault = budgetFault(budget);
     if (fault !== null) throw new ServiceError("INVALID_REQUEST", fault);

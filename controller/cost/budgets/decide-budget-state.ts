@@ -20,11 +20,11 @@ export interface BudgetState {
   readonly period: TimeWindow;
   readonly status: "within" | "at-risk" | "exceeded";
   readonly spentUsd: number;
-  /** Amount at the end of the period if it goes on as in the newest hours. */
+  /** Amount at the end of the period at the rate of the newest hours. */
   readonly projectedUsd: number;
   readonly usedPercent: number;
   readonly projectedPercent: number;
-  /** Time at which the amount is spent if it goes on so; null: not within the period. */
+  /** Time at which the amount is spent at this rate; null: not within the period. */
   readonly spentByMs: number | null;
   /** Actions whose share is spent, the highest share last. */
   readonly reached: Budget["actions"];

@@ -18,7 +18,7 @@ const Kept = strictObject({ dayStartMs: Type.Number() });
 /** Time after midnight at which a day's records have come. */
 const afterMidnightMs = hourMs;
 
-/** Tells each day's digest once, an hour after its end; a day that ended while the controller was away is told when it is back. */
+/** Sends each day's digest once, an hour after its end; if the controller was away then, it sends it when it is back. */
 export class DailyDigest {
   readonly #parts: DailyDigestParts;
   #toldDayMs: number | null = null;

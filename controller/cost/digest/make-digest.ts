@@ -11,7 +11,7 @@ import { forecastSpend, type MonthlySpend, type SpendTerms } from "../spend/fore
 /** Part of the fleet whose cost of a day differs from its usual one. */
 export interface DayMover {
   readonly dimension: string;
-  /** Null: time that nobody used. */
+  /** Null: idle time. */
   readonly name: string | null;
   readonly usd: number;
   readonly usualUsd: number;

@@ -17,11 +17,11 @@ export interface CostCell {
   readonly computeMs: number;
 }
 
-/** Cells of an hour; they add up to what the fleet cost in it. */
+/** Cells of an hour; they add up to the fleet's cost in it. */
 export interface CostHour {
   readonly startMs: number;
   readonly cells: readonly CostCell[];
-  /** Agent-minutes that are on record, and of them those whose energy is not known. */
+  /** Agent-minutes that are on record, and of them those whose energy is unknown. */
   readonly observedMinutes: number;
   readonly missingEnergyMinutes: number;
 }

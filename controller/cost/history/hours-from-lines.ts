@@ -7,14 +7,14 @@ export interface HoursFromLinesParts {
   readonly store: Pick<CostStore, "deviceCosts" | "workCosts" | "rollUps">;
   readonly ledger: Pick<CostLedger, "settle">;
   readonly nowMs: () => number;
-  /** Max hours that are kept in memory. Default: thirteen months. */
+  /** Maximum hours that are kept in memory. Default: thirteen months. */
   readonly maxKeptHours?: number;
 }
 
 /** Age at which an hour is hardly changed by late minutes. */
 const settledAfterMs = 3 * hourMs;
 
-/** Max agents of an hour that are told apart: of larger fleets, and of hours of which agents are no longer told apart, cells are by region. */
+/** Maximum agents of an hour with cells of their own: in larger fleets, and in hours without cells by agent, cells are by region. */
 const maxAgents = 200;
 
 /** Splits what an hour cost into cells that add up to it. */

@@ -8,7 +8,7 @@ interface Dated {
   readonly facts: AgentFacts;
 }
 
-/** Max changes of one agent that are kept; further ones replace the newest. */
+/** Maximum changes of one agent that are kept; further ones replace the newest. */
 const maxChanges = 1000;
 
 type FactsStore = Pick<CostStore, "saveAgentFacts" | "loadAgentFacts" | "markAgentUnrated" | "markUnrated">;

@@ -22,10 +22,10 @@ const usualRetention = { costHourDays: 35, costDays: 400 } as const;
 
 /** Time after its end at which a day is rolled up: most late minutes have come by then. */
 const afterDayMs = hourMs / 2;
-/** Max hours of agents that are rated in one go of {@link CostLedger.settle}. */
+/** Maximum hours of agents that are rated in one go of {@link CostLedger.settle}. */
 const settledAtOnce = 500;
 const page = 500;
-/** Max names of prices that are remembered. */
+/** Maximum names of prices that are remembered. */
 const maxKeys = 20_000;
 
 const PricesThen = strictObject({ hash: Type.String() });
@@ -47,7 +47,7 @@ export interface RatingProgress {
 export class CostLedger {
   readonly history: AgentHistory;
   readonly #parts: CostLedgerParts;
-  /** Names of the prices of hours, by what they depend on. */
+  /** Identities of hours' prices, by what the prices depend on. */
   readonly #keys = new Map<string, string>();
   #isBackfilling = false;
   #pricesCompared = false;
@@ -99,7 +99,7 @@ export class CostLedger {
     return { tariffUsdPerKwh, amortisationUsdPerHour };
   }
 
-  /** Rates hours that are to be rated in [startMs, endMs), so that a report has them; the number that is left is told. */
+  /** Rates pending hours in [startMs, endMs) for a report; returns the number left. */
   async settle(startMs: number, endMs: number): Promise<number> {
     const { store } = this.#parts;
     const hours = await store.unratedHours(startMs, endMs, settledAtOnce + 1);

@@ -8,11 +8,11 @@ import { moneyToNumber } from "../money/money.ts";
 import { readGaps } from "./read-gaps.ts";
 import { readUsage, type UsageParts } from "./read-usage.ts";
 
-/** Max tenants, and models, that have a series of their own; the others are one. */
+/** Maximum tenants, and models, that have a series of their own; the others are one. */
 const maxNamed = 20;
 const others = "(other)";
 
-/** Keeps the dearest by name and adds up the rest. */
+/** Keeps the most expensive by name and adds up the rest. */
 function dearest(costs: ReadonlyMap<string, bigint>): [name: string, cost: bigint][] {
   const sorted = [...costs].sort(([a, x], [b, y]) => (x === y ? a.localeCompare(b) : y > x ? 1 : -1));
   if (sorted.length <= maxNamed) return sorted;

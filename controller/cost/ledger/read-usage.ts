@@ -18,7 +18,7 @@ export type UsagePart = CostQuery | ({ readonly span: "minute" } & TimeWindow);
 
 const floorTo = (timeMs: number, stepMs: number) => Math.floor(timeMs / stepMs) * stepMs;
 
-/** Adds a part, as one with the last one where it goes on. */
+/** Adds a part, as one with the last one where it continues. */
 function append(parts: UsagePart[], part: UsagePart): void {
   const last = parts.at(-1);
   const isOne =

@@ -17,7 +17,7 @@ export interface AllocationQuery {
   readonly accumulate: boolean;
   /** The present: fixed costs of later hours are not spent yet. Default: the window's end. */
   readonly nowMs?: number;
-  /** True: devices are told apart, whatever is grouped. */
+  /** True: devices are kept separate, whatever the grouping. */
   readonly perAgent?: boolean;
   /** Agents that are told apart where agents are; of each region the others are together, under an empty name. Default: all. */
   readonly agents?: ReadonlySet<string>;
@@ -125,7 +125,7 @@ export async function allocateWindow(
   return query.accumulate && sets.length > 0 ? [accumulate(sets, window)] : sets;
 }
 
-/** Agent-minutes whose energy is not known, and costs more than is shown. */
+/** Agent-minutes whose energy is unknown, and costs more than is shown. */
 export function missingEnergyMinutes(sets: readonly AllocationSet[]): number {
   const missingMs = sets.flatMap(({ devices }) =>
     devices.map((each) => Math.max(0, each.observedMs - each.measuredMs)),

@@ -5,7 +5,7 @@ import type { AllocationSet } from "./allocation-sets.ts";
 
 /** Sum of a group over a window and over each of its steps. */
 export interface CostGroup {
-  /** group: by its name; other: those beyond the dearest together; idle: what nobody used. */
+  /** group: by its name; other: all groups beyond the most expensive ones; idle: idle cost. */
   readonly kind: "group" | "other" | "idle";
   readonly name: string;
   readonly usd: number;
@@ -63,7 +63,7 @@ function sumsByName(sets: readonly AllocationSet[]): Map<string, Sums> {
 }
 
 /**
- * Makes a view of the dearest groups, the others together, and idle: they add up to what all sets cost. Sums are exact until they are shown.
+ * Creates a view of the most expensive groups, the others combined, and idle: they add up to the cost of all sets. Sums are exact until they are shown.
  * @param stepStarts starts of all steps of the window, also of those without a set.
  * @param together groups that are one already, under an empty name; null: none are.
  */

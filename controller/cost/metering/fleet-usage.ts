@@ -56,7 +56,7 @@ const emptyItem = {
 } satisfies Partial<AllocationItem>;
 
 /**
- * Adds up cost lines: of devices (energy and amortisation), and of what tenants used of them by model; by agent, or by region where lines
+ * Adds up cost lines of devices (energy and amortisation) and of tenants' use of them by model; by agent, or by region if lines
  * name no agent.
  */
 export class FleetUsage {

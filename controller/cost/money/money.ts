@@ -48,7 +48,7 @@ function toMoney({ units, scale }: Decimal): Money {
   return scale <= digits ? units * powerOfTen(digits - scale) : divideToNearest(units, powerOfTen(scale - digits));
 }
 
-/** Amount of a decimal number. @throws RangeError for what is none. */
+/** Amount of a decimal number. @throws RangeError if it is not one. */
 export function moneyOf(value: number | string): Money {
   // Short decimals below 2^52: their product is exact, and that of a longer one is no whole number.
   const scaled = typeof value === "number" ? value * 10 ** digits : Number.NaN;

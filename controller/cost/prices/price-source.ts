@@ -150,7 +150,7 @@ export async function openPrices(path: string | null, fleet: Prices): Promise<()
   return () => cataloguePrices(catalogue, fleet);
 }
 
-/** Tells of what a catalogue has no price; null when nothing lacks one. */
+/** Names what a catalogue has no price for; null when nothing is missing. */
 export function explainGaps(gaps: readonly PriceGap[]): string | null {
   if (gaps.length === 0) return null;
   const named = gaps.slice(0, 10).map(({ section, what, count }) => `${what} (${section}, ${count} agent-minutes)`);

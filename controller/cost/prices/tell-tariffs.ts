@@ -48,7 +48,7 @@ function regionsOf(births: readonly (Birth | null)[]): string[] {
   return [...counts].sort(([a, of], [b, other]) => other - of || (a < b ? -1 : 1)).map(([region]) => region);
 }
 
-/** Creates the notice of what electricity costs by the hour, for the regions in which it is not the same at all hours. */
+/** Creates the published hourly electricity prices, for the regions where they vary. */
 export function createTariffNotice({ prices, births, nowMs, log }: TariffNoticeParts): () => readonly RegionTariff[] {
   let fromMs = Number.NaN;
   let warned = false;
@@ -74,7 +74,7 @@ export function createTariffNotice({ prices, births, nowMs, log }: TariffNoticeP
         "agents are told the electricity's price by the hour in the regions of most agents only",
       );
     }
-    // In the order of their names, so that a message changes with what it says only.
+    // Ordered by name, so that a message changes only with its content.
     return told.slice(0, tariffLimits.maxRegions).sort((a, b) => (a.region < b.region ? -1 : 1));
   };
 }

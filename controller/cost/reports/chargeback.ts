@@ -16,7 +16,7 @@ interface Sum {
 
 /** Amount of a tenant or of one of its models. */
 export interface ChargedLine extends Readonly<Sum> {
-  /** Share of the time that nobody used. */
+  /** Share of the idle time. */
   readonly idle: Money;
   readonly total: Money;
 }
@@ -40,7 +40,7 @@ export interface Chargeback {
 
 const nothing = (): Sum => ({ used: 0n, offers: 0n, requests: 0, tokens: 0, energyKwh: 0 });
 
-/** Splits what hours cost between the tenants; idle time by what they used of devices, or not at all. */
+/** Splits the cost of hours between tenants; idle time by their use of devices, or not at all. */
 export function chargeBack(
   hours: readonly CostHour[],
   terms: {
@@ -104,7 +104,7 @@ export function chargeBack(
   };
 }
 
-/** Price of so many of what a line was for; null without any. */
+/** Price per unit of a line; null without any units. */
 export const perUnit = (total: Money, count: number, of: number): number | null =>
   count > 0 ? (moneyToNumber(total) * of) / count : null;
 

@@ -9,7 +9,7 @@ export interface FocusTerms {
   readonly costCentreOf: (tenant: string) => string | null;
 }
 
-/** Max charges in a file. */
+/** Maximum charges in a file. */
 export const maxFocusRows = 100_000;
 
 const columns = [

@@ -42,7 +42,7 @@ export function invoiceHtml({ month, tenants, unshared, missingEnergyMinutes }: 
     ...(unshared === 0n ? [] : [`${moneyToText(unshared, 2)} US$ of time that nobody used are borne by no tenant.`]),
     ...(missingEnergyMinutes < 1
       ? []
-      : [`The energy of ${count(missingEnergyMinutes)} agent-minutes is not known: they cost more than is shown.`]),
+      : [`The energy of ${count(missingEnergyMinutes)} agent-minutes is unknown: the true cost is higher than shown.`]),
   ];
   const sections = tenants.map((tenant) => sectionOf(tenant, fleet, month));
   return `<!doctype html>

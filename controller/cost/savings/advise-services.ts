@@ -113,7 +113,7 @@ function adviseMonitoring({ monitoring }: SavingsServices): Saving[] {
   ];
 }
 
-/** Advice on what the controller can't see: what is used of services outside, as it is told. */
+/** Advice on what the controller can't see: use of outside services, as configured. */
 export function adviseServices(services: SavingsServices): Saving[] {
   return [
     ...adviseStorage(services),

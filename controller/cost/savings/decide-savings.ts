@@ -4,7 +4,7 @@ import { adviseServices } from "./advise-services.ts";
 import { minYearlyUsd, type Saving } from "./saving.ts";
 import type { SavingsInput } from "./savings-input.ts";
 
-/** Decides by what less would be paid, the largest amount first. Savings of one target may exclude each other, so they are not added up. */
+/** Decides on savings, largest amount first. Savings of one target may exclude each other, so they are not added up. */
 export function decideSavings(input: SavingsInput): Saving[] {
   return [...adviseDevices(input), ...adviseServices(input.services), ...adviseInstances(input.services)]
     .filter(({ yearlyUsd, kind }) => yearlyUsd >= minYearlyUsd || kind === "unused-model")

@@ -27,7 +27,7 @@ interface Use {
   idleHours: number;
 }
 
-/** Use of each agent in hours that are told apart by agent. */
+/** Use of each agent in hours with cells by agent. */
 function useOf(hours: readonly CostHour[]): Map<string, Use> {
   const uses = new Map<string, Use>();
   for (const { cells } of hours) {
@@ -58,7 +58,7 @@ function deviceOf(
   prices: PriceSource,
   nowMs: number,
 ): SavingsDevice[] {
-  // A mode whose figures are not known can't be compared.
+  // A mode whose figures are unknown can't be compared.
   const modes = (birth?.board.powerModes ?? []).flatMap(({ name, capacityQps, busyWatts, idleWatts }) =>
     capacityQps === null || busyWatts === null || idleWatts === null
       ? []
@@ -97,7 +97,7 @@ function unusedModels(
     .map(([model, count]) => ({ model, agents: count, unusedDays: modelDays, gb: 0 }));
 }
 
-/** Finds by what less would be paid: from a week of the devices' hours, a month of the models', and what is told of services outside. */
+/** Finds savings from a week of device hours, a month of model use, and the configured use of outside services. */
 export async function findSavings({ history, agents, prices, services, nowMs }: FleetEvidence): Promise<Saving[]> {
   const hours = await history.hours(nowMs - modelDays * dayMs, nowMs);
   const uses = useOf(hours.filter(({ startMs }) => startMs >= nowMs - deviceDays * dayMs && startMs + hourMs <= nowMs));

@@ -7,7 +7,7 @@ const name = (description: string) => Type.String({ minLength: 1, maxLength: 128
 
 const Mode = strictObject({
   name: name("power mode"),
-  capacityQps: amount(1e6, "texts a second that it carries"),
+  capacityQps: amount(1e6, "texts per second that it carries"),
   idleWatts: amount(1000, "draw without load"),
   busyWatts: amount(1000, "draw at full load"),
 });
@@ -27,7 +27,7 @@ export const SavingsDevice = strictObject({
 
 const SavingsModel = strictObject({
   model: name("the model"),
-  agents: amount(100_000, "agents that have it"),
+  agents: amount(100_000, "agents number of agents that have it"),
   unusedDays: amount(10_000, "days without a request"),
   gb: amount(100_000, "size on one agent; 0: not known"),
 });

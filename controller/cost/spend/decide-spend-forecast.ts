@@ -23,7 +23,7 @@ export interface FirstHours {
 }
 
 export interface SpendForecastInput {
-  /** Days before today, the oldest first. */
+  /** Days before today, oldest first. */
   readonly past: readonly SpentDay[];
   /** Counts without any whole day. Default: nothing is on record. */
   readonly firstHours?: FirstHours | null;
@@ -41,14 +41,14 @@ export interface SpendForecast {
   readonly highUsd: number | null;
   /** Cost of a usual day now. */
   readonly dailyUsd: number;
-  /** Factors of the days of the week, from Sunday; all 1 where they are not known. */
+  /** Factors of the days of the week, from Sunday; all 1 where they are unknown. */
   readonly weekdays: readonly number[];
 }
 
 /** Days that are looked back on. */
 const lookback = 120;
 const weekDays = 7;
-/** Days from which weekdays are told apart: three of each. */
+/** Days from which weekdays are distinguished: three of each. */
 const daysForWeekdays = 21;
 /** Whole weeks, so that weekdays cancel out, whose mean may be the level of days to come. */
 const levelWeeks = [1, 2, 4, 8] as const;

@@ -9,7 +9,7 @@ function reportsServing({ presence, reported, recent }: AgentState, ownRole: Age
   return [ownRole, presence?.role, reported?.role, recent.at(-1)?.role].includes("active");
 }
 
-/** Watches, by what agents report, whether those told to serve do so. */
+/** Watches, from their reports, whether agents told to serve do so. */
 export class ActWatch {
   readonly #times: ActWatchTimes;
   readonly #failedAtMs = new Map<string, number>();
@@ -32,7 +32,7 @@ export class ActWatch {
       const toldMs = nowMs - desired.issuedAtMs;
       if (toldMs > confirmWithinMs) {
         this.#failedAtMs.set(agentId, nowMs);
-        return `was told to serve ${Math.round(toldMs / 1000)} s ago and has not reported it`;
+        return `was told to serve ${Math.round(toldMs / 1000)} s ago and has not reported that it does`;
       }
     }
     // An agent that serves after all is forgiven at once.

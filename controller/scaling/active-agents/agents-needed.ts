@@ -2,7 +2,7 @@ import type { ScalingConfig } from "#controller/scaling/loop/scaling-config.ts";
 
 type Capacity = Pick<ScalingConfig, "capacityPerReplicaQps" | "targetUtilization">;
 
-/** Number of agents of the usual capacity that carry a rate at the target utilisation; 0 for a rate that is not known. */
+/** Number of agents of the usual capacity that carry a rate at the target utilisation; 0 for a rate that is unknown. */
 export function agentsNeeded(qps: number | null, { capacityPerReplicaQps, targetUtilization }: Capacity): number {
   return Math.ceil((qps ?? 0) / (capacityPerReplicaQps * targetUtilization));
 }

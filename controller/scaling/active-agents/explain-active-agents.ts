@@ -9,9 +9,9 @@ export interface DecidedWith {
   readonly inputs: ScalingInputs;
   readonly policy: ScalingConfig;
   readonly nowMs: number;
-  /** Name of what sets minimum and maximum, e.g. "policy factory"; null: the configuration. */
+  /** Name of the source of minimum and maximum, e.g. "policy factory"; null: the configuration. */
   readonly limitsOf: string | null;
-  /** Promise that was not kept to users, in half a sentence; null: they got what they are promised, or it is not known. */
+  /** Promise that was not kept to users, in half a sentence; null: they got what they are promised, or it is unknown. */
   readonly missed?: string | null;
 }
 
@@ -32,14 +32,14 @@ function explainDemand({ need, peakQps, availableCount }: ScalingFigures, decide
   const { liveQps, forecastPeakQps } = inputs;
   const available = availableOf(inputs.candidates);
   const within = `within ${policy.horizonMinutes} min`;
-  const now = liveQps === null ? "the present traffic is not known" : `traffic is ${qpsToText(liveQps)} texts/s`;
+  const now = liveQps === null ? "the present traffic is unknown" : `traffic is ${qpsToText(liveQps)} texts/s`;
   const traffic =
     missed !== null && peakQps !== null
       ? `${missed}; ${qpsToText(peakQps)} texts/s are to be carried`
       : forecastPeakQps === null
         ? `${now}, and there is no forecast`
         : (liveQps ?? 0) > forecastPeakQps
-          ? `${now}, more than is expected ${within} (${qpsToText(forecastPeakQps)})`
+          ? `${now}, more than the forecast ${within} (${qpsToText(forecastPeakQps)})`
           : `${now}, and up to ${qpsToText(forecastPeakQps)} are expected ${within}`;
   const wanted = agentsToCarry(peakQps, available, policy);
   const { maxAgents } = agentLimits(policy, availableCount);
@@ -58,7 +58,7 @@ function explainDemand({ need, peakQps, availableCount }: ScalingFigures, decide
 /** "c (the least electricity: 0.5 J a text)": an agent with the reason for choosing it among `others`. */
 function explainChoice(agent: AgentCandidate, others: readonly AgentCandidate[]): string {
   const { agentId, wattsPerQps, energyUsdPerRequest } = agent;
-  if (wattsPerQps === null || energyUsdPerRequest === null) return `${agentId} (its electricity is not known)`;
+  if (wattsPerQps === null || energyUsdPerRequest === null) return `${agentId} (its electricity use is unknown)`;
   const figure = `${Number(wattsPerQps.toPrecision(2))} J a text`;
   const rivals = others.flatMap((other) => (other === agent ? [] : (other.energyUsdPerRequest ?? [])));
   if (rivals.every((usd) => usd === energyUsdPerRequest)) return `${agentId} (${figure})`;
@@ -93,7 +93,7 @@ function explainScaleOut({ activate, cause, figures }: Of<"scale-out">, decidedW
     replaced.length > 0 ? `${state}, and ${gone} can no longer be counted on` : state,
     ...(belowMinimum && !demandSaysSo ? [minimum] : []),
   ];
-  const capped = stepLimit === null ? "" : `; no more than ${stepLimit} may serve after one step`;
+  const capped = stepLimit === null ? "" : `; at most ${stepLimit} may serve after one step`;
   const overload =
     overloadedAtQps === null
       ? ""
@@ -102,7 +102,7 @@ function explainScaleOut({ activate, cause, figures }: Of<"scale-out">, decidedW
 }
 
 function explainScaleIn({ rule, standBy, figures }: Of<"scale-in">, decidedWith: DecidedWith): string {
-  if (rule === "override") return `an operator wants it so -> ${listToText(standBy)} to standby`;
+  if (rule === "override") return `by an operator's order -> ${listToText(standBy)} to standby`;
   const { inputs, policy, limitsOf } = decidedWith;
   const active = inputs.candidates.filter(
     ({ active, unavailable, overrideRole }) =>
@@ -112,8 +112,8 @@ function explainScaleIn({ rule, standBy, figures }: Of<"scale-in">, decidedWith:
   const inOrder = names.toSorted((a, b) => standBy.indexOf(a.agentId) - standBy.indexOf(b.agentId));
   const limit =
     figures.activeCount > policy.maxReplicas
-      ? `${limitsOf === null ? "" : `${limitsOf} says that `}no more than ${policy.maxReplicas} may`
-      : `no more than ${countToText(figures.windowNeed, "was", "were")} needed in the last ${durationToText(policy.stabilizationMs / 1000)}`;
+      ? `${limitsOf === null ? "" : `${limitsOf} says that `}at most ${policy.maxReplicas} may`
+      : `at most ${countToText(figures.windowNeed, "was", "were")} needed in the last ${durationToText(policy.stabilizationMs / 1000)}`;
   const chosen = listToText(inOrder.map((agent) => explainChoice(agent, active)));
   return `${explainDemand(figures, decidedWith)}; ${serveToText(figures.activeCount)}, but ${limit} -> ${chosen} to standby`;
 }
@@ -137,7 +137,7 @@ function explainHold({ rule, figures }: Of<"hold">, decidedWith: DecidedWith): s
         ({ agentId, unavailable, overrideRole }) =>
           `${agentId} (${unavailable ?? `an operator wants it ${overrideRole}`})`,
       );
-      return `no agent can serve: ${why.length === 0 ? "none has been heard of" : listToText(why)}`;
+      return `no agent can serve: ${why.length === 0 ? "none is known" : listToText(why)}`;
     }
     case "no-data":
       return "no agent has reported a minute of traffic yet, so nothing is changed";
@@ -154,7 +154,7 @@ function explainHold({ rule, figures }: Of<"hold">, decidedWith: DecidedWith): s
     }
     case "held-off": {
       const left = durationToText(((inputs.heldUntilMs ?? nowMs) - nowMs) / 1000);
-      return `${fewer()}, but the last time that cost users what they are promised: none is put on standby for another ${left}`;
+      return `${fewer()}, but last time that missed the SLO: none is put on standby for another ${left}`;
     }
     case "sufficient":
       return `${demand()}; ${carried}: enough`;
@@ -162,13 +162,13 @@ function explainHold({ rule, figures }: Of<"hold">, decidedWith: DecidedWith): s
       return `${demand()}; ${need < activeCount ? state : carried}: ${tolerated}`;
     case "missing-data":
       return inputs.missingData.length > 0
-        ? `${fewer()}, but nothing new is known of ${listToText(inputs.missingData)}, and missing data does not count as less traffic`
+        ? `${fewer()}, but there is no new data from ${listToText(inputs.missingData)}, and missing data does not mean less traffic`
         : `${fewer()}, but there is no forecast, and without one no agent is put on standby`;
     case "stabilising": {
       const leftS = (inputs.observedSinceMs - (nowMs - policy.stabilizationMs)) / 1000;
       return leftS > 0
-        ? `${fewer()}, but that has to be so for another ${durationToText(leftS)}`
-        : `${fewer()}, but ${countToText(windowNeed, "was", "were")} needed at a time in the last ${window}; agents leave once that is past`;
+        ? `${fewer()}, but this must last another ${durationToText(leftS)}`
+        : `${fewer()}, but ${countToText(windowNeed, "was", "were")} needed at some time in the last ${window}; agents go on standby once that is past`;
     }
     case "capacity":
       return `${fewer()}, but operators want each of them to serve`;

@@ -18,7 +18,7 @@ export interface ObservedFleet {
   /** Capacities of the agents, by id. */
   readonly capacities: ReadonlyMap<string, AgentCapacity>;
   readonly liveQps: number | null;
-  /** Agents meant to serve whose newest minutes are not known, so that the live rate may be too low. */
+  /** Agents meant to serve whose newest minutes are unknown, so that the live rate may be too low. */
   readonly missingData: readonly string[];
   /** Sentence about online agents whose clocks are wrong; null: none. */
   readonly wrongClocks: string | null;
@@ -31,7 +31,7 @@ export interface ObservedFleet {
 export interface ObservationLimits {
   readonly staleAfterMs: number;
   readonly maxDataAgeMs: number;
-  /** Time after it was last heard of for which an agent that is gone still counts as a gap in the figures. */
+  /** Time after it was last heard from for which an agent that is gone still counts as a gap in the figures. */
   readonly lostForMs: number;
   /** Number of minutes that the live rate is averaged over. */
   readonly liveWindowMinutes: number;

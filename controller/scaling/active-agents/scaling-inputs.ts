@@ -9,19 +9,20 @@ const amountOrNull = (description: string) => orNull(Type.Number({ minimum: 0 })
 /** One agent as the decision sees it. */
 const AgentCandidate = strictObject({
   agentId: Type.String({ minLength: 1 }),
-  unavailable: orNull(Type.String(), "why it can't serve: offline, not ready, leaving; null: it can"),
+  unavailable: orNull(Type.String(), "reason why it can't serve: offline, not ready, leaving; null: it can"),
   active: Type.Boolean({ description: "true: it is meant to serve" }),
   capacityQps: Type.Number({
     minimum: 0,
-    description: "counted on in its most capable mode, texts a second: its profile's and its own measurement",
+    description:
+      "capacity it is counted on for in its most capable mode, texts per second: from its profile and its own measurement",
   }),
-  profileQps: Type.Optional(amountOrNull("what its board's profile says; null: nothing")),
-  measuredQps: Type.Optional(amountOrNull("what the agent measured; null: nothing yet")),
+  profileQps: Type.Optional(amountOrNull("capacity in its board's profile; null: none")),
+  measuredQps: Type.Optional(amountOrNull("capacity measured by the agent; null: none yet")),
   capacityConfidence: Type.Optional(
-    Type.Number({ minimum: 0, maximum: 1, default: 0, description: "in the measurement" }),
+    Type.Number({ minimum: 0, maximum: 1, default: 0, description: "confidence in the measurement" }),
   ),
   energyUsdPerRequest: amountOrNull("electricity for one request in that mode"),
-  wattsPerQps: amountOrNull("watts per request a second in that mode, for the explanation"),
+  wattsPerQps: amountOrNull("watts per request per second in that mode, for the explanation"),
   overrideRole: Type.Union([...AgentRole.anyOf, Type.Null()], { default: null, description: "set by an operator" }),
 });
 export type AgentCandidate = ReadonlyStatic<typeof AgentCandidate>;
@@ -32,9 +33,9 @@ export type PeakAt = ReadonlyStatic<typeof PeakAt>;
 const Slo = strictObject({
   rule: Type.Union(
     (["kept", "refused", "slow", "failed"] as const).map((rule) => Type.Literal(rule)),
-    { description: "kept: users got what they were promised; else what they were not given, the worst first" },
+    { description: "kept: the SLO is met; otherwise the worst violation" },
   ),
-  demandQps: amountOrNull("rate to have capacity for, by what users felt; null: no agent has told"),
+  demandQps: amountOrNull("rate to have capacity for, from what users experienced; null: no agent has reported"),
   starting: Type.Array(Type.String(), { default: [], description: "agents told to serve that do not yet" }),
 });
 
@@ -43,20 +44,20 @@ export type SloInput = ReadonlyStatic<typeof Slo>;
 
 /** The fleet as `decideActiveAgents` sees it. */
 export const ScalingInputs = strictObject({
-  warmUpEndsMs: Type.Number({ default: 0, description: "until then the controller only listens" }),
+  warmUpEndsMs: Type.Number({ default: 0, description: "until then the controller only observes" }),
   observedSinceMs: Type.Number({ default: 0, description: "start of an uninterrupted record of peaks" }),
   liveQps: amountOrNull("the fleet's rate now; null: no agent has reported a minute"),
   forecastPeakQps: amountOrNull("highest rate forecast within the horizon"),
   missingData: Type.Array(Type.String(), {
     default: [],
-    description: "agents meant to serve whose newest minutes are not known",
+    description: "agents meant to serve whose newest minutes are missing",
   }),
   recentPeaks: Type.Array(PeakAt, { default: [], description: "peaks of earlier decisions" }),
   candidates: Type.Array(AgentCandidate),
   heldUntilMs: Type.Optional(
-    Type.Number({ description: "until then nothing is taken away: it cost users what they are promised lately" }),
+    Type.Number({ description: "until then no capacity is removed, because that recently missed the SLO" }),
   ),
-  slo: Type.Optional({ ...Slo, description: "what users felt in the last seconds; absent: not known" }),
+  slo: Type.Optional({ ...Slo, description: "what users experienced in the last seconds; absent: unknown" }),
 });
 export type ScalingInputs = ReadonlyStatic<typeof ScalingInputs>;
 
@@ -98,9 +99,9 @@ export interface ModeChange {
 /** Cost and quality of the fleet plan that a decision follows. */
 export interface PlanSummary {
   readonly costUsd: number;
-  /** Lower bound: no plan costs less; null when that is not known. */
+  /** Lower bound: no plan costs less; null when that is unknown. */
   readonly boundUsd: number | null;
-  /** Distance of the cost from the bound, as a share; null when that is not known. */
+  /** Distance of the cost from the bound, as a share; null when that is unknown. */
   readonly gap: number | null;
   readonly feasible: boolean;
   /** Number of devices that should serve or start now. */
@@ -113,7 +114,7 @@ export interface PlanSummary {
 export interface CloudTarget {
   readonly id: string;
   readonly units: number;
-  /** Rate that they are to serve, texts a second. */
+  /** Rate that they are to serve, texts per second. */
   readonly qps: number;
   /** agents: the units are agents, switched on and off; itself: requests reach it by themselves; none: it is only recorded. */
   readonly by: "agents" | "itself" | "none";
@@ -130,21 +131,21 @@ export interface ScaleOutCause {
   readonly overloadedAtQps: number | null;
 }
 
-/** Figures of a return to what was before. */
+/** Figures of a reversal. */
 export interface ReturnFigures {
-  /** Changes that are taken back. */
+  /** Changes that are reversed. */
   readonly kinds: readonly string[];
   /** Rate at which the error budget is used, and before the change; 1: as fast as is allowed. */
   readonly burn: number;
   readonly burnBefore: number;
   readonly afterMs: number;
-  /** Time for which nothing is taken away now. */
+  /** Time for which no capacity is removed now. */
   readonly holdOffMs: number;
 }
 
 interface Basis {
   readonly figures: ScalingFigures;
-  /** Absent where nothing was taken back. */
+  /** Absent where nothing was reversed. */
   readonly returned?: ReturnFigures;
   /** Absent when no plan was followed. */
   readonly plan?: PlanSummary;

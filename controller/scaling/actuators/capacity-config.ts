@@ -20,7 +20,7 @@ export const WebhookConfig = strictObject({
     pattern: "^https?://[^\\s]+$",
     maxLength: 2048,
     title: "an address beginning with http:// or https://",
-    description: "address that is asked to switch agents",
+    description: "address of the webhook that switches agents",
   }),
   headers: Type.Record(Type.String({ pattern: "^[A-Za-z0-9-]+$" }), Type.String({ maxLength: 4096 }), {
     default: {},
@@ -32,9 +32,9 @@ export const WebhookConfig = strictObject({
     maxLength: 256,
     description: "the environment variable that holds the secret the requests are signed with",
   }),
-  agents: Type.Array(Identifier, { minItems: 1, maxItems: 10_000, description: "agents that it switches" }),
+  agents: Type.Array(Identifier, { minItems: 1, maxItems: 10_000, description: "ids of agents that it switches" }),
   timeoutMs: integer(5000, [100, 60_000], "time for an answer"),
-  attempts: integer(3, [1, 10], "attempts of one request before it has failed"),
+  attempts: integer(3, [1, 10], "attempts before a request counts as failed"),
 });
 export type WebhookConfig = Static<typeof WebhookConfig>;
 
@@ -44,7 +44,7 @@ export const CapacityConfig = strictObject(
     process: Type.Array(ProcessAgent, {
       default: [],
       maxItems: 64,
-      description: "agents that the controller starts and stops on this machine; they end with it",
+      description: "agents that the controller starts and stops on this machine; they end with the controller",
     }),
     webhooks: Type.Array(WebhookConfig, {
       default: [],
@@ -53,7 +53,7 @@ export const CapacityConfig = strictObject(
     }),
     startupMs: integer(90_000, [1000, 86_400_000], "an agent that is not online after this has failed to start"),
     lingerMs: integer(300_000, [0, 2_592_000_000], "an agent on standby is switched off after this"),
-    avoidForMs: integer(180_000, [0, 86_400_000], "one that failed to start is left out for this long"),
+    avoidForMs: integer(180_000, [0, 86_400_000], "one that failed to start is not used for this long"),
   },
   { default: {}, description: "Machines that the controller switches on and off." },
 );
@@ -73,7 +73,7 @@ export function checkCapacityConfig({ process: processes, webhooks }: CapacityCo
     id === "." || id === ".." ? [`process.${index}.id: expected a name, got "${id}"`] : [],
   );
   const twice = places.flatMap(({ id, at }) => {
-    if (seen.has(id)) return [`${at}: expected an agent that nothing else switches, got "${id}" again`];
+    if (seen.has(id)) return [`${at}: expected an agent that no other provider switches, got "${id}" again`];
     seen.add(id);
     return [];
   });

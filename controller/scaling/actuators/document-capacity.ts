@@ -11,7 +11,7 @@ export interface DocumentCapacityParts {
 }
 
 /**
- * Gives agents their role and power mode by their desired documents. on: it serves, in `mode` where one is named; off: it stands by, or has
+ * Gives agents their role and power mode by their desired documents. on: it serves, in `mode` where one is named; off: it is on standby, or has
  * the role that an operator wants. A document that was written is not yet what the agent does.
  */
 export function createDocumentCapacity({ fleet, desired, modeHoldMs, nowMs }: DocumentCapacityParts): CapacityProvider {

@@ -5,11 +5,11 @@ const secondsToText = (ms: number) => `${Math.round(ms / 1000)} s`;
 export function explainMachine({ rule, askedAgoMs, restsMs }: MachineDecision): string {
   const switchedOn = `its machine was switched on ${secondsToText(askedAgoMs)} ago`;
   return {
-    serving: "it is there",
-    "on-standby": "it is there",
-    "switch-on": "it is to serve and its machine is off",
+    serving: "it is online",
+    "on-standby": "it is online",
+    "switch-on": "it should serve and its machine is off",
     starting: switchedOn,
-    late: `${switchedOn} and it has not come: again`,
+    late: `${switchedOn} and it is not online: trying again`,
     off: "its machine is off",
     stopping: "it is being switched off",
     "switch-off": `it has been on standby for ${secondsToText(restsMs)}`,
@@ -22,7 +22,7 @@ export function explainUnavailable(decision: MachineDecision): string | null {
   const switchedOn = `its machine was switched on ${secondsToText(askedAgoMs)} ago`;
   if (unavailable === null) return null;
   return {
-    late: `${switchedOn} and it has not come`,
+    late: `${switchedOn} and it is not online`,
     retrying: `${switchedOn}, attempt ${attempts}`,
     "failed-lately": `its machine failed to start ${secondsToText(failedAgoMs)} ago`,
   }[unavailable];

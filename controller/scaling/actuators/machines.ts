@@ -57,7 +57,7 @@ export class Machines {
     return this.#byAgent.has(agentId) ? explainUnavailable(this.#decide(agentId, nowMs)) : undefined;
   }
 
-  /** Checks every machine and asks for what is missing. Never rejects; a failure is recorded and tried again at the next check. */
+  /** Checks every machine and requests what is missing. Never rejects; a failure is recorded and tried again at the next check. */
   async reconcile(): Promise<void> {
     await Promise.all([...this.#byAgent].map(([agentId, provider]) => this.#reconcileOne(agentId, provider)));
   }

@@ -13,21 +13,21 @@ export const CloudOfferConfig = Type.Object(
     capacityQps: Type.Number({
       exclusiveMinimum: 0,
       maximum: 1e12,
-      description: "texts a second that one unit carries",
+      description: "texts per second that one unit carries",
     }),
-    p95Ms: number(0, [0, 1e12], "95th percentile of latency at the target utilisation"),
+    p95Ms: number(0, [0, 1e12], "95th percentile latency at the target utilisation"),
     usdPerHour: number(0, [0, 1e6], "cost of one unit, from the order on"),
     usdPerRequest: number(0, [0, 1e6], "cost of each request, on top"),
     startupS: number(0, [0, 86_400], "seconds from the order until it serves"),
-    max: integer(1, [1, 10_000], "units; with agents: as many as these"),
+    max: integer(1, [1, 10_000], "number of units; with agents: as many as these"),
     agents: Type.Array(Identifier, {
       default: [],
       maxItems: 10_000,
-      description: "the agents that are its units, switched on and off as scaling.capacity says",
+      description: "ids of the agents that are its units, switched on and off as set in scaling.capacity",
     }),
     reachable: Type.Boolean({
       default: false,
-      description: "requests find their way there without the controller (a balancer's overflow): plans count on it",
+      description: "true: requests reach it without the controller (a load balancer's overflow), so plans count on it",
     }),
   },
   strict,
@@ -37,7 +37,7 @@ export type CloudOfferConfig = Static<typeof CloudOfferConfig>;
 export const CloudConfig = Type.Array(CloudOfferConfig, {
   default: [],
   maxItems: 100,
-  description: "what can be rented beside the fleet's own devices; used with policy: fleet-plan",
+  description: "capacity that can be rented in addition to the fleet's own devices; used with policy: fleet-plan",
 });
 
 /** Checks what the schema can't say: ids used once, an agent is a unit of one offer and something can switch it on. One line per mistake, path first. */

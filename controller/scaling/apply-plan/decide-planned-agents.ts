@@ -16,7 +16,7 @@ export interface PlannedAgent {
   /** True when it is meant to serve; `serves`: when it does. */
   readonly active: boolean;
   readonly serves: boolean;
-  /** Null when it is not known. */
+  /** Null when it is unknown. */
   readonly mode: string | null;
   readonly capacityByMode: ReadonlyMap<string, number>;
   /** True when an operator decides its role or mode: the plan leaves it as it is. */

@@ -6,7 +6,7 @@ import type { Carrying, PlannedCause, PlannedDecision, PlannedFleet } from "./de
 const peak = (values: readonly number[]) => Math.max(0, ...values.filter(Number.isFinite));
 
 function explainTraffic(liveQps: number | null, { expectedQps, coverQps }: PlannedFleet): string {
-  const now = liveQps === null ? "The present traffic is not known" : `Traffic is ${qpsToText(liveQps)} texts/s`;
+  const now = liveQps === null ? "The present traffic is unknown" : `Traffic is ${qpsToText(liveQps)} texts/s`;
   return `${now}; up to ${qpsToText(peak(expectedQps))} is expected within ${expectedQps.length} min, and ${qpsToText(peak(coverQps))} is possible.`;
 }
 
@@ -15,10 +15,10 @@ const maxTellingGap = 0.1;
 
 function explainPrice({ costUsd, gap }: PlanSummary, minutes: number): string {
   const price = `The plan costs ${costUsd.toPrecision(3)} US$ for ${minutes} min`;
-  if (gap === null) return `${price}; a search made it, and how far it is from the least cost is not known.`;
+  if (gap === null) return `${price}; it was found by search, and its distance from the lowest cost is unknown.`;
   if (gap < 0.0005) return `${price}, and none is cheaper.`;
   return gap > maxTellingGap
-    ? `${price}; the solver had no time to find out whether a cheaper one exists.`
+    ? `${price}; the solver ran out of time before ruling out a cheaper one.`
     : `${price}, at most ${(gap * 100).toFixed(1)} % more than the cheapest possible plan.`;
 }
 
@@ -43,9 +43,9 @@ export function explainPlannedAgents(
   const now = carryingToText(planned.now);
   const after = carryingToText(planned.after);
   const also = moves.length === 0 ? "" : `, ${movesToText(moves)}`;
-  const lately = `${qpsToText(neededQps)} was needed at most in the last ${durationToText(config.stabilizationMs / 1000)}`;
+  const lately = `${qpsToText(neededQps)} was the most needed in the last ${durationToText(config.stabilizationMs / 1000)}`;
   const [broken] = reasons.filter((reason) => /^(demandQps|spareDevices|cover):/.test(reason));
-  const missing = broken === undefined ? "" : ` What the plan can't keep: ${broken}.`;
+  const missing = broken === undefined ? "" : ` Violated limits of the plan: ${broken}.`;
   const change = (): string => {
     switch (rule) {
       case "start": {
@@ -65,31 +65,31 @@ export function explainPlannedAgents(
         return `-> ${listToText(leaving)} to standby${also}: the other ${after}, and ${lately}.`;
       }
       case "lower-modes":
-        return `-> ${movesToText(moves)}: ${after} so, with less electricity.`;
+        return `-> ${movesToText(moves)}: ${after} that way, with less electricity.`;
       case "raise-modes":
         return `${now} -> ${movesToText(moves)}, to carry more.`;
       case "minimum":
-        return `${now}; less would do for that, but ${decision.figures.activeCount} must serve at least.`;
+        return `${now}; fewer would do, but at least ${decision.figures.activeCount} must serve.`;
       case "needed-lately":
         return `${now}; less would do for that, but ${lately}.`;
       case "missing-data":
-        return `${now}; less would do, but nothing new is known of ${listToText(inputs.missingData)}.`;
+        return `${now}; less would do, but there is no new data from ${listToText(inputs.missingData)}.`;
       case "slo-missed":
-        return `${now}; less would do by the figures, but users are not given what they are promised.`;
+        return `${now}; less would do by the figures, but the SLO is being missed.`;
       case "held-off": {
         const left = durationToText(((inputs.heldUntilMs ?? nowMs) - nowMs) / 1000);
-        return `${now}; less would do, but the last time that cost users what they are promised: nothing is taken away for another ${left}.`;
+        return `${now}; less would do, but last time that missed the SLO: no capacity is removed for another ${left}.`;
       }
       case "not-watched": {
         const leftS = (inputs.observedSinceMs - (nowMs - config.stabilizationMs)) / 1000;
         return `${now}; less would do, but traffic has to be watched for another ${durationToText(leftS)}.`;
       }
       case "mode-dwell":
-        return `${now}; a lower power mode would do, but modes are kept for ${durationToText(config.plan.modeDwellS)} and more, and changed ${config.plan.mostSwitchesPerDay} times a day at most.`;
+        return `${now}; a lower power mode would do, but modes are kept for at least ${durationToText(config.plan.modeDwellS)} and changed at most ${config.plan.mostSwitchesPerDay} times a day.`;
       case "maximum":
         return `${now}; the plan wants more, but the maximum of ${config.maxReplicas} is on.${missing}`;
       case "cheapest": {
-        const help = (fleet.plan.steps[0]?.cloud.length ?? 0) > 0 ? " with the cloud's help" : "";
+        const help = (fleet.plan.steps[0]?.cloud.length ?? 0) > 0 ? " with cloud offers" : "";
         return `${now}, which${help} is the cheapest way to carry that.${missing}`;
       }
       default:

@@ -40,11 +40,11 @@ export interface PlannedAgentsParts {
   readonly nowMs: () => number;
   /** Prices of an agent at a time, for plans: by the catalogue, with the price of carbon. Default: the configured ones. */
   readonly pricesAt?: (agentId: string, timeMs: number) => Prices;
-  /** Limits of what is spent. Default: none. */
+  /** Limits of spending. Default: none. */
   readonly spending?: Pick<SpendingWatch, "current">;
 }
 
-/** Rate to be carried by what users were not given; 0 while they get what they are promised. */
+/** Rate to be carried because the SLO is missed; 0 while it is met. */
 const missedQps = ({ slo }: Pick<ScalingInputs, "slo">) =>
   slo === undefined || slo.rule === "kept" ? 0 : (slo.demandQps ?? 0);
 
@@ -75,7 +75,7 @@ export class PlannedAgents {
   #learntMinutes = 0;
   /** Calibrated 0.95 quantile of the highest coming rate; null where the forecast has none. */
   #peakQps95: number | null = null;
-  /** Usual rate at that time of day, for each of the minutes that are forecast; 0 where that is not known. */
+  /** Usual rate at that time of day, for each of the minutes that are forecast; 0 where that is unknown. */
   #usualQps: readonly number[] = [];
   #limits: PlannedSpending | null = null;
   /** Units of the offers that requests reach by themselves, as last planned. */

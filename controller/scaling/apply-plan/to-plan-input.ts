@@ -33,7 +33,7 @@ const assumedIdleShare = 0.2;
 const stepS = 60;
 const maxStateS = 1e9;
 const noLimit = 1e12;
-/** Default price of a request that is not carried, as a multiple of what serving it costs: serving is why the devices are there. */
+/** Default price of a request for which there is no capacity, as a multiple of the cost of serving it: serving is what the devices are for. */
 const shortfallFactor = 100;
 
 const isFigure = (value: number | null): value is number => value !== null && Number.isFinite(value) && value >= 0;
@@ -83,7 +83,7 @@ function deviceOf(
   };
 }
 
-/** Price of a request on the dearest device, in its most capable mode at the target utilisation. */
+/** Price of a request on the most expensive device, in its most capable mode at the target utilisation. */
 function dearestRequestUsd(devices: readonly PlanDevice[], targetUtilization: number, tariffUsdPerKwh: number): number {
   return Math.max(
     0,

@@ -5,7 +5,7 @@ import { checkFleetPlanInput, cloudTerms, deviceMake, planTerms } from "../fleet
 
 const FleetDevices = strictObject({
   ...deviceMake,
-  count: Type.Integer({ minimum: 0, maximum: 10_000, description: "devices of this make" }),
+  count: Type.Integer({ minimum: 0, maximum: 10_000, description: "number of devices of this type" }),
 });
 const FleetOffer = strictObject(cloudTerms);
 
@@ -14,7 +14,7 @@ export const BacktestFleet = strictObject({
   name: Type.String({ default: "fleet", maxLength: 128 }),
   peakQps: orNull(
     Type.Number({ exclusiveMinimum: 0, maximum: 1e9 }),
-    "the trace is scaled so that its busiest minute has this rate; null: as it was recorded",
+    "scale the trace so that its busiest minute has this rate; null: as recorded",
   ),
   ...planTerms,
   devices: Type.Array(FleetDevices, { minItems: 1, maxItems: 100 }),

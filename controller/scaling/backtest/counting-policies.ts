@@ -37,7 +37,7 @@ export const staticPeak = (fleet: BacktestFleet, peakQps: number) =>
 /** Target utilisation of HPA: 70 % of a unit's capacity, the usual target for a GPU. At 80 % it loses four times as many minutes. */
 export const usualTarget = 0.7;
 
-/** Kubernetes' HPA v2 with its defaults (10 % tolerance, 5 min of stabilisation down) on requests a second per replica. */
+/** Kubernetes' HPA v2 with its defaults (10 % tolerance, 5 min of stabilisation down) on requests per second per replica. */
 export function hpa(
   fleet: BacktestFleet,
   target: number = usualTarget,

@@ -2,7 +2,7 @@ import { type PlannableAgent, toPlanInput } from "../apply-plan/to-plan-input.ts
 import type { ScalingConfig } from "../loop/scaling-config.ts";
 import type { BacktestFleet, FleetDevices } from "./backtest-fleet.ts";
 
-/** Max makes of devices that are told apart; agents of further ones count as the last. */
+/** Maximum device types kept separate; agents of further ones count as the last. */
 const maxMakes = 100;
 
 const lastOf = (makes: ReadonlyMap<string, unknown>) => [...makes.keys()].at(-1) as string;

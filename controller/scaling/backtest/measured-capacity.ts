@@ -70,7 +70,7 @@ export class MeasuredCapacity {
     return this.#proven.size === this.#profiled.devices.length;
   }
 
-  /** Takes in what the devices of each make did in a minute. */
+  /** Records the devices of each type in a minute. */
   observe(work: readonly MakeWork[]): void {
     for (const [make, { servedQps, trueQps, profiledQps, isSaturated }] of work.entries()) {
       if (servedQps <= 0 || profiledQps <= 0) continue;

@@ -9,7 +9,7 @@ import { createFleetComposer } from "./unit-blocks.ts";
 const minuteS = 60;
 /** Minutes that units stay after they were last wanted, this one included, so that nothing flaps. */
 const keptMinutes = 15;
-/** Price of what the plan does not cover, as a share of a lost request: it seldom comes. */
+/** Price of traffic the plan does not cover, as a share of a lost request: it is rare. */
 const coverShare = 0.02;
 /**
  * Share of a minute's cost that a change of modes has to save. At 0.07 a board changes some 40 times a day, as often as an agent's own choice
@@ -121,7 +121,7 @@ class PlanningPolicy implements BacktestPolicy {
     return { modes: this.#assignModes(view, targetOn, need), units: counts.slice(makes) };
   }
 
-  /** Goes on with capacities that were measured since. */
+  /** Continues with capacities that were measured since. */
   #adopt(fleet: BacktestFleet): void {
     this.#fleet = fleet;
     this.#composer = createFleetComposer(fleet, coverShare);

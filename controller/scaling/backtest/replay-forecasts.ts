@@ -19,7 +19,7 @@ export interface ForecastReplay {
   readonly expectedQps: readonly number[];
   /** Rates that each of the coming minutes will exceed with probability 1 - quantile; those further ahead as the first that a start can serve. */
   readonly highQps: readonly number[];
-  /** Usual rates of that hour, minute by minute; 0 where they are not known. */
+  /** Usual rates of that hour, minute by minute; 0 where they are unknown. */
   readonly usualQps: readonly number[];
 }
 

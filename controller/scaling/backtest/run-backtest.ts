@@ -41,9 +41,9 @@ export interface PolicyResult {
   readonly policy: string;
   /** Target utilisation found for a policy that is tuned with hindsight; null for all others. */
   readonly tunedTarget: number | null;
-  /** Price of electricity, starts, hours and requests, and of what was lost at the fleet's price of a request that is not carried. */
+  /** Price of electricity, starts, hours and requests, and of what was lost at the fleet's price of a request for which there is no capacity. */
   readonly costUsd: number;
-  /** Part of it for what was lost. */
+  /** Part of it for lost requests. */
   readonly lostUsd: number;
   readonly energyKwh: number;
   /** Minutes in which the latency was above the SLO or requests were lost, of all. */

@@ -31,7 +31,7 @@ export interface MinuteOutcome {
   readonly energyKwh: number;
   readonly servedQps: number;
   readonly lostQps: number;
-  /** Capacity of what serves, at full load. */
+  /** Capacity of the serving units, at full load. */
   readonly capacityQps: number;
   readonly p95Ms: number;
   readonly sloKept: boolean;

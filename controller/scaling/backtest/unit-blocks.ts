@@ -42,7 +42,7 @@ function unitBlocksOf(fleet: BacktestFleet): UnitBlock[] {
 
 /**
  * Composes minutes of this fleet.
- * @param coverShare price of what may come and is not covered, as a share of a lost request.
+ * @param coverShare price of possible traffic that is not covered, as a share of a lost request.
  */
 export function createFleetComposer(fleet: BacktestFleet, coverShare: number) {
   const shortfallUsdPerQps = fleet.shortfallUsdPerRequest * minuteS;

@@ -41,7 +41,7 @@ export interface Serving {
 /** enough: within the target utilisation; tight: beyond it; short: beyond the capacity; none: nobody serves; unknown: no rate is known. */
 export type EffectVerdict = "enough" | "tight" | "short" | "none" | "unknown";
 
-/** Foretold effect of an operator's order. Rates are texts a second. */
+/** Foretold effect of an operator's order. Rates are texts per second. */
 export interface Effect {
   readonly kind: Order["kind"];
   readonly untilMs: number | null;
@@ -50,7 +50,7 @@ export interface Effect {
   readonly starts: readonly string[];
   readonly stops: readonly string[];
   readonly slows: readonly string[];
-  /** Named agents that can't do as they are told now, with the reason. */
+  /** Named agents that can't follow the order now, with the reason. */
   readonly unable: readonly { readonly agentId: string; readonly reason: string }[];
   readonly before: Serving;
   readonly after: Serving;

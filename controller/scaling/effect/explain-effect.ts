@@ -17,7 +17,7 @@ function demandToText({ peak, liveQps }: Effect): string {
 
 const verdicts: Readonly<Record<EffectVerdict, string>> = {
   enough: "",
-  tight: "That is more load than they are meant to carry.",
+  tight: "That is more load than planned for.",
   short: "That is too little: users will wait or be refused.",
   none: "Then no agent serves: every request is refused.",
   unknown: "",
@@ -32,7 +32,7 @@ function changesToText({ starts, stops, slows, named, before }: Effect): string 
     slows.length === 0 ? "" : `slows down ${slows.length}`,
   ].filter((part) => part !== "");
   if (parts.length > 0) return listToText(parts);
-  return `changes nothing in who serves (${countToText(named, "agent")})`;
+  return `does not change which agents serve (${countToText(named, "agent")})`;
 }
 
 const upper = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
@@ -48,7 +48,7 @@ export function explainEffect(effect: Effect): string {
   const first = {
     override: `${upper(changesToText(effect))} ${until}; leaves ${rest}.`,
     "end-override": `${countToText(effect.named, "agent")} ${effect.named === 1 ? "keeps its" : "keep their"} role until the controller's next decision, which may change it. Now ${after.agents === 1 ? "serves" : "serve"} ${rest}.`,
-    freeze: `Nothing is switched on or off ${until}, whatever the traffic: ${rest} ${after.agents === 1 ? "stays" : "stay"}. Agents that are lost are not replaced; overrides still hold.`,
+    freeze: `Nothing is switched on or off ${until}, whatever the traffic: ${rest} ${after.agents === 1 ? "stays" : "stay"}. Lost agents are not replaced; overrides still apply.`,
     "end-freeze": `The controller may change roles and power modes again. Now ${after.agents === 1 ? "serves" : "serve"} ${rest}.`,
   }[kind];
   const canHelp =

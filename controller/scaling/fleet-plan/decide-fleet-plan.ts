@@ -60,7 +60,7 @@ export interface FleetPlanLimits {
   readonly relativeGap: number;
   /** Simplex iterations for whole numbers of devices; a thousand take some 0.3 s. */
   readonly maxIterations: number;
-  /** Work of the search, in arcs looked at: some 15 million a second. */
+  /** Work of the search, in visited arcs: some 15 million per second. */
   readonly maxWork: number;
 }
 

@@ -42,7 +42,7 @@ export function loadBlocksOf({ classes }: PlanProblem): LoadBlocks {
 
 /** Load of one step, shared out at least cost. */
 export interface Dispatch {
-  /** Price of the load, of what is not carried and of the missing spare. */
+  /** Price of the load, of lost requests and of the missing spare. */
   usd: number;
   shortfallQps: number;
   /** Rate that would not be carried, beyond the shortfall, if the largest spare devices failed. */

@@ -71,11 +71,11 @@ function explainMethod({ method, costUsd, boundUsd, gap, steps }: FleetPlan): st
   const { by, isImproved, failures } = method;
   const who = {
     solver: "the solver's plan",
-    "rounded-solver": "the solver's plan with fractions of devices, rounded",
+    "rounded-solver": "the solver's plan with fractional devices, rounded",
     search: "the search's plan",
   }[by];
   const failed = failures.length === 0 ? "" : `; the solver failed: ${failures.join("; ")}`;
-  const distance = boundUsd === 0 ? "no bound is known" : `at most ${(gap * 100).toFixed(2)} % above the least cost`;
+  const distance = boundUsd === 0 ? "no bound is known" : `at most ${(gap * 100).toFixed(2)} % above the lowest cost`;
   const improved = isImproved ? ", improved by search" : "";
   return `${who}${improved}${failed}: ${costUsd.toPrecision(4)} US$ for ${steps.length} steps, ${distance}`;
 }

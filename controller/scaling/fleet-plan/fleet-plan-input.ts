@@ -10,10 +10,10 @@ const Id = Type.String({ minLength: 1, maxLength: 256 });
 const PlanMode = Type.Object(
   {
     name: Type.String({ minLength: 1, maxLength: 128 }),
-    capacityQps: amount("rate that a device carries at full load in this mode"),
+    capacityQps: amount("rate a device carries at full load in this mode"),
     p95Ms: amount("latency at the target utilisation"),
-    busyWatts: amount("drawn at full load"),
-    idleWatts: amount("drawn without load"),
+    busyWatts: amount("power at full load"),
+    idleWatts: amount("power without load"),
   },
   strict,
 );
@@ -22,13 +22,13 @@ const PlanMode = Type.Object(
 export const deviceMake = {
   class: Type.String({ minLength: 1, maxLength: 128 }),
   modes: Type.Array(PlanMode, { minItems: 1, maxItems: 32 }),
-  standbyWatts: amount("drawn on standby"),
+  standbyWatts: amount("power on standby"),
   startupS: amount("time from the order to start until it serves"),
-  minActiveS: amount("once it serves it stays for this time"),
-  minStandbyS: amount("once on standby it stays for this time"),
-  modeSwitchS: amount("a switch of the mode takes this long, without serving"),
+  minActiveS: amount("once it serves, it serves for at least this time"),
+  minStandbyS: amount("once on standby, it stays there for at least this time"),
+  modeSwitchS: amount("time of a mode switch, during which it does not serve"),
   startupCostUsd: amount("price of each start"),
-  usdPerHourActive: amount("price beside the electricity, while it starts or serves"),
+  usdPerHourActive: amount("price in addition to electricity, while it starts or serves"),
 };
 
 const PlanDevice = Type.Object(
@@ -50,7 +50,7 @@ export const cloudTerms = {
   capacityQps: amount("rate of one unit"),
   p95Ms: amount("latency at the target utilisation"),
   usdPerHour: amount("price of one unit, from the order on"),
-  usdPerRequest: amount("price on top"),
+  usdPerRequest: amount("price of a request in addition"),
   startupS: amount("time from the order until it serves"),
   max: Type.Integer({ minimum: 0, maximum: 1_000_000, description: "units" }),
 };
@@ -72,17 +72,17 @@ export const planTerms = {
     maximum: 1000,
     description: "number of serving devices that may fail at any step while the rest still carries the demand",
   }),
-  slo: Type.Object({ p95Ms: amount("modes and offers that are slower are not used") }, strict),
+  slo: Type.Object({ p95Ms: amount("slower modes and offers are not used") }, strict),
   tariffUsdPerKwh: amount("price of electricity"),
-  shortfallUsdPerRequest: amount("price of a request that is not carried"),
+  shortfallUsdPerRequest: amount("price of a request for which there is no capacity"),
 };
 
-/** Input of `decideFleetPlan`. Rates are requests a second, times are seconds before now or from now on. */
+/** Input of `decideFleetPlan`. Rates are requests per second, times are seconds before now or from now on. */
 export const FleetPlanInput = Type.Object(
   {
     stepS: Type.Number({ exclusiveMinimum: 0, maximum: 86_400 }),
     horizonSteps: Type.Integer({ minimum: 1, maximum: 240 }),
-    demandQps: Type.Array(amount("rate of one step"), { description: "one figure for each step" }),
+    demandQps: Type.Array(amount("rate of one step"), { description: "one figure per step" }),
     devices: Type.Array(PlanDevice, { minItems: 1, maxItems: 100_000 }),
     cloud: Type.Array(CloudOffer, { maxItems: 100 }),
     ...planTerms,

@@ -8,7 +8,7 @@ import { untouchedSchedule } from "./unit-schedule.ts";
 /** Share of the cost below which a saving is rounding. */
 const negligibleShare = 1e-10;
 
-/** Share by which a plan may get dearer at first, to get away from one that no small change makes cheaper. */
+/** Share by which a plan may get more expensive at first, to get away from one that no small change makes cheaper. */
 const firstDearer = 0.005;
 /** Shakes without a better plan, for each unit, after which there hardly is one. */
 const maxIdleShakes = 300;
@@ -22,7 +22,7 @@ export class PlanSearch {
   readonly #problem: PlanProblem;
   readonly #best: readonly BestSchedules[];
   readonly #tables: readonly Float64Array[];
-  /** Arcs looked at so far. */
+  /** Arcs visited so far. */
   #work = 0;
 
   constructor(problem: PlanProblem) {
@@ -112,7 +112,7 @@ export class PlanSearch {
     }
   }
 
-  /** Takes a few units out and places them anew, in another order, again and again. What gets a little dearer is kept, too, at first. */
+  /** Takes a few units out and places them anew, in another order, again and again. What gets a little more expensive is kept, too, at first. */
   #shake(plan: FleetSchedule, end: number, goodUsd: number): FleetSchedule {
     const random = seededRandom(1);
     const units = this.#problem.classes.reduce((sum, each) => sum + countUnits(each), 0);

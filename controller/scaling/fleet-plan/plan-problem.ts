@@ -77,7 +77,7 @@ const spareShare = 0.5;
 export interface Cover {
   /** Rates by step; the demand counts where it is more. */
   readonly qps: readonly number[];
-  /** Price of what is not covered, as a share of a lost request: the likelihood that it comes. */
+  /** Price of uncovered traffic, as a share of a lost request: its likelihood. */
   readonly share: number;
 }
 const rounding = 1e-9;

@@ -4,7 +4,7 @@ const aroundMinutes = 30;
 
 /**
  * Usual rate at that time of day: the lower of the means of that hour yesterday and a week ago, as far as they are known. Traffic that has
- * vanished all at once may come back all at once. Null when yesterday is not known.
+ * vanished all at once may come back all at once. Null when yesterday is unknown.
  * @param totals sums of the rates up to each minute: totals[0] is 0, totals[n] the sum of the first n.
  */
 export function seasonalFloorQps(totals: ArrayLike<number>, minute: number): number | null {

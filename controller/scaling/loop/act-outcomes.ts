@@ -47,7 +47,7 @@ export class ActOutcomes {
       const want = document === undefined ? null : wantOf(document);
       return document === undefined || want === null ? [] : [{ agentId, want, version: document.version, toldAtMs }];
     };
-    // An agent that is gone already can't confirm that it stands by.
+    // An agent that is gone already can't confirm that it is on standby.
     const present = outcome.stoodBy.filter((agentId) => this.#evidenceOf(agentId, toldAtMs).away === null);
     const acts = [
       ...outcome.activated.flatMap((agentId) => told(agentId, ({ role }) => (role === "active" ? { role } : null))),
@@ -70,7 +70,7 @@ export class ActOutcomes {
     }
   }
 
-  /** Compares what was told with what is reported, and stores what is new. */
+  /** Compares orders with reports, and stores what is new. */
   async look(): Promise<void> {
     const now = this.#parts.nowMs();
     for (const each of this.#followed) {

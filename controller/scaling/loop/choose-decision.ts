@@ -7,7 +7,7 @@ export function chooseDecision(
   planned: Explained<ActiveAgentsDecision> | null,
   missed: string | null,
 ): Explained<ActiveAgentsDecision> {
-  // A plan that changes nothing is not "the cheapest way" while users are not given what they are promised.
+  // A plan that changes nothing is not "the cheapest way" while the SLO is being missed.
   if (planned !== null && (missed === null || planned.kind !== "hold")) return planned;
   const { plan, cloud } = planned ?? {};
   return { ...plain, ...(plan === undefined ? {} : { plan }), ...(cloud === undefined ? {} : { cloud }) };

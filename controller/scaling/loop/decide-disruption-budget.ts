@@ -10,7 +10,7 @@ export interface BudgetedActs {
 export interface DeferredAct {
   readonly agentId: string;
   readonly kind: keyof BudgetedActs;
-  /** budget: it is used up; starts-first: agents that are to serve first have to wait for the budget. */
+  /** budget: it is used up; starts-first: the agents that must start serving first are waiting for the budget. */
   readonly rule: "budget" | "starts-first";
 }
 

@@ -58,7 +58,7 @@ export interface DecisionLoopParts {
   readonly planner?: FleetPlanner;
   /** Prices of an agent at a time, for plans. Default: the configured ones. */
   readonly pricesAt?: PlannedAgentsParts["pricesAt"];
-  /** Limits of what plans may spend. Default: none. */
+  /** Limits of plans' spending. Default: none. */
   readonly spending?: SpendingWatch;
   /** ScalingPolicy that says how many agents serve; absent: the configuration's own limits. */
   readonly policy?: Pick<LivePolicy, "observe" | "decide"> & Partial<Pick<LivePolicy, "loadedAtMs" | "takeBack">>;
@@ -75,7 +75,7 @@ export interface DecisionLoopParts {
 
 const intended = ({ candidates }: Pick<ScalingInputs, "candidates">) => candidates.filter(({ active }) => active);
 
-/** The loop from what is known of the fleet to what its agents are told. The warm-up begins when it is created. */
+/** The loop from the observed fleet to its agents' desired documents. The warm-up begins when it is created. */
 export class DecisionLoop {
   readonly #parts: DecisionLoopParts;
   readonly #planned: PlannedAgents | null;

@@ -49,7 +49,7 @@ export class DecisionRecords {
     const before = kind === "hold" && this.#hold?.what === what ? this.#hold : null;
     const peakQps = widen(before?.peakQps ?? null, figures.peakQps);
     if (before !== null) {
-      // What is told is the newest, with the range since the first: an old reason would be taken for the present one.
+      // Shows the newest reason, with the range since the first: an old reason would be taken for the present one.
       this.#hold = { ...before, peakQps };
       await this.#store.repeatDecision(before.id, {
         atMs,

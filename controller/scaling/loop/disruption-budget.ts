@@ -14,11 +14,11 @@ export type BudgetAmount = number | string;
 /** Most changes that a minute allows, by kind. */
 export const DisruptionBudget = Type.Object(
   {
-    activatePerMinute: amount("100%", "max agents that are told to serve"),
-    standByPerMinute: amount("25%", "max agents that are put on standby, less those that are not ready"),
-    modesPerMinute: amount("100%", "max agents that are given another power mode"),
+    activatePerMinute: amount("100%", "maximum number of agents told to serve"),
+    standByPerMinute: amount("25%", "maximum number of agents put on standby, less those that are not ready"),
+    modesPerMinute: amount("100%", "maximum number of agents given another power mode"),
   },
-  { ...strict, default: {}, description: "Changes that one minute may bring." },
+  { ...strict, default: {}, description: "Maximum changes per minute." },
 );
 export type DisruptionBudget = Static<typeof DisruptionBudget>;
 
@@ -29,11 +29,15 @@ const acts = <T extends TSchema>(schema: T) =>
 export const DisruptionBudgetInput = Type.Object(
   {
     budget: DisruptionBudget,
-    fleetSize: Type.Integer({ ...count, description: "agents that are known" }),
-    notReady: Type.Integer({ ...count, default: 0, description: "agents meant to serve that can't now" }),
+    fleetSize: Type.Integer({ ...count, description: "number of known agents" }),
+    notReady: Type.Integer({
+      ...count,
+      default: 0,
+      description: "number of agents that should serve but can't at present",
+    }),
     lastMinute: acts(Type.Integer({ ...count, default: 0 })),
     acts: acts(Type.Array(Type.String(), { default: [] })),
-    exempt: Type.Array(Type.String(), { default: [], description: "agents whose change is not counted" }),
+    exempt: Type.Array(Type.String(), { default: [], description: "ids of agents whose change is not counted" }),
   },
   strict,
 );

@@ -38,7 +38,7 @@ export async function endOverrides({ desired, records, nowMs, log }: DocumentUpk
 export async function endDraining({ desired, records, nowMs, log }: DocumentUpkeepParts): Promise<void> {
   for (const { agentId, role } of [...desired.documents.values()]) {
     if (role !== "draining" || desired.overrides.get(agentId)?.role === "draining") continue;
-    const reason = `no operator wants ${agentId} to drain: it stands by, and serves when it is needed`;
+    const reason = `no operator wants ${agentId} to drain any longer: it stands by, and serves when needed`;
     await desired.change(agentId, {}, reason);
     await records.insert({
       ...{ atMs: nowMs(), kind: "note", rule: "draining-ended", reason, agents: [agentId], inputs: {} },

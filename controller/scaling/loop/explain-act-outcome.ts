@@ -5,15 +5,15 @@ import type { LateAct, ToldAct } from "./decide-act-outcome.ts";
 export function explainLateAct({ want }: Pick<ToldAct, "want">, { rule, detail, waitedMs }: LateAct): string {
   const waited = durationToText(waitedMs / 1000);
   const state = {
-    refused: `${waited} after it was told it says: ${detail}`,
-    away: `${detail}, ${waited} after it was told`,
-    "not-reported": `not reported ${waited} after it was told`,
+    refused: `${waited} after the order it says: ${detail}`,
+    away: `${detail}, ${waited} after the order`,
+    "not-reported": `not reported ${waited} after the order`,
   }[rule];
   const next =
     "mode" in want
-      ? "planned on with the mode it is in"
+      ? "still planned for, in its present mode"
       : want.role === "active"
-        ? "told again, and others take its place"
+        ? "ordered again, while others take its place"
         : "told again";
   return `${state}; ${next}`;
 }

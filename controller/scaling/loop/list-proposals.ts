@@ -40,7 +40,7 @@ export function listProposals(
     { rule: "forecast", agents: agentsFor(forecastPeakQps) },
     { rule: `highest of the last ${durationToText(config.stabilizationMs / 1000)}`, agents: agentsFor(windowPeakQps) },
   ];
-  if (felt !== null) proposals.push({ rule: "what users felt", agents: felt });
+  if (felt !== null) proposals.push({ rule: "what users experienced", agents: felt });
   if (plan !== undefined) proposals.push({ rule: "fleet plan", agents: plan.devices });
   const limitedBy: LimitStep[] = [];
   const wanted = Math.max(agentsFor(liveQps) ?? 0, agentsFor(forecastPeakQps) ?? 0, felt ?? 0);

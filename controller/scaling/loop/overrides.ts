@@ -83,7 +83,7 @@ export function createOverrides({ fleet, desired, store, nowMs, onChange }: Over
     const wants = [
       role === undefined ? "" : `role ${role}`,
       powerMode === undefined ? "" : `power mode ${powerMode}`,
-      powerModeCap === undefined ? "" : `no more than power mode ${powerModeCap}`,
+      powerModeCap === undefined ? "" : `at most power mode ${powerModeCap}`,
     ];
     const reason = `an operator wants ${wants.filter((want) => want !== "").join(" and ")} for ${expiresInS} s`;
     await desired.setOverride(override);
@@ -127,7 +127,7 @@ export function createOverrides({ fleet, desired, store, nowMs, onChange }: Over
       } catch (cause) {
         const { code, message } =
           cause instanceof ServiceError ? cause : { code: "INTERNAL" as const, message: "failed" };
-        const done = `${results.length} of ${agentIds.length} agents were told before`;
+        const done = `${results.length} of ${agentIds.length} agents were ordered before that`;
         throw new ServiceError(code, `${agentId}: ${message} (${done})`, { cause });
       }
     }
@@ -139,7 +139,7 @@ export function createOverrides({ fleet, desired, store, nowMs, onChange }: Over
     apply,
     /** @throws ServiceError NOT_FOUND when there is none. */
     end,
-    /** Checks an order to several agents, all of them before any is told. @throws ServiceError as {@link apply} does */
+    /** Checks an order to several agents, all of them before any is sent. @throws ServiceError as {@link apply} does */
     checkAll(agentIds: readonly string[], request: OverrideRequest): void {
       for (const agentId of agentIds) {
         try {

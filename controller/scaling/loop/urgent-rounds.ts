@@ -1,7 +1,7 @@
 import type { Clock } from "#platform/clock.ts";
 import { secondMs } from "#platform/time.ts";
 
-/** Min time between the starts of two urgent rounds; on a clock that runs fast, some real time lies between them, too. */
+/** Minimum time between the starts of two urgent rounds; on a clock that runs fast, some real time lies between them, too. */
 const minIntervalMs = 2 * secondMs;
 const minRealMs = 250;
 

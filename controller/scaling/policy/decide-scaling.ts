@@ -16,7 +16,7 @@ const replicaLimit = 1_000_000;
 export const replicaQps = (policy: ScalingPolicy, { measuredReplicaQps }: ScalingObservation): number =>
   Math.min(policy.capacityPerReplicaQps, measuredReplicaQps ?? Number.POSITIVE_INFINITY);
 
-/** Returns what the present rate needs; null when it is not known or does not count. */
+/** Returns what the present rate needs; null when it is unknown or does not count. */
 function needOfLoad(policy: ScalingPolicy, seen: ScalingObservation): Load {
   const { liveQps } = seen;
   if (!policy.load || liveQps === null || !Number.isFinite(liveQps) || liveQps < 0) return null;
@@ -41,7 +41,7 @@ function gapIn(
 
 /**
  * Decides how many replicas a policy wants. In this order, each recorded: the higher of what the present load and the triggers need; no less
- * than the forecast needs; stabilisation and rates; the schedules' floor and ceiling; minimum and maximum; nothing is taken away while data
+ * than the forecast needs; stabilisation and rates; the schedules' floor and ceiling; minimum and maximum; no capacity is removed while data
  * is missing; an operator's pause; nothing during warm-up and while frozen.
  */
 export function decideScaling(policy: ScalingPolicy, seen: ScalingObservation): ScalingDecision {
@@ -109,7 +109,7 @@ export function decideScaling(policy: ScalingPolicy, seen: ScalingObservation): 
       : pause?.kind === "hold"
         ? "paused"
         : null;
-  // Above the maximum something must go, whatever is not known.
+  // Above the maximum something must go, whatever is unknown.
   if (gap !== null && replicas < currentReplicas) {
     replicas = pass(replicas, Math.max(replicas, Math.min(currentReplicas, maxReplicas)), "missing-data");
   }

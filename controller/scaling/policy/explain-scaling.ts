@@ -15,11 +15,11 @@ function explainHeld(
   prediction: string | null,
 ): string | null {
   if (seen.frozen !== null) return `frozen: ${seen.frozen}`;
-  if (seen.warmUpLeftS > 0) return `listening to the fleet for another ${Math.ceil(seen.warmUpLeftS)} s`;
+  if (seen.warmUpLeftS > 0) return `observing the fleet for another ${Math.ceil(seen.warmUpLeftS)} s`;
   if (policy.pause?.kind === "hold") return "paused";
   if (decision.gap === null || !decision.limitedBy.some(({ by }) => by === "missing-data")) return null;
   return {
-    "silent-agents": `nothing new is known of ${seen.missingData.join(", ")}`,
+    "silent-agents": `no new data from ${seen.missingData.join(", ")}`,
     "no-rate": "the present rate is not known",
     "failed-trigger": "a trigger can't be read",
     "no-forecast": prediction,
@@ -45,7 +45,7 @@ export function explainScaling(decision: ScalingDecision, policy: ScalingPolicy,
     triggers === null ? null : `triggers: ${explainTriggers(triggers, policy, seen)}`,
     prediction === null ? null : `forecast: ${prediction}`,
     schedules.open.length === 0 ? null : `schedules: ${explainSchedules(schedules, policy.schedules)}`,
-    wanted === null && followsDemand ? "nothing is known of the demand" : null,
+    wanted === null && followsDemand ? "the demand is unknown" : null,
     ...limitedBy.map(({ by, from, to }) => `${by}: ${from} -> ${to}`),
     explainHeld(decision, policy, seen, prediction),
     kind === "hold" ? `stays at ${currentReplicas}` : `${currentReplicas} -> ${replicas}`,

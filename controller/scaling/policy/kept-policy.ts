@@ -12,7 +12,7 @@ export const KeptPolicy = strictObject({
   text: PolicyText,
   /** The one before, to which can be gone back or was gone back; null: none. */
   before: orNull(PolicyText),
-  /** Reason for which it was taken back; null: it is in force. */
+  /** Reason for which it was reversed; null: it is in force. */
   takenBack: orNull(Type.String({ maxLength: 8_192 })),
 });
 export type KeptPolicy = ReadonlyStatic<typeof KeptPolicy>;

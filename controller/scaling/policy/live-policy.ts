@@ -51,7 +51,7 @@ export class LivePolicy {
   #masked: { readonly of: ScalingPolicy; readonly policy: ScalingPolicy } | null = null;
   #latest: Explained<ScalingDecision> | null = null;
 
-  /** @param store keeps the policy before, and that one was taken back, across a restart */
+  /** @param store keeps the policy before, and that one was reversed, across a restart */
   constructor(path: string, clock: Clock, log: Logger, store: KeptStore | null = null) {
     this.#store = store;
     this.#path = path;
@@ -100,7 +100,7 @@ export class LivePolicy {
     const { policy, loadedAtMs } = this.#opened();
     const now = look.nowMs;
     this.#readings = this.#readTriggers(policy, look.serving, now);
-    // A decision is shown with what it rests on: headers and queries are only for the sources.
+    // A decision is shown with its inputs, except headers and queries, which are only for the sources.
     if (this.#masked?.of !== policy) this.#masked = { of: policy, policy: maskSecrets(policy) as ScalingPolicy };
     const shown = this.#masked.policy;
     const forecast = this.#quantiles?.of.forecast(now) ?? null;
@@ -163,7 +163,7 @@ export class LivePolicy {
   }
 
   #opened(): PolicyFile {
-    if (this.#file === null) throw new Error("the policy was asked before it was started. This is a bug.");
+    if (this.#file === null) throw new Error("the policy was queried before it was started. This is a bug.");
     return this.#file;
   }
 

@@ -50,7 +50,7 @@ function checkMeaning(policy: ScalingPolicy): string[] {
         if (policy[key] !== undefined) lines.push(`${key}: expected triggers beside it, got none`);
       }
       if (load === false && prediction === undefined && Array.isArray(schedules) && schedules.length === 0) {
-        lines.push("load: expected true, triggers, prediction or schedules, got a policy that follows nothing");
+        lines.push("load: expected true, triggers, prediction or schedules, got a policy that follows none of them");
       }
     }
   }

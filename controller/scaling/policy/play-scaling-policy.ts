@@ -30,7 +30,7 @@ export interface PlayedMinute {
   readonly atMs: number;
   /** Number of replicas at that time. */
   readonly replicas: number;
-  /** Rate of the minute before; null when it is not known. */
+  /** Rate of the minute before; null when it is unknown. */
   readonly liveQps: number | null;
   /** Rates that were then expected of the coming minutes; empty without a forecast. */
   readonly expectedQps: readonly number[];

@@ -84,10 +84,10 @@ export async function openPolicyFile(
     },
     takeBack(reason: string) {
       if (before === null || takenBack !== null) return false;
-      takenBack = `taken back until the file changes: ${reason}`;
+      takenBack = `withdrawn until the file changes: ${reason}`;
       Object.assign(file, { policy: before.policy, loadedAtMs: nowMs(), problem: takenBack });
       keep();
-      const kind = "the scaling policy cost users what they are promised: the one before is in force";
+      const kind = "the scaling policy missed the SLO: the previous one is in force";
       log.warn({ path, policy: file.policy.name, reason }, kind);
       return true;
     },

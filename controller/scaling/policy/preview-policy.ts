@@ -19,7 +19,7 @@ const maxStretches = 5000;
 
 /**
  * Previews what a policy allows from `fromMs` to `untilMs`, and how many replicas a steady rate leads to, by schedules, load and limits.
- * Triggers, forecast and an operator's pause are left out: their values are not known in advance.
+ * Triggers, forecast and an operator's pause are left out: their values are unknown in advance.
  */
 export function previewPolicy(
   policy: ScalingPolicy,

@@ -22,7 +22,7 @@ export interface LimitStep {
   readonly to: number;
 }
 
-/** Gap in the figures, because of which nothing is taken away. */
+/** Gap in the figures, because of which no capacity is removed. */
 export type DataGap = "silent-agents" | "no-rate" | "failed-trigger" | "no-forecast";
 /** Reason why nothing may be taken away, or added. */
 export type ScalingHold = "frozen" | "warming-up" | "paused" | DataGap;

@@ -10,17 +10,17 @@ export const ScalingObservation = strictObject({
   ...triggerObservation,
   liveQps: orNull(Type.Number(), "null: not known"),
   measuredReplicaQps: Type.Optional(
-    orNull(Type.Number({ exclusiveMinimum: 0 }), "texts a second that agents measured, in the mean; null: none has"),
+    orNull(Type.Number({ exclusiveMinimum: 0 }), "mean texts per second measured by agents; null: none"),
   ),
   forecast: Type.Union([QuantileForecast, Type.Null()], { default: null }),
   missingData: Type.Array(Type.String(), {
     default: [],
-    description: "agents that serve and have reported nothing new",
+    description: "serving agents that have reported nothing new",
   }),
   warmUpLeftS: Type.Number({
     default: 0,
-    description: "time left in which the controller only listens to the fleet",
+    description: "time left in which the controller only observes the fleet",
   }),
-  frozen: orNull(Type.String(), "why an operator wants nothing to change; null: it is not frozen"),
+  frozen: orNull(Type.String(), "reason for an operator's freeze; null: not frozen"),
 });
 export type ScalingObservation = Static<typeof ScalingObservation>;

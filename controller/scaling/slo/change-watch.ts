@@ -23,7 +23,7 @@ export class ChangeWatch {
     this.#fleet = fleet;
   }
 
-  /** Time until which nothing is taken away. */
+  /** Time until which no capacity is removed. */
   get heldUntilMs(): number {
     return this.#holdOff.untilMs;
   }
@@ -58,7 +58,7 @@ export class ChangeWatch {
     this.#add({ atMs, kind: "policy", stoodBy: [], modes: [], burnBefore });
   }
 
-  /** Decides whether the changes are taken back; then they are no longer watched, and nothing is taken away for a while. */
+  /** Decides whether the changes are reversed; then they are no longer watched, and no capacity is removed for a while. */
   look(burn: number, nowMs: number): ReturnDecision | null {
     const decision = decideReturn(this.#changes, burn, this.#holdOff, nowMs);
     if (decision === null) return null;
@@ -74,7 +74,7 @@ export class ChangeWatch {
     this.#changes = [...this.#changes.filter((each) => Math.abs(atMs - each.atMs) <= watchedForMs), change];
   }
 
-  /** The mode that an agent reports, where it is told a less capable one. */
+  /** The mode that an agent reports, if it is ordered a less capable one. */
   #lowered({ agentId, mode }: ModeChange): ModeChange | null {
     const agent = this.#fleet.get(agentId);
     const names = agent?.birth?.board.powerModes.map(({ name }) => name) ?? [];

@@ -7,11 +7,11 @@ export interface TroubledAgent {
   readonly modes: readonly string[];
   /** Mode that it has been told to hold, as long as that is in force. */
   readonly held: string | null;
-  /** True when an operator set its mode, or the board refuses the one that it is told. */
+  /** True when an operator set its mode, or the board refuses the desired one. */
   readonly isFixed: boolean;
 }
 
-/** Decides which agents are told to hold their most capable mode: those that fail their users, so that none saves power meanwhile. */
+/** Decides which agents must hold their most capable mode: those that miss the SLO, so that none saves power meanwhile. */
 export function decideHeldModes(agents: readonly TroubledAgent[]): ModeChange[] {
   return agents.flatMap(({ agentId, modes, held, isFixed }) => {
     const [mode] = modes;

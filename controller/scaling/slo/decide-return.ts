@@ -13,7 +13,7 @@ export interface WatchedChange {
   readonly burnBefore: number;
 }
 
-/** Time for which nothing is taken away again, and its last length, which the next return doubles. */
+/** Time for which no capacity is removed again, and its last length, which the next return doubles. */
 export interface HoldOff {
   readonly untilMs: number;
   readonly lengthMs: number;
@@ -42,8 +42,8 @@ const forgottenAfterMs = dayMs;
 export const noHoldOff: HoldOff = { untilMs: Number.NEGATIVE_INFINITY, lengthMs: 0 };
 
 /**
- * Decides whether changes of the last minutes are taken back: since then the error budget is used up faster than it may be, and faster than
- * before. Nothing is taken away again for ten minutes, doubled with each return of a day, up to four hours.
+ * Decides whether changes of the last minutes are reversed: since then the error budget is used up faster than it may be, and faster than
+ * before. No capacity is removed again for ten minutes, doubled with each return of a day, up to four hours.
  */
 export function decideReturn(
   changes: readonly WatchedChange[],

@@ -31,7 +31,7 @@ export interface ServingAgent {
 
 /** Capacity that was found wanting: those agents should have carried what was offered, and did not. */
 export interface SloMemory {
-  /** Need as a multiple of what `agentIds` are believed to carry; 1: nothing is remembered. */
+  /** Need as a multiple of the stated capacity of `agentIds`; 1: nothing is remembered. */
   readonly ratio: number;
   readonly agentIds: readonly string[];
   readonly raisedAtMs: number;
@@ -41,7 +41,7 @@ export interface SloMemory {
 export const noMemory: SloMemory = { ratio: 1, agentIds: [], raisedAtMs: 0, decayedAtMs: 0 };
 
 export interface SloResponse {
-  /** kept: users got what they were promised; else what they were not given, the worst first. */
+  /** kept: the SLO is met; otherwise the worst violation. */
   readonly rule: "kept" | "refused" | "slow" | "failed";
   /** Rate to have capacity for; null when no agent has told. */
   readonly demandQps: number | null;
@@ -55,7 +55,7 @@ export interface SloResponse {
   readonly unused: readonly string[];
 }
 
-/** Max factor by which one step raises what is needed, and min: less would be within the error of the figures. */
+/** Maximum factor by which one step raises what is needed, and min: less would be within the error of the figures. */
 const maxStep = 2;
 const minStep = 1.25;
 /** Time that a step is given to show. */
@@ -88,7 +88,7 @@ function decay(memory: SloMemory, nowMs: number): SloMemory {
 
 /**
  * Decides what capacity the fleet needs by what users felt, at the agents that serve and at `entries`, which pass requests on to them. What was offered has to be carried, refused or not. Where the agents that serve
- * are believed to carry it and users are refused or wait all the same, the belief is wrong: the need rises in proportion to what was offered
+ * are believed to carry it and users are refused or wait anyway, the belief is wrong: the need rises in proportion to what was offered
  * and served, by ×2 at most, then waits for the step to show. It decays once the objective is kept.
  */
 export function decideSloResponse(
@@ -124,7 +124,7 @@ export function decideSloResponse(
   if (wantsCapacity && isBelievedEnough && mayStep) {
     memory = { ratio: shortage(troubled), agentIds: everyone, raisedAtMs: nowMs, decayedAtMs: nowMs };
   }
-  // While users get what they are promised, seconds say less than minutes.
+  // While the SLO is met, seconds say less than minutes.
   const demandQps = services.length === 0 ? null : Math.max(rule === "kept" ? 0 : offeredQps, needOf(memory));
   const ids = unused.map(({ agentId }) => agentId);
   const isAtEntry = entries.some(({ misses }) => misses.length > 0);

@@ -13,11 +13,11 @@ export function explainReturn(decision: ReturnDecision, missed: string | null): 
   const { kinds, activate, modes, burn, burnBefore, afterMs, holdOff } = decision;
   const what = listToText(kinds.map((kind) => whatToText[kind]));
   const ago = durationToText(afterMs / secondMs);
-  const felt = missed ?? "users are not given what they are promised";
+  const felt = missed ?? "the SLO is being missed";
   const back = [
     ...(activate.length > 0 ? [`switch on ${listToText(activate)} again`] : []),
     ...modes.map(({ agentId, mode }) => `${agentId} back to ${mode}`),
-    ...(kinds.includes("policy") ? ["the policy before is in force again until its file changes"] : []),
+    ...(kinds.includes("policy") ? ["the previous policy is in force again until its file changes"] : []),
   ];
-  return `${felt}, since ${what} ${ago} ago (error budget used at ${qpsToText(burn)} times the allowed rate, before ${qpsToText(burnBefore)}) -> ${back.join(", ")}; nothing is taken away for ${durationToText(holdOff.lengthMs / secondMs)}`;
+  return `${felt}, since ${what} ${ago} ago (error budget used at ${qpsToText(burn)} times the allowed rate, before ${qpsToText(burnBefore)}) -> ${back.join(", ")}; no capacity is removed for ${durationToText(holdOff.lengthMs / secondMs)}`;
 }

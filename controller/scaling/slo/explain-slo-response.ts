@@ -25,11 +25,11 @@ export function explainSloResponse(
   const others =
     unused.length === 0
       ? ""
-      : `, while ${listToText(unused)} ${unused.length === 1 ? "serves and is" : "serve and are"} hardly asked: requests have to be spread`;
+      : `, while ${listToText(unused)} ${unused.length === 1 ? "serves and is" : "serve and are"} hardly used: requests must be spread`;
   const answers = `${listToText(agents.map((agent) => explainCapacity(agent, capacities.get(agent.agentId))))}${others}`;
   switch (rule) {
     case "kept":
-      return "users get what they are promised";
+      return "the SLO is met";
     case "refused":
       return `users were refused ${qpsToText(sum(agents, "refusedPerS"))} of ${offered} requests/s ${seconds} and ${answers}`;
     case "failed":

@@ -18,7 +18,7 @@ function missOf(service: ModelService, config: SloConfig): SloMiss | null {
   return isSlow ? { rule: "slow", model, p95Ms, targetMs } : null;
 }
 
-/** Lists what users were not given of what they were promised, a model at most once. */
+/** Lists violations of the SLO, at most one per model. */
 export function findMisses({ models }: ServiceWindow, config: SloConfig): SloMiss[] {
   return models.flatMap((service) => missOf(service, config) ?? []);
 }

@@ -4,14 +4,14 @@ import type { AgentCandidate } from "#controller/scaling/active-agents/scaling-i
 import { workTexts } from "#protocol/demand.ts";
 import type { CapacityEstimate, PowerModeProfile } from "#protocol/messages.ts";
 
-/** Capacity of an agent as the controller counts on it. Rates are texts a second in the most capable mode. */
+/** Capacity of an agent as the controller counts on it. Rates are texts per second in the most capable mode. */
 export interface AgentCapacity {
   readonly qps: number;
   /** Figure of the board's profile; null: it has none. */
   readonly profileQps: number | null;
   /** Figure that the agent measured; null: it has not. */
   readonly measuredQps: number | null;
-  /** Confidence in what was measured, 0 to 1. */
+  /** Confidence in the measurement, 0 to 1. */
   readonly confidence: number;
 }
 
@@ -65,7 +65,7 @@ function shareOf(agent: AgentState, measured: Measured): number | null {
   return profileQps === null || profileQps <= 0 ? null : measured.qps / profileQps;
 }
 
-/** Confidence from which an agent's measurement is told as what it can do, and also says something of boards of the same kind. */
+/** Confidence from which an agent's measurement counts as its capacity, and is also used for boards of the same kind. */
 export const tellingConfidence = 0.5;
 
 const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
@@ -115,7 +115,7 @@ export function observeCapacities(
   );
 }
 
-/** Mean of what these agents measured for sure, texts a second; null where none has. */
+/** Mean of these agents' confident measurements, texts per second; null if there are none. */
 export function meanMeasuredQps(
   agents: readonly Pick<AgentCandidate, "measuredQps" | "capacityConfidence">[],
 ): number | null {

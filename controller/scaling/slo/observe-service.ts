@@ -20,7 +20,7 @@ export function observeService(agent: AgentState, config: SloConfig, nowMs: numb
   const newest = windows.at(-1);
   if (newest === undefined) return null;
   const troubled = windows.findLast((window) => findMisses(window, config).length > 0);
-  // The seconds that show the trouble are told, not those in which it has just ended.
+  // Shows the seconds with the trouble, not those in which it has just ended.
   const shown = troubled ?? newest;
   const seconds = shown.windowMs / secondMs;
   const misses: readonly SloMiss[] = findMisses(shown, config);
@@ -30,7 +30,7 @@ export function observeService(agent: AgentState, config: SloConfig, nowMs: numb
     requestsPerS: (sum(shown, "requests") + sum(shown, "refused") + sum(shown, "failed")) / seconds,
     refusedPerS: sum(shown, "refused") / seconds,
     failedPerS: sum(shown, "failed") / seconds,
-    // The highest of the stretches: traffic that rises is not averaged with what was before.
+    // The highest of the intervals: rising traffic is not averaged with earlier traffic.
     demandQps: Math.max(...windows.map((window) => sum(window, "demandTexts") / (window.windowMs / secondMs))),
     servedQps: sum(shown, "servedTexts") / seconds,
     workQps: sum(shown, "workTexts") / seconds,

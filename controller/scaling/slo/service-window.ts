@@ -13,7 +13,7 @@ export interface ModelService {
   readonly requests: number;
   /** Requests that were refused for want of capacity: the queue was full, or no answer came in time. */
   readonly refused: number;
-  /** Requests that failed by a fault of the agent. */
+  /** Requests that failed through the agent's fault. */
   readonly failed: number;
   /** Texts that needed capacity, and of these the ones that got it. */
   readonly demandTexts: number;

@@ -6,9 +6,9 @@ const strict = { additionalProperties: false } as const;
 const orNull = <T extends TSchema>(schema: T, options: object) => Type.Union([schema, Type.Null()], options);
 
 const p95 = Type.Number({ minimum: 1, maximum: bounds.durationMs });
-const latency = "95th percentile of latency that users are promised, ms; null: none";
+const latency = "target of the 95th percentile latency, ms; null: none";
 const availability = { minimum: 0.5, exclusiveMaximum: 1 } as const;
-const answered = "share of requests that are to be answered; the rest is the error budget";
+const answered = "target share of answered requests; the rest is the error budget";
 
 /** Service level that users are promised: what they feel outweighs every forecast and capacity. */
 export const SloConfig = Type.Object(
@@ -19,7 +19,7 @@ export const SloConfig = Type.Object(
       default: 30,
       minimum: 15,
       maximum: 60,
-      description: "seconds after which trouble that does not come again is over",
+      description: "seconds without a recurrence after which a problem is over",
     }),
     models: {
       ...record(
@@ -34,7 +34,7 @@ export const SloConfig = Type.Object(
         64,
       ),
       default: {},
-      description: "objectives of single models, by id: what differs from the fleet's",
+      description: "objectives of individual models, by id, where they differ from the fleet's",
     },
   },
   { ...strict, default: {}, description: "Service level objective (SLO) of the fleet." },

@@ -27,7 +27,7 @@ export interface SloGuardParts extends HeldModesParts {
 
 const keptAs = "slo-changes";
 
-/** Keeps the loop's decisions to what users are promised: it observes what they feel, and takes back what cost them that. */
+/** Keeps the loop's decisions to the SLO: it observes what users experience and reverses changes that missed the SLO. */
 export class SloGuard {
   readonly #parts: SloGuardParts;
   readonly #watch: SloWatch;
@@ -71,7 +71,7 @@ export class SloGuard {
     };
   }
 
-  /** Returns the decision that is made in place of `chosen`: a return to what was before, or the same with modes that are held. */
+  /** Returns the decision that replaces `chosen`: a reversal, or the same with held modes. */
   guard(
     chosen: Explained<ActiveAgentsDecision>,
     slo: ObservedSlo,

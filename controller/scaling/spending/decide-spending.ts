@@ -12,9 +12,9 @@ export interface DueAction {
   readonly usedPercent: number;
 }
 
-/** Limits of what a plan may spend. */
+/** Limits of a plan's spending. */
 export interface Spending {
-  /** Max cost of an hour of all cloud units; null: no limit. */
+  /** Maximum cost of an hour of all cloud units; null: no limit. */
   readonly maxCloudUsdPerHour: number | null;
   /** True: no unit is bought beyond those that run. */
   readonly offersFrozen: boolean;
@@ -54,8 +54,8 @@ export interface LimitedOffers {
 }
 
 /**
- * Limits the units of offers to what may be spent: those that carry a text for the least money first, and of offers alike those that run. Units
- * that cost nothing are not limited by money.
+ * Limits the units of offers to the spending limit: the cheapest per text first and, of equally cheap ones, those that
+ * run. Free units are not limited.
  */
 export function limitOffers(
   offers: readonly CloudOffer[],
@@ -94,7 +94,7 @@ export interface SpendingEffect {
   readonly coverQps: number;
   readonly expectedQps: number;
   readonly minutes: number;
-  /** Minutes for whose rate the limits leave too little: of what may come, and of what is expected. */
+  /** Minutes whose rate exceeds what the limits leave: of possible and of expected traffic. */
   readonly riskyMinutes: number;
   readonly shortMinutes: number;
   /** Share of the texts expected within the horizon that nobody could carry. */

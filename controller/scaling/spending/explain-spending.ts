@@ -5,11 +5,11 @@ const percent = (value: number) => `${Number(value.toPrecision(3))} %`;
 
 function explainDue({ budget, action, atPercent, usedPercent }: DueAction): string {
   const what = {
-    "freeze-offers": "no more is bought of offers",
+    "freeze-offers": "no more cloud capacity is bought",
     "widen-standby": "devices are on for the expected traffic only",
     "tighten-modes": "devices don't use their most capable mode",
   }[action];
-  return `budget ${budget} is spent to ${percent(usedPercent)} (${action} at ${percent(atPercent)}): ${what}`;
+  return `budget ${budget} is ${percent(usedPercent)} spent (${action} at ${percent(atPercent)}): ${what}`;
 }
 
 /** Says what limits do to users, before they are in force. */

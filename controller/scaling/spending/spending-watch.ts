@@ -55,7 +55,7 @@ export class SpendingWatch {
     const isNone = due.length === 0 && limited.cut.length === 0;
     if (key === this.#recorded || (isNone && this.#recorded === "")) return null;
     this.#recorded = isNone ? "" : key;
-    const reason = isNone ? "no limit of spending is in force any more" : explainSpending(spending, limited, effect);
+    const reason = isNone ? "no spending limit applies any more" : explainSpending(spending, limited, effect);
     const rule = isNone ? "ended" : (due.at(-1)?.action ?? "max-cloud-cost");
     const inputs = { spending, cut: limited.cut, effect };
     return { atMs, kind: "spending", rule, reason, agents: [], inputs, outcome: nothingDone };

@@ -41,7 +41,7 @@ function rangeFacts({ repeats, inputs }: Pick<DecisionRecord, "repeats" | "input
   const [least, most] = listIn<unknown>(Object(inputs["range"]), "peakQps");
   if (repeats <= 1 || typeof least !== "number" || typeof most !== "number") return [];
   const range = `${least.toFixed(1)} to ${most.toFixed(1)} texts/s`;
-  return [{ label: null, text: `figures of the last time; since the first the peak was ${range}` }];
+  return [{ label: null, text: `figures of the last repetition; since the first the peak was ${range}` }];
 }
 
 /** Explains what every rule asked for, what limited it, what agents were told and what they did: in `thormesh why` and on the page. */
@@ -71,7 +71,7 @@ export function explainDecision(
     ...rangeFacts(decision),
     ...written(facts, (texts) => texts.join(", ")),
     ...written(told, names),
-    ...byReason("not done for", skipped),
+    ...byReason("not done by", skipped),
     ...written(reported, names),
     ...byReason(
       "did not happen in time",
@@ -86,7 +86,7 @@ export function explainDecision(
   ];
 }
 
-/** Figure that a decision rested on; null: not known then. */
+/** Figure that a decision rested on; null: unknown then. */
 export interface DecisionFigure {
   readonly name: string;
   readonly value: number | null;
@@ -117,7 +117,7 @@ export function explainPlanOf({ inputs }: Pick<DecisionRecord, "inputs">): strin
   const plan = Object(inputs["plan"]) as { costUsd?: unknown; gap?: unknown; feasible?: unknown };
   if (typeof plan.costUsd !== "number") return [];
   const gap = typeof plan.gap === "number" ? `, at most ${(100 * plan.gap).toFixed(1)} % above the cheapest` : "";
-  const lacks = plan.feasible === false ? "; it does not carry all of the forecast" : "";
+  const lacks = plan.feasible === false ? "; it does not carry the whole forecast" : "";
   const reasons = listIn<unknown>(plan as Record<string, unknown>, "reasons").filter(
     (each) => typeof each === "string",
   );

@@ -10,7 +10,7 @@ type Money = bigint;
 export interface RatedWork {
   readonly tenant: string;
   readonly model: string;
-  /** Energy above idle and the device's time, and the price of what offers computed. */
+  /** Energy above idle, device time, and the price of offers. */
   readonly used: Money;
   readonly offers: Money;
   readonly activeKwh: number;

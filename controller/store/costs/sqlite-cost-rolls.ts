@@ -12,7 +12,7 @@ import {
 } from "./cost-rows.ts";
 import type { CostLines } from "./sqlite-costs.ts";
 
-/** Max agents whose day is rolled up before others get a turn. */
+/** Maximum agents whose day is rolled up before others get a turn. */
 const agentsAtOnce = 100;
 
 type DeviceRow = Pick<DeviceCosts, "agentId" | "region" | "energyKwh" | "observedMs" | "measuredMs" | "computeMs"> &

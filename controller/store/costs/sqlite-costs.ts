@@ -5,7 +5,7 @@ import type { RowQuarantine } from "../row-quarantine.ts";
 import type { MinuteRecord } from "../store.ts";
 import type { AgentHour, CostRolls, CostStore, RatedMinute, RatedWork, RateMinute } from "./cost-rows.ts";
 
-/** Max pairs of tenant and model of an agent's hour that are told apart, and the name of all the rest together. */
+/** Maximum pairs of tenant and model kept per agent and hour, and the name of the rest. */
 export const maxPairs = 2048;
 export const otherNames = "(other)";
 

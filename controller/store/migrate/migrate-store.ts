@@ -33,7 +33,7 @@ export async function assertNoOpenCopy(target: PostgresDatabase): Promise<void> 
   const mark = await readMark(target);
   if (mark !== null && !mark.isComplete)
     throw new UsageError(
-      `store.schema: the copy of a store into ${target.schema} has not ended: run thormesh controller migrate-store again`,
+      `store.schema: the copy of a store into ${target.schema} is not complete: run thormesh controller migrate-store again`,
     );
 }
 
@@ -44,7 +44,7 @@ async function compare({ source, target }: MigrateStoreParts, tables: readonly S
     const [expected, found] = [fingerprintOfSource(source, table), await fingerprintOfTarget(target, table)];
     if (found.hash !== expected.hash)
       throw new UsageError(
-        `store.schema: this store was copied into ${target.schema} already, and one of the two was used since: table ${table.name} differs`,
+        `store.schema: this store was already copied into ${target.schema}, and one of the two has been used since: table ${table.name} differs`,
       );
     moved.push({ table: table.name, ...found });
   }
@@ -85,7 +85,7 @@ async function moveTable(
 
 /**
  * Copies an SQLite store that no controller uses into an empty schema and compares each table by its number of rows and a hash over all of them. Again
- * after it was broken off: goes on; again after it has ended: compares.
+ * after it was broken off: continues; again after it has ended: compares.
  * @throws UsageError for a schema with other records
  */
 export async function migrateStore(parts: MigrateStoreParts): Promise<MovedTable[]> {

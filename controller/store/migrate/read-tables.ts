@@ -13,7 +13,7 @@ export interface StoreTable {
 /** Tables that are of one store alone: of SQLite itself, and who leads. */
 const ownTables = new Set(["sqlite_sequence", "lease"]);
 
-/** Max rows and characters that are read at once. */
+/** Maximum rows and characters that are read at once. */
 const pageRows = 1_000;
 const pageLength = 4 * 1024 * 1024;
 

@@ -18,7 +18,7 @@ function readAuthority(path: string): string {
   }
 }
 
-/** True for what waiting does not mend: the server answered, and refused the login, the database or the schema. */
+/** True for faults that waiting does not fix: the server answered, and refused the login, the database or the schema. */
 function isRefusal(error: unknown): boolean {
   if (error instanceof UsageError) return true;
   const { code, errno } = error as { code?: unknown; errno?: unknown };

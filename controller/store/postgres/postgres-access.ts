@@ -7,7 +7,7 @@ import type { PostgresDatabase } from "./postgres-database.ts";
 /** Longest kept document that is read. */
 const maxLength = 4_000_000;
 
-/** Tables of the issued keys, of the tenants and of what parts of the controller keep. */
+/** Tables of issued keys, tenants and other state of the controller's parts. */
 export function createPostgresAccess(
   database: PostgresDatabase,
   quarantine: RowQuarantine,

@@ -3,8 +3,8 @@ import { postgresCostTables } from "./costs/cost-tables.ts";
 import type { PostgresDatabase } from "./postgres-database.ts";
 
 /**
- * Schema versions, by their index; released ones are never edited. Documents are text, not jsonb: a minute that comes again is told from another one
- * by its text, and a copy has the hash of what it is a copy of. Keys sort by bytes, as in SQLite.
+ * Schema versions, by their index; released ones are never edited. Documents are text, not jsonb: a repeated minute is distinguished from another
+ * by its text, and a copy has the same hash as its source. Keys sort by bytes, as in SQLite.
  */
 export const postgresMigrations: readonly string[] = [
   `CREATE TABLE agent (

@@ -26,7 +26,7 @@ type NewRow = NewMinute & { readonly bootId: string };
 type KnownMinute = Pick<MinuteColumns, "minuteStartMs" | "role" | "traffic" | "power">;
 type Name = readonly [agentId: string, bootId: string, seq: number];
 
-/** Max rows and bytes of a page, so that a long window neither fills the memory nor blocks other requests. */
+/** Maximum rows and bytes of a page, so that a long window neither fills the memory nor blocks other requests. */
 const pageRows = 2000;
 const pageBytes = 4 * 1024 * 1024;
 const keyOf = (name: Name) => name.join("/");
@@ -61,7 +61,7 @@ async function loadKnown(statements: Statements, names: readonly Name[]): Promis
   return new Map(rows.map(({ agentId, bootId, seq, ...known }) => [keyOf([agentId, bootId, seq]), known]));
 }
 
-/** Decides what becomes of each minute, by what is stored and by those before it. */
+/** Decides what happens to each minute, from the store and earlier ones. */
 async function sortOut(statements: Statements, minutes: readonly NewMinute[]) {
   const nameOf = ({ data: { agentId, bootId, seq } }: NewMinute): Name => [agentId, bootId, seq];
   const known = await loadKnown(statements, minutes.map(nameOf));
@@ -116,7 +116,7 @@ async function insertRows(statements: Statements, rows: readonly NewRow[]): Prom
   );
 }
 
-/** Table of the minutes, in a partition for each day, and of what users were given. */
+/** Tables of the minutes, with a partition per day, and of the service level. */
 export function createPostgresMinutes(
   database: PostgresDatabase,
   quarantine: RowQuarantine,

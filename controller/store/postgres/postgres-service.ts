@@ -31,7 +31,7 @@ function addTo(span: SpanSums, sums: ServiceSums): void {
   span.set(keyOf(total), total);
 }
 
-/** Table of what users were given. */
+/** Table of the service level. */
 export function createPostgresService(database: PostgresDatabase, quarantine: RowQuarantine) {
   const read = ({ startMs, ...row }: StoredSums) =>
     quarantine.decode("service", `${startMs}/${row.region}/${row.model}`, ServiceRow, {

@@ -17,19 +17,19 @@ export const StoreConfig = strictObject(
     schema: Type.String({
       default: "thormesh",
       pattern: "^[a-z_][a-z0-9_]{0,62}$",
-      description: "schema of the tables: fleets that share a database have one each",
+      description: "schema of the tables: fleets that share a database each need their own",
     }),
     tls: orNull(
       Type.Boolean(),
       "encrypt the connection and check the server's certificate; null: unless the server is on this machine",
     ),
-    caFile: orNull(Path, "certificate in PEM of the authority of the server's; null: those that this machine trusts"),
+    caFile: orNull(Path, "PEM certificate of the server's authority; null: those that this machine trusts"),
     leaseMs: integer(
       10_000,
       [2_000, 60_000],
-      "time without a word from the leading controller after which another one leads; it renews its lease five times in it",
+      "time without a lease renewal by the leading controller after which another one takes over; the lease is renewed five times within it",
     ),
-    maxConnections: integer(8, [2, 100], "connections to the server"),
+    maxConnections: integer(8, [2, 100], "number of connections to the server"),
   },
   { default: {}, description: "Records in PostgreSQL, which several controllers can share, instead of SQLite." },
 );

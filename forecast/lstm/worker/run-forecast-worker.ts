@@ -13,7 +13,7 @@ async function loadOrFallBack(modelDir: string | null) {
   try {
     return { model: await loadModelFrom(modelDir), problem: null };
   } catch (error) {
-    const problem = `the model in ${modelDir} can't be used (${describeError(error)}): the built-in one serves`;
+    const problem = `the model in ${modelDir} can't be used (${describeError(error)}): using the built-in one`;
     return { model: await loadModel(defaultModelFiles), problem };
   }
 }

@@ -27,7 +27,7 @@ function sweep(): void {
 }
 
 /**
- * Resolves with what is read of a request, if it arrives in time.
+ * Resolves with a request's body, if it arrives in time.
  * @throws ServiceError (408) after `limitMs`, or up to 50 ms later.
  */
 export function receiveInTime<T>(reading: Promise<T>, limitMs: number): Promise<T> {
@@ -35,7 +35,7 @@ export function receiveInTime<T>(reading: Promise<T>, limitMs: number): Promise<
     const entry: Reading = {
       untilMs: performance.now() + limitMs,
       late: () =>
-        reject(new ServiceError("REQUEST_TIMEOUT", `the body: expected all of it within ${limitMs / 1000} s`)),
+        reject(new ServiceError("REQUEST_TIMEOUT", `the body: expected to arrive within ${limitMs / 1000} s`)),
     };
     readings.add(entry);
     timer ??= setInterval(sweep, sweepMs);

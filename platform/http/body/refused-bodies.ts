@@ -8,7 +8,7 @@ const limitMs = 5_000;
 const unreadBytes = 512 * 1024;
 const garbageBytes = 32 * 1024 * 1024;
 
-/** Handles bodies without an announced length, of requests that are refused. @param maxBytes limit of what is read of a body */
+/** Handles bodies without an announced length, of requests that are refused. @param maxBytes maximum number of bytes read */
 export function createRefusedBodies(
   maxBytes: number,
   garbage = createGarbageCollection(garbageBytes, () => performance.now()),

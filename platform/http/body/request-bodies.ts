@@ -59,7 +59,7 @@ export class RequestBodies {
     const announced = announcedBytes(headers);
     if (announced !== null && announced > maxBodyBytes) return this.refuseUnread(request, this.#tooLarge("the body"));
     const encoding = contentEncoding(headers);
-    // Asked last: a body that is looked at becomes a stream, which takes longer to read.
+    // Checked last: touching the body turns it into a stream, which takes longer to read.
     const chunked = announced === null && headers.has("transfer-encoding") && request.body !== null;
     if (encoding === null && !chunked) {
       if (announced === null || announced === 0) return fetch(request);
@@ -71,7 +71,7 @@ export class RequestBodies {
     const bytes = encoding === null ? (announced ?? maxBodyBytes) : maxBodyBytes;
     const slot = await this.#largeBodies.enter(bytes, ownerOf(request));
     if (slot === null) {
-      const message = "the bodies of other requests use all memory for bodies";
+      const message = "other requests' bodies use all the memory for bodies";
       return this.refuseUnread(
         request,
         new ServiceError("TOO_MANY_REQUESTS", message, { retryAfterS: noMemoryRetryS }),

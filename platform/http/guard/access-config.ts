@@ -12,5 +12,5 @@ export const HostNames = Type.Array(Type.String({ pattern: "^[A-Za-z0-9._-]{1,25
   default: [],
   maxItems: 64,
   description:
-    "public DNS names by which this API may be reached without a key; addresses, the host's name and private names (.local, .internal, …) always work",
+    "public DNS names at which this API may be reached without a key; addresses, the host name and private names (.local, .internal, …) always work",
 });

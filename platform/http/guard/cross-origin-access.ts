@@ -13,14 +13,14 @@ export const CorsConfig = Type.Object(
         default: [],
         maxItems: 64,
         description:
-          "origins of web pages that may use this API from a browser; *: all, which takes apiKeys; none: CORS is off",
+          "origins of web pages that may use this API from a browser; *: all, which requires apiKeys; empty: CORS is off",
       },
     ),
     maxAgeS: Type.Integer({
       default: 600,
       minimum: 0,
       maximum: 86_400,
-      description: "seconds for which a browser remembers what it may ask",
+      description: "seconds for which browsers cache the permission",
     }),
   },
   { ...strict, default: {}, description: "Web pages of other origins (CORS)." },
@@ -37,7 +37,7 @@ const exposedHeaders =
   "x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, " +
   "x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens";
 
-/** Web pages of other origins that may use an API, and what their browsers are told. */
+/** Web pages of other origins that may use an API, and the headers for their browsers. */
 export class CrossOriginAccess {
   readonly #origins: ReadonlySet<string>;
   readonly #maxAgeS: number;

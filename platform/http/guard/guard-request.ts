@@ -49,10 +49,10 @@ function authorizationOf(headers: Headers): string | null {
   return headers.get("authorization") ?? (key === null ? null : `Bearer ${key}`);
 }
 
-/** Max paths whose role is remembered. */
+/** Maximum paths whose role is remembered. */
 const maxKnownPaths = 1024;
 
-/** Caller of an API without keys that has roles: whoever can connect may do everything. */
+/** Caller of an API with roles but without keys: anyone who can connect may do everything. */
 const anyone: Caller = { tenant: null, role: "admin", name: "anyone" };
 
 const refuse = (error: ServiceError, headers: Readonly<Record<string, string>> = {}): GuardDecision => ({
@@ -121,7 +121,7 @@ export function createRequestGuard(options: RequestGuardOptions): RequestGuard {
   };
 
   const callerOfSession = (session: Session, address: () => string | null, path: string): Caller | ServiceError => {
-    const ended = "the session has ended: log in again";
+    const ended = "the session has expired: log in again";
     if (session.authorization === null) return new ServiceError("UNAUTHORIZED", ended);
     const caller = authenticator.authenticate(session.authorization, address, path);
     if (!(caller instanceof ServiceError) || caller.code !== "UNAUTHORIZED") return caller;

@@ -23,7 +23,7 @@ export interface Caller {
   readonly name?: string;
   /** Id of the issued key. */
   readonly keyId?: string;
-  /** Part of what its tenant may use. Default: all of it. */
+  /** The part of its tenant's rights that it has. Default: all. */
   readonly scope?: CallerScope;
 }
 

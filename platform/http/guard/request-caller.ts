@@ -7,8 +7,8 @@ const caller = Symbol("caller");
 const sender = Symbol("sender");
 
 /**
- * A request with what is known of who sent it, under keys that only this file has, so that no client's header can set them. A map from requests
- * to callers would cost more: each of its entries is looked at by every collection of garbage.
+ * A request with its identified sender, under keys that only this file has, so that no client's header can set them. A map
+ * from requests to callers would cost more: every garbage collection visits each entry.
  */
 type NotedRequest = Request & { [caller]?: Caller; [sender]?: AddressOf };
 

@@ -22,12 +22,12 @@ const LoginBody = strictObject({
 });
 
 const CallerView = Type.Object({
-  name: Type.String({ description: "as the audit log names it" }),
+  name: Type.String({ description: "name as in the audit log" }),
   role: Type.String({ description: "viewer, operator or admin" }),
 });
 
 const SessionView = Type.Object({
-  keysRequired: Type.Boolean({ description: "false: everybody who can connect may do everything" }),
+  keysRequired: Type.Boolean({ description: "false: anyone who can connect may do anything" }),
   caller: orNull(CallerView, "null: nobody is logged in"),
 });
 
@@ -62,12 +62,12 @@ export function sessionRoutes({ authenticator, sessions, encrypted, log }: Sessi
     if (caller instanceof ServiceError) {
       const { code, message, retryAfterS } = caller;
       if (code !== "UNAUTHORIZED") throw caller;
-      const why = message.startsWith("a valid API key") ? "no such key is valid here" : message;
+      const why = message.startsWith("a valid API key") ? "an unknown or expired one" : message;
       const wait = retryAfterS === undefined ? {} : { retryAfterS };
       throw new ServiceError(code, `key: ${why}`, { ...wait, details: { param: "key" } });
     }
     if (viewOf(caller) === null) {
-      const got = caller.role === "embed" ? "one of a tenant, which is for the agents" : "one without a role";
+      const got = caller.role === "embed" ? "a tenant's, which is for the agents" : "one without a role";
       throw new ServiceError("FORBIDDEN", `key: expected a key with the role viewer, operator or admin, got ${got}`, {
         details: { param: "key" },
       });
@@ -88,7 +88,7 @@ export function sessionRoutes({ authenticator, sessions, encrypted, log }: Sessi
       sessionPath,
       async ({ body, request, set }) => {
         if (!authenticator.keysRequired)
-          throw new ServiceError("CONFLICT", "this API needs no key, so that there is nothing to log in to");
+          throw new ServiceError("CONFLICT", "this API needs no key, so there is nothing to log in to");
         const caller = await login(body.key, request);
         const before = sessionTokenOf(request.headers);
         if (before !== null) await sessions.end(before);

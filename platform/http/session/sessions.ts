@@ -9,9 +9,9 @@ import type { Session, SessionFinder } from "./session-finder.ts";
 
 /** Time without a request after which a session ends. */
 export const idleSessionMs = 12 * hourMs;
-/** Max sessions; the one that was used longest ago gives way. */
+/** Maximum sessions; the one that was used longest ago gives way. */
 const maxSessions = 1000;
-/** Max sessions of one key, so that nobody pushes out all others. */
+/** Maximum sessions of one key, so that nobody pushes out all others. */
 const maxPerHolder = 50;
 /** Time between two records of when sessions were used. */
 const saveUsesEachMs = 10 * minuteMs;

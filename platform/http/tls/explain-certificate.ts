@@ -8,9 +8,9 @@ export function explainCertificate(rule: CertificateRule, facts: CertificateFact
     case "not-yet-valid":
       return `the certificate is not valid before ${time(facts.notBeforeMs)}, and ${clock}: set it (timedatectl set-ntp true), or ${remedy}`;
     case "ended":
-      return `the certificate ended ${time(facts.notAfterMs)}, and ${clock}, so that clients refuse it: ${remedy}`;
+      return `the certificate expired ${time(facts.notAfterMs)}, and ${clock}, so clients refuse it: ${remedy}`;
     case "ends-soon":
-      return `the certificate ends ${time(facts.notAfterMs)}: ${remedy}`;
+      return `the certificate expires ${time(facts.notAfterMs)}: ${remedy}`;
     default:
       return null;
   }

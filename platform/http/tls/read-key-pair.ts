@@ -39,7 +39,7 @@ function readCertificateText(path: string, what: string): string {
     const text = readFileSync(descriptor, "latin1");
     if (text.includes("PRIVATE KEY-----") && (mode & 0o077) !== 0)
       throw new UsageError(
-        `${what}: ${path} also holds a private key, and others can read it: chmod 600 it, or put the key into a file of its own`,
+        `${what}: ${path} also contains a private key, and others can read it: chmod 600 it, or move the key to its own file`,
       );
     return text;
   } finally {
@@ -68,7 +68,7 @@ function parseCertificates(text: string, path: string, what: string): X509Certif
 function parseKey(text: string, path: string, what: string): KeyObject {
   if (text.includes("BEGIN ENCRYPTED PRIVATE KEY") || text.includes("Proc-Type: 4,ENCRYPTED"))
     throw new UsageError(
-      `${what}: the key in ${path} is locked with a passphrase: unlock it into a file of mode 0600 (openssl pkey -in ${path} -out NEW.pem)`,
+      `${what}: the key in ${path} is protected by a passphrase: decrypt it into a file of mode 0600 (openssl pkey -in ${path} -out NEW.pem)`,
     );
   if (!text.includes("PRIVATE KEY-----"))
     throw new UsageError(`${what}: expected a private key in PEM (-----BEGIN PRIVATE KEY-----), got none in ${path}`);
@@ -94,7 +94,7 @@ export function readKeyPair({ certFile, keyFile }: KeyPairFiles, what: string): 
     throw new UsageError(
       isLater
         ? `${what}.certFile: the certificate of the key must come first in ${certFile}, before those of its authorities`
-        : `${what}.keyFile: the key in ${keyFile} is not that of the certificate in ${certFile}: set both to files that were made together`,
+        : `${what}.keyFile: the key in ${keyFile} does not match the certificate in ${certFile}: set both to files that were made together`,
     );
   }
   return {

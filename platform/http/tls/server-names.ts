@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { hostname, networkInterfaces } from "node:os";
 
-/** Max names, and addresses, in a certificate: each handshake carries them. */
+/** Maximum names, and addresses, in a certificate: each handshake carries them. */
 const maxOfEach = 32;
 const name = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$/;
 

@@ -7,7 +7,7 @@ export const TlsConfig = Type.Object(
   {
     certFile: orNull(
       Path,
-      "a file with the certificate of this listener (PEM), followed by those between it and its authority; read again when it changes; null: none of your own",
+      "a file with the certificate of this listener (PEM), followed by those between it and its authority; read again when it changes; null: none",
     ),
     keyFile: orNull(
       Path,
@@ -21,7 +21,7 @@ export const TlsConfig = Type.Object(
       default: [],
       maxItems: 32,
       description:
-        "names and addresses in the fleet's certificate besides localhost, this machine's name, its addresses, and those in the configuration",
+        "additional names and addresses for the fleet's certificate, besides localhost, this machine's name and addresses, and those in the configuration",
     }),
   },
   { ...strict, default: {}, description: "Encryption (TLS); by default there is none." },
@@ -39,7 +39,7 @@ export function tlsMistakes({ certFile, keyFile, fleet, hosts }: TlsConfig): str
     ...(certFile === null && keyFile !== null
       ? ["certFile: expected the file of the certificate with keyFile, got null"]
       : []),
-    ...(certFile !== null && fleet ? ["fleet: expected false with a certFile of your own, got true"] : []),
+    ...(certFile !== null && fleet ? ["fleet: expected false with your own certFile, got true"] : []),
     ...(hosts.length > 0 && !fleet ? ["hosts: expected none without fleet: true, got some"] : []),
   ];
 }

@@ -35,11 +35,11 @@ export function watchKeyPair(
   let pair = readKeyPair(files, what);
   let fault: string | null = null;
   let told: string | null = null;
-  const remedy = `replace the files of ${what} (certFile and keyFile), which are then read by themselves`;
+  const remedy = `replace the files of ${what} (certFile and keyFile); they are reloaded automatically`;
   const problem = () => {
     const facts = { ...pair, nowMs: nowMs() };
     const ofTime = explainCertificate(decideCertificate(facts), facts, remedy);
-    const ofFiles = fault === null ? null : `the new files can't be used, and the ones before stay in force: ${fault}`;
+    const ofFiles = fault === null ? null : `the new files can't be used, so the previous ones stay in use: ${fault}`;
     return [ofFiles, ofTime === null ? null : `${what}: ${ofTime}`].filter((text) => text !== null).join("; ") || null;
   };
   const tell = () => {
@@ -49,7 +49,7 @@ export function watchKeyPair(
   };
   const look = () => {
     const now = fingerprint(files);
-    // Files that could not be used are looked at again: they may have been half written.
+    // Files that could not be used are read again: they may have been half written.
     if (now !== seen || fault !== null) {
       try {
         const next = readKeyPair(files, what);

@@ -149,9 +149,9 @@ function refusalOf(error: unknown): ServiceError {
   // What asking the provider throws is none of the library's errors, but for a set of keys that is none.
   const isItsFault = error instanceof errors.JOSEError && !(error instanceof errors.JWKSInvalid);
   if (error instanceof errors.JWKSMultipleMatchingKeys)
-    return new ServiceError("UNAUTHORIZED", "the token does not name the provider's key that signed it (kid)");
-  if (isItsFault) return new ServiceError("UNAUTHORIZED", "the token is not one that the provider signed");
-  return new ServiceError("IDENTITY_PROVIDER_UNAVAILABLE", "the identity provider can't be asked for its keys", {
+    return new ServiceError("UNAUTHORIZED", "the token does not name the key that signed it (kid)");
+  if (isItsFault) return new ServiceError("UNAUTHORIZED", "the token was not signed by the provider");
+  return new ServiceError("IDENTITY_PROVIDER_UNAVAILABLE", "the identity provider's keys can't be fetched", {
     cause: new Error(describeError(error)),
     retryAfterS: 10,
   });

@@ -3,15 +3,15 @@ import { orNull } from "#platform/config-fields.ts";
 import { isLoopback } from "#platform/http/guard/listen-address.ts";
 import { httpUrlPattern } from "../../bounds.ts";
 
-/** Settings by which a provider and its tokens are told. */
+/** Settings that identify a provider and its tokens. */
 export const providerFields = {
   issuer: orNull(
     Type.String({ pattern: httpUrlPattern, maxLength: 512, title: "an https:// address without query" }),
-    "the provider, as its tokens name it (iss); null: tokens are not accepted",
+    "the provider as named in its tokens (iss); null: tokens are not accepted",
   ),
   audience: orNull(
     Type.String({ minLength: 1, maxLength: 256 }),
-    "the name of this API in tokens (aud), without which other services' tokens would open it; null: only without issuer",
+    "the name of this API in tokens (aud), so that other services' tokens are not accepted; null: only without issuer",
   ),
 };
 

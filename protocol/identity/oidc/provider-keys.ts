@@ -85,7 +85,7 @@ export class ProviderKeys {
   }
 
   #find(header: JWSHeaderParameters, token: FlattenedJWSInput): Promise<CryptoKey> {
-    if (this.#held === null) throw new Error("no keys are held");
+    if (this.#held === null) throw new Error("no keys are known");
     return this.#held.find(header, token);
   }
 

@@ -34,7 +34,7 @@ export interface ServerStretch {
  *
  * - `ofCeiling`: **the ratio that counts.** Texts for each second of CPU time that was there to be used: all cores, less what the
  *   load generator and other programs took. A server that leaves cores idle loses by it, one that shares them with its client does not.
- * - `ofRate`: texts a second beside texts a second, nothing deducted: the client's work is held against the server.
+ * - `ofRate`: texts per second beside texts per second, nothing deducted: the client's work is held against the server.
  * - `ofCpu`: texts for each CPU second that the server itself used: idle cores do not count, which flatters a server that waits.
  */
 export interface Ratios {

@@ -11,7 +11,7 @@ export interface MeasuredLevel extends ServerStretch {
 
 export interface MeasuredMix {
   readonly levels: readonly MeasuredLevel[];
-  /** The level of most texts a second. */
+  /** The level of most texts per second. */
   readonly saturation: MeasuredLevel;
   /** Open loop at half of saturation; p95 as a multiple of p50. */
   readonly half: ServerStretch & { readonly p95OverP50: number | null };
@@ -76,11 +76,11 @@ export function formatBenchmark(report: BenchmarkReport): string {
     "",
     raw,
     "",
-    "Texts a second by number of clients; shares of ONNX Runtime alone at saturation; latencies in ms.",
+    "Texts per second by number of clients; shares of ONNX Runtime alone at saturation; latencies in ms.",
     formatTable(["server", "texts", ...clients, ...ratios, ...latency], rows),
     "",
     "of ceiling: texts per CPU second that was there to be used (all cores, less the load generator's and other programs' time).",
-    "of rate: texts a second, nothing deducted. of CPU: texts per CPU second the server used itself.",
+    "of rate: texts per second, nothing deducted. of CPU: texts per CPU second the server used itself.",
     `thormesh beside the best other server at saturation: ${others.join(", ")}`,
     ...(report.cachedPerServerCpuS === null
       ? []

@@ -19,7 +19,7 @@ export interface SimulationJob {
   readonly authorityDir: string | null;
   readonly firstIndex: number;
   readonly agents: number;
-  /** Texts a second of all agents of this process together. */
+  /** Texts per second of all agents of this process together. */
   readonly demandQps: number;
   /** Stretch after a minute in which agents send it, each at its own time. */
   readonly spreadMs: number;

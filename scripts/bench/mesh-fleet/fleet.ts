@@ -15,7 +15,7 @@ export const benchModel = "all-MiniLM-L6-v2";
 const dimension = 384;
 /** Prices of a request, by kind of backend. */
 export const prices = { board: referencePrices.peer, ...referencePrices };
-/** Texts a second of the cheaper upstream. */
+/** Texts per second of the cheaper upstream. */
 export const spotQps = 40;
 /** Part of a real board's capacity that a simulated one has: six of them, and all else, share this machine. */
 const scale = 0.02;
@@ -29,7 +29,7 @@ const fleetName = "bench";
 export interface BenchBoard {
   readonly id: string;
   readonly url: string;
-  /** Texts a second in its usual mode, and in the lower one. */
+  /** Texts per second in its usual mode, and in the lower one. */
   readonly capacityQps: number;
   readonly lowQps: number;
   program: Program | null;

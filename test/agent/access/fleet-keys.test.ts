@@ -71,7 +71,7 @@ test.each<[string, Partial<FleetAccess>, string | null]>([
   [
     "of a suspended tenant",
     { tenants: [{ ...red, suspended: true }] },
-    "TENANT_SUSPENDED: tenant red is suspended: ask who runs this service",
+    "TENANT_SUSPENDED: tenant red is suspended: ask the operator of this service",
   ],
   ["of no known tenant", { tenants: [] }, `UNAUTHORIZED: key ${key.id} belongs to no tenant of this fleet`],
   [

@@ -17,7 +17,7 @@ test.each<[string, object, Record<string, string[]>, object]>([
     "names none",
     {},
     {},
-    { code: "FORBIDDEN", message: "token of ci: expected the claim tenant to name a tenant that is known here" },
+    { code: "FORBIDDEN", message: "token of ci: expected the claim tenant to name a tenant known to this agent" },
   ],
   ["names an unknown one", { tenant: "green" }, {}, { code: "FORBIDDEN" }],
   ["is mapped to an unknown one", { tenant: "group-7" }, { green: ["group-7"] }, { code: "FORBIDDEN" }],

@@ -209,7 +209,7 @@ test("a board that lets less through than was measured lowers the capacity under
 });
 
 describe("batches under partial load", () => {
-  const twiceAsFast = partial(work(8, 200, 0)); // 40 texts a second
+  const twiceAsFast = partial(work(8, 200, 0)); // 40 texts per second
   test("move a hint slowly: half of the way in twenty seconds of computing", () => {
     let speed: SpeedEstimate | null = estimate(10, "profile");
     for (let window = 0; window < 100; window += 1) speed = decideCapacityEstimate(speed, twiceAsFast).estimate;

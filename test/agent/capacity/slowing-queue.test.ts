@@ -4,7 +4,7 @@ import { workBetween } from "#agent/serving/batching/work-record.ts";
 import { seededRandom, simulateQueue } from "../serving/batching/simulated-queue.ts";
 
 const statedCostPerMs = 4;
-/** Tokens a second of full batches: eight texts with 32 tokens. */
+/** Tokens per second of full batches: eight texts with 32 tokens. */
 const fullTokensPerS = (moreOverhead: number) => (statedCostPerMs * 1000 * 256) / (40 + moreOverhead + 256);
 
 interface Look {

@@ -167,7 +167,9 @@ describe("an impostor", () => {
     stops.push(() => other.stop());
     const controllerUrl = between((answer) => change(answer, other));
     const token = await newToken();
-    await expect(joinFleet(parts(token, { controllerUrl }))).rejects.toThrow("not the controller that made the token");
+    await expect(joinFleet(parts(token, { controllerUrl }))).rejects.toThrow(
+      "not the controller that created the token",
+    );
     expect(readIdentity(stateDir)).toBeNull();
   });
 

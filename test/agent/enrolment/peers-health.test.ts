@@ -15,7 +15,7 @@ test.each([
     "healthy",
     /certificates only/,
   ],
-  ["without encryption", "0.0.0.0", none, true, "degraded", /passwordsUntil is over.*serving\.tls\.fleet: true/],
+  ["without encryption", "0.0.0.0", none, true, "degraded", /passwordsUntil has passed.*serving\.tls\.fleet: true/],
 ] as const)("an agent's part in the mesh, %s", (_, host, tls, required, status, detail) => {
   const health = peersHealth({ host, tls: { ...tls, hosts: [] } }, { areRequired: () => required }, []);
   expect(health).toMatchObject({ status, detail: expect.stringMatching(detail) });
@@ -27,7 +27,7 @@ test("an agent that leaves out others, as they do not encrypt, names them", () =
   const serving = { host: "127.0.0.1", tls: none };
   expect(peersHealth(serving, { areRequired: () => true }, all)).toMatchObject({
     status: "degraded",
-    detail: expect.stringContaining("4 of 5 other agents are not asked, as they do not encrypt (a, b, c, …)"),
+    detail: expect.stringContaining("4 of 5 other agents are not used, because they do not encrypt (a, b, c, …)"),
   });
   expect(peersHealth(serving, { areRequired: () => false }, all).status).toBe("healthy");
 });

@@ -178,7 +178,7 @@ describe("a device", () => {
     const renewal = renewalOf(identity, () => clock.nowMs);
     clock.nowMs += 90 * dayMs + 31 * dayMs;
     await renewal.evaluate();
-    expect(renewal.problem).toContain("expired longer ago than identity.renewalGraceDays");
+    expect(renewal.problem).toContain("expired more than identity.renewalGraceDays ago");
     clock.nowMs -= 2 * dayMs;
     await renewal.evaluate();
     expect([renewal.problem, told.length]).toEqual([null, 1]);

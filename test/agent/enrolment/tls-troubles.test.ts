@@ -82,7 +82,7 @@ test.each<[string, () => Promise<[Leaf, Leaf | object]>, boolean, string]>([
     "a device's that has not begun",
     async () => [await leaf(authority, "server", now()), await leaf(authority, "client", now() + yearMs)],
     true,
-    "the broker does not take this device's certificate; it begins",
+    "the broker does not accept this device's certificate; it is valid from",
   ],
   [
     "a device's of another authority",
@@ -94,25 +94,25 @@ test.each<[string, () => Promise<[Leaf, Leaf | object]>, boolean, string]>([
     "no certificate of the device",
     async () => [await leaf(authority, "server", now()), {}],
     true,
-    "the broker asks for a certificate, and got none",
+    "the broker requires a certificate and got none",
   ],
   [
     "the broker's that has ended",
     async () => [await leaf(authority, "server", now() - yearMs), await leaf(authority, "client", now())],
     false,
-    "the broker's certificate has ended: set the clock if it is wrong",
+    "the broker's certificate has expired: set the clock if it is wrong",
   ],
   [
     "the broker's that has not begun",
     async () => [await leaf(authority, "server", now() + yearMs), await leaf(authority, "client", now())],
     false,
-    "the broker's certificate does not begin yet: set the clock",
+    "the broker's certificate is not valid yet: set the clock",
   ],
   [
     "the broker's of another authority",
     async () => [await leaf(other, "server", now()), await leaf(authority, "client", now())],
     false,
-    "of another authority than this fleet's: check broker.url",
+    "from an authority other than this fleet's: check broker.url",
   ],
   [
     "the broker's with another name",

@@ -236,7 +236,7 @@ describe("a request that reaches any agent is answered", () => {
       routes: { reason: string; backend: string }[];
     };
     expect(routes[0]).toMatchObject({ backend: "worker" });
-    expect(routes[0]?.reason).toStartWith("worker: the only one that can be asked");
+    expect(routes[0]?.reason).toStartWith("worker: the only one available");
   });
 });
 

@@ -224,7 +224,7 @@ describe("an offer that is an agent", () => {
     const answer = await ask(one, "round and round");
     expect(answer.status).toBeGreaterThanOrEqual(500);
     expect(asked).toEqual({ one: 0, other: 1 });
-    // Its own fleet's agents may answer it all the same.
+    // Its own fleet's agents may answer it anyway.
     other.peers = [asPeer(worker)];
     expect(servedBy(await ask(one, "by a peer over there"))).toBe("offer:other");
   });

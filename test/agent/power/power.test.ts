@@ -292,7 +292,7 @@ describe("on a board under the test's control", () => {
       lastDecision: { kind: "hold", rule: "carries" },
     });
     expect(before).toBeLessThan(0.9);
-    // 219 of the 220 texts a second that the mode carries.
+    // 219 of the 220 texts per second that the mode carries.
     expect(1 - (await quantile(219 * 60))).toBeCloseTo((1 - before) / 2, 4);
   });
 

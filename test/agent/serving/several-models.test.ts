@@ -95,11 +95,11 @@ describe("several models", () => {
     const refused = await embed("damaged", "a");
     expect(refused.status).toBe(503);
     expect(refused.body["code"]).toBe("MODEL_UNAVAILABLE");
-    expect(refused.body["error"]).toContain("not the file of the manifest");
+    expect(refused.body["error"]).toContain("does not match the manifest");
     expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
     const entry = await model("damaged");
     expect(entry["status"]).toBe("available");
-    expect(entry["problem"]).toContain("not the file of the manifest");
+    expect(entry["problem"]).toContain("does not match the manifest");
     expect((await fetch(`${server.serving.url}/readyz`)).status).toBe(200);
     const health = (await (await fetch(`${server.serving.url}/health`)).json()) as Answer;
     expect(health["checks"]["model_cache"]).toBe("degraded");
@@ -123,10 +123,10 @@ describe("several models", () => {
   test("a directory that can't be read is said in /health", async () => {
     await mkdir(join(place, "Torn"));
     await Bun.write(join(place, "Torn", "manifest.json"), "{");
-    // A name that is not known makes the agent look again, once a second.
+    // A name that is unknown makes the agent look again, once a second.
     while ((await embed("torn", "a")).status === 404) await Bun.sleep(50);
     const health = (await (await fetch(`${server.serving.url}/health`)).json()) as Answer;
     expect(health["checks"]["model_cache"]).toBe("degraded");
-    expect(health["details"]["model_cache"]).toContain("Torn is left out:");
+    expect(health["details"]["model_cache"]).toContain("Torn is not served:");
   });
 });

@@ -375,7 +375,7 @@ describe("on a device that has joined", () => {
     await broker.inject(topic("desired"), desired);
     await broker.inject(topic("cmd"), command);
     expect([heard.desired, heard.commands]).toEqual([[], []]);
-    expect(logged).toContain("it is not signed, and this device obeys its fleet's authority alone");
+    expect(logged).toContain("it is not signed, and this device obeys only its fleet's authority");
     const sealed = seals.seal("desired", desired, 100);
     await broker.inject(topic("desired"), sealed);
     await broker.inject(topic("desired"), sealed);

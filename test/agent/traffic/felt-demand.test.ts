@@ -26,7 +26,7 @@ const serve = (latencyMs = 20, model = "m") =>
 const refuse = (cause: RefusalCause, model = "m") =>
   demand.recordRefused({ model, tenant: "default", texts: 2, tokens: 20, cause });
 
-describe("what users felt", () => {
+describe("what users experienced", () => {
   test("nothing, without requests", () => {
     expect(demand.felt()).toEqual({ requests: 0, refused: 0, p95Ms: null });
   });

@@ -126,7 +126,7 @@ describe("minute cycle", () => {
       const expected = record.recentRates(8 * 1_440, nowMs).map(({ qps }) => qps);
       if (minute % 43 === 0) expect(histories.at(-1)).toEqual(expected);
     }
-    // A jump of the clock leaves nothing to go on from.
+    // A jump of the clock leaves nothing to continue from.
     nowMs += 500 * minuteMs;
     await cycle.run();
     expect(histories.at(-1)).toEqual(record.recentRates(8 * 1_440, nowMs).map(({ qps }) => qps));

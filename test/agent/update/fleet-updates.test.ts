@@ -79,7 +79,7 @@ describe("an order of the fleet", () => {
     });
     const followed = updates();
     await followed.evaluate(order);
-    expect(followed.report()).toMatchObject({ state: "failed", reason: "0.2.0 was given up: it did not start" });
+    expect(followed.report()).toMatchObject({ state: "failed", reason: "0.2.0 was rolled back: it did not start" });
     expect(existsSync(followed.orderPath)).toBe(false);
   });
 

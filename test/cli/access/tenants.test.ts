@@ -80,7 +80,7 @@ test("a tenant is made, changed, suspended, resumed and deleted, and each step i
   expect(json.tenants).toMatchObject([{ id: "red", settings: { models: ["mini"], textsPerMinute: null } }]);
   expect(await run("tenants", "create", "red")).toMatchObject({
     code: 1,
-    err: expect.stringContaining("there is a tenant red already"),
+    err: expect.stringContaining("tenant red already exists"),
   });
   expect(await run("tenants", "delete", "red")).toMatchObject({
     code: 0,
@@ -107,7 +107,7 @@ test("a tenant is made, changed, suspended, resumed and deleted, and each step i
   const head = `${verified.head.seq}:${verified.head.hash}`;
   expect((await run("audit", "verify", "--against", head)).code).toBe(0);
   const other = await run("audit", "verify", "--against", `${verified.head.seq}:${"0".repeat(64)}`);
-  expect(other).toMatchObject({ code: 1, out: expect.stringContaining("is another one than was noted") });
+  expect(other).toMatchObject({ code: 1, out: expect.stringContaining("differs from the recorded one") });
   expect((await run("audit", "verify", "--against", `${verified.head.seq + 1}:${"0".repeat(64)}`)).code).toBe(1);
 });
 

@@ -13,7 +13,7 @@ describe("a file that holds keys", () => {
     [0o100604, "mode 0604"],
   ])("is named when others can read it: %o", (mode, shown) => {
     expect(openFileWarning("a.yaml", mode, withKey)).toBe(
-      `a.yaml holds keys or passwords, and others on this machine can read it (${shown}): chmod 600 a.yaml`,
+      `a.yaml contains keys or passwords and is readable by others on this machine (${shown}): chmod 600 a.yaml`,
     );
   });
 
@@ -28,7 +28,7 @@ describe("a file that holds keys", () => {
 
   test("of a controller too, a password in an address among them", () => {
     const config = parseControllerConfig({ broker: { url: "mqtt://u:p4ssw0rd@broker:1883" } }, "the test");
-    expect(openFileWarning("c.yaml", 0o100644, config)).toContain("c.yaml holds keys");
+    expect(openFileWarning("c.yaml", 0o100644, config)).toContain("c.yaml contains keys");
   });
 });
 
@@ -36,6 +36,6 @@ test("the end of passwords is told with what it does to a mesh that is not encry
   const identity = (given: object) => parseControllerConfig({ identity: given }, "the test").identity;
   expect(meshEndWarning(identity({}))).toBeNull();
   expect(meshEndWarning(identity({ passwordsUntil: "2027-01-31" }))).toMatch(
-    /^identity.passwordsUntil: from 2027-01-31 on agents send each other no requests .*serving.tls.fleet: true/,
+    /^identity.passwordsUntil: from 2027-01-31 on, agents send each other requests only if encrypted: .*serving.tls.fleet: true/,
   );
 });

@@ -40,7 +40,7 @@ describe.each(["agent", "controller"] as const)("config init %s", (program) => {
   });
 });
 
-test("a variable goes over the file, and show says which value comes from where", async () => {
+test("a variable overrides the file, and show names the source of each value", async () => {
   await Bun.write(join(directory.path, "a.yaml"), "serving: {port: 8081, host: 127.0.0.1}\n");
   const args = ["show", "agent", "--config", "a.yaml", "--changed", "--origin"];
   expect(await config(args, { THORMESH_SERVING_PORT: "9" })).toEqual({
@@ -65,7 +65,7 @@ test("a value that is wrong is refused with key and variable; one that means not
   expect(wrong.errors).toContain('serving.port: expected integer, got "eighty"');
   const strange = await config(["show", "agent", "--changed"], { THORMESH_SERVING_PROT: "80" });
   expect(strange.code).toBe(0);
-  expect(strange.errors).toContain("THORMESH_SERVING_PROT: no such variable is known, so it changes nothing");
+  expect(strange.errors).toContain("THORMESH_SERVING_PROT: unknown variable, ignored");
 });
 
 test.each(["agent", "controller"] as const)("the schema of the %s describes each key for editors", async (program) => {

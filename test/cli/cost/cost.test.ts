@@ -17,7 +17,7 @@ describe("bars", () => {
         row("__unallocated__/e5", 0.001),
         row("/e5", 0),
       ),
-      warning: "the energy of 60 agent-minutes is not known: they cost more than is shown",
+      warning: "the energy of 60 agent-minutes is unknown: the true cost is higher than shown",
     });
     expect(shown).toBe(
       [
@@ -31,7 +31,7 @@ describe("bars", () => {
         "(none)/e5                             0.00    0.0 %",
         "total                           1000018.51",
         "",
-        "the energy of 60 agent-minutes is not known: they cost more than is shown",
+        "the energy of 60 agent-minutes is unknown: the true cost is higher than shown",
       ].join("\n"),
     );
     expect(Math.max(...shown.split("\n").map((line) => line.length))).toBeLessThanOrEqual(80);
@@ -89,7 +89,9 @@ describe("the command", () => {
       ]);
       await costCommand.run({ url, share: "ops,it", fixed: "dns:0.07", overhead: "500", json: true }, []);
       expect(asked.at(-1)).toEndWith("&shareNamespaces=ops,it&shareHourlyCosts=dns:0.07&sharedOverhead=500");
-      await expect(costCommand.run({ url, share: "ops" }, ["daily"])).rejects.toThrow("--share is not for cost daily");
+      await expect(costCommand.run({ url, share: "ops" }, ["daily"])).rejects.toThrow(
+        "--share does not apply to cost daily",
+      );
       expect(log.mock.calls[0]?.[0]).toMatch(/red +2\.00 +100\.0 %/);
       expect(JSON.parse(log.mock.calls[1]?.[0])).toEqual(answer(row("red", 2)));
       await expect(costCommand.run({ url, "share-idle": "half" }, [])).rejects.toThrow(/weighted.*even.*half/);

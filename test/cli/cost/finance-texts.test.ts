@@ -12,9 +12,9 @@ import { moneyOf } from "#controller/cost/money/money.ts";
 
 test("nothing yet is said, with what to do", () => {
   expect(budgetsToText([])).toContain("thormesh budgets set");
-  expect(alertsToText({ alerts: [], silences: [], notifiers: [] })).toContain("nobody is told");
-  expect(anomaliesToText([])).toBe("no day cost more than was expected");
-  expect(savingsToText([])).toContain("nothing to save is known");
+  expect(alertsToText({ alerts: [], silences: [], notifiers: [] })).toContain("nobody is notified");
+  expect(anomaliesToText([])).toBe("no day cost more than expected");
+  expect(savingsToText([])).toContain("no savings found");
   expect(baselinesToText([])).toContain("thormesh cost baseline set");
 });
 
@@ -34,7 +34,7 @@ test("budgets and alerts", () => {
   expect(budgetsToText([{ ...state, reached: twice }])).toMatch(/at-risk +notify$/m);
   const limited = { ...state, reached: [{ atPercent: 80, action: "limit" as const, limitPercent: 50 }] };
   expect(budgetsToText([{ ...limited, ceiling: { requests: 12, tokens: 300 } }])).toMatch(
-    /at-risk +limit-50 \(12 requests and 300 tokens a minute\)/,
+    /at-risk +limit-50 \(12 requests and 300 tokens per minute\)/,
   );
   const reading: AlertReading = {
     ...{ rule: "error-rate", labels: {}, value: 5, threshold: 1, isBelow: false, unit: "%", forMs: 0 },
@@ -74,8 +74,8 @@ test("reports", () => {
     ],
   });
   expect(chargeback).toMatch(/shop +- +1\.00 +0\.50 +0\.25 +1\.75 +10 +17500\.0000/);
-  expect(chargeback).toContain("0.25 $ of time that nobody used are borne by no tenant");
-  expect(chargeback).toContain("the energy of 3 agent-minutes is not known");
+  expect(chargeback).toContain("0.25 $ of idle time is charged to no tenant");
+  expect(chargeback).toContain("the energy of 3 agent-minutes is unknown");
   const range = { expectedUsd: 5, lowUsd: 4, highUsd: 6 };
   const month = { month: "2026-11", spentUsd: 1, rest: range, total: range, dailyUsd: 1, days: 9, reason: "by 9 days" };
   expect(forecastToText({ ...month, next: { month: "2026-12", ...range } })).toMatch(/2026-12 +5\.00 +4\.00 +6\.00/);
@@ -111,5 +111,5 @@ test("reports", () => {
   const after = { days: 1, usd: 1, requests: 1, parts: { shop: 1 } };
   const compared = comparisonToText({ ...decideComparison(before, after), reason: "less" });
   expect(compared).toMatch(/shop +2\.0000 +1\.0000 +1\.0000/);
-  expect(compared).toContain("at the requests of now: 365.00 $ saved a year");
+  expect(compared).toContain("at the present request rate: 365.00 $ saved a year");
 });

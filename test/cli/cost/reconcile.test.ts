@@ -51,5 +51,5 @@ test("as CSV it has no formula, and one that differs ends with 1", async () => {
 
 test("charges of other months are told", async () => {
   await run(`${head}1.5,2026-11-03T00:00:00Z,eu\n2,2026-10-03T00:00:00Z,eu\n`);
-  expect(printed.mock.calls.flat().join("\n")).toContain("1 of 2 charges are of other months");
+  expect(printed.mock.calls.flat().join("\n")).toContain("1 of 2 charges belong to other months");
 });

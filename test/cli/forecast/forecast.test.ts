@@ -97,7 +97,7 @@ test("backtest writes a report that needs nothing else, of the model in a direct
   await writeFile(join(out, "weights.bin"), "damaged");
   const damaged = await run("backtest", ...args);
   expect(damaged.code).toBe(2);
-  expect(damaged.stderr).toContain("holds no model that can be used: weights.bin does not match the checksum");
+  expect(damaged.stderr).toContain("contains no usable model: weights.bin does not match the checksum");
 });
 
 test("train reads from Prometheus, with a bearer token from the environment", async () => {
@@ -157,7 +157,7 @@ test.each([
   {
     name: "backtest of too little",
     args: () => ["backtest", "--trace", join(directory, "short.csv")],
-    says: "short.csv: too little to judge",
+    says: "short.csv: too little traffic to judge",
   },
   { name: "an empty trace name", args: () => ["backtest", "--trace", `${trace},`], says: "--trace: expected FILE" },
   {
@@ -209,7 +209,7 @@ test.each([
       "--prometheus-user",
       "me",
     ],
-    says: "expected its password in THORMESH_PROMETHEUS_PASSWORD",
+    says: "expected the password in THORMESH_PROMETHEUS_PASSWORD",
   },
   {
     name: "an unknown unit",

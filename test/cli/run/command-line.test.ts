@@ -59,14 +59,14 @@ test.each([
     environment: { THORMESH_API_KEY: "client-key" },
     file: ["file-key"],
     apiKeys: undefined,
-    warning: /THORMESH_API_KEY is not used.*THORMESH_SERVER_API_KEY replaces them/,
+    warning: /THORMESH_API_KEY is not used.*Set THORMESH_SERVER_API_KEY to replace them/,
   },
   {
     $: "the client's alone still counts, with a warning",
     environment: { THORMESH_API_KEY: "client-key", THORMESH_SERVER_API_KEY: "" },
     file: [],
     apiKeys: ["client-key"],
-    warning: /deprecated and ends with version 1.0: name it THORMESH_SERVER_API_KEY/,
+    warning: /deprecated and ends with version 1.0: use THORMESH_SERVER_API_KEY/,
   },
 ])("keys that a server accepts: $$", ({ environment, file, apiKeys, warning }) => {
   const accepted = acceptedApiKeysFromEnvironment(environment, file);

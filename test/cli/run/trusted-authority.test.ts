@@ -56,7 +56,7 @@ test.each([
     "that ended",
     () => ours.issue("x", { nowMs: Date.now() - 3 * day, lifeMs: day }),
     { ca },
-    /has ended, or this machine's clock/,
+    /has expired, or this machine's clock/,
   ],
   [
     "that has not begun",
@@ -77,7 +77,7 @@ test.each([
 
 test("one that is asked without encryption says what may be wrong", async () => {
   await expect(askController({ url: good.replace("https", "http"), ca }, "/x")).rejects.toThrow(
-    /no controller answers at http:.*; if it encrypts, its address begins with https:/,
+    /no controller answers at http:.*; if it uses TLS, its address begins with https:/,
   );
 });
 

@@ -29,7 +29,7 @@ describe("bad usage is said, and ends with 2", () => {
     ["controller broker-config", "expected mosquitto, emqx or nats, got nothing"],
     ["controller broker-config mosqito --dir x", "did you mean mosquitto?"],
     ["controller broker-config mosquitto", "--dir is required"],
-    ["controller broker-config mosquitto --dir x --host a_b", "--host: expected names or addresses of the broker"],
+    ["controller broker-config mosquitto --dir x --host a_b", "--host: expected the broker's names or addresses"],
     ["controller --dir x", "--dir works only with: thormesh controller broker-config"],
     ["agent jion", 'expected options only, got "jion"; did you mean join?'],
     ["agent join", "expected the controller's address and a token"],
@@ -46,10 +46,10 @@ describe("bad usage is said, and ends with 2", () => {
     ["cost compare", "expected the name of one baseline"],
     ["cost compare a --by label:x", "--by: expected one of region, tenant, model, agent"],
     ["savings x", 'expected options only, got "x"'],
-    ["cost forecast --tell", "--tell is not for cost forecast"],
+    ["cost forecast --tell", "--tell does not apply to cost forecast"],
     ["cost export", "cost export: expected --focus"],
-    ["cost export --focus --by tenant", "--by is not for cost export"],
-    ["cost --month 2026-11", "--month is not for cost"],
+    ["cost export --focus --by tenant", "--by does not apply to cost export"],
+    ["cost --month 2026-11", "--month does not apply to cost"],
     ["cost chargeback x", 'cost chargeback: expected nothing more, got "x"'],
     ["cost chargeback --format pdf", "--format: expected one of text, json, csv, html"],
     ["budgets", "expected list, set or delete, got nothing"],
@@ -106,7 +106,7 @@ describe("bad usage is said, and ends with 2", () => {
     ["rollout pause --waves 5%", "--waves is for start, not for pause"],
     ["rollout pause x", 'rollout pause: expected nothing more, got "x"'],
     ["rollback x", 'expected options only, got "x"'],
-    ["rollback --prefix /dev/null/x", "/dev/null/x can't be written: run this as root, or name another directory"],
+    ["rollback --prefix /dev/null/x", "/dev/null/x is not writable: run this as root, or set another directory"],
     ["doctor x", 'expected options only, got "x"'],
     ["agent x", 'expected options only, got "x"'],
     ["controller x", 'expected options only, got "x"'],
@@ -165,7 +165,7 @@ describe("bad usage is said, and ends with 2", () => {
     ["tenants update red --texts-per-minute -1", "--texts-per-minute"],
     ["tenants suspend red --tokens-per-minute 3", "--tokens-per-minute is for create and update, not for suspend"],
     ["tenants suspend red --models a", "--models is for create and update, not for suspend"],
-    ["tenants create red --models a,,b", '--models: expected names with commas between them, or any; got "a,,b"'],
+    ["tenants create red --models a,,b", '--models: expected comma-separated names, or any; got "a,,b"'],
     ["keys create --name x --role embed --tenant red --local", "--tenant can't be combined with --local"],
     ["audit", "expected show, verify, export, evidence or data-map, got nothing"],
     ["audit shw", "did you mean show?"],
@@ -338,7 +338,7 @@ describe("a variable with which certificates are not checked", () => {
     process.env[name] = "0";
     const { code, said } = await run("version");
     expect(code).toBe(2);
-    expect(said).toContain(`${name}: expected it not to be set, got 0`);
+    expect(said).toContain(`${name}: expected no value, got 0`);
   });
 
   test.each(["1", ""])("%p changes nothing", async (value) => {

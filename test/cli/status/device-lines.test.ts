@@ -26,13 +26,13 @@ test("shows on one screen how the device is, and why", () => {
     "thor-1: thormesh 0.1.0, up 2 h 46 min, fleet hall",
     "role        active: needed for the forecast peak of 63 texts/s",
     "models      all-MiniLM-L6-v2",
-    "traffic     41.2 texts/s now; last minute 40.1 texts/s, p95 22 ms, 1 errors, 2 turned away",
+    "traffic     41.2 texts/s now; last minute 40.1 texts/s, p95 22 ms, 1 errors, 2 refused",
     "mode        70W",
     "power       ? W, ? °C",
     "forecast    none yet (lstm)",
     "broker      connected to mqtt://10.0.0.5:1883 (MQTT 5)",
     "controller  online",
-    "outbox      0 records wait, 0 were dropped",
+    "outbox      0 records waiting, 0 dropped",
     expect.stringContaining("12:34:56    warn not connected"),
   ]);
 });
@@ -50,10 +50,10 @@ test("names what does not work", () => {
     ),
   );
   expect(text).toContain("models      none loaded");
-  expect(text).toContain("power       no board: neither measured nor set");
+  expect(text).toContain("power       no board: power is neither measured nor controlled");
   expect(text).toMatch(/broker {6}NOT connected to mqtt:\/\/.*h:1: refused/);
   expect(text).not.toContain("u:p@");
-  expect(text).toContain("controller  not heard of");
+  expect(text).toContain("controller  not heard from");
   expect(text).toContain("DISK        the disk is full");
 });
 

@@ -117,7 +117,7 @@ describe("thormesh status", () => {
     expect(statusToText(told, [])).toContain("FROZEN by an operator until 2026-05-04T12:00Z: stocktaking");
     const policy = { name: "factory", mode: "act", problem: "policy.yaml is not valid" };
     expect(statusToText({ ...fleet, policy }, [])).toContain(
-      "policy: factory (act)\n  the policy file is not in force, an earlier version is: policy.yaml is not valid",
+      "policy: factory (act)\n  the policy file is not in force; an earlier version is: policy.yaml is not valid",
     );
     const { freeze, policy: _, ...before } = fleet;
     expect(statusToText(before as FleetView, [])).not.toContain("FROZEN");

@@ -80,7 +80,7 @@ describe("a watched fleet in a terminal", () => {
     const written = await watch([[agentNamed("thor-1")], gone, gone, [agentNamed("thor-1")]]);
     expect(linesOf(written[1])[0]).toStartWith("fleet hall");
     expect(linesOf(written[2])[0]).toStartWith(
-      "NO CONTROLLER for 2 s: no controller answers at http://127.0.0.1:7070; what is",
+      "NO CONTROLLER for 2 s: no controller answers at http://127.0.0.1:7070; the fig",
     );
     expect(linesOf(written[3])[0]).toStartWith("NO CONTROLLER for 4 s");
     expect(linesOf(written[3]).join("\n")).toContain("thor-1");
@@ -117,7 +117,7 @@ describe("a watched fleet in a terminal", () => {
   test("no agent, and none that meets the filter, are told apart", async () => {
     expect(linesOf((await watch([[]]))[1]).at(-1)).toBe("no agents yet");
     expect(linesOf((await watch([[]], { columns: 80, rows: 40 }, "state:offline"))[1]).at(-1)).toBe(
-      "no agent meets the filter",
+      "no agent matches the filter",
     );
   });
 

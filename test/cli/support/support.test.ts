@@ -176,7 +176,7 @@ test("a bundle holds what a bug report needs, and no secret of any kind", async 
   expect(text("units.txt")).toContain("Id=thormesh-agent.service");
   expect(JSON.parse(text("update.json"))).toMatchObject({ state: "idle" });
   expect(shown).toContain(text("contents.txt").trim());
-  expect(shown).not.toContain("Could not be had");
+  expect(shown).not.toContain("Not available");
   expect(api.asked).toEqual([`/metrics Bearer ${mark}api-key`]);
 });
 
@@ -188,7 +188,7 @@ test("what can't be had is listed, and no reason shows a secret", async () => {
   machine = { ...machine, doctor: [at("no-such-doctor")], systemctl: at("no-such-systemctl") };
   const { files, shown, raw } = await support("--out", at("report.tar.gz"));
   expect([...files.keys()].sort()).toEqual(["about.txt", "contents.txt"]);
-  const [, missing = ""] = shown.split("Could not be had:");
+  const [, missing = ""] = shown.split("Not available:");
   for (const name of ["doctor.json", "units.txt", "update.json", "agent-status.json", "agent-config.txt"])
     expect(missing).toContain(name);
   expect(missing).toContain("serving.prot");
@@ -256,7 +256,7 @@ test.each([
 
 test("no file is replaced", async () => {
   writeFileSync(at("there"), "mine");
-  await expect(support("--out", at("there"))).rejects.toThrow(`--out: ${at("there")} is there already`);
+  await expect(support("--out", at("there"))).rejects.toThrow(`--out: ${at("there")} already exists`);
   expect(readFileSync(at("there"), "utf8")).toBe("mine");
   await expect(support("--out", at("no", "directory"))).rejects.toThrow("can't be made: there is no such file");
   expect(existsSync(at("no"))).toBe(false);

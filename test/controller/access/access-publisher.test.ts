@@ -220,7 +220,7 @@ test("what a broker does not take is sent the next time", async () => {
 
 test("more than a message holds is refused before it is made", async () => {
   publisher.assertRoom(1000);
-  expect(() => publisher.assertRoom(260_000)).toThrow("the agents could not be told: 0 keys and 0 tenants");
+  expect(() => publisher.assertRoom(260_000)).toThrow("agents not updated: 0 keys and 0 tenants");
 });
 
 test("tenants: a name is taken once, default never, and only those that are there are changed", async () => {

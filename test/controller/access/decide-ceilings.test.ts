@@ -114,15 +114,17 @@ test.each([
 test("changes explain themselves, with what they do to requests", () => {
   const limited = { kind: "limit" as const, ceiling: ceiling(), due: due() };
   expect(explainCeiling(limited, 0.384)).toBe(
-    "budget shop of tenant red is spent to 104 % (limit-50 at 100 %): until 1970-01-02T00:00Z it gets at most 13 requests and 300 tokens a minute, " +
-      "50 % of 24.2 requests and 600 tokens a minute before. Effect: of requests as in the newest 24 hours at least 38.4 % are refused " +
-      "(429, no fault by the SLO); other tenants keep what they have.",
+    "budget shop of tenant red is 104 % spent (limit-50 at 100 %): until 1970-01-02T00:00Z it gets at most 13 requests and 300 tokens per minute, " +
+      "50 % of 24.2 requests and 600 tokens per minute before. Effect: of requests as in the newest 24 hours at least 38.4 % are refused " +
+      "(429, no fault by the SLO); other tenants are not affected.",
   );
-  expect(explainCeiling(limited, 0)).toContain("Effect: requests as in the newest 24 hours are not refused, more are;");
+  expect(explainCeiling(limited, 0)).toContain(
+    "Effect: requests stay within the limit if they stay as in the last 24 hours; any more are refused;",
+  );
   const lift = (cause: "period-over" | "not-due" | "tenant-gone") =>
     explainCeiling({ kind: "lift", ceiling: ceiling(), cause }, 0);
   expect(lift("period-over")).toBe(
-    "tenant red is no longer limited by budget shop to 13 requests and 300 tokens a minute: the budget's period is over",
+    "tenant red is no longer limited by budget shop to 13 requests and 300 tokens per minute: the budget's period has ended",
   );
   expect(lift("not-due")).toEndWith("the budget was raised, changed or removed");
   // Its name may be erased just now.

@@ -47,7 +47,7 @@ test.each([
     { issuer: "https://id.example", roles },
     "api.oidc.audience: expected the name of this API in tokens with issuer, got null",
   ],
-  [{ issuer: "https://id.example", audience: "a" }, "api.oidc.roles: expected values for one role at least, got none"],
+  [{ issuer: "https://id.example", audience: "a" }, "api.oidc.roles: expected values for at least one role, got none"],
   [{ audience: "a" }, "api.oidc.issuer: expected the provider's address with audience, got null"],
 ])("configuration %j is refused", (oidc, why) => {
   expect(() => parseControllerConfig({ api: { oidc } }, "the test")).toThrow(why);
@@ -110,7 +110,7 @@ describe("with a real provider", () => {
       [encoded({ alg: "HS256", typ: "JWT" }), payload, signature],
     ].map((parts) => parts.join("."));
     for (const each of forged)
-      expect(await ask(each)).toMatchObject({ status: 401, error: "the token is not one that the provider signed" });
+      expect(await ask(each)).toMatchObject({ status: 401, error: "the token was not signed by the provider" });
     expect((await ask(`${head}.${encoded({ ...claims, iss: "http://127.0.0.1:1" })}.${signature}`)).status).toBe(401);
   });
 
@@ -199,8 +199,8 @@ describe("keys of a scripted provider", () => {
     expect(await identify(tokens(), await token(claims, expires))).toBe(why);
   });
 
-  const unnamed = "the token does not name the provider's key that signed it (kid)";
-  const foreign = "the token is not one that the provider signed";
+  const unnamed = "the token does not name the key that signed it (kid)";
+  const foreign = "the token was not signed by the provider";
   test.each([
     ["names no key", {}, {}, unnamed],
     ["brings a key of its own", {}, { jwk: { kty: "EC", crv: "P-256", x: "AA", y: "AA" } }, unnamed],
@@ -222,7 +222,7 @@ describe("keys of a scripted provider", () => {
     named = "https://another.example";
     const answer = await identify(tokens(), await token());
     named = null;
-    expect(answer).toBe("the identity provider can't be asked for its keys");
+    expect(answer).toBe("the identity provider's keys can't be fetched");
   });
 
   test("what is no token of this provider is not looked at", async () => {

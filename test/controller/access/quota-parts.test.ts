@@ -69,7 +69,7 @@ describe("the controller's division", () => {
     });
     parts.add(minute("a", 5, 5));
     const [own] = parts.of("red")!.dayParts!.parts;
-    // Ten requests a minute count half at first: two hours of that beside the five.
+    // Ten requests per minute count half at first: two hours of that beside the five.
     expect(own).toMatchObject({ agentId: "a", next: 0.0125 });
     expect(own!.part).toBeGreaterThan(0.4);
     expect(own!.part).toBeLessThan(0.61);

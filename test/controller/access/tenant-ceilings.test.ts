@@ -67,8 +67,8 @@ test("a budget that is spent limits its tenant, and no other, as a recorded deci
   const [row, ...more] = await store.decisions({ limit: 20 });
   expect(more).toEqual([]);
   expect(row).toMatchObject({ kind: "spending", rule: "limit", atMs: nowMs, agents: [] });
-  expect(row?.reason).toContain("it gets at most 45 requests and 450 tokens a minute, 50 % of 90 requests");
-  // 15 of 60 and 75 of 120 requests a minute.
+  expect(row?.reason).toContain("it gets at most 45 requests and 450 tokens per minute, 50 % of 90 requests");
+  // 15 of 60 and 75 of 120 requests per minute.
   expect(row?.reason).toContain("at least 50 % are refused");
   expect(row?.inputs).toMatchObject({ tenant: "red", refusedShare: expect.closeTo(0.5, 9) });
 });

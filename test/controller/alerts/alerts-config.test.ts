@@ -7,7 +7,7 @@ test.each([
   [[{ ...notifier, url: null }], "alerts.notifiers.0.url: expected either url or urlEnv"],
   [[{ ...notifier, urlEnv: "Y" }], "alerts.notifiers.0.url: expected either url or urlEnv"],
   [[{ ...notifier, secretEnv: null }], "alerts.notifiers.0.secretEnv: expected the variable with the secret"],
-  [[notifier, notifier], 'alerts.notifiers.1.name: expected a name of its own, got "a" again'],
+  [[notifier, notifier], 'alerts.notifiers.1.name: expected a unique name, got "a" again'],
 ])("notifiers %j are refused", (notifiers, why) => {
   expect(() => parseControllerConfig({ alerts: { notifiers } }, "a")).toThrow(why);
 });

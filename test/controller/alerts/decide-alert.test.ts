@@ -7,7 +7,7 @@ import { hourMs, minuteMs } from "#platform/time.ts";
 
 const reading = (value: number | null, given: Partial<AlertReading> = {}): AlertReading => ({
   ...{ rule: "latency-p95", labels: {}, value, threshold: 30, isBelow: false, unit: "ms", forMs: 5 * minuteMs },
-  ...{ severity: "warning", summary: "95th percentile of latency", detail: null, ...given },
+  ...{ severity: "warning", summary: "95th percentile latency", detail: null, ...given },
 });
 
 /** Status after each minute's value; "-" without an alert. */
@@ -55,11 +55,11 @@ test("alerts explain themselves", () => {
     0,
   ) as Alert;
   expect(explainAlert(firing, 5 * minuteMs)).toBe(
-    "95th percentile of latency (agent thor-1): 31.3 ms, above 30, for 5 min; cause",
+    "95th percentile latency (agent thor-1): 31.3 ms, above 30, for 5 min; cause",
   );
   const over = decideAlert(firing, reading(12, { labels: { agent: "thor-1" } }), 3 * hourMs) as Alert;
   expect(explainAlert(over, 3 * hourMs)).toBe(
-    "95th percentile of latency (agent thor-1): 12 ms, no longer above 30, over after 3 h",
+    "95th percentile latency (agent thor-1): 12 ms, no longer above 30, over after 3 h",
   );
 });
 

@@ -133,7 +133,7 @@ describe("what the fleet cost", () => {
       ...{ start: "2026-11-30T08:00:00Z", end: "2026-11-30T10:00:00Z", minutes: 120, externalCost: 0 },
     });
     expect(data[0]?.["red"]?.properties).toEqual({ cluster: "eu", namespace: "red", labels: {} });
-    expect(warning).toBe("the energy of 60 agent-minutes is not known: they cost more than is shown");
+    expect(warning).toBe("the energy of 60 agent-minutes is unknown: the true cost is higher than shown");
   });
 });
 
@@ -256,7 +256,7 @@ describe("with a price catalogue", () => {
     expect(data[0]?.["eu/thor-1"]).toMatchObject({ energyCost: 60 * 0.00036 + 60 * 0.0036, amortisationCost: 1.2 });
     expect(data[0]?.["us/thor-3"]).toMatchObject({ amortisationCost: 1.2 });
     expect(warning).toBe(
-      "the energy of 60 agent-minutes is not known: they cost more than is shown; no price in the catalogue for " +
+      "the energy of 60 agent-minutes is unknown: the true cost is higher than shown; no price in the catalogue for " +
         `${births[2]?.board.name} (devices, 120 agent-minutes): the configured price counts instead`,
     );
   });

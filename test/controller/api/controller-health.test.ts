@@ -33,7 +33,7 @@ test("wrong clocks are counted, and nobody is named", () => {
   );
   expect(health).toMatchObject({
     status: "degraded",
-    problems: ["1 agent(s) have a clock that differs by minutes from this controller's"],
+    problems: ["1 agent(s) have a clock that is minutes away from this controller's"],
   });
 });
 
@@ -71,7 +71,9 @@ test("what is wrong is said for a day, what can't be stored or read for as long 
   damaged = null;
   unreadable = [];
   storeFault = "postgres://secret: connection refused";
-  expect(at(2 * dayMs).problems).toEqual(["the store's server can't be used; agents keep their minutes until it can"]);
+  expect(at(2 * dayMs).problems).toEqual([
+    "the store's server is unavailable; agents keep their minutes until it is back",
+  ]);
   storeFault = null;
   filesLeft = false;
   expect(at(9 * dayMs)).toMatchObject({ status: "degraded", problems: [full] });
@@ -100,9 +102,9 @@ test("orders that a device did not obey are told, of its present run", () => {
       },
       1_000,
     ).problems;
-  expect(at([agent])).toEqual(["1 agent(s) were sent orders that they did not obey: see their brokerProblems"]);
+  expect(at([agent])).toEqual(["1 agent(s) rejected orders: see their brokerProblems"]);
   expect(at([earlier])).toEqual([]);
   expect(brokerProblemsOf(agent, true, 1_000)).toEqual([
-    "it was sent an order that it did not obey (unsigned), the last one 1970-01-01T00:00:00.000Z: somebody else speaks through the broker, or its clock is wrong",
+    "it rejected an order (unsigned), most recently 1970-01-01T00:00:00.000Z: someone else is publishing through the broker, or its clock is wrong",
   ]);
 });

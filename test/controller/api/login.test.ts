@@ -79,7 +79,7 @@ test("who is not logged in is told so without an error", async () => {
 });
 
 test.each([
-  ["an unknown key", () => "tm_v_unknown", 401, "key: no such key is valid here"],
+  ["an unknown key", () => "tm_v_unknown", 401, "key: an unknown or expired one"],
   ["a key of a tenant", () => secretOf("embed"), 403, "key: expected a key with the role viewer, operator or admin"],
   ["a key with spaces", () => "a key", 400, "key: expected an API key"],
   ["no key", () => "", 400, "key"],
@@ -125,13 +125,13 @@ describe("a session ends", () => {
     const out = await send("DELETE", "/api/v1/session", { cookie, ...own() });
     expect(out.status).toBe(204);
     expect(out.headers.get("set-cookie")).toContain("Max-Age=0");
-    expect(await isOpen(cookie)).toBe("401 the session has ended: log in again");
+    expect(await isOpen(cookie)).toBe("401 the session has expired: log in again");
   });
 
   test("by logging in again in the same browser", async () => {
     const cookie = await logIn(secretOf("viewer"));
     await send("POST", "/api/v1/session", { cookie, ...own() }, { key: configured });
-    expect(await isOpen(cookie)).toBe("401 the session has ended: log in again");
+    expect(await isOpen(cookie)).toBe("401 the session has expired: log in again");
   });
 
   test("with its key, and says so once", async () => {
@@ -139,9 +139,9 @@ describe("a session ends", () => {
     const cookie = await logIn(secret);
     await send("DELETE", `/api/v1/keys/${id}`, { authorization: `Bearer ${configured}` });
     expect(await isOpen(cookie)).toContain(
-      `401 the session has ended: log in again (key ${id} (for a moment) was revoked`,
+      `401 the session has expired: log in again (key ${id} (for a moment) was revoked`,
     );
-    expect(await isOpen(cookie)).toBe("401 the session has ended: log in again");
+    expect(await isOpen(cookie)).toBe("401 the session has expired: log in again");
   });
 
   test("when its key was replaced and the time of both is over", async () => {
@@ -183,7 +183,7 @@ test("guessing keys at the login is slowed down like everywhere", async () => {
   for (let each = 0; each < 300 && statuses.at(-1) !== 429; each += 1)
     statuses.push((await send("POST", "/api/v1/session", own(), { key: `wrong-key-${each}` })).status);
   expect(statuses.at(-1)).toBe(429);
-  // A valid key is accepted all the same.
+  // A valid key is accepted anyway.
   await logIn(secretOf("viewer"));
 });
 

@@ -197,7 +197,7 @@ test.each([
   [{ name: "x", role: "root" }, "role: expected"],
   [{ name: "x", role: "viewer", expiresInS: 0 }, "expiresInS: expected"],
   [{ name: "x", role: "viewer", tenant: "red" }, "tenant: expected none with role viewer, got red"],
-  [{ name: "x", role: "embed" }, "tenant: expected the tenant of the key, got none"],
+  [{ name: "x", role: "embed" }, "tenant: expected the key's tenant, got none"],
   [{ role: "viewer" }, "name"],
 ])("a new key as %j is refused with its field", async (body, why) => {
   const answer = await send("POST", "/api/v1/keys", keys["admin"] as string, body);

@@ -47,13 +47,13 @@ test("a log as it was written is intact, an empty one too", async () => {
   const { rows } = await aLog(5);
   const head = { seq: 5, hash: rows[4]?.hash as string };
   expect(verdictOn(rows)).toEqual({ kind: "intact", entries: 5, first: 1, head });
-  expect(auditVerdictToText(verdictOn(rows))).toBe(`5 entries (1 to 5) are as they were written; head 5:${head.hash}`);
+  expect(auditVerdictToText(verdictOn(rows))).toBe(`5 entries (1 to 5) are unaltered; head 5:${head.hash}`);
   expect(verdictOn(rows, { seq: 3, hash: rows[2]?.hash as string }).kind).toBe("intact");
   expect(auditVerdictToText(verdictOn([]))).toBe("the audit log is empty");
 });
 
 test.each<[string, (rows: AuditRow[]) => AuditRow[], string]>([
-  ["a field", (rows) => rows.with(2, edited(rows[2], { actor: "somebody else" })), "entry 3 is not as it was written"],
+  ["a field", (rows) => rows.with(2, edited(rows[2], { actor: "somebody else" })), "entry 3 has been altered"],
   ["a field deep inside", (rows) => rows.with(2, edited(rows[2], { after: { index: 7 } })), "entry 3 is not as"],
   [
     "the place",
@@ -61,7 +61,7 @@ test.each<[string, (rows: AuditRow[]) => AuditRow[], string]>([
     "entry 3 is not as it was written (it says it is 4)",
   ],
   ["a hash", (rows) => rows.with(2, { ...(rows[2] as AuditRow), hash: "0".repeat(64) }), "entry 3 is not as"],
-  ["one left out", (rows) => rows.toSpliced(2, 1), "entry 4 has no entry before it (2 stands before it)"],
+  ["one left out", (rows) => rows.toSpliced(2, 1), "entry 4 has no entry before it (it follows 2)"],
   ["two exchanged", (rows) => rows.with(2, rows[3] as AuditRow).with(3, rows[2] as AuditRow), "entry 4 has no entry"],
   [
     "one replaced with its own hash",
@@ -84,10 +84,10 @@ test("who rewrites it all or cuts off its end is found by an entry noted elsewhe
   const noted = { seq: 4, hash: rows[3]?.hash as string };
   const forged = rewritten(rows, 1, { actor: "somebody else" });
   expect(verdictOn(forged).kind).toBe("intact");
-  expect(auditVerdictToText(verdictOn(forged, noted))).toStartWith("entry 4 is another one than was noted");
+  expect(auditVerdictToText(verdictOn(forged, noted))).toStartWith("entry 4 differs from the recorded one");
   expect(verdictOn(rows.slice(0, 3)).kind).toBe("intact");
   expect(auditVerdictToText(verdictOn(rows.slice(0, 3), noted))).toBe(
-    "entry 4 was in the log and is missing: its end was cut off (the last one is 3)",
+    "entry 4 was in the log and is missing: the end of the log was cut off (the last one is 3)",
   );
   expect(verdictOn([], noted).kind).toBe("broken");
 });

@@ -185,7 +185,7 @@ describe("all on in the top mode", () => {
     ["half busy", 350 * 60, 60],
     ["full", 700 * 60, 100],
     ["beyond what they carry", 9_000_000, 100],
-  ])("%s: %p requests a minute at %p W each", (_name, requests, watts) => {
+  ])("%s: %p requests per minute at %p W each", (_name, requests, watts) => {
     const { allOn } = reportOf(both(requests), births);
     expect(allOn?.energyKwh).toBeCloseTo((2 * watts * 60) / 3.6e6, 12);
   });
@@ -273,7 +273,7 @@ test("the whole report of two agents, two models and two tenants in a minute", (
   const none = { energyKwh: 0, energyUsd: 0, amortisationUsd: 0, offersUsd: 0, totalUsd: 0 };
   const row = { observedMinutes: 1, missingEnergyMinutes: 0 };
   const twice = { energyKwh: 0.002, energyUsd: 0.0003, amortisationUsd: 0.004, offersUsd: 0, totalUsd: 0.0043 };
-  // 100 texts a minute on 2 × 350 qps.
+  // 100 texts per minute on 2 × 350 qps.
   const utilization = 100 / 60 / 700;
   // Each drew more than its profile says, in proportion to what it did.
   const modelledJ = (texts: number) => (20 + (80 * texts) / 60 / 350) * 60;

@@ -88,7 +88,7 @@ describe("the top mode", () => {
     [30, [{ ...mode, capacityQps: 0.5 }], 1],
     [60, [], 0],
     [0, [], 0],
-  ])("%p texts a minute on %j: %p of the fleet", (texts, modes, utilization) => {
+  ])("%p texts per minute on %j: %p of the fleet", (texts, modes, utilization) => {
     expect(allOnUtilization(texts, modes)).toBe(utilization);
   });
 

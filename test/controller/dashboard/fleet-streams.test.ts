@@ -28,7 +28,7 @@ function setUp(ids: readonly string[], given: { readonly limits?: { all: number;
       leave: () => leaving.abort(),
     });
   };
-  /** Takes in a minute of an agent with this many requests a second. */
+  /** Takes in a minute of an agent with this many requests per second. */
   const minuteOf = (agentId: string, perS: number, seq = 2) => {
     const minuteStartMs = 900_000 + 1_000 * seq;
     const minute = aMinute({ agentId, seq, minuteStartMs, requests: 60 * perS });
@@ -130,7 +130,7 @@ describe("a stream of the fleet", () => {
     before.streams.stop();
     const after = setUp(["a"]);
     const reader = after.open(id);
-    expect(await reader.until("reset")).toMatchObject({ data: { reason: "the controller was started anew" } });
+    expect(await reader.until("reset")).toMatchObject({ data: { reason: "the controller has restarted" } });
     expect((await reader.next())?.event).toBe("snapshot");
     after.streams.stop();
   });
@@ -259,7 +259,7 @@ describe("streams end", () => {
     const { streams, open } = setUp(["a"], { limits: { all: 3, perClient: 2 } });
     open(null, "x");
     const second = open(null, "x");
-    expect(() => open(null, "x")).toThrow("expected at most 2 of one client");
+    expect(() => open(null, "x")).toThrow("expected at most 2 per client");
     open(null, "y");
     expect(() => open(null, "z")).toThrow("expected at most 3 in all");
     expect(streams.refused).toBe(2);

@@ -126,7 +126,7 @@ describe("the live fleet of a controller", () => {
     expect(all.map(({ status }) => status)).toEqual(new Array(64).fill(200));
     const refused = await open();
     expect({ status: refused.status, retry: refused.headers.get("retry-after") }).toEqual({ status: 429, retry: "5" });
-    expect(((await refused.json()) as { error: string }).error).toContain("streams: expected at most 64 of one client");
+    expect(((await refused.json()) as { error: string }).error).toContain("streams: expected at most 64 per client");
     // Others are not held up by it.
     const other = await send("/api/v1/fleet/stream");
     expect(other.status).toBe(200);

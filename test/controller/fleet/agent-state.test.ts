@@ -179,7 +179,7 @@ describe("availability", () => {
     ["without a presence", anAgent({ presence: null }), 0, "has not introduced itself"],
     ["offline", anAgent({ presence: { status: "offline" } }), 0, "offline"],
     ["heard of in time", anAgent({ nowMs: 0 }), 180_000, null],
-    ["silent for too long", anAgent({ nowMs: 0 }), 180_001, "not heard of for 180 s"],
+    ["silent for too long", anAgent({ nowMs: 0 }), 180_001, "not heard from for 180 s"],
     ["asleep and silent", anAgent({ nowMs: 0, presence: { asleep: { mac: null } } }), 1e9, null],
     ["asleep and offline", anAgent({ presence: { status: "offline", asleep: { mac: null } } }), 0, "offline"],
   ])("%s", (_name, state, atMs, reason) => {

@@ -46,7 +46,7 @@ describe("time", () => {
     ["ten minutes ahead", nowMs + 10 * minuteMs, null],
     ["further ahead", nowMs + 11 * minuteMs, `${aheadOfClock} by 660 s: one of the clocks is wrong`],
     ["the oldest", context.oldestMs, null],
-    ["older", context.oldestMs - minuteMs, "is older than minutes are kept (retention.minuteDays)"],
+    ["older", context.oldestMs - minuteMs, "is older than the retention of minutes (retention.minuteDays)"],
     ["amid a minute", nowMs - 1, "does not start with a minute"],
   ])("%s", (_name, minuteStartMs, reason) => {
     expect(implausibleMinute({ traffic: aTraffic({ minuteStartMs }), power: null }, context)).toBe(reason);
@@ -148,7 +148,7 @@ describe("energy", () => {
 
   test.each<[string, Partial<MinutePower>, string | null]>([
     ["a kilowatt for a minute, and a second", { energyJ: 61_000 }, null],
-    ["more", { energyJ: 61_001 }, "61001 J in 60000 ms, which no board can draw"],
+    ["more", { energyJ: 61_001 }, "61001 J in 60000 ms, which is more than any board draws"],
     ["a kilowatt for a second", { energyJ: 1000, measuredMs: 0 }, null],
     ["active alone as the total, by rounding", { energyJ: 100, activeJ: 102 }, null],
     ["idle and active as the total, by rounding", { energyJ: 100, idleJ: 51, activeJ: 51 }, null],

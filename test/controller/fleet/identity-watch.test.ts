@@ -67,7 +67,7 @@ test("two devices that go by one name are on record, once", async () => {
   const second = { bootId: "boot-2", url: "http://10.0.0.8:8080" };
   for (const given of [second, first, second, first]) await say("f", given);
   expect(await reasons()).toEqual([
-    "thor-1: two agents use this name, at http://10.0.0.7:8080 and at http://10.0.0.8:8080, and each takes the other's connection: give one of them another id, or, if one is a copy of the other's certificate, run thormesh agents revoke thor-1",
+    "thor-1: two agents use this name, at http://10.0.0.7:8080 and at http://10.0.0.8:8080, and each takes the other's connection: give one of them another id or, if one uses a copy of the other's certificate, run thormesh agents revoke thor-1",
   ]);
 });
 

@@ -301,7 +301,7 @@ describe("ingest", () => {
     await broker.deliver(topic("presence"), aPresence());
     await broker.deliver(topic("birth"), { ...aBirth(), board: { ...board, powerModes } });
     const modes = fleet.get("thor-1")?.birth?.board.powerModes ?? [];
-    // What JSON can't say arrives as null: not known.
+    // What JSON can't say arrives as null: unknown.
     expect(modes.every((mode) => mode.capacityQps === null)).toBe(true);
   });
 

@@ -41,10 +41,10 @@ test("a key that others can read, and damaged files, are refused with what to do
   await expect(open()).rejects.toThrow("chmod 600");
   chmodSync(file("ca.key"), 0o600);
   writeFileSync(file("ca.pem"), "nonsense");
-  await expect(open()).rejects.toThrow("remove it, and it is made again");
+  await expect(open()).rejects.toThrow("remove it, and it is recreated");
   rmSync(file("ca.pem"));
   writeFileSync(file("ca.key"), "nonsense\n");
-  await expect(open()).rejects.toThrow("ca.key does not hold a key");
+  await expect(open()).rejects.toThrow("ca.key does not contain a key");
 });
 
 test("files of two authorities are told apart", async () => {

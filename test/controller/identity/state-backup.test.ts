@@ -73,9 +73,9 @@ test.each<[string, () => void, string]>([
   [
     "of a file that was changed",
     () => writeFileSync(at("backup", "controller.db"), "x"),
-    "is missing or is not as it was written",
+    "is missing or has been altered",
   ],
-  ["of a file that is gone", () => rmSync(at("backup", "broker.key")), "is missing or is not as it was written"],
+  ["of a file that is gone", () => rmSync(at("backup", "broker.key")), "is missing or has been altered"],
   [
     "of a manifest that others can read",
     () => chmodSync(at("backup", "backup.json"), 0o644),
@@ -96,7 +96,7 @@ test.each<[string, () => void, string]>([
 
 test("a backup is refused over another one, of a directory without an authority, and of a key that others can read", () => {
   backUpState(at("state"), at("backup"), 1_000);
-  expect(() => backUpState(at("state"), at("backup"), 1_000)).toThrow("holds a backup already");
+  expect(() => backUpState(at("state"), at("backup"), 1_000)).toThrow("already contains a backup");
   expect(() => backUpState(at("nowhere"), at("again"), 1_000)).toThrow("start the controller once");
   chmodSync(at("state", "broker.key"), 0o640);
   expect(() => backUpState(at("state"), at("again"), 1_000)).toThrow("only its owner can read");

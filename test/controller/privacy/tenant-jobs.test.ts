@@ -148,9 +148,9 @@ test("documents of other parts are erased, and what is left of people's texts is
 });
 
 test("the tenant of all others can't be erased, nor more at a time than a message holds", async () => {
-  expect(jobs.begin("erase", "default")).rejects.toThrow("default is the tenant of all requests");
+  expect(jobs.begin("erase", "default")).rejects.toThrow("default is reserved for requests without a tenant");
   for (let each = 0; each < 32; each += 1) await jobs.begin("erase", `t${each}`);
-  expect(jobs.begin("erase", "one-more")).rejects.toThrow("32 jobs are under way");
+  expect(jobs.begin("erase", "one-more")).rejects.toThrow("32 jobs are in progress");
   expect(() => jobs.assertNotErasing("t1")).toThrow("is being erased");
   expect(() => jobs.view("nosuchjb")).toThrow("there is no job");
 });

@@ -95,7 +95,10 @@ test("a failure halts it; resumed, it goes on without that agent", async () => {
     agentId === first ? agent(agentId, "0.1.0", { wanted: "0.2.0", state: "failed" }) : agent(agentId, "0.2.0"),
   );
   await rollout.evaluate();
-  expect(rollout.current()).toMatchObject({ state: "halted", reason: "halted: more than 0 agent(s) gave 0.2.0 up" });
+  expect(rollout.current()).toMatchObject({
+    state: "halted",
+    reason: "halted: more than 0 agent(s) rolled 0.2.0 back",
+  });
   await expect(rollout.start(everybody)).rejects.toThrow("the roll-out of 0.2.0 is halted: stop it first");
   await rollout.resume();
   await rollout.evaluate();

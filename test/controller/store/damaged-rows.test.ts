@@ -283,7 +283,7 @@ test("with every column of every table damaged in every way the controller start
       "tenant_job",
     ])
       expect(unreadable).toContain(table);
-    // It goes on deciding, and what it decides is kept.
+    // It continues deciding, and what it decides is kept.
     const newest = async () => JSON.parse((await ask("/api/v1/decisions?limit=1")).text).decisions[0]?.lastAtMs ?? 0;
     const startMs = Date.now();
     while ((await newest()) < startMs) await Bun.sleep(100);

@@ -593,7 +593,7 @@ export function describeStore(
       expect(await ids({ rule: "another" })).toEqual([]);
     });
 
-    test("decisions are counted by kind and rule, the most frequent first", async () => {
+    test("decisions are counted by kind and rule, most frequent first", async () => {
       expect(await store.decisionRules()).toEqual([]);
       await store.insertDecision(aDecision);
       for (const _ of [1, 2]) await store.insertDecision({ ...aDecision, kind: "scale-out", rule: "peak" });

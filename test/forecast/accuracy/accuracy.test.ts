@@ -216,7 +216,7 @@ describe("live accuracy", () => {
     for (const migration of agentStateMigrations) database.run(migration);
     return database;
   }
-  /** 50 texts a second, and 100 from minute 100 on. */
+  /** 50 texts per second, and 100 from minute 100 on. */
   const rate = (minute: number) => (minute < 100 ? 50 : 100);
   const history = (until: number, from = 0) =>
     Array.from({ length: until - from }, (_, index) => ({

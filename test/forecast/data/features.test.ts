@@ -101,7 +101,7 @@ describe("calendar", () => {
 describe("window features", () => {
   const mondayMs = Date.UTC(2026, 0, 5);
   const calendar = createCalendar("UTC", ["2026-01-05"]);
-  // 30 minutes at 1 and 30 at 3 requests a second: level 2, anchor 3.
+  // 30 minutes at 1 and 30 at 3 requests per second: level 2, anchor 3.
   const window = Array.from({ length: inputMinutes }, (_, minute) => (minute < 30 ? 1 : 3));
 
   test("are five numbers a minute, by hand", () => {

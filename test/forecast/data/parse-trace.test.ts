@@ -74,7 +74,7 @@ describe("parseTrace", () => {
     { name: "negative", input: text(line(0, -1)), says: "line 2: expected a value of zero or more" },
     { name: "infinite", input: text(line(0, "Infinity")), says: "line 2: expected a value of zero or more" },
     { name: "NaN", input: text(line(0, "NaN")), says: "at least two lines of data, got 1" },
-    { name: "same time twice", input: text(ok, ok), says: "line 3: expected a time that no other line has" },
+    { name: "same time twice", input: text(ok, ok), says: "line 3: expected a unique time" },
     {
       name: "off the step",
       input: text(ok, line(1, 1), line(2, 1), "2026-01-05T00:02:30Z,1"),

@@ -188,7 +188,7 @@ describe("reading from Prometheus", () => {
         ];
         return Response.json({ status: "success", data: { resultType: "matrix", result } });
       },
-      says: 'gives 2 series ({"pod":"a"}, {"pod":"b"}, …): expected one, as of sum(…)',
+      says: 'gives 2 series ({"pod":"a"}, {"pod":"b"}, …): expected one, for example with sum(…)',
       requests: 1,
     },
     { name: "has nothing", answer: () => matrix([]), says: "has nothing for this query", requests: 1 },

@@ -15,7 +15,7 @@ import { type TraceDescription, type TrainingResult, trainFromTrace } from "#for
 import type { EpochReport } from "#forecast/lstm/train-lstm.ts";
 import { createCheckpointFile, type TrainingCheckpoint } from "#forecast/lstm/training-checkpoint.ts";
 
-/** A wave of 40 minutes between 20 and 180 requests a minute: no simple forecast can follow it, the last hour determines it. */
+/** A wave of 40 minutes between 20 and 180 requests per minute: no simple forecast can follow it, the last hour determines it. */
 function sineTrace(minutes: number): TraceDescription {
   const startMs = Date.UTC(2026, 0, 5);
   const lines = Array.from({ length: minutes }, (_, minute) => {
@@ -162,7 +162,7 @@ describe("training", () => {
       [sineTrace(900), { ...short, seed: 8 }],
     ] as const) {
       await expect(trainFromTrace(trace, changed, backend, 0, {}, memory)).rejects.toThrow(
-        "of another trace or other options",
+        "belongs to another trace or other options",
       );
     }
   });

@@ -150,7 +150,7 @@ test.each<{ decision: TrainingDecision; says: string }>([
   { decision: { kind: "wait", rule: "disabled" }, says: "training on the device is off" },
   {
     decision: { kind: "stop", rule: "outside-window", window },
-    says: "the window 01:00-05:00 is over: training resumes in the next one",
+    says: "the window 01:00-05:00 has ended: training resumes in the next one",
   },
   { decision: { kind: "wait", rule: "outside-window", window }, says: "outside the window 01:00-05:00" },
   { decision: { kind: "rest", rule: "requests-queued" }, says: "requests are queued" },

@@ -142,7 +142,7 @@ test.each<{ decision: PromotionDecision; says: string }>([
     decision: {
       ...{ kind: "keep", rule: "may-be-luck", wapePercent: 29, incumbentWapePercent: 30, stretches: 3, chance: 0.31 },
     },
-    says: "WAPE 29.00 % against 30.00 % of the model in service: over 3 held-out quarters of an hour the difference is luck with a probability of 31 %",
+    says: "WAPE 29.00 % against 30.00 % of the model in service: over 3 held-out quarters of an hour, the difference is due to chance with a probability of 31 %",
   },
   {
     decision: { kind: "promote", rule: "better", ...compared(20, null) },

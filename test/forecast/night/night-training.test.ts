@@ -229,7 +229,7 @@ describe("a night's training", () => {
     expect(training.status().state).toBe("training");
     expect((await readdir(join(place, "training"))).sort()).toEqual(["checkpoint.json", "trace.csv"]);
     expect(await Bun.file(join(place, "training", "trace.csv")).text()).toBe(trace);
-    // Two nights later the trace is too old to go on with.
+    // Two nights later the trace is too old to continue with.
     await training.stop();
     moment.nowMs += 48 * 60 * minuteMs;
     await training.evaluate();
@@ -496,7 +496,7 @@ describe("the windows of a record", () => {
   });
 });
 
-test("the record becomes a trace: texts a minute, gaps left out", () => {
+test("the record becomes a trace: texts per minute, gaps left out", () => {
   const rows = [1, null, Number.NaN, 0.5].map((qps, minute) => ({ minuteStartMs: startMs + minute * minuteMs, qps }));
   expect(renderTrace(rows)).toBe("timestamp,value\n2026-01-05T00:00:00.000Z,60\n2026-01-05T00:03:00.000Z,30\n");
 });

@@ -30,36 +30,28 @@ describe("parseYaml", () => {
   });
 
   test.each([
-    ["a key twice at the top", "a: 1\nb: 2\na: 3\n", "line 3: a is given a second time, first in line 1"],
-    ["a key twice, nested", "p:\n  q:\n    k: 1\n    k: 1\n", "line 4: p.q.k is given a second time, first in line 3"],
-    [
-      "a key twice in a list",
-      "l:\n  - k: 1\n    j: 2\n    k: 3\n",
-      "line 4: l.k is given a second time, first in line 2",
-    ],
-    [
-      "a key twice in JSON",
-      '{"a": 1,\n "b": {"c": 1,\n "c": 2}}',
-      "line 3: b.c is given a second time, first in line 2",
-    ],
-    [
-      "a key twice, once with an escape",
-      '{"a": 1,\n "\\u0061": 2}',
-      "line 2: a is given a second time, first in line 1",
-    ],
-    ["a key once plain, once quoted", "a: 1\n'a': 2\n", "line 2: a is given a second time"],
-    ["a number and the same text as keys", "1: x\n'1': y\n", "line 2: 1 is given a second time"],
+    ["a key twice at the top", "a: 1\nb: 2\na: 3\n", "line 3: a is given twice, first in line 1"],
+    ["a key twice, nested", "p:\n  q:\n    k: 1\n    k: 1\n", "line 4: p.q.k is given twice, first in line 3"],
+    ["a key twice in a list", "l:\n  - k: 1\n    j: 2\n    k: 3\n", "line 4: l.k is given twice, first in line 2"],
+    ["a key twice in JSON", '{"a": 1,\n "b": {"c": 1,\n "c": 2}}', "line 3: b.c is given twice, first in line 2"],
+    ["a key twice, once with an escape", '{"a": 1,\n "\\u0061": 2}', "line 2: a is given twice, first in line 1"],
+    ["a key once plain, once quoted", "a: 1\n'a': 2\n", "line 2: a is given twice"],
+    ["a number and the same text as keys", "1: x\n'1': y\n", "line 2: 1 is given twice"],
     [
       "a whole section twice",
       "serving: {model: a}\npower: {}\nserving:\n  port: 1\n",
-      "line 3: serving is given a second time",
+      "line 3: serving is given twice",
     ],
     [
       "a name that objects have",
       "a: 1\nb: {__proto__: {c: 1}}\n",
-      "line 2: expected another name as key, got __proto__",
+      "line 2: expected a key other than __proto__, got it",
     ],
-    ["a name that objects have, in JSON", '{"a": 1,\n "__proto__": {"c": 1}}', "line 2: expected another name as key"],
+    [
+      "a name that objects have, in JSON",
+      '{"a": 1,\n "__proto__": {"c": 1}}',
+      "line 2: expected a key other than __proto__",
+    ],
     ["a second document", "a: 1\n---\nb: 2\n", 'expected one document, got 2, separated by "---"'],
     ["a second, empty document", "a: 1\n---\n", "expected one document, got 2"],
     ["a tab as indentation", "a:\n\tb: 1\n", "line 2: Tabs are not allowed as indentation"],
@@ -75,8 +67,8 @@ describe("parseYaml", () => {
       `a: &a [1,1,1,1,1,1,1,1,1,1]\n${"bcdefg".replace(/./g, (c) => `${c}: &${c} [${Array(10).fill(`*${String.fromCharCode(c.charCodeAt(0) - 1)}`)}]\n`)}`,
       "Excessive alias count",
     ],
-    ["a list that contains itself", "a: &a [*a]\n", "an alias inside of what it names"],
-    ["a mapping that contains itself", "&a {b: *a}\n", "an alias inside of what it names"],
+    ["a list that contains itself", "a: &a [*a]\n", "an alias inside its own anchor"],
+    ["a mapping that contains itself", "&a {b: *a}\n", "an alias inside its own anchor"],
     ["too many lists", "[".repeat(100_000), "expected at most 200 levels, got more"],
     ["too many mappings", `${"{a: ".repeat(20_000)}1${"}".repeat(20_000)}`, "expected at most 200 levels, got more"],
     ["too many levels of JSON", `${'{"a":'.repeat(201)}1${"}".repeat(201)}`, "expected at most 200 levels, got more"],
@@ -89,7 +81,7 @@ describe("parseYaml", () => {
 
   test("all keys that are given twice are named at once", () => {
     expect(() => parseYaml("a: 1\na: 2\nb: {c: 1, c: 2}\n", "x")).toThrow(
-      "x is not valid YAML:\n  line 2: a is given a second time, first in line 1\n  line 3: b.c is given a second time, first in line 3",
+      "x is not valid YAML:\n  line 2: a is given twice, first in line 1\n  line 3: b.c is given twice, first in line 3",
     );
   });
 
@@ -97,7 +89,7 @@ describe("parseYaml", () => {
     [
       "a second document behind a mistake",
       "a: 1\na: 2\n---\nb: 1\n",
-      ["line 2: a is given a second time, first in line 1", 'line 3: expected one document, got 2, separated by "---"'],
+      ["line 2: a is given twice, first in line 1", 'line 3: expected one document, got 2, separated by "---"'],
     ],
     [
       "the same list as key twice",

@@ -41,7 +41,7 @@ test("a secret is written encrypted where there is a key, and read with it only"
   expect(statSync(path).mode & 0o777).toBe(0o600);
   expect(readStateSecret(path, "the key", withKey)).toBe("very secret");
   expect(fault({})).toMatch(
-    /the key: .*ca\.key is encrypted with the state key [0-9a-f]{8}, and none is given: set THORMESH_STATE_KEY_FILE/,
+    /the key: .*ca\.key is encrypted with the state key [0-9a-f]{8}, but no key is given: set THORMESH_STATE_KEY_FILE/,
   );
   expect(fault({ THORMESH_STATE_KEY: other })).toMatch(
     /encrypted with the state key [0-9a-f]{8}, the given one is [0-9a-f]{8}: give that one/,
@@ -70,7 +70,7 @@ test("a file that was changed, cut off or exchanged is refused", () => {
   const text = onDisk().trim();
   const swapped = join(directory, "broker.key");
   copyFileSync(path, swapped);
-  expect(() => readStateSecret(swapped, "the key", withKey)).toThrow("another file's");
+  expect(() => readStateSecret(swapped, "the key", withKey)).toThrow("belongs to another file");
   const at = text.length - 3;
   const flipped = text.slice(0, at) + (text[at] === "A" ? "B" : "A") + text.slice(at + 1);
   for (const damaged of [flipped, text.slice(0, -8), text.slice(0, 40), "thormesh-sealed.v1"]) {

@@ -42,10 +42,10 @@ describe("a process that is killed", () => {
     killing.kills += 1;
     process.kill(worker.pid, "SIGKILL");
     const reason = expect.stringMatching(
-      /^was killed for want of memory \(it needs some 620 MB; .*the limit of all processes together is 550 MB\)$/,
+      /^was killed for lack of memory \(it needs some 620 MB; .*the limit for all processes together is 550 MB\)$/,
     );
     expect(await worker.lost).toEqual({ cause: "memory", reason });
-    await expect(answer).rejects.toThrow("was killed for want of memory");
+    await expect(answer).rejects.toThrow("was killed for lack of memory");
   });
 
   test.each([
@@ -256,7 +256,7 @@ describe("deadlines", () => {
 
   test("a question that can't be sent fails alone", async () => {
     const { worker, ask } = await start(answering);
-    await expect(ask(() => {}, 100)).rejects.toThrow(`process ${worker.pid} takes no question`);
+    await expect(ask(() => {}, 100)).rejects.toThrow(`process ${worker.pid} accepts no requests`);
     await Bun.sleep(200);
     expect(await ask("one")).toBe("one");
   });

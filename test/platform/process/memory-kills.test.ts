@@ -91,9 +91,9 @@ describe("kills and the limit are read where the kernel states them", () => {
 });
 
 test.each([
-  [620e6, 410e6, "(it needs some 620 MB; it had 410 MB; the limit of all processes together is 550 MB)"],
-  [null, 410e6, "(it had 410 MB; the limit of all processes together is 550 MB)"],
-  [null, null, "(the limit of all processes together is 550 MB)"],
+  [620e6, 410e6, "(it needs some 620 MB; it had 410 MB; the limit for all processes together is 550 MB)"],
+  [null, 410e6, "(it had 410 MB; the limit for all processes together is 550 MB)"],
+  [null, null, "(the limit for all processes together is 550 MB)"],
 ])("needs %p, had %p", (neededBytes, hadBytes, says) => {
-  expect(explainMemoryKill({ neededBytes, hadBytes, limitBytes: 550e6 })).toBe(`was killed for want of memory ${says}`);
+  expect(explainMemoryKill({ neededBytes, hadBytes, limitBytes: 550e6 })).toBe(`was killed for lack of memory ${says}`);
 });

@@ -67,7 +67,7 @@ describe("a signed release", () => {
       sha256: (await hashFile(path("thormesh-linux-arm64"), 100)).sha256,
     });
     const other = verifySignedFile(path("thormesh-linux-x64"), signature, keys);
-    await expect(other).rejects.toThrow("not of this file");
+    await expect(other).rejects.toThrow("it is for another file");
   });
 
   test("is written the same twice", async () => {
@@ -90,7 +90,7 @@ describe("a signed release", () => {
       const at = Math.floor((place / 40) * changed.length);
       changed[at] = (changed[at] ?? 0) ^ 1;
       expect(() => verifyManifest(changed, manifestSignature, keys)).toThrow(
-        "not of this file, or the file was changed",
+        "it is for another file, or the file was changed",
       );
     },
   );

@@ -136,7 +136,7 @@ describe("a broker elsewhere", () => {
     try {
       expect(await ask({ url: `mqtt://127.0.0.1:${server.port}` })).toMatchObject({
         status: "failed",
-        advice: "set broker.url to the address of the broker: what answers there does not speak MQTT",
+        advice: "set broker.url to the address of the broker: the server there does not speak MQTT",
       });
     } finally {
       await server.stop(true);
@@ -152,7 +152,7 @@ describe("a broker elsewhere", () => {
     try {
       expect(await ask({ url: `mqtt://127.0.0.1:${server.port}` })).toMatchObject({
         status: "note",
-        advice: expect.stringContaining("mqtts:// for a broker that takes TLS only"),
+        advice: expect.stringContaining("mqtts:// for a broker that accepts only TLS"),
       });
     } finally {
       server.stop(true);

@@ -13,13 +13,13 @@ const checked = async (given: Partial<Health>) =>
 test("a controller in order", async () => {
   expect(await checked({})).toEqual([
     ["controller's broker", "ok", "connected"],
-    ["controller's store", "ok", "takes what agents send"],
+    ["controller's store", "ok", "stores what agents send"],
   ]);
 });
 
 test("one without a broker, with a full disk and agents of wrong clocks", async () => {
   const full = "minutes can't be stored; they are not acknowledged, so agents will send them again";
-  const clocks = "2 agent(s) have a clock that differs by minutes from this controller's";
+  const clocks = "2 agent(s) have a clock that is minutes away from this controller's";
   expect(await checked({ brokerConnected: false, problems: [full, clocks] })).toEqual([
     ["controller's broker", "failed", expect.stringContaining("not connected")],
     ["controller's store", "failed", full],

@@ -45,9 +45,9 @@ afterEach(() => {
 const vector = { values: [0.5, 0.25] };
 test.each([
   ["a vector a text", { embeddings: [vector, vector] }, { kind: "ok" }],
-  ["a vector too few", { embeddings: [vector] }, { kind: "failed", cause: "an answer without a vector a text" }],
-  ["an empty one", { embeddings: [vector, {}] }, { kind: "failed", cause: "an answer without a vector a text" }],
-  ["no message", Buffer.from([0xff]), { kind: "failed", cause: "an answer that is no EmbedResponse" }],
+  ["a vector too few", { embeddings: [vector] }, { kind: "failed", cause: "an answer without a vector for each text" }],
+  ["an empty one", { embeddings: [vector, {}] }, { kind: "failed", cause: "an answer without a vector for each text" }],
+  ["no message", Buffer.from([0xff]), { kind: "failed", cause: "an answer that is not an EmbedResponse" }],
   [
     "full",
     Object.assign(new Error("full"), { code: status.RESOURCE_EXHAUSTED }),

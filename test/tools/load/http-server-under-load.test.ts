@@ -12,15 +12,15 @@ const failed = (cause: string): SendResult => ({ kind: "failed", cause });
 test.each([
   ["openai", () => Response.json({ data: [{ embedding: "AAAA" }] }), ok],
   ["openai", () => Response.json({ data: [{ embedding: [0.1, 0.2] }] }), ok],
-  ["openai", () => Response.json({ data: [] }), failed("an answer without a vector a text")],
-  ["openai", () => Response.json({ data: [{ embedding: "" }] }), failed("an answer without a vector a text")],
-  ["openai", () => Response.json({ data: [null] }), failed("an answer without a vector a text")],
-  ["openai", () => Response.json(null), failed("an answer without a vector a text")],
+  ["openai", () => Response.json({ data: [] }), failed("an answer without a vector for each text")],
+  ["openai", () => Response.json({ data: [{ embedding: "" }] }), failed("an answer without a vector for each text")],
+  ["openai", () => Response.json({ data: [null] }), failed("an answer without a vector for each text")],
+  ["openai", () => Response.json(null), failed("an answer without a vector for each text")],
   ["openai", () => new Response("hello"), failed("an answer that is not JSON")],
   ["openai", () => new Response("who?", { status: 401 }), failed("HTTP 401")],
   ["openai", () => Response.json({}, { status: 503 }), failed("HTTP 503")],
   ["native", () => Response.json({ embeddings: [[0.5]] }), ok],
-  ["native", () => Response.json({ embeddings: [[0.5], [0.5]] }), failed("an answer without a vector a text")],
+  ["native", () => Response.json({ embeddings: [[0.5], [0.5]] }), failed("an answer without a vector for each text")],
 ] as const)("%# %s", async (protocol, answer, result) => {
   const sent: unknown[] = [];
   const server = Bun.serve({

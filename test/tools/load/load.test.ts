@@ -167,7 +167,7 @@ describe("the command", () => {
     [["--rate", "1", "--clients", "1"], "not both"],
     [["--stages", "1/s 1s", "--rate", "1"], "expected --stages or --rate, not both"],
     [["--find-limit", "--scenario", "burst"], "expected --find-limit or --scenario, not both"],
-    [["--max-rate", "50"], "--max-rate: expected it with --find-limit only"],
+    [["--max-rate", "50"], "--max-rate: only valid with --find-limit"],
     [["--arrivals", "even"], "--arrivals: expected one of constant, poisson"],
     [["--clients", "1", "--arrivals", "poisson"], "not both"],
     [["--stages", "10/s"], "--stages: expected stages like"],

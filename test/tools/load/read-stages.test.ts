@@ -34,7 +34,7 @@ test.each([
   ["10/s 30s,", 'got ""'],
   ["-10/s 30s", 'got "-10/s 30s"'],
   ["10../s 30s", 'got "10../s 30s"'],
-  ["0/s 30s", "stages.0.rate: expected a rate above 0 at the begin or end, got 0"],
+  ["0/s 30s", "stages.0.rate: expected a rate above 0 at the start or end, got 0"],
   ["200000/s 30s", "stages.0.rate: expected number from 0 to 100000, got 200000"],
   ["10/s 0s", "stages.0.seconds: expected number from 0.1 to 604800, got 0"],
 ])("%p is refused", async (text, message) => {
@@ -46,7 +46,7 @@ test.each([
 test.each([
   ["stages:\n  - rate: 10\n    secs: 3\n", "stages.0.secs: unknown field"],
   ["stages: []\n", "stages: expected array of 1 to 200 items, got []"],
-  ["stages:\n  - rate: 10\n    seconds: 1\nstages: 3\n", "line 4: stages is given a second time, first in line 1"],
+  ["stages:\n  - rate: 10\n    seconds: 1\nstages: 3\n", "line 4: stages is given twice, first in line 1"],
 ])("a file with %j is refused", async (text, message) => {
   const path = join(directory.path, "wrong.yaml");
   await Bun.write(path, text);

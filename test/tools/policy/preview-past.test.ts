@@ -98,7 +98,7 @@ describe("thormesh policy preview --past", () => {
     expect(asked).toEqual(["/api/v1/traffic?hours=58"]);
     expect(printed.join("\n")).toMatch(/FROM \(UTC\) .*LOAD +FORECAST +TRIGGERS +SCHEDULES +LIMITED BY +REPLICAS/);
     expect(printed.join("\n")).toContain("600 recorded minutes:");
-    expect(printed.join("\n")).toContain("Triggers without recorded values were left out: waiting");
+    expect(printed.join("\n")).toContain("Left out, having no recorded values: waiting");
   });
 
   test.each([[{ past: "10", qps: "5" }], [{ past: "0" }], [{ past: "500" }], [{ url: "http://127.0.0.1:1" }]])(

@@ -87,7 +87,7 @@ describe("a suggested policy", () => {
     expect(parseScalingPolicy(parseYaml(text, "suggested.yaml"), "suggested.yaml")).toEqual(suggestion.policy);
     expect(text).toContain("mode: preview");
     expect(text).toMatch(
-      /# A week saves \d+ agent-hours \(\d\d\.\d %\) beside always on: about \d\.\d\d US\$ of energy/,
+      /# A week saves \d+ agent-hours \(\d\d\.\d %\) compared with always on: about \d\.\d\d US\$ of energy/,
     );
     expect(suggestionToText(suggestion, null)).toContain("not on record");
   });

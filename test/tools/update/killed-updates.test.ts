@@ -94,7 +94,7 @@ test("a return that is killed at any step ends with the version before", () =>
         `bad-${point}/0.2.0`,
       );
       const { output } = await device.update(["update", "--order", ordered]);
-      expect(output).toContain("0.2.0 has failed on this machine, and the fleet does not try it again here");
+      expect(output).toContain("0.2.0 has failed on this machine, so the fleet's orders do not try it again");
     }),
   ));
 
@@ -111,7 +111,7 @@ test("a version that is not well is given up with the reason, and the one before
     withDevice(`given-up-${manner}`, manner, async (device) => {
       const { exitCode, output } = await device.update(["update"]);
       expect({ exitCode, output }).toEqual({ exitCode: 1, output: expect.stringMatching(reason) });
-      expect(output).toContain("0.1.0 is in force again");
+      expect(output).toContain("version 0.1.0 is running again");
       await untilServed(device, "0.1.0");
     }),
   ));
@@ -121,7 +121,7 @@ test("a version that does not start is left at boot, although nothing of the upd
     expect(await device.update(["update"], "restarted")).toMatchObject({ exitCode: 137 });
     await untilServed(device, "0.1.0");
     const { output } = await device.update(["update", "--resume"]);
-    expect(output).toContain("0.2.0 did not start, and the guard at boot went back to 0.1.0");
+    expect(output).toContain("0.2.0 did not start, and the boot guard rolled back to 0.1.0");
     await untilServed(device, "0.1.0");
   }));
 
@@ -129,7 +129,7 @@ test("of two updates at once one waits to be asked again", () =>
   withDevice("twice", "good", async (device) => {
     const both = await Promise.all([device.update(["update"]), device.update(["update"])]);
     expect(both.map(({ exitCode }) => exitCode).sort()).toEqual([0, 1]);
-    expect(both.map(({ output }) => output).join()).toContain("is under way: wait for it");
+    expect(both.map(({ output }) => output).join()).toContain("is in progress: wait for it");
     expect(device.inForce()).toBe("0.2.0");
   }));
 
@@ -138,6 +138,6 @@ test("rollback goes back and says so as JSON", () =>
     await device.update(["update"]);
     const { exitCode, output } = await device.update(["rollback", "--json"]);
     expect(exitCode).toBe(0);
-    expect(JSON.parse(output)).toEqual({ state: "returned", version: "0.1.0", reason: "an operator went back" });
+    expect(JSON.parse(output)).toEqual({ state: "returned", version: "0.1.0", reason: "rolled back by an operator" });
     await untilServed(device, "0.1.0");
   }));

@@ -101,7 +101,7 @@ describe("an agent's serving", () => {
     const verification = await verify(real.serving.url, undefined, "gpt");
     expect(verification.checks.find(({ name }) => name === "models")).toMatchObject({
       status: "fail",
-      detail: '"gpt" is none of the models listed: all-MiniLM-L6-v2',
+      detail: '"gpt" is not one of the listed models: all-MiniLM-L6-v2',
     });
   });
 });

@@ -24,12 +24,12 @@ export function demoBoards(count: number): DemoBoard[] {
   });
 }
 
-/** Capacity that the full-size board's profile states for a mode, texts a second; null for an unknown mode. */
+/** Capacity that the full-size board's profile states for a mode, texts per second; null for an unknown mode. */
 export function profileCapacityQps(preset: DemoBoard["preset"], modeName: string | null): number | null {
   return boardPresets[preset].modes.find(({ name }) => name === modeName)?.capacityQps ?? null;
 }
 
-/** Total capacity of the full-size boards in their most capable modes, texts a second. */
+/** Total capacity of the full-size boards in their most capable modes, texts per second. */
 export function fleetCapacityQps(boards: readonly DemoBoard[]): number {
   return boards.reduce(
     (sum, { preset }) => sum + Math.max(...boardPresets[preset].modes.map((mode) => mode.capacityQps)),

@@ -21,7 +21,7 @@ const fleet = "demo";
 export interface FleetSettings {
   readonly directory: string;
   readonly clock: ClockConfig;
-  /** Factor for capacities and thresholds in texts a second. */
+  /** Factor for capacities and thresholds in texts per second. */
   readonly capacityScale: number;
   /** Start of the second act on the fleet's clock. */
   readonly slowFromMs: number;
@@ -50,7 +50,7 @@ export const viewerKey = "demo-key-to-look-on";
 /** Agent at which all requests enter. */
 export const entryId = "entry";
 
-/** Capacity of an agent and thresholds of the power policy in a full-size fleet, requests a second. */
+/** Capacity of an agent and thresholds of the power policy in a full-size fleet, requests per second. */
 const fullSize = { capacityPerReplicaQps: 350, highQps: 300, lowQps: 100 } as const;
 
 /**
@@ -95,7 +95,7 @@ export function controllerConfig(
         // Real time, part of the two seconds between decisions: solver and agents share this machine's cores.
         solverMs: 600,
       },
-      // Each decision needs a forecast and a plan. Three intervals without one, and the fleet is to be watched anew before anything stands by.
+      // Each decision needs a forecast and a plan. Three intervals without one, and the fleet is to be watched anew before anything is on standby.
       intervalMs: Math.ceil(realTimeMs(clock, 2_000, minuteMs) / minuteMs) * minuteMs,
       capacityPerReplicaQps: fullSize.capacityPerReplicaQps * capacityScale,
       minReplicas: Math.min(2, agents),
@@ -168,7 +168,7 @@ export function entryConfig(settings: FleetSettings, port: number, cloudUrl: str
       apiKeys: [viewerKey, ...demoTenants.map(({ key, tenant }) => ({ key, tenant }))],
     },
     power: { board: "none" },
-    // What the boards cost is told apart from the machine that clients ask.
+    // The boards' cost is kept separate from the machine that clients use.
     prices: { amortisationUsdPerHour: 0 },
     mesh: {
       keyFile: settings.meshKeyFile ?? null,
@@ -181,7 +181,7 @@ export function entryConfig(settings: FleetSettings, port: number, cloudUrl: str
           models: Object.fromEntries(Object.keys(offer.models).map((id) => [id, id])),
         },
         usdPerRequest: offer.usdPerRequest / capacityScale,
-        // Texts a second of real time.
+        // Texts per second of real time.
         capacityQps: offer.capacityQps * capacityScale * clock.speed,
       })),
     },

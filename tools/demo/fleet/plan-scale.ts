@@ -4,7 +4,7 @@ export interface DemoScale {
   readonly demandFactor: number;
   /** Requests of the full-size fleet that each real request stands for (N). */
   readonly requestsPerRealRequest: number;
-  /** Factor 1/N for every capacity and threshold in requests a second. */
+  /** Factor 1/N for every capacity and threshold in requests per second. */
   readonly capacityScale: number;
   /** Real requests a real second, on average and in the busiest quarter of an hour. */
   readonly averageRealQps: number;
@@ -19,11 +19,11 @@ interface ScaleInput {
   readonly minuteRequests: readonly number[];
   /** Clock seconds per real second. */
   readonly speed: number;
-  /** Capacity of the full-size fleet with every agent active in its most capable mode, requests a second. */
+  /** Capacity of the full-size fleet with every agent active in its most capable mode, requests per second. */
   readonly fleetCapacityQps: number;
   /** Share of that capacity for the busiest quarter of an hour, 0 to 1. */
   readonly peakUtilization: number;
-  /** Limits of real requests a second on this machine, on average and in the busiest quarter of an hour. */
+  /** Limits of real requests per second on this machine, on average and in the busiest quarter of an hour. */
   readonly maxAverageRealQps: number;
   readonly maxPeakRealQps: number;
 }

@@ -53,7 +53,7 @@ const probeClients = 4;
 const warmUpMs = 500;
 
 /**
- * Measures how many requests a second an agent answers to a few clients that each send the next request when they have the answer.
+ * Measures how many requests per second an agent answers to a few clients that each send the next request when they have the answer.
  * @param durationMs real milliseconds, after a short warm-up
  * @throws Error when a request fails
  */
@@ -76,8 +76,8 @@ async function measureQps(send: () => Promise<SendResult>, durationMs: number): 
 }
 
 /**
- * Starts an agent outside the fleet and measures it. It goes on, as the place that requests are sent to when the fleet is full.
- * @returns the rate that it answers without limits, requests a second, the real time until it was ready, and its address
+ * Starts an agent outside the fleet and measures it. It continues, as the place that requests are sent to when the fleet is full.
+ * @returns the rate that it answers without limits, requests per second, the real time until it was ready, and its address
  */
 export async function startCloud(
   processes: FleetProcesses,
@@ -149,10 +149,10 @@ export async function startFleet(
   const keyFile = join(directory, "api.key");
   writeSecretFile(keyFile, `${apiKey}\n`);
   const why = `THORMESH_API_KEY_FILE=${keyFile} thormesh why --url ${controllerUrl}`;
-  say(`controller healthy: ${controllerUrl}; why it decides what: ${why}`);
+  say(`controller healthy: ${controllerUrl}; to explain its decisions: ${why}`);
   const ids = boards.map(({ agentId }) => agentId);
   await processes.guard(joinAgents({ directory, controllerUrl, apiKey, agentIds: [...ids, entryId] }));
-  say("agents have joined: each has a certificate of its own, speaks over TLS and obeys signed orders alone");
+  say("agents have joined: each has its own certificate, connects over TLS and obeys only signed orders");
 
   const agents = await Promise.all(
     boards.map(async (board, index) => {
@@ -185,7 +185,7 @@ export async function startFleet(
     knowsPeers(entry.url, ids).catch(() => false),
   );
   say(
-    `clients know one address, ${entry.url}; why each request went where: THORMESH_API_KEY=${viewerKey} thormesh why --route ${entry.url}`,
+    `clients know one address, ${entry.url}; to explain its routes: THORMESH_API_KEY=${viewerKey} thormesh why --route ${entry.url}`,
   );
   // Verifies that the processes share the clock.
   const driftMs = (await processes.guard(controller.fleet())).nowMs - createClock(clock).nowMs();

@@ -15,7 +15,7 @@ export function championOf(
  * Compares the controller's forecasts of the fleet's traffic with the actual traffic, by model. Counts only steps before `endMs`, and only forecasts
  * whose newest known minute lies within the run.
  *
- * @param actualQps requests a second in the minute that begins at a time
+ * @param actualQps requests per second in the minute that begins at a time
  * @param startMs start of the traffic
  */
 export function measureForecasts(

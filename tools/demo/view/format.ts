@@ -53,7 +53,7 @@ function spanToText(speed: number): string {
 /** Says in one line how the fleet's time and rates relate to the real ones. */
 export function scaleToText({ requestsPerRealRequest }: DemoScale, speed: number): string {
   return (
-    `1 s here is ${spanToText(speed)} there; rates: texts/s there; ` +
+    `1 s of real time is ${spanToText(speed)} of the demo's; rates are texts/s of demo time; ` +
     `boards slowed ${thousands.format(requestsPerRealRequest)}-fold`
   );
 }
@@ -99,7 +99,7 @@ export function paidByToLines({ tenants, idleUsd }: PaidBy): string[] {
 const seconds = (ms: number) => Number((ms / 1000).toPrecision(3));
 
 /** Says what users are promised. */
-export const promiseToText = `p95 of a minute within ${seconds(promised.p95Ms)} s (here), ${100 * promised.availability} % answered without a refusal`;
+export const promiseToText = `each minute's p95 within ${seconds(promised.p95Ms)} s of real time, ${100 * promised.availability} % answered without a refusal`;
 
 /** Says what users got in an act. */
 export function serviceToText({ p95Ms, refused, failed, minutes, missedMinutes, keptSinceMs }: Service): string {

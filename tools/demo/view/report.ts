@@ -60,7 +60,7 @@ export interface MachineFacts {
   readonly cpus: number;
   readonly cpuModel: string;
   readonly platform: string;
-  /** Rate that one agent served here before the traffic began, without a simulated board, requests a second. */
+  /** Rate that one agent served here before the traffic began, without a simulated board, requests per second. */
   readonly measuredQps: number;
 }
 
@@ -75,7 +75,7 @@ export interface ReportInput {
   readonly traffic: TrafficCounts;
   readonly acts: readonly Act[];
   readonly routes: RoutesView;
-  /** Capacities that the agents measured of themselves at the end, beside their profiles; texts a second of the fleet's clock. */
+  /** Capacities that the agents measured of themselves at the end, beside their profiles; texts per second of the fleet's clock. */
   readonly capacities: readonly CapacityFound[];
   readonly decisions: readonly DecisionSummary[];
   readonly modeSwitches: readonly PowerModeSwitch[];
@@ -91,7 +91,7 @@ export interface ReportInput {
   readonly trainingsAwaited: readonly TrainingAwaited[];
 }
 
-/** Output of `thormesh demo --json`. Energy and cost are those of real boards; rates are texts a second of the fleet's clock. */
+/** Output of `thormesh demo --json`. Energy and cost are those of real boards; rates are texts per second of the fleet's clock. */
 export interface DemoReport
   extends TrafficCounts,
     EnergyAndCost,
@@ -174,7 +174,7 @@ function renderShares(shares: Readonly<Record<string, number>>): string {
 function renderLiveAccuracy(accuracy: LiveAccuracy | null): string[] {
   if (accuracy === null || accuracy.forecasts === 0) return [];
   const { rises, hits, misses, falseAlarms, medianLeadMinutes, coverage95 } = accuracy;
-  const lead = medianLeadMinutes === null ? "" : `, ${medianLeadMinutes.toFixed(0)} min before in the median`;
+  const lead = medianLeadMinutes === null ? "" : `, ${medianLeadMinutes.toFixed(0)} min ahead in the median`;
   return [
     `rises       ${rises} ${rises === 1 ? "rise" : "rises"} of traffic that needed more capacity: ${hits} predicted${lead}, ${misses} missed; ` +
       `${falseAlarms} false ${falseAlarms === 1 ? "alarm" : "alarms"}; peaks within their 0.95 quantile: ${percent(coverage95)}`,

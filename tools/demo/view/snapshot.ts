@@ -4,7 +4,7 @@ import type { DemoScale } from "#tools/demo/fleet/plan-scale.ts";
 import type { Service } from "#tools/demo/traffic/service-record.ts";
 import type { RoutePrices } from "#tools/mesh/reference-offers.ts";
 
-/** State of an agent. Rates are texts a second of the fleet's clock. */
+/** State of an agent. Rates are texts per second of the fleet's clock. */
 export interface AgentSnapshot {
   readonly agentId: string;
   readonly board: string;

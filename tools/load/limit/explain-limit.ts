@@ -47,12 +47,12 @@ export function explainLimit(report: Omit<LimitReport, "explanation">): string[]
         "server does: load it from another or a faster machine, or from several at once.",
     );
   }
-  if (end === "beyond") sentences.push(`--max-rate ${maxRate} was kept: the limit is higher.`);
-  if (end === "none") sentences.push("There is no limit to name: the targets are missed even by single requests.");
-  if (end === "time") sentences.push("The time ran out before the limit was narrowed down: --duration takes more.");
+  if (end === "beyond") sentences.push(`The targets were met at --max-rate ${maxRate}: the limit is higher.`);
+  if (end === "none") sentences.push("No limit found: even single requests miss the targets.");
+  if (end === "time") sentences.push("Time ran out before the limit was narrowed down: set a longer --duration.");
   if (end === "stopped") sentences.push("The search was interrupted.");
   if (limit !== null && !limit.certain) {
-    sentences.push("The sample at this rate does not make it certain (95 %) that the targets are kept.");
+    sentences.push("The sample at this rate does not prove with certainty (95 %) that the targets are met.");
   }
   return sentences;
 }

@@ -95,7 +95,7 @@ export function createLimitReport(search: LimitSearch, about: AboutLimit, target
   const textsPerS = (best?.rate ?? 0) * about.textsPerRequest;
   const missedTargets =
     best === undefined
-      ? ["the targets are kept at no rate that was measured"]
+      ? ["the targets are met at none of the measured rates"]
       : targets.rate !== undefined && best.rate < targets.rate
         ? [`the limit ${rateToText(best.rate)} requests/s is under ${targets.rate}`]
         : [];

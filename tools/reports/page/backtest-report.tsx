@@ -90,7 +90,7 @@ function TraceSection({ header, trace }: { readonly header: readonly string[]; r
 export const backtestReport: typeof declared.backtestReport = (fleetName, header, traces) =>
   reportDocument({
     title: `Backtest: ${fleetName}`,
-    lead: "Recorded traffic replayed against a fleet, as each policy would have run it. Charts of one trace have one scale.",
+    lead: "Recorded traffic replayed against a fleet, as each policy would have run it. Charts of the same trace share a scale.",
     origin: `thormesh ${version}, backtest`,
     children: traces.map((trace) => <TraceSection key={trace.name} header={header} trace={trace} />),
   });

@@ -105,13 +105,13 @@ function TraceSection({ section, index }: { readonly section: ReportSection; rea
       <Tiles section={section} endMs={endMs} />
       <SvgChart
         {...fanChart(axis, qps, stretch, collectFans(replay, stretch.from, stretch.to))}
-        finding="the busiest stretch of the judged part"
+        finding="the busiest part of the judged period"
       >
         Each fan was made from the record before it: its upper ends (90 % and 95 %) are the champion's own quantiles,
         its lower ones (10 % and 5 %) come from the errors of the newest 100 forecasts before it.
       </SvgChart>
       <SvgChart {...peakChart(axis, peaks)} finding={`${broken} of ${peaks.length} peaks above their bound`}>
-        A scaler that sizes for the bound runs short only at the marked places.
+        A scaler that plans for the bound runs short only where marked.
       </SvgChart>
       <div class="columns">
         <SvgChart
@@ -132,7 +132,7 @@ function TraceSection({ section, index }: { readonly section: ReportSection; rea
           )}
           finding={versus}
         >
-          Growth of the error with the time ahead.
+          The error grows with the time ahead.
         </SvgChart>
         <SvgChart {...calibrationChart(ownCalibration(replay), spreadCalibration(replay))} finding="of the peaks">
           On the dashed line a quantile covers its nominal share of the peaks; below it, fewer.
@@ -155,7 +155,7 @@ function TraceSection({ section, index }: { readonly section: ReportSection; rea
 export const forecastReport: typeof declared.forecastReport = (sections, version) =>
   reportDocument({
     title: "Forecast backtest",
-    lead: "Forecasts that each model would have made of recorded traffic, and their errors. The oldest 70 % of a trace are known from the start, the next 15 % calibrate the quantiles, the newest 15 % are judged.",
+    lead: "Forecasts that each model would have made of recorded traffic, and their errors. The oldest 70 % of a trace is known from the start, the next 15 % calibrates the quantiles, and the newest 15 % is judged.",
     origin: `thormesh ${version}, forecast backtest`,
     children: (
       <>

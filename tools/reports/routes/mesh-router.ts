@@ -176,7 +176,7 @@ export class MeshRouter implements SimulatedRouter {
     events.after(patienceMs, giveUp);
   }
 
-  /** Goes on elsewhere, unless another attempt is still running. What was refused, or reached nobody, is no extra work. */
+  /** Continues elsewhere, unless another attempt is still running. What was refused, or reached nobody, is no extra work. */
   #goOn(journey: Journey, said: "refused" | "unreachable" | "failed"): void {
     if (said === "refused") journey.refusals += 1;
     if (said === "failed") journey.failures += 1;

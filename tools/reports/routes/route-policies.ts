@@ -82,7 +82,7 @@ export function pickStale(servers: readonly SimulatedServer[], random: () => num
 
 /**
  * Knows every queue: the cheapest of the servers that answer in time, of them the soonest; where none is in time the soonest of all.
- * @param spillAt utilisation at which load goes to the next cheapest, as ours does. Infinite: never
+ * @param spillAt utilisation above which load goes to the next cheapest, as ours does. Infinite: never
  */
 export const pickOracle =
   (servers: readonly SimulatedServer[], targetMs: number, spillAt: number = spill.spillAt): Pick =>

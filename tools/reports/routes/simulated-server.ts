@@ -54,7 +54,7 @@ export class SimulatedServer {
     this.#queuedWork = 0;
   }
 
-  /** Texts a second that it says it carries: a slow one does not know, and a lying one says more. */
+  /** Texts per second that it says it carries: a slow one does not know, and a lying one says more. */
   capacityQps(): number {
     return this.#trueQps() * (this.#fault === "lying" ? exaggeration : 1);
   }
@@ -72,7 +72,7 @@ export class SimulatedServer {
     return this.#queue.length - this.#head + this.#computing;
   }
 
-  /** Time until an answer to one more request, as only somebody who knows all queues can tell. */
+  /** Time until an answer to one more request, as only an oracle that knows all queues can tell. */
   answerMs(work: number): number {
     if (this.#fault === "silent" || this.#fault === "gone" || this.#fault === "failing")
       return Number.POSITIVE_INFINITY;

@@ -40,7 +40,7 @@ const lapses = 2;
 function flawOf(look: HealthLook, { version, before }: HealthInputs): FailureRule | null {
   if (look.version === null) return "no-answer";
   if (look.version !== version) return "old-version";
-  // One that stood by, say, stands by again.
+  // One that was on standby, say, is on standby again.
   if (before.ready && !look.ready) return "not-ready";
   if (look.served === false) return "not-serving";
   return before.broker && look.broker === false ? "no-broker" : null;

@@ -6,7 +6,7 @@ export function explainHealth(rule: FailureRule, service: string): string {
     case "no-answer":
       return `the ${service} did not answer`;
     case "old-version":
-      return `the ${service} still ran the version before: it was not restarted`;
+      return `the ${service} still ran the previous version: it was not restarted`;
     case "not-ready":
       return `the ${service} was not ready`;
     case "not-serving":

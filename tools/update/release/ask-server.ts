@@ -41,7 +41,7 @@ export async function askServer(
     if (![301, 302, 303, 307, 308].includes(response.status)) return response;
     await response.body?.cancel().catch(() => {});
     const target = URL.parse(response.headers.get("location") ?? "", url.href);
-    const refusal = target === null ? "to nothing that is a URL" : await redirectRefusal(url, target);
+    const refusal = target === null ? "to something that is not a URL" : await redirectRefusal(url, target);
     if (target === null || refusal !== null) throw new UpdateError(`${url.host} redirects ${refusal}: not followed`);
     url = target;
   }

@@ -55,7 +55,9 @@ async function attempt(download: ReleaseDownload): Promise<void> {
     if (resumes && !(response.headers.get("content-range") ?? "").startsWith(`bytes ${from}-`)) {
       await response.body?.cancel().catch(() => {});
       await rm(target, { force: true });
-      throw new UpdateError(`${url.host} continues ${url.pathname} at another place than asked`, { temporary: true });
+      throw new UpdateError(`${url.host} continues ${url.pathname} at a different offset than requested`, {
+        temporary: true,
+      });
     }
     const handle = await open(target, resumes ? "a" : "w", 0o600);
     let length = resumes ? from : 0;
@@ -80,9 +82,12 @@ async function attempt(download: ReleaseDownload): Promise<void> {
       throw new UpdateError(`the connection to ${url.host} ended at ${length} of ${bytes} bytes`, { temporary: true });
   } catch (error) {
     if (tooSlow.signal.aborted)
-      throw new UpdateError(`${url.host} sends less than ${limits.minBytesPerS} bytes/s of ${url.pathname}: given up`, {
-        temporary: true,
-      });
+      throw new UpdateError(
+        `${url.host} sends ${url.pathname} at less than ${limits.minBytesPerS} bytes/s: giving up`,
+        {
+          temporary: true,
+        },
+      );
     if (error instanceof UpdateError || (error as NodeJS.ErrnoException).code === "ENOSPC") throw error;
     throw new UpdateError(`the connection to ${url.host} was cut: ${describeError(error)}`, { temporary: true });
   } finally {

@@ -27,7 +27,7 @@ function refuseFullDisk(prefix: string, executableBytes: number): void {
   const [free, needed] = [bavail * bsize, neededFactor * executableBytes];
   if (free < needed)
     throw new UpdateError(
-      `${prefix}: expected ${Math.ceil(needed / 1e6)} MB free (${neededFactor} times the executable), got ${Math.floor(free / 1e6)} MB: make room first`,
+      `${prefix}: expected ${Math.ceil(needed / 1e6)} MB free (${neededFactor} times the executable), got ${Math.floor(free / 1e6)} MB: free up space first`,
     );
 }
 
@@ -101,7 +101,7 @@ export async function placeRelease(
     await offered.bring(fetched, download, (bytes) => onProgress(bytes / fetched.size));
     faultPoint("downloaded");
     const hashes = await hashFile(download, fetched.size).catch((cause) => {
-      throw new UpdateError(`${fetched.name} is not what its manifest says`, { cause });
+      throw new UpdateError(`${fetched.name} does not match its manifest`, { cause });
     });
     try {
       refuseOthers(hashes, fetched);
@@ -117,7 +117,7 @@ export async function placeRelease(
     }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOSPC")
-      throw new UpdateError(`the disk of ${layout.prefix} became full: make room and run the same command again`);
+      throw new UpdateError(`the disk of ${layout.prefix} is full: free up space and run the same command again`);
     throw error;
   }
   return executable.sha256;

@@ -50,7 +50,7 @@ function verified(bytes: Uint8Array, signature: string, keys: readonly ReleaseKe
   try {
     return verifyManifest(bytes, signature, keys);
   } catch (cause) {
-    throw new UpdateError(`the manifest of ${where} is not believed`, { cause });
+    throw new UpdateError(`the manifest of ${where} is not trusted`, { cause });
   }
 }
 
@@ -76,12 +76,12 @@ export async function releaseAt(
 
 /** Reads a release from a file on this machine: by the manifest beside it, else by the file's own signature. */
 export async function releaseFrom(path: string, keys: readonly ReleaseKey[]): Promise<OfferedRelease> {
-  if (!existsSync(path)) throw new UsageError(`--file: ${path} is not there`);
+  if (!existsSync(path)) throw new UsageError(`--file: ${path} does not exist`);
   const bring: OfferedRelease["bring"] = async (_, target) => copyFileSync(path, target);
   const manifestPath = join(dirname(path), manifestName);
   if (existsSync(manifestPath)) {
     const signature = await readRegularText(manifestPath + signatureSuffix, maxSignatureCharacters).catch((cause) => {
-      throw new UpdateError(`${manifestPath} has no signature beside it`, { cause });
+      throw new UpdateError(`${manifestPath} has no signature file`, { cause });
     });
     const bytes = await readRegularFile(manifestPath, maxManifestBytes);
     const described = describe(verified(bytes, signature, keys, manifestPath));
@@ -107,7 +107,7 @@ async function bySignature(
   keys: readonly ReleaseKey[],
 ): Promise<Pick<OfferedRelease, "release" | "files">> {
   const signature = await readRegularText(path + signatureSuffix, maxSignatureCharacters).catch((cause) => {
-    throw new UpdateError(`${path} has neither ${manifestName} nor ${basename(path)}${signatureSuffix} beside it`, {
+    throw new UpdateError(`${path} has neither ${manifestName} nor ${basename(path)}${signatureSuffix} next to it`, {
       cause,
     });
   });
@@ -123,6 +123,6 @@ async function bySignature(
       },
     };
   } catch (cause) {
-    throw new UpdateError(`${path} is not believed`, { cause });
+    throw new UpdateError(`${path} is not trusted`, { cause });
   }
 }

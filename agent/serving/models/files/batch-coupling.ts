@@ -18,9 +18,9 @@ export function explainBatchCoupling(found: BatchCoupling): string {
   const remedy = "so each text is computed by itself, which is slower";
   switch (found.kind) {
     case "operators":
-      return `numbers are quantised by the extremes of a whole batch (${found.operators.join(", ")}): a text's vector would depend on the texts beside it, ${remedy}`;
+      return `numbers are quantised by the extremes of a whole batch (${found.operators.join(", ")}): a text's vector would depend on the other texts in its batch, ${remedy}`;
     case "measured":
-      return `a text's vector depends on the texts beside it (cosine ${found.cosine.toFixed(5)} with the one by itself), ${remedy}`;
+      return `a text's vector depends on the other texts in its batch (cosine ${found.cosine.toFixed(5)} with the one computed alone), ${remedy}`;
     case "no-batches":
       return `several texts can't be computed at once (${found.reason}), ${remedy}`;
     default:

@@ -91,6 +91,6 @@ export function judgeFingerprint(
   if (likeness >= minCosine) return { keep: before, doubt: null };
   return {
     keep: before,
-    doubt: `its vector of a fixed text differs from the one when it was first loaded (cosine ${likeness.toFixed(4)}), although the files are the same`,
+    doubt: `its vector of a fixed text differs from that of its first load (cosine ${likeness.toFixed(4)}), although the files are the same`,
   };
 }

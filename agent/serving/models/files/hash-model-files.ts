@@ -8,7 +8,7 @@ export const ModelFileToCheck = Type.Object({
   /** Path within the model's directory. */
   name: Type.String(),
   path: Type.String(),
-  /** Null: not known. */
+  /** Null: unknown. */
   sha256: Type.Union([Type.String(), Type.Null()]),
 });
 export type ModelFileToCheck = Static<typeof ModelFileToCheck>;
@@ -76,7 +76,7 @@ export function hashModelFiles(files: readonly ModelFileToCheck[], modelPath: st
       rest = Buffer.from(both.subarray(Math.max(0, both.length - overlapBytes)));
     });
     if (sha256 !== null && actual !== sha256)
-      throw new Error(`${path} is not the file of the manifest: expected sha256 ${sha256}, got ${actual}`);
+      throw new Error(`${path} does not match the manifest: expected sha256 ${sha256}, got ${actual}`);
     hashes[name] = actual;
   }
   const known = new Set(files.map(({ path }) => resolve(path)));

@@ -16,8 +16,8 @@ export async function removeModel(id: string, pulledDirectory: string, inUse: re
   if (!isModelId(id) || !existsSync(directory) || !isModelDirectory(directory)) {
     throw new UsageError(
       !Object.hasOwn(embeddedModels, id)
-        ? `"${id}" was not pulled: there is none of this name in ${pulledDirectory}`
-        : `${id} is carried inside the program and can't be removed`,
+        ? `"${id}" was not pulled: there is no model of this name in ${pulledDirectory}`
+        : `${id} is built into the executable and can't be removed`,
     );
   }
   if (!Object.hasOwn(embeddedModels, id) && inUse.includes(id))

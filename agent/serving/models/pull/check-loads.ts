@@ -46,6 +46,6 @@ export async function checkLoads(
     }
   } catch (error) {
     signal.throwIfAborted();
-    throw new PullError(`the files are whole, but the model does not load: ${describeError(error)}`);
+    throw new PullError(`the files are complete, but the model does not load: ${describeError(error)}`);
   }
 }

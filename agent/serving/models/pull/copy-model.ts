@@ -56,7 +56,7 @@ export async function copyModel(
   const id = known?.id ?? wanted;
   if (!isModelId(id)) throw new UsageError(`"${id}" can't be a model's name here: expected name or organisation/name`);
   const target = join(modelsDirectory, id);
-  if (relative(origin, target) === "") throw new UsageError(`--from ${from} is where models are kept already`);
+  if (relative(origin, target) === "") throw new UsageError(`--from ${from} is already the directory of pulled models`);
   const decision = decidePullFiles(await filesOf(origin), choice);
   if (decision.kind === "refuse") throw new PullError(`${from}: ${explainPullFiles(decision)}`);
 

@@ -46,7 +46,7 @@ export interface Download {
 
 /** Attempts in a row without another byte. */
 const maxFailuresInRow = 5;
-/** Attempts in all: a server that sends a little and takes it back would go on for ever. */
+/** Attempts in all: a server that sends a little and takes it back would continue for ever. */
 const maxAttempts = 1000;
 const firstWaitMs = 500;
 const longestWaitMs = 30_000;
@@ -130,16 +130,17 @@ async function attempt(
     // The file is complete, or its beginning is of another version: the hash tells, or the next attempt starts again.
     if (have === said.bytes) return { resumedAt: have, said, commit };
     await rm(part, { force: true });
-    throw new PullError(`${file.path} has another length now`, { temporary: true });
+    throw new PullError(`the length of ${file.path} has changed`, { temporary: true });
   }
   const encoding = response.headers.get("content-encoding") ?? "identity";
-  if (encoding !== "identity") throw new PullError(`the server sends ${file.path} as ${encoding} though asked not to`);
+  if (encoding !== "identity")
+    throw new PullError(`the server sends ${file.path} as ${encoding}, although asked not to`);
   const range = /^bytes (\d+)-\d*\/(\d+|\*)$/.exec(response.headers.get("content-range") ?? "");
   const from = response.status === 206 ? Number(range?.[1] ?? Number.NaN) : 0;
   if (from !== 0 && from !== have) {
     await response.body?.cancel();
     await rm(part, { force: true });
-    throw new PullError(`the server continues ${file.path} at another place than it was asked to`, { temporary: true });
+    throw new PullError(`the server continues ${file.path} at a different offset than requested`, { temporary: true });
   }
   await writeFile(notes, JSON.stringify({ validator: validatorOf(response.headers) }));
   const length = Number(response.headers.get("content-length") ?? Number.NaN);
@@ -172,7 +173,7 @@ async function attempt(
 async function check(part: string, said: HubFile, knownSha256: string | null) {
   const actual = await hashFile(part);
   const refuse = (what: string, expected: string | number, got: string | number) => {
-    throw new PullError(`${said.path} is not the file it should be: expected ${what} ${expected}, got ${got}`);
+    throw new PullError(`${said.path} is not the expected file: expected ${what} ${expected}, got ${got}`);
   };
   if (said.bytes !== null && actual.bytes !== said.bytes) refuse("bytes", said.bytes, actual.bytes);
   const sha256 = knownSha256 ?? said.sha256;

@@ -113,7 +113,7 @@ export async function listRepository(
   }
   const mistake = explainFirstMistake(ModelInfo, body);
   if (mistake !== null) {
-    throw new PullError(`${new URL(access.baseUrl).host} describes ${what} in a way that can't be read: ${mistake}`);
+    throw new PullError(`${new URL(access.baseUrl).host} describes ${what} in an unreadable form: ${mistake}`);
   }
   return fromInfo(body as Static<typeof ModelInfo>);
 }

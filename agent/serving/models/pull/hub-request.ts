@@ -36,12 +36,14 @@ function explainStatus(response: Response, what: string, host: string, access: H
           : `${said}: the token was not accepted`,
       );
     case 403:
-      return new PullError(`${said}: this account or network may not read it; a gated model is asked for on its page`);
+      return new PullError(
+        `${said}: this account or network may not read it; request access to a gated model on its page`,
+      );
     case 404:
       return new PullError(`${said}: there is no such model, revision or file`);
     case 408:
     case 429:
-      return new PullError(`${said}: it asks to come back later`, {
+      return new PullError(`${said}: it asks to retry later`, {
         temporary: true,
         status,
         retryAfterMs: waitAsked(response),
@@ -54,7 +56,7 @@ function explainStatus(response: Response, what: string, host: string, access: H
 /** Returns the target of a redirect. The token stays with the server that it is for. */
 async function redirectTarget(response: Response, from: URL): Promise<URL> {
   const location = response.headers.get("location");
-  if (location === null) throw new PullError(`${from.host} answered ${response.status} without saying where to go`);
+  if (location === null) throw new PullError(`${from.host} answered ${response.status} without a redirect address`);
   const target = URL.parse(location, from.href);
   if (target === null) throw new PullError(`${from.host} redirects to something that is not a URL`);
   const refusal = await redirectRefusal(from, target);

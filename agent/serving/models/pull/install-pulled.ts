@@ -39,8 +39,7 @@ async function writeManifest(
   files: ModelManifest["files"],
 ): Promise<void> {
   const { manifest: own } = await readModelDirectory(directory, choice, id, known?.pooling ?? null).catch((cause) => {
-    if (cause instanceof UsageError)
-      throw new PullError(`this is no model that can be served: ${describeError(cause)}`);
+    if (cause instanceof UsageError) throw new PullError(`this model can't be served: ${describeError(cause)}`);
     throw cause;
   });
   const wrong = known === null ? [] : contradictions(own, known);

@@ -91,7 +91,7 @@ export async function refuseFullDisk(directory: string, neededBytes: number): Pr
   if (freeBytes >= neededBytes + spareBytes) return;
   const megabytes = (bytes: number) => Math.ceil(bytes / 1e6);
   throw new PullError(
-    `${directory} has ${megabytes(freeBytes)} MB free, expected ${megabytes(neededBytes + spareBytes)} MB for what is to be pulled`,
+    `${directory} has ${megabytes(freeBytes)} MB free, expected ${megabytes(neededBytes + spareBytes)} MB for the download`,
   );
 }
 
@@ -99,7 +99,7 @@ export async function refuseFullDisk(directory: string, neededBytes: number): Pr
 export function explainDisk(error: unknown, directory: string): unknown {
   const { code } = error as NodeJS.ErrnoException;
   if (code === "ENOSPC" || code === "EDQUOT")
-    return new PullError(`the disk is full: ${directory}; what was pulled so far was given back`, { cause: error });
+    return new PullError(`the disk is full: ${directory}; the partial download was removed`, { cause: error });
   if (code === "EEXIST" || code === "ENOTDIR")
     return new PullError(`${directory}: expected a directory for models, got a file (${code})`);
   if (code === "EACCES" || code === "EPERM" || code === "EROFS")
@@ -211,7 +211,7 @@ export async function pullModel(wanted: WantedModel, request: PullRequest): Prom
       );
       if (one === null) continue;
       if (commit !== null && one.commit !== null && one.commit !== commit)
-        throw new PullError(`${repo}@${revision} has changed while it was pulled: try again`);
+        throw new PullError(`${repo}@${revision} changed while it was being pulled: try again`);
       commit ??= one.commit;
       const { commit: _, ...rest } = one;
       pulled.push({ path: file.path, ...rest });
@@ -267,7 +267,7 @@ async function pullFile(
         absent = answer.response.status === 404;
         if (!absent) return answer;
         await answer.response.body?.cancel();
-        throw new PullError(`${file.path} is not there`);
+        throw new PullError(`${file.path} does not exist`);
       },
       maxBytes,
       roomBytes,

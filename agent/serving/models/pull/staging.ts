@@ -37,7 +37,7 @@ async function lock(path: string): Promise<void> {
       const stamp = await readRegularText(path).catch(() => null);
       if (stamp === null) continue; // released just now
       if (await isHeldBy(stamp))
-        throw new PullError(`this model is being pulled already, by process ${stamp.split(" ")[0]}`);
+        throw new PullError(`this model is already being pulled by process ${stamp.split(" ")[0]}`);
       // The lock of a killed process is moved before it is removed: of two processes only one moves it, and one that has moved a new lock puts it back.
       const aside = `${own}-aside`;
       const moved = await rename(path, aside).then(

@@ -52,7 +52,7 @@ export interface Constant {
 export interface OnnxGraph {
   readonly nodes: readonly GraphNode[];
   readonly constants: ReadonlyMap<string, Constant>;
-  /** Names of what the model is given, and of its results. */
+  /** Names of the model's inputs and outputs. */
   readonly inputs: ReadonlySet<string>;
   readonly outputs: ReadonlySet<string>;
 }

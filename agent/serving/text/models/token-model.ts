@@ -30,7 +30,7 @@ const maxCached = 10_000;
 export class PieceCache {
   readonly #known = new Map<string, readonly number[]>();
 
-  /** Adds the tokens of a piece, and computes them if they are not known. */
+  /** Adds the tokens of a piece, and computes them if they are unknown. */
   add(piece: string, ids: number[], compute: (piece: string) => readonly number[]): void {
     let tokens = this.#known.get(piece);
     if (tokens === undefined) {

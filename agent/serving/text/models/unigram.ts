@@ -110,7 +110,7 @@ class Lattice {
     this.#token[end] = id;
   }
 
-  /** Writes the tokens up to the last position that all paths to what is to come have in common. */
+  /** Writes the tokens up to the last position shared by all paths. */
   #commit(): void {
     const ends: number[] = [];
     for (let end = this.#done; end < this.#startOf.length; end += 1) if (this.#startOf[end] !== -1) ends.push(end);

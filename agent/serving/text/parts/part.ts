@@ -66,14 +66,14 @@ export class Part {
   }
 
   unknownType(): Error {
-    return new Error(`${this.#place}: ${JSON.stringify(this.type)} is a part that this program does not have`);
+    return new Error(`${this.#place}: ${JSON.stringify(this.type)} is a part that is not supported`);
   }
 
   /** @throws Error for the first option that was not taken and has a value. */
   refuseOthers(): void {
     for (const [name, value] of this.#options) {
       if (value !== null && value !== undefined)
-        throw new Error(`${this.#place}.${name}: ${this.type} has no such option in this program, got ${show(value)}`);
+        throw new Error(`${this.#place}.${name}: this option of ${this.type} is not supported, got ${show(value)}`);
     }
   }
 

@@ -123,7 +123,7 @@ function cutIn(text: string, match: Range): number {
 export class LongWord extends Error {
   constructor() {
     super(
-      `expected words of at most ${maxHeld - lookahead} characters for this model, whose tokenizer.json has an expression of its own, got a longer one`,
+      `expected words of at most ${maxHeld - lookahead} characters for this model, whose tokenizer.json has its own expression, got a longer one`,
     );
   }
 }
@@ -159,7 +159,7 @@ export function splittingAtWords(pattern: RegExp, behavior: Behavior, invert: bo
       let sure = held.length - lookahead;
       while (sure > 0 && isSpace.test(held.charAt(sure - 1))) sure -= 1;
       const done = ranges.findLastIndex(({ end }) => end <= sure);
-      // One that may be merged with what follows stays.
+      // A token that may merge with what follows is held back.
       const final = merges ? Math.max(done, 0) : done + 1;
       if (final > 0) {
         const start = merges ? (ranges[done] as Range).start : (ranges[done] as Range).end;

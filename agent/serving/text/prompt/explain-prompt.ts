@@ -18,7 +18,7 @@ export function explainPrompt(
     case "no-prompt-of-kind":
       return `${field}: expected a kind for which ${id} has a prompt (${listed(kindsOf(model))}), got ${shown}; its prompts by name are ${listed(names)}`;
     case "contradiction":
-      return `${field}: expected the same prompt as the request's other fields ask for, got ${shown}`;
+      return `${field}: expected the same prompt as in the request's other fields, got ${shown}`;
     default:
       return rule satisfies never;
   }

@@ -10,7 +10,8 @@ export function FreezeDialog({ onClose }: { readonly onClose: () => void }) {
   const minutes = useSignal("60");
   const order = (): Order => {
     const reason = why.value.trim();
-    if (reason === "") throw new Error("reason: expected why, for those who look at the fleet meanwhile, got nothing");
+    if (reason === "")
+      throw new Error("reason: expected a reason, shown to everyone who looks at the fleet, got nothing");
     const expiresInS = secondsOf(minutes.value, true);
     return { method: "POST", path: "/api/v1/freeze", body: { reason, ...(expiresInS === null ? {} : { expiresInS }) } };
   };

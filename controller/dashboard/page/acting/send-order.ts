@@ -28,7 +28,7 @@ export interface OrderAnswer {
 
 /**
  * Sends an order.
- * @param isDry true: nothing is changed, only the effect is told
+ * @param isDry true: only report the effect, change nothing
  * @param reason for the audit log; empty: none is given
  * @throws ApiError
  */

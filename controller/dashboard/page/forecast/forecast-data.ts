@@ -126,7 +126,7 @@ export const measures: readonly Measure[] = [
   },
   {
     name: "false alarms",
-    hint: "rises that were forecast and did not come",
+    hint: "rises that were forecast but did not happen",
     of: ({ falseAlarms }) => count(falseAlarms),
   },
   {

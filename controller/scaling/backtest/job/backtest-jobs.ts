@@ -55,7 +55,7 @@ export class BacktestJobs {
   /** @throws ServiceError CONFLICT while another one runs */
   start(question: BacktestQuestion, by: string): BacktestJob {
     if (this.#running !== null)
-      throw new ServiceError("CONFLICT", "a backtest is running already: wait for it, or cancel it", {
+      throw new ServiceError("CONFLICT", "a backtest is already running: wait for it, or cancel it", {
         details: { id: this.#running.id },
       });
     const id = crypto.randomUUID();
@@ -78,7 +78,7 @@ export class BacktestJobs {
     return job;
   }
 
-  /** Jobs, the newest first, without their results. */
+  /** Jobs, newest first, without their results. */
   list(): Omit<BacktestJob, "result">[] {
     return [...this.#jobs.values()].reverse().map(({ result: _, ...job }) => job);
   }
@@ -116,7 +116,7 @@ export class BacktestJobs {
     if (job?.state !== "running") return;
     const fail = (failure: string) => this.#end(id, { state: "failed", failure });
     if (message === null || typeof message !== "object") {
-      fail("the replaying process sent something that is no answer");
+      fail("the replaying process sent an invalid answer");
       return;
     }
     const answer = message as BacktestAnswer;

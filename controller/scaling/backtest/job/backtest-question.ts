@@ -12,7 +12,7 @@ export interface PlayedPolicy {
 export interface BacktestQuestion {
   readonly fleet: BacktestFleet;
   readonly startMs: number;
-  /** Texts a second of each minute. */
+  /** Texts per second of each minute. */
   readonly rates: readonly number[];
   readonly policies: readonly PlayedPolicy[];
 }
@@ -26,9 +26,9 @@ export interface PlayedResult {
   readonly lostTexts: number;
   readonly activations: number;
   readonly utilization: number;
-  /** Capacity that served in each step, texts a second: the least of its minutes. */
+  /** Capacity that served in each step, texts per second: the least of its minutes. */
   readonly capacityQps: readonly number[];
-  /** Devices that were on, in the mean of each step. */
+  /** Devices that were on, on average of each step. */
   readonly unitsOn: readonly number[];
 }
 

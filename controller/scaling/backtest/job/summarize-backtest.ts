@@ -2,7 +2,7 @@ import { minuteMs } from "#platform/time.ts";
 import type { PolicyResult } from "../run-backtest.ts";
 import type { BacktestQuestion, BacktestResult } from "./backtest-question.ts";
 
-/** Max steps of a result: more than a chart has pixels for is of no use. */
+/** Maximum steps of a result: more than a chart has pixels for is of no use. */
 const maxSteps = 480;
 
 /** Reduces a series of minutes to steps. */

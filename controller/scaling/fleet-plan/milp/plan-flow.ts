@@ -137,7 +137,7 @@ export function planFlow(given: PlanProblem): PlanFlow {
   const levels = spareDevices === 0 ? [] : levelsOf(problem, Math.max(1, Math.floor(maxShares / steps / blocks)));
   const covers: SpareCover[] = [];
   for (let step = 0; step < steps; step += 1) {
-    // What is short whatever the plan is left out, so that the solver's gap is one of what can be chosen.
+    // Omits unavoidable shortfall, so that the solver's gap refers to what can be chosen.
     const { shortfallQps } = unavoidableQps(problem, step);
     const demand = (demandQps[step] as number) - shortfallQps;
     constantUsd += shortfallUsdPerQps * shortfallQps;

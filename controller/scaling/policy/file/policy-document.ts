@@ -44,7 +44,7 @@ function parseText(text: string): unknown {
 export function readPolicyText(text: string, current: unknown = null): { policy: ScalingPolicy; text: string } {
   const { input, isChanged, unknown } = unmaskPolicy(parseText(text), current);
   const mistakes = [
-    ...unknown.map((path) => `${path}: expected the secret itself, got the placeholder of one that is not known`),
+    ...unknown.map((path) => `${path}: expected the secret itself, got the placeholder of an unknown one`),
     ...checkScalingPolicy(input),
   ];
   if (mistakes.length > 0) throw invalid(mistakes);
@@ -84,10 +84,7 @@ export async function replacePolicyFile(path: string, text: string, expected: st
   checkTrusted(path);
   const before = await readRegularText(path, maxPolicyLength * 4).catch(() => "");
   if (expected !== null && versionOf(before) !== expected)
-    throw new ServiceError(
-      "CONFLICT",
-      "the policy was changed meanwhile: load it again, and make your change once more",
-    );
+    throw new ServiceError("CONFLICT", "the policy has changed since: load it again, and repeat your change");
   const next = readPolicyText(text, await readPolicyInput(path));
   await writePolicyFile(path, next.text);
   return next.policy;

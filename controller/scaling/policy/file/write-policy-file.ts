@@ -19,7 +19,7 @@ export async function writePolicyFile(path: string, text: string): Promise<void>
   } catch (cause) {
     if (temporary !== null) await unlink(temporary).catch(() => undefined);
     const code = (cause as NodeJS.ErrnoException).code ?? "";
-    const hint = readOnlyCodes.has(code) ? ": change it where it is deployed from" : "";
+    const hint = readOnlyCodes.has(code) ? ": change it at its source" : "";
     throw new ServiceError("CONFLICT", `the policy file ${path} can't be written (${describeError(cause)})${hint}`, {
       cause,
     });

@@ -32,6 +32,6 @@ export function explainPrediction(
     return `${explainGap(why, noRateInS, policy, forecast)}: no fewer than now, ${replicas}`;
   }
   const limits = limitedBy.length === 0 ? "" : `; ${replicas} by ${limitedBy.join(", ")}`;
-  const sureness = `with ${Number((peak.level * 100).toPrecision(3))} % no more than ${qpsToText(peak.qps)} qps in ${Math.round(peak.inS)} s`;
+  const sureness = `with ${Number((peak.level * 100).toPrecision(3))} % at most ${qpsToText(peak.qps)} qps in ${Math.round(peak.inS)} s`;
   return `${sureness}, which needs ${countToText(need, "replica")}${limits}`;
 }

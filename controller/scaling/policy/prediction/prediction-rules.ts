@@ -8,7 +8,7 @@ export const PredictionRules = strictObject({
     minimum: 0,
     exclusiveMaximum: 1,
     description:
-      "the forecast's lowest quantile above this counts: traffic stays below it with more than this probability",
+      "the forecast's lowest quantile above this is used: traffic stays below it with more than this probability",
   }),
   leadS: Type.Number({
     default: 120,
@@ -19,7 +19,7 @@ export const PredictionRules = strictObject({
   tolerance: Type.Number({
     default: 0.2,
     minimum: 0,
-    description: "a change by no more than this share is not acted on",
+    description: "a change of at most this share is not made",
   }),
   maxScaleUpFactor: Type.Number({
     default: 2,
@@ -39,7 +39,7 @@ export const QuantileForecast = strictObject({
       level: Type.Number({ exclusiveMinimum: 0, exclusiveMaximum: 1 }),
       qps: Type.Array(Type.Union([Type.Number(), Type.Null()]), { minItems: 1, maxItems: 1440 }),
       coverage: Type.Optional(
-        Type.Number({ minimum: 0, maximum: 1, description: "the share of past rates that did stay below it" }),
+        Type.Number({ minimum: 0, maximum: 1, description: "share of past rates that stayed below it" }),
       ),
     }),
     { minItems: 1, maxItems: 99 },
@@ -61,7 +61,7 @@ export const PredictionInput = strictObject({
     { default: {} },
   ),
   currentReplicas: Type.Integer(count),
-  reactiveNeed: Type.Integer({ ...count, default: 0, description: "need of the present load" }),
+  reactiveNeed: Type.Integer({ ...count, default: 0, description: "replicas that the present load needs" }),
   forecast: Type.Union([QuantileForecast, Type.Null()], { default: null }),
 });
 export type PredictionInput = Static<typeof PredictionInput>;

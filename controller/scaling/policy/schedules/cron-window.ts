@@ -62,7 +62,7 @@ export function cronFault(pattern: string, timeZone: string): string | null {
   const expected = "expected a cron of five fields (minute hour day month weekday)";
   try {
     const soon = parseCron(pattern, timeZone).nextRun(new Date(0));
-    return soon === null ? `${expected} that comes some day, got "${pattern}", which never does` : null;
+    return soon === null ? `${expected} that occurs on some day, got "${pattern}", which never does` : null;
   } catch (error) {
     const why = (error as Error).message.replace(/^CronPattern: /, "");
     return `${expected}, got "${pattern}": ${why}`;

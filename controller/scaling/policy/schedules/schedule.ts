@@ -8,7 +8,7 @@ const count = { minimum: 0, maximum: 1_000_000 } as const;
 /** A recurring window of local time, and how many replicas there may be within it. */
 export const Schedule = strictObject({
   name: Type.String({ minLength: 1, maxLength: 64 }),
-  timeZone: Type.String({ minLength: 1, description: "of the IANA database, e.g. Europe/Berlin" }),
+  timeZone: Type.String({ minLength: 1, description: "time zone of the IANA database, e.g. Europe/Berlin" }),
   start: Type.String({ minLength: 1, description: "cron with five fields at which the window opens" }),
   end: Type.String({ minLength: 1, description: "cron with five fields at which it closes" }),
   floor: Type.Optional(Type.Integer({ ...count, description: "minimum of replicas" })),
@@ -17,7 +17,7 @@ export const Schedule = strictObject({
   priority: integer(
     0,
     [-1000, 1000],
-    "where windows overlap, those of a lower priority count within what the higher ones leave",
+    "where windows overlap, those of lower priority apply within the limits of the higher ones",
   ),
 });
 export type Schedule = Static<typeof Schedule>;
@@ -35,7 +35,7 @@ function checkSchedule({ timeZone, start, end, floor, ceiling, exact }: Schedule
     lines.push("floor: expected floor, ceiling or exact, got none of them");
   }
   if (exact !== undefined && (floor !== undefined || ceiling !== undefined)) {
-    lines.push("exact: expected it alone, got floor or ceiling beside it");
+    lines.push("exact: expected it alone, got floor or ceiling as well");
   }
   if (floor !== undefined && ceiling !== undefined && floor > ceiling) {
     lines.push(`floor: expected at most ceiling (${ceiling}), got ${floor}`);

@@ -19,7 +19,7 @@ export function explainTriggers(
     }
     case "unknown": {
       const faults = values.filter(({ counted }) => counted === null).map(({ name, fault }) => `${name}: ${fault}`);
-      return `stays at ${replicas}: not known is ${faults.join("; ")}`;
+      return `stays at ${replicas}, because a value is unknown: ${faults.join("; ")}`;
     }
     case "inactive":
       return `no trigger is active: ${replicas}`;

@@ -10,7 +10,7 @@ export interface ServingAgent {
 }
 
 /**
- * Reads a metric over the agents that serve. A sum, mean or minimum that lacks an agent is not known: it would be too low. A maximum of the
+ * Reads a metric over the agents that serve. A sum, mean or minimum that lacks an agent is unknown: it would be too low. A maximum of the
  * known agents is at least right about them.
  */
 export function readAgentsTrigger(
@@ -28,7 +28,7 @@ export function readAgentsTrigger(
     else values.push(value);
   }
   if (values.length === 0 || (silent.length > 0 && aggregate !== "max")) {
-    return { fault: `${metric} is not known of ${silent.join(", ")}` };
+    return { fault: `${metric} is unknown for ${silent.join(", ")}` };
   }
   const sum = values.reduce((total, value) => total + value, 0);
   const aggregates = { sum, mean: sum / values.length, max: Math.max(...values), min: Math.min(...values) };

@@ -95,7 +95,7 @@ async function fetchJson(
     if (error instanceof UnusableAnswerError) return { fault: error.message };
     if ((error as Error).name === "TimeoutError")
       return { fault: `${url.host} did not answer within ${timeoutMs / 1000} s` };
-    return { fault: `${url.host} can't be asked: ${describeError(error)}` };
+    return { fault: `${url.host} can't be queried: ${describeError(error)}` };
   }
 }
 

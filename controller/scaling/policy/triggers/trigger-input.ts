@@ -10,7 +10,7 @@ const count = { minimum: 0, maximum: 1_000_000 } as const;
 export const TriggerReading = strictObject({
   trigger: Type.String({ minLength: 1 }),
   value: orNull(Type.Number(), "null: it could not be read"),
-  failures: Type.Integer({ default: 0, minimum: 0, description: "in a row, this one included" }),
+  failures: Type.Integer({ default: 0, minimum: 0, description: "failures in a row, including this one" }),
   reason: orNull(Type.String(), "why it could not be read"),
 });
 export type TriggerReading = Static<typeof TriggerReading>;
@@ -19,7 +19,7 @@ export type TriggerReading = Static<typeof TriggerReading>;
 export const triggerObservation = {
   currentReplicas: Type.Integer(count),
   readyReplicas: Type.Optional(
-    Type.Integer({ ...count, description: "replicas that a whole value is spread over; left out: all of them" }),
+    Type.Integer({ ...count, description: "number of replicas that the value is divided by; omitted: all" }),
   ),
   readings: Type.Array(TriggerReading, { default: [] }),
   lastActiveAgoS: orNull(Type.Number({ minimum: 0 }), "since a trigger was last active; null: never"),

@@ -47,7 +47,7 @@ export function createTriggerPoller(environment: Readonly<Record<string, string 
       triggers.filter(isExternal).map((trigger): TriggerReading => {
         const last = kept.get(trigger.name);
         if (last === undefined || last.asked !== question(trigger)) {
-          return { trigger: trigger.name, value: null, failures: 0, reason: "has not been asked yet" };
+          return { trigger: trigger.name, value: null, failures: 0, reason: "has not been queried yet" };
         }
         const { reading, atMs } = last;
         if (reading.value === null || Math.abs(nowMs - atMs) <= maxAgeMs) return reading;

@@ -9,7 +9,8 @@ const target = { minimum: 0.001, maximum: 1e18 } as const;
 
 const MetricType = Type.Union([Type.Literal("average"), Type.Literal("value")], {
   default: "average",
-  description: "average: the target is each replica's share of the value; value: of the whole, whatever the replicas",
+  description:
+    "average: the target applies to each replica's share of the value; value: to the whole value, regardless of replicas",
 });
 
 /** Fields by which a trigger's value becomes a number of replicas, wherever the value comes from. */
@@ -19,7 +20,7 @@ export const triggerTarget = {
   metricType: MetricType,
   activation: Type.Number({
     default: 0,
-    description: "active only above this; used only where there may be no replica",
+    description: "active only above this; used only if there may be no replicas",
   }),
 };
 export const TriggerTarget = strictObject(triggerTarget);
@@ -43,7 +44,11 @@ export const triggerRules = {
   fallback: Type.Optional(
     strictObject(
       {
-        failureThreshold: Type.Integer({ default: 3, minimum: 0, description: "more failures in a row than this" }),
+        failureThreshold: Type.Integer({
+          default: 3,
+          minimum: 0,
+          description: "the fallback applies after more than this many failures in a row",
+        }),
         replicas: Type.Integer(count),
         behavior: {
           ...literals("static", "currentReplicas", "currentReplicasIfHigher", "currentReplicasIfLower"),

@@ -22,7 +22,7 @@ export const PrometheusTrigger = strictObject({
   query: Type.String({ minLength: 1, maxLength: 8192, description: "PromQL that gives one value" }),
   emptyValue: Type.Optional(
     Type.Number({
-      description: "value of an answer without any series; left out: a failure, which never scales in",
+      description: "value of an answer without any series; omitted: a failure, which never scales in",
     }),
   ),
 });

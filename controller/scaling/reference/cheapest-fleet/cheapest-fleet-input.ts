@@ -18,19 +18,19 @@ export const CheapestFleetInput = strictObject({
       capacity: Type.Record(
         Type.String(),
         orNull(Type.Number({ exclusiveMinimum: 0, maximum: maxAmount }), "null: can't serve the class"),
-        { description: "requests a second of a class that one instance carries when it serves only that class" },
+        { description: "requests per second of a class that one instance carries if it serves only that class" },
       ),
     }),
     { minItems: 1, maxItems: 50 },
   ),
-  demand: Type.Record(Type.String(), Rate, { description: "requests a second of each class" }),
+  demand: Type.Record(Type.String(), Rate, { description: "requests per second of each class" }),
   slicesPerClass: Type.Integer({
     minimum: 1,
     maximum: 1000,
     description: "number of equal parts that a class is cut into",
   }),
   minTotalInstances: Type.Integer({ default: 0, minimum: 0, maximum: 1_000_000 }),
-  expect: Type.Optional(Type.Unknown({ description: "ignored, so that test cases can be given as they are" })),
+  expect: Type.Optional(Type.Unknown({ description: "ignored, so that test cases can be used unchanged" })),
 });
 export type CheapestFleetInput = Static<typeof CheapestFleetInput>;
 

@@ -12,6 +12,6 @@ function explainObstacle(obstacle: FleetObstacle): string {
 export function explainCheapestFleet({ fleets, costPerHour, fleetUnique, obstacles }: CheapestFleet): string[] {
   if (obstacles.length > 0 || costPerHour === null) return obstacles.map(explainObstacle);
   const bought = Object.entries(fleets[0] ?? {}).flatMap(([name, count]) => (count > 0 ? [`${count} × ${name}`] : []));
-  const partly = fleetUnique === null ? "; not every route was tried" : "";
+  const partly = fleetUnique === null ? "; not every combination was tried" : "";
   return [`${bought.join(" and ") || "nothing"} for ${costPerHour} an hour${partly}`];
 }

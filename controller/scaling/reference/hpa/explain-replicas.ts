@@ -23,7 +23,7 @@ export function explainProposal(proposal: Proposal, metric: string): string {
       "no-request": `replica ${proposal.replica} requests no ${metric}`,
       "nothing-requested": "the sampled replicas request nothing",
       "no-target": "has no target",
-      "no-series": "no series came",
+      "no-series": "no series was returned",
       "no-value": "a series has no value",
     }[proposal.rule];
   }

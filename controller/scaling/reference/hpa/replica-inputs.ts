@@ -49,7 +49,7 @@ const ReplicaPolicy = strictObject({
   legacyScaleUpLimit: Type.Optional(
     strictObject(
       { factor: Type.Number({ default: 2, minimum: 1 }), minimum: Type.Number({ default: 4, minimum: 0 }) },
-      { description: "takes the place of the rules: one 300 s window, one cap on growth" },
+      { description: "replaces the rules: one 300 s window, one cap on growth" },
     ),
   ),
 });

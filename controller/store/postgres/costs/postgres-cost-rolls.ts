@@ -5,7 +5,7 @@ import { columnValue, type RowQuarantine } from "../../row-quarantine.ts";
 import type { PostgresDatabase, Statements } from "../postgres-database.ts";
 import { rollUpAgentDay } from "./postgres-cost-lines.ts";
 
-/** Max agents whose day is rolled up before others get a turn. */
+/** Maximum agents whose day is rolled up before others get a turn. */
 const agentsAtOnce = 100;
 const spanMs = { hour: hourMs, day: dayMs } as const;
 

@@ -131,7 +131,7 @@ describe("the backend that answers", () => {
     expect(share(2, 4, 5_000)).toBe(50);
     expect(share(2, 4, 50)).toBeGreaterThan(55);
     expect(share(10, 25, 50)).toBeGreaterThan(90);
-    // Without any expectation, and where none is in time, all the same one is drawn.
+    // Without any expectation, and where none is in time, anyway one is drawn.
     expect(share(60, 80, 50)).toBeGreaterThan(50);
   });
 
@@ -160,7 +160,7 @@ describe("the backend that answers", () => {
     expect(route([])).toBe("refused no-model");
   });
 
-  test("one that was not heard of lately is the last resort; one that may probe is asked", () => {
+  test("one that was not heard from lately is the last resort; one that may probe is asked", () => {
     const silent = aCandidate({ id: "silent", state: "silent", usdPerRequest: 0 });
     expect(route([silent, onDemand])).toBe("offer:on-demand only");
     expect(route([silent])).toBe("silent last-resort");
@@ -209,12 +209,8 @@ describe("the backend that answers", () => {
 
 test.each([
   [[device, spot], {}, "device: the cheapest that answers in time (8.0e-7 $, 18 ms expected; others: 1 dearer)"],
-  [
-    [{ ...device, region: "us" }],
-    { regions: ["eu"] },
-    "no backend stands in the tenant's regions (1 in another region)",
-  ],
-  [[busy(home), spot], {}, "offer:spot: the only one that can be asked (0.0000020 $, 20 ms expected; others: 1 busy)"],
+  [[{ ...device, region: "us" }], { regions: ["eu"] }, "no backend is in the tenant's regions (1 in another region)"],
+  [[busy(home), spot], {}, "offer:spot: the only one available (0.0000020 $, 20 ms expected; others: 1 busy)"],
 ] as const)("the sentence of a route", (candidates, request, sentence) => {
   expect(explainRoute(decideRoute(input(candidates, request as object)))).toBe(sentence);
 });

@@ -98,10 +98,10 @@ describe("the next rate of the search", () => {
     [{ kind: "try", rule: "lower", rateQps: 36, failedQps: 70 }, "70 qps was late"],
     [{ kind: "try", rule: "higher", rateQps: 98, passedQps: 70 }, "70 qps was in time"],
     [{ kind: "try", rule: "between", rateQps: 83, passedQps: 70, failedQps: 98 }, "between 70 qps and 98 qps"],
-    [{ kind: "done", rule: "none-passed", capacityQps: 0, failedQps: 0.5 }, "even 0.5 qps is not served in time"],
+    [{ kind: "done", rule: "none-passed", capacityQps: 0, failedQps: 0.5 }, "not even 0.5 qps is served in time"],
     [
       { kind: "done", rule: "highest-passed", capacityQps: 1000, passedQps: 1000 },
-      "1000 qps, the highest rate that is tried, is served in time",
+      "1000 qps, the highest rate tried, is served in time",
     ],
     [
       { kind: "done", rule: "converged", capacityQps: 100, passedQps: 100.04, failedQps: 104.96 },

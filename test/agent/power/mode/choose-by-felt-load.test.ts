@@ -174,7 +174,7 @@ describe("a step down that cost the SLO", () => {
     expect(decide({ ...well, heldOffUntilMs: nowMs + 30_000 })).toMatchObject({
       rule: "held-off",
       modeId: 2,
-      reason: "70W would carry the demand, but the last step down cost the SLO: none for another 30 s",
+      reason: "70W would carry the demand, but the last step down missed the SLO: none for another 30 s",
     });
     expect(decide({ ...well, heldOffUntilMs: nowMs })).toMatchObject({ rule: "carries", modeId: 3 });
   });

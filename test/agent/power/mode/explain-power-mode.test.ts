@@ -24,12 +24,12 @@ test.each([
   [{ rule: "standby" }, "standby: using the most frugal mode"],
   [
     { rule: "service-started" },
-    "service has just started and its demand is not known yet: using the most capable mode",
+    "service has just started and the demand is not known yet: using the most capable mode",
   ],
   [{ rule: "configured", mode }, "70W is configured"],
   [
     { rule: "configured-mode-unknown", mode },
-    "this board has no mode 70W, which is configured: using the most capable mode",
+    "this board has no mode 70W, which the configuration names: using the most capable mode",
   ],
   [{ rule: "no-rate" }, "no forecast and no live rate: using the most capable mode"],
   [{ rule: "carries", mode, demand: live }, "70W carries the live rate of 100 qps (no forecast available)"],

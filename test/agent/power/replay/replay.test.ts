@@ -55,7 +55,7 @@ const modes = [mode(0, "BIG", 400, 100, 20), mode(1, "SMALL", 100, 30, 10)];
 const policy = parseConfig(PowerPolicy, {}, "test");
 
 function replayOf(qps: (number | null)[], change: Partial<ReplayInputs> = {}): ReplayInputs {
-  // Forecasts that say: it goes on as it was in the minute before.
+  // Forecasts that say: it continues as it was in the minute before.
   const forecasts = qps.map((_, minute) => ({
     qps: new Array<number>(15).fill(qps[minute - 1] ?? qps[minute] ?? 0),
   }));

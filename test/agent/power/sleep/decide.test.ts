@@ -55,7 +55,7 @@ test.each([
   [{ kind: "stay", rule: "role", role: "active" }, "its role is active"],
   [{ kind: "stay", rule: "board-in-use", use: "calibrating" }, "calibrating"],
   [{ kind: "stay", rule: "in-flight", requests: 2 }, "2 requests are in flight"],
-  [{ kind: "stay", rule: "no-controller" }, "no controller is online to ask for it again"],
+  [{ kind: "stay", rule: "no-controller" }, "no controller is online that could ask for it again"],
   [{ kind: "stay", rule: "no-peer" }, "no other agent serves and could wake it"],
   [{ kind: "stay", rule: "unsent", records: 3 }, "3 records must be sent first"],
 ] as [SleepDecision, string][])("%j is explained", (decision, sentence) => {

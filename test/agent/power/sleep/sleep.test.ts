@@ -117,7 +117,7 @@ test("does not wake itself: what the broker kept of its own sleep is over", asyn
 });
 
 test.each([
-  ["no address", ["wake", "{mac}"], null, /did not announce a power.sleep.mac/],
+  ["no address", ["wake", "{mac}"], null, /did not announce its power.sleep.mac/],
   ["no such command", ["no-such-wake", "{mac}"], "02:00:00:00:00:02", /can't be woken/],
   ["a command that fails", ["sh", "-c", "echo no such host; exit 3"], null, /no such host/],
 ])("%s: said, and nothing else happens", async (_name, wakeCommand, mac, message) => {

@@ -485,7 +485,7 @@ describe("the queue", () => {
   test("is told the deadline: a request that can't meet it makes place for others at once", async () => {
     const { gate } = closedGate();
     const { embedder, model } = setUp(undefined, { gate });
-    model.queue.assumeSpeed(60, 40_000); // 2.5 tokens a second
+    model.queue.assumeSpeed(60, 40_000); // 2.5 tokens per second
     const late = embedder.embed({ ...ask(["aaaa", "bbbb"]), latencyBudgetMs: 1_500 });
     const client = new AbortController();
     const other = embedder.embed(ask(["c"], client.signal));

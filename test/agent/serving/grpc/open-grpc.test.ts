@@ -26,7 +26,7 @@ describe("where something else has port 9090", () => {
   let holder: Server;
   beforeAll(async () => {
     holder = createServer();
-    // Where it is taken already, it is taken all the same.
+    // Where it is taken already, it is taken anyway.
     await new Promise<void>((resolve) => holder.on("error", () => resolve()).listen(9090, "127.0.0.1", resolve));
   });
   afterAll(() => {

@@ -136,7 +136,7 @@ describe.each(textRoutes)("$path", ({ routes, path, body, kinds }) => {
 
 test("the message says what was expected and what to do instead", () => {
   const refuse = (body: object) => () => refuseForeignFields(body, {});
-  expect(refuse({ normalize: false })).toThrow("normalize: expected true, got false: vectors have the length 1 here");
+  expect(refuse({ normalize: false })).toThrow("normalize: expected true, got false: vectors have length 1 here");
   expect(refuse({ dimension: 64 })).toThrow("dimension: expected none, got 64: dimensions cuts vectors");
   expect(refuse({ late_chunking: true })).toThrow("expected false, got true: each text is computed by itself");
   expect(() => refuseForeignFields({ normalize: false }, { normalize: {} })).not.toThrow();

@@ -172,7 +172,7 @@ test.each([
   { rule: "configured", text: "model.onnx (fp32): as configured" },
   { rule: "only-file", text: "model.onnx (fp32): the only file" },
   { rule: "best-for-gpu", text: "model.onnx (fp32): the best one for a GPU" },
-  { rule: "most-exact", text: "model.onnx (fp32): the most exact one" },
+  { rule: "most-exact", text: "model.onnx (fp32): the most accurate one" },
 ] as const)("$text", ({ rule, text }) => {
   expect(explainOnnxFile({ kind: "take", rule, path: "model.onnx", precision: "fp32" })).toBe(text);
 });

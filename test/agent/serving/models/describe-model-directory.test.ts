@@ -64,7 +64,7 @@ test("what no file says is assumed, and said", () => {
     defaultPrompt: null,
   });
   expect(notes).toEqual([
-    "1_Pooling/config.json is not there: the mean over the tokens is assumed",
+    "1_Pooling/config.json does not exist: assuming mean pooling",
     "no file says how many tokens the model reads: 512 are assumed",
   ]);
 });
@@ -121,14 +121,14 @@ describe("pooling", () => {
       files: {},
       catalogue: undefined,
       expected: "mean",
-      note: "the mean over the tokens is assumed",
+      note: "assuming mean pooling",
     },
     {
       name: "a decoder",
       files: { "config.json": decoder },
       catalogue: undefined,
       expected: "last-token",
-      note: "the last token's vector is assumed, as the model is a decoder (Qwen3ForCausalLM)",
+      note: "assuming last-token pooling, because the model is a decoder (Qwen3ForCausalLM)",
     },
     { name: "one of the catalogue", files: {}, catalogue: "cls", expected: "cls", note: null },
     {
@@ -149,7 +149,7 @@ describe("pooling", () => {
     const { manifest, notes } = describeWith(files, ["onnx/model.onnx"], catalogue);
     expect(manifest.pooling).toBe(expected);
     const said = notes.filter((each) => each.includes("assumed") && each.includes("Pooling"));
-    expect(said).toEqual(note === null ? [] : [`1_Pooling/config.json is not there: ${note}`]);
+    expect(said).toEqual(note === null ? [] : [`1_Pooling/config.json does not exist: ${note}`]);
   });
 
   test("with a dense layer behind it, the ONNX file has to do it", () => {
@@ -251,7 +251,7 @@ test.each([
   {
     name: "a module of the model's own code",
     json: { "modules.json": [{ path: "", type: "custom_st.Transformer" }] },
-    message: "got custom_st.Transformer, which is code of the model's own",
+    message: "got custom_st.Transformer, which is the model's own code",
   },
   {
     name: "a Transformer in a directory of its own",

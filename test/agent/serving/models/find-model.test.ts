@@ -34,7 +34,9 @@ test("a configured directory comes before what the program carries", async () =>
   const place = join(own, "all-MiniLM-L6-v2");
   await mkdir(place, { recursive: true });
   await cp(join(dirname(embedded.modelPath), "manifest.json"), join(place, "manifest.json"));
-  await expect(findModel("all-MiniLM-L6-v2", own)).rejects.toThrow("expected the file model.onnx, which is not there");
+  await expect(findModel("all-MiniLM-L6-v2", own)).rejects.toThrow(
+    "expected the file model.onnx, which does not exist",
+  );
   await Bun.write(join(place, "model.onnx"), "of no matter here");
   await Bun.write(join(place, "tokenizer.json"), "{}");
   const found = await findModel("all-MiniLM-L6-v2", own);
@@ -92,9 +94,9 @@ describe("a directory with a manifest", () => {
   test("takes no file outside: neither weights, nor one that counts for the vectors", async () => {
     await Bun.write(join(directory, "described", "outside.onnx"), "{}");
     await placeModel("weights", ["model.onnx"], { onnx: [{ path: "../outside.onnx" }] });
-    await expect(find("weights")).rejects.toThrow("expected the file ../outside.onnx, which is not there");
+    await expect(find("weights")).rejects.toThrow("expected the file ../outside.onnx, which does not exist");
     await placeModel("absolute", ["model.onnx"], { onnx: [{ path: join(directory, "described", "outside.onnx") }] });
-    await expect(find("absolute")).rejects.toThrow("which is not there");
+    await expect(find("absolute")).rejects.toThrow("which does not exist");
     await placeModel("more", ["model.onnx"], {
       files: {
         "model.onnx": { bytes: 2 },
@@ -144,7 +146,7 @@ describe("prompts that a model's authors mention on its page only", () => {
         prompts: { query: "query: ", passage: "passage: " },
         byDefault: null,
       });
-      expect(notes).toContain("those of e5-small-v2 in the catalogue are taken (query, passage)");
+      expect(notes).toContain("using those of e5-small-v2 in the catalogue (query, passage)");
     }
   });
 
@@ -180,5 +182,5 @@ test("a model that is nowhere is a usage error that says where it was looked for
 test("a file that was changed is refused", async () => {
   const path = join(directory, "file");
   await Bun.write(path, "other");
-  await expect(readVerifiedFile(path, "0".repeat(64))).rejects.toThrow(`${path} is not the file of the manifest`);
+  await expect(readVerifiedFile(path, "0".repeat(64))).rejects.toThrow(`${path} does not match the manifest`);
 });

@@ -86,7 +86,7 @@ describe("findModel", () => {
   test("says what it assumed", async () => {
     expect((await findModel("no-pooling", directory)).notes).toEqual([
       "model.onnx (fp32): the only file",
-      "1_Pooling/config.json is not there: the mean over the tokens is assumed",
+      "1_Pooling/config.json does not exist: assuming mean pooling",
     ]);
   });
 
@@ -140,7 +140,10 @@ describe("prompts and length", () => {
 describe("what is wrong with a model is said, and the others go on", () => {
   test.each([
     { id: "cut-short", message: /cut-short.*model\.onnx can't be loaded/ },
-    { id: "other-tokenizer", message: /can't compute token 30521, which .*tokenizer\.json has: are they of one model/ },
+    {
+      id: "other-tokenizer",
+      message: /can't compute token 30521, which .*tokenizer\.json contains: do they belong to the same model/,
+    },
     {
       id: "other-dimension",
       message: /expected vectors of 4 numbers, got last_hidden_state float32 \[batch, sequence, 5\]/,

@@ -25,7 +25,7 @@ describe("names of one's own", () => {
     expect(models).toEqual(all);
     expect([...problems]).toEqual([
       ["mine", "serving.aliases.mine: there is no model none"],
-      ["small", "serving.aliases.small: expected a name of its own, got the id of another model"],
+      ["small", "serving.aliases.small: expected a new name, got the id of another model"],
     ]);
   });
 

@@ -23,7 +23,7 @@ test.each<[PreparationInputs, string, string | null]>([
     "a shared file of its weights may need 8008 MB, more than 8000 MB",
   ],
   [{ ...usual, freeBytes: 760e6 }, "prepare", null],
-  [{ ...usual, freeBytes: 760e6 - 1 }, "disk", "making a shared file of its weights may need 260 MB; 760 MB are free"],
+  [{ ...usual, freeBytes: 760e6 - 1 }, "disk", "writing a shared file of its weights may need 260 MB; 760 MB are free"],
 ])("%p: %s", (inputs, rule, explanation) => {
   const decision = decidePreparation(inputs);
   expect(decision).toMatchObject({ rule: rule as typeof decision.rule, prepare: rule === "prepare" });

@@ -81,7 +81,7 @@ test("a model without a row for a token around every text is refused, and its pr
   const { process, stopped } = processOf(4);
   const known = knownTokens([4]);
   await expect(known.settle(process)).rejects.toThrow(
-    'model.onnx can\'t compute token "<4>" (id 4), which tokenizer.json puts around every text: are they of one model?',
+    'model.onnx can\'t compute token "<4>" (id 4), which tokenizer.json puts around every text: do they belong to the same model?',
   );
   expect([stopped(), known.isUnknown(4)]).toEqual([1, false]);
 });

@@ -41,7 +41,7 @@ export function shelfOf(ids: readonly string[], asOfRefresh = false) {
 export function poolOf(ids: readonly string[], options: Partial<ModelPoolOptions> = {}, asOfRefresh = false) {
   const { shelf, models, refreshes } = shelfOf(ids, asOfRefresh);
   const events: string[] = [];
-  /** Null: not known. */
+  /** Null: unknown. */
   const bytes = new Map<string, number | null>();
   const failing = new Map<string, (reason: string) => void>();
   const states = new Map<string, ModelState>();

@@ -71,7 +71,7 @@ describe("a model whose batch changes a text's vector", () => {
     ["graph", "DynamicQuantizeLinear"],
     ["branch", "DynamicQuantizeLinear"],
     ["function", "DynamicQuantizeLinear"],
-    ["sum", "depends on the texts beside it (cosine 0."],
+    ["sum", "depends on the other texts in its batch (cosine 0."],
     ["single", "can't be computed at once"],
   ])("in a %s: a note says so", async (place, says) => {
     await embed(place, ["python"]);

@@ -73,7 +73,7 @@ describe("finding the limit when a model is loaded", () => {
     await pending;
     expect([limits, limit.pending()]).toEqual([[512], null]);
     expect(limit.notes()).toEqual([
-      "texts are cut at 512 tokens: the model does not compute more, though its files say 514",
+      "texts are cut at 512 tokens: the model can't compute more, although its files say 514",
     ]);
     const tried = lengths.length;
     await limit.find(process);

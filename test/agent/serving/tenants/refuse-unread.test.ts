@@ -7,7 +7,7 @@ import { noteCaller } from "#platform/http/guard/request-caller.ts";
 import { createLogger } from "#platform/log.ts";
 import { callOnce, key, keyHeader, startGrpc } from "../grpc/start-grpc.ts";
 
-const limited = new ServiceError("RATE_LIMITED", "tenant red may send 60 requests a minute", { retryAfterS: 7 });
+const limited = new ServiceError("RATE_LIMITED", "tenant red may send 60 requests per minute", { retryAfterS: 7 });
 const refusal = (tenant: string) => (tenant === "red" ? limited : null);
 
 describe("over HTTP", () => {

@@ -43,7 +43,7 @@ function takeAll(tenant = "red", cost = { requests: 1, texts: 1, tokens: 10 }) {
 test("a minute's worth gets through at once, then as much as time has passed", () => {
   expect(takeAll()).toEqual({
     ...{ count: 60, code: "RATE_LIMITED", retryAfterS: 1 },
-    message: "tenant red may send 60 requests a minute",
+    message: "tenant red may send 60 requests per minute",
   });
   nowMs += 10_000;
   expect(takeAll().count).toBe(10);
@@ -65,7 +65,7 @@ test.each<[string, Told, number, string]>([
   told = { limits: { ...none, requests: 60 }, ...shares };
   const first = takeAll();
   expect(first.count).toBe(count);
-  expect(first.message).toBe(`tenant red may send 60 requests a minute, of which this agent answers up to ${shown}`);
+  expect(first.message).toBe(`tenant red may send 60 requests per minute, of which this agent answers up to ${shown}`);
   nowMs += (first.retryAfterS as number) * 1000;
   expect(takeAll().count).toBeGreaterThanOrEqual(1);
 });
@@ -84,7 +84,7 @@ test("a request larger than the limit gets through, and later ones wait for it",
 
 test("each kind is limited by itself, and the fullest decides", () => {
   told = { limits: { requests: 100, texts: 1000, tokens: 200 } };
-  expect(takeAll()).toMatchObject({ count: 20, message: "tenant red may send 200 tokens a minute" });
+  expect(takeAll()).toMatchObject({ count: 20, message: "tenant red may send 200 tokens per minute" });
 });
 
 test("a request that one limit refuses takes nothing from the others", () => {

@@ -44,7 +44,7 @@ describe("a day's quota", () => {
     expect(takeAll()).toBe(100);
     expect(quotas.refusal("red")).toMatchObject({
       code: "QUOTA_EXCEEDED",
-      message: "tenant red may send 100 requests a day; the next one begins at 2026-11-30T23:00:00.000Z",
+      message: "tenant red may send 100 requests per day; the next day begins at 2026-11-30T23:00:00.000Z",
       retryAfterS: 5 * 3600,
     });
     nowMs += 5 * 3_600_000;
@@ -55,7 +55,7 @@ describe("a day's quota", () => {
     told = { ...told!, dayParts: parts("2026-11-30", { part: 0.4 }) };
     expect(takeAll()).toBe(40);
     expect(quotas.refusal("red")).toMatchObject({
-      message: expect.stringContaining("100 requests a day, of which this agent may answer 40 so far;"),
+      message: expect.stringContaining("100 requests per day, of which this agent may answer 40 so far;"),
       retryAfterS: 60,
     });
     told = { ...told!, dayParts: parts("2026-11-30", { part: 1 }) };

@@ -242,7 +242,7 @@ test.each([
     inputs: [ids, past, pixels],
     outputs: [tokens("x")],
     io: { rule: "generates-text", inputs: [past, pixels] },
-    text: `expected no inputs but ${fed}, got past_key_values.0.key, pixel_values: this is an export for generating text, use one that gives last_hidden_state`,
+    text: `expected no inputs but ${fed}, got past_key_values.0.key, pixel_values: this is an export for generating text; use one that outputs last_hidden_state`,
   },
   {
     name: "no token ids",

@@ -22,9 +22,9 @@ function processThat(answer: () => Promise<Pick<BatchResult, "vectors">>) {
 
 test.each([
   {
-    name: "the process was killed for want of memory",
-    error: new ModelProcessLostError("model process 7: was killed for want of memory (it needs some 620 MB)"),
-    says: "model process 7: was killed for want of memory (it needs some 620 MB)",
+    name: "the process was killed for lack of memory",
+    error: new ModelProcessLostError("model process 7: was killed for lack of memory (it needs some 620 MB)"),
+    says: "model process 7: was killed for lack of memory (it needs some 620 MB)",
   },
   {
     name: "the library found no memory",
@@ -34,7 +34,7 @@ test.each([
   {
     name: "the model has no such token",
     error: new BatchFailedError("indices element out of data bounds"),
-    says: "/m/model.onnx can't compute token 9, which /m/tokenizer.json has: are they of one model?",
+    says: "/m/model.onnx can't compute token 9, which /m/tokenizer.json contains: do they belong to the same model?",
   },
 ])("the cause is told, and the process stopped: $name", async ({ error, says }) => {
   const { process, stops } = processThat(() => Promise.reject(error));

@@ -64,7 +64,7 @@ test.each<[string, () => Controller, object, number, string]>([
   ["a policy at fault", () => controller, { text: "minReplicas: x\n" }, 400, "minReplicas"],
   ["too many hours", () => controller, { hours: 400 }, 400, "hours"],
   ["too little traffic", () => controller, { hours: 1 }, 409, "hours: expected at least 60 minutes of traffic"],
-  ["no agents", () => empty, {}, 409, "no agent has told yet what its board carries"],
+  ["no agents", () => empty, {}, 409, "no agent has reported its board's capacity yet"],
 ])("%s is refused with what is lacking", async (_, to, body, status, why) => {
   const answer = await send(to(), "POST", "/api/v1/backtests", body);
   expect(answer.status).toBe(status);

@@ -72,7 +72,7 @@ test("an upload is in force at once, is recorded, and keeps the file's rights an
     ...{ before: { minReplicas: 3 }, after: { minReplicas: 4 } },
   });
   const outdated = await send("POST", "/api/v1/policy", { text: first, ifVersion: version });
-  expect(outdated).toMatchObject({ status: 409, body: { error: expect.stringContaining("was changed meanwhile") } });
+  expect(outdated).toMatchObject({ status: 409, body: { error: expect.stringContaining("has changed since") } });
   expect(readFileSync(policyFile, "utf8")).toBe(text);
 });
 
@@ -127,7 +127,7 @@ test("a file that may not be written is told with where to change it", async () 
   const { status, body } = await send("POST", "/api/v1/policy", { text: first.replace("3", "4") });
   chmodSync(stateDir, 0o700);
   expect(status).toBe(409);
-  expect(body.error).toContain("change it where it is deployed from");
+  expect(body.error).toContain("change it at its source");
 });
 
 test("without a configured file a policy can be tried, and the rest says what to configure", async () => {

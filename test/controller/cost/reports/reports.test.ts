@@ -67,7 +67,7 @@ describe("chargeback", () => {
     expect(page).not.toMatch(/<script|<[^>]*(src|href)=|url\(/);
     expect(page).toContain("&lt;img");
     expect(page).toContain("To pay: 1.00 US$");
-    expect(page).toContain("The energy of 12 agent-minutes is not known");
+    expect(page).toContain("The energy of 12 agent-minutes is unknown");
     expect(invoiceHtml({ ...found, tenants: [] }, "a")).toContain("Nothing is on record");
   });
 });

@@ -107,13 +107,13 @@ describe("a machine", () => {
 });
 
 test.each<[Partial<MachineLook>, string, string | null]>([
-  [{ desiredRole: "active" }, "it is to serve and its machine is off", null],
-  [{ desiredRole: "active", online: true }, "it is there", null],
+  [{ desiredRole: "active" }, "it should serve and its machine is off", null],
+  [{ desiredRole: "active", online: true }, "it is online", null],
   [{ desiredRole: "active", asked: on(40_000) }, "its machine was switched on 40 s ago", null],
   [
     { desiredRole: "active", asked: on(90_001) },
-    "its machine was switched on 90 s ago and it has not come: again",
-    "its machine was switched on 90 s ago and it has not come",
+    "its machine was switched on 90 s ago and it is not online: trying again",
+    "its machine was switched on 90 s ago and it is not online",
   ],
   [
     { desiredRole: "active", asked: on(10_000, 2), failedAtMs: now - 10_000 },

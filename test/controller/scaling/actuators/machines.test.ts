@@ -124,7 +124,7 @@ describe("an agent whose machine can be switched", () => {
     await desired.change("thor-1", { role: "active" }, "peak");
     await machines.reconcile();
     nowMs += 90_001;
-    expect(candidates()["thor-1"]).toBe("its machine was switched on 90 s ago and it has not come");
+    expect(candidates()["thor-1"]).toBe("its machine was switched on 90 s ago and it is not online");
     await machines.reconcile();
     expect(acts.map(({ id }) => id)).toEqual(["thor-1-1-on-1", "thor-1-1-on-2"]);
     expect(await rules()).toEqual(["switch-on thor-1", "late thor-1"]);

@@ -12,7 +12,7 @@ import { parseConfig } from "#platform/files/read-config.ts";
 function offer(given: Partial<CloudOfferConfig> & { id: string }): CloudOfferConfig {
   return parseConfig(CloudConfig, [{ kind: "spot", capacityQps: 100, usdPerHour: 0.36, ...given }], "test")[0]!;
 }
-/** "s1+ s2* s3- s4!": serves, is to serve and does not yet, stands by, is gone. */
+/** "s1+ s2* s3- s4!": serves, is to serve and does not yet, is on standby, is gone. */
 function unitsOf(text: string, offerId = "spot"): CloudUnit[] {
   return text.split(" ").map((word) => {
     const sign = word.slice(-1);

@@ -377,32 +377,32 @@ test.each<[string, Situation, string]>([
   [
     "a stop by a plan without a bound, and without a rate",
     { agents: two, plan: { a: "MAXN" }, boundUsd: 0, liveQps: null },
-    "The present traffic is not known; up to 310 is expected within 2 min, and 400 is possible. -> b to standby: the other 1 device carries 320 at 80 % load, and 300 was needed at most in the last 10 min. The plan costs 0.00400 US$ for 2 min; a search made it, and how far it is from the least cost is not known.",
+    "The present traffic is unknown; up to 310 is expected within 2 min, and 400 is possible. -> b to standby: the other 1 device carries 320 at 80 % load, and 300 was the most needed in the last 10 min. The plan costs 0.00400 US$ for 2 min; a search made it, and how far it is from the least cost is not known.",
   ],
   [
     "lower modes, by a plan near the bound",
     { agents: two, plan: { a: "70W", b: "70W" }, gap: 0.02 },
-    `${traffic} -> a from MAXN to 70W and b from MAXN to 70W: 2 devices carry 320 at 80 % load so, with less electricity. The plan costs 0.00400 US$ for 2 min, at most 2.0 % more than the cheapest possible plan.`,
+    `${traffic} -> a from MAXN to 70W and b from MAXN to 70W: 2 devices carry 320 at 80 % load that way, with less electricity. The plan costs 0.00400 US$ for 2 min, at most 2.0 % more than the cheapest possible plan.`,
   ],
   [
     "a higher mode, by a plan far from the bound",
     { agents: [agent("a", { mode: "70W" })], plan: { a: "MAXN" }, gap: 0.2 },
-    `${traffic} 1 device carries 160 at 80 % load -> a from 70W to MAXN, to carry more. The plan costs 0.00400 US$ for 2 min; the solver had no time to find out whether a cheaper one exists.`,
+    `${traffic} 1 device carries 160 at 80 % load -> a from 70W to MAXN, to carry more. The plan costs 0.00400 US$ for 2 min; the solver ran out of time before ruling out a cheaper one.`,
   ],
   [
     "the minimum",
     { agents: two, plan: { a: "MAXN" }, config: { minReplicas: 2 } },
-    `${traffic} 2 devices carry 640 at 80 % load; less would do for that, but 2 must serve at least. ${price}`,
+    `${traffic} 2 devices carry 640 at 80 % load; fewer would do, but at least 2 must serve. ${price}`,
   ],
   [
     "a window that needed more",
     { agents: two, plan: { a: "MAXN" }, windowPeakQps: 330 },
-    `${traffic} 2 devices carry 640 at 80 % load; less would do for that, but 330 was needed at most in the last 10 min. ${price}`,
+    `${traffic} 2 devices carry 640 at 80 % load; less would do for that, but 330 was the most needed in the last 10 min. ${price}`,
   ],
   [
     "missing figures",
     { agents: two, plan: { a: "MAXN" }, missingData: ["b"] },
-    `${traffic} 2 devices carry 640 at 80 % load; less would do, but nothing new is known of b. ${price}`,
+    `${traffic} 2 devices carry 640 at 80 % load; less would do, but there is no new data from b. ${price}`,
   ],
   [
     "a window not watched yet",
@@ -417,7 +417,7 @@ test.each<[string, Situation, string]>([
   [
     "a plan that can't keep everything",
     { agents: two, plan: { a: "MAXN", b: "MAXN" }, reasons: ["step 0: a start", "cover: 9 of 99 qps"] },
-    `${traffic} 2 devices carry 640 at 80 % load, which is the cheapest way to carry that. What the plan can't keep: cover: 9 of 99 qps. ${price}`,
+    `${traffic} 2 devices carry 640 at 80 % load, which is the cheapest way to carry that. Violated limits of the plan: cover: 9 of 99 qps. ${price}`,
   ],
 ])("the reason of %s", (_name, situation, reason) => {
   expect(decide(situation).reason).toBe(reason);

@@ -288,7 +288,7 @@ describe("a plan is asked for", () => {
     now += minuteMs;
     const held = await lowered();
     expect(held).toMatchObject({ kind: "hold", rule: "stabilising" });
-    expect(held?.reason).toContain("modes are kept for 10 min and more, and changed 40 times a day at most");
+    expect(held?.reason).toContain("modes are kept for at least 10 min and changed at most 40 times a day");
     now += 11 * minuteMs;
     expect(await lowered()).toMatchObject({ kind: "change-modes", modes: [{ agentId: "a", mode: "70W" }] });
   });

@@ -43,7 +43,7 @@ test("draining twelve of forty leaves 28, for the forecast peak at its time", ()
   expect(effect.stops).toHaveLength(12);
   expect(explainEffect(effect)).toBe(
     "Drains 12 of 40 agents that serve until 2026-11-30 20:00 UTC; leaves 28 whose capacity is 308 texts/s for a forecast peak of 290 texts/s (p90) at 18:40 UTC. " +
-      "That is more load than they are meant to carry. 6 more agents on standby can add 66 texts/s if the controller needs them.",
+      "That is more load than planned for. 6 more agents on standby can add 66 texts/s if the controller needs them.",
   );
 });
 
@@ -96,7 +96,7 @@ test("an agent that is drained already changes nothing", () => {
   const candidates = [agent("a0", { active: false, overrideRole: "draining" }), agent("a1")];
   const effect = decideEffect(drain(1), fleet({ candidates }));
   expect(effect).toMatchObject({ starts: [], stops: [], spare: { agents: 0 } });
-  expect(explainEffect(effect)).toStartWith("Changes nothing in who serves (1 agent)");
+  expect(explainEffect(effect)).toStartWith("Does not change which agents serve (1 agent)");
 });
 
 test("ending overrides leaves roles as they are and gives the agents back to the controller", () => {
@@ -111,7 +111,7 @@ test("a freeze keeps the controller from using its spare agents", () => {
   expect(effect).toMatchObject({ named: 0, after: { agents: 40 }, spare: { agents: 0 }, verdict: "enough" });
   const text = explainEffect(effect);
   expect(text).toStartWith("Nothing is switched on or off until it is ended, whatever the traffic: 40 whose capacity");
-  expect(text).toContain("Agents that are lost are not replaced");
+  expect(text).toContain("Lost agents are not replaced");
 });
 
 test("while the fleet is frozen an override finds no spare agents, and the freeze's end gives them back", () => {

@@ -74,11 +74,11 @@ test("what is left out, with the reason that several share", () => {
 });
 
 test.each<[Partial<FleetPlan["method"]>, Partial<FleetPlan>, string]>([
-  [{}, {}, "the solver's plan: 0.01235 US$ for 2 steps, at most 2.81 % above the least cost"],
+  [{}, {}, "the solver's plan: 0.01235 US$ for 2 steps, at most 2.81 % above the lowest cost"],
   [
     { by: "rounded-solver", isImproved: true },
     {},
-    "the solver's plan with fractions of devices, rounded, improved by search: 0.01235 US$ for 2 steps, at most 2.81 % above the least cost",
+    "the solver's plan with fractional devices, rounded, improved by search: 0.01235 US$ for 2 steps, at most 2.81 % above the lowest cost",
   ],
   [
     { by: "search", failures: ["too slow", "broken"] },

@@ -88,14 +88,14 @@ test.each<[string, ToldAct["want"], LateAct["rule"], string | null, string]>([
     { role: "active" },
     "not-reported",
     null,
-    "not reported 3 min after it was told; told again, and others take its place",
+    "not reported 3 min after it was told; ordered again, while others take its place",
   ],
   [
     "an absence",
     { role: "active" },
     "away",
     "offline",
-    "offline, 3 min after it was told; told again, and others take its place",
+    "offline, 3 min after it was told; ordered again, while others take its place",
   ],
   ["a standby", { role: "standby" }, "not-reported", null, "not reported 3 min after it was told; told again"],
   [
@@ -103,7 +103,7 @@ test.each<[string, ToldAct["want"], LateAct["rule"], string | null, string]>([
     { mode: "70W" },
     "refused",
     "it is too hot",
-    "3 min after it was told it says: it is too hot; planned on with the mode it is in",
+    "3 min after the order it says: it is too hot; still planned for, in its present mode",
   ],
 ])("the reason of %s", (_name, want, rule, detail, reason) => {
   expect(explainLateAct({ want }, { kind: "late", rule, detail, waitedMs: 120_001 })).toBe(reason);

@@ -89,21 +89,26 @@ test("of each kind as many are left as the budget has beyond the last minute", (
 });
 
 test.each<[object, DeferredAct["kind"], DeferredAct["rule"], string]>([
-  [{}, "standBy", "budget", "the budget lets 25% of 10 be put on standby a minute"],
+  [{}, "standBy", "budget", "the budget allows 25% of 10 to be put on standby per minute"],
   [
     { lastMinute: { standBy: 2 }, notReady: 1 },
     "standBy",
     "budget",
-    "the budget lets 25% of 10 be put on standby a minute, 2 in the last minute, 1 not ready now",
+    "the budget allows 25% of 10 to be put on standby per minute, 2 in the last minute, 1 not ready now",
   ],
-  [{ budget: { activatePerMinute: 1 }, notReady: 1 }, "activate", "budget", "the budget lets 1 be activated a minute"],
+  [
+    { budget: { activatePerMinute: 1 }, notReady: 1 },
+    "activate",
+    "budget",
+    "the budget allows 1 to be activated per minute",
+  ],
   [
     { lastMinute: { modes: 9 } },
     "modes",
     "budget",
-    "the budget lets 100% of 10 be given another power mode a minute, 9 in the last minute",
+    "the budget allows 100% of 10 to be given another power mode per minute, 9 in the last minute",
   ],
-  [{}, "standBy", "starts-first", "agents that are to serve first have to wait for the budget"],
+  [{}, "standBy", "starts-first", "the agents that must start serving first are waiting for the budget"],
 ])("the reason has the figures: %j %s %s", (given, kind, rule, reason) => {
   expect(explainDeferredAct({ agentId: "a", kind, rule }, input(given))).toBe(reason);
 });

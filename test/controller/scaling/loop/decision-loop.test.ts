@@ -181,7 +181,9 @@ describe("decision loop", () => {
     expect(fixture.desiredRoles()).toEqual(["c active 1"]);
     const [again, first] = await fixture.store.decisions({ limit: 2 });
     expect(first?.outcome).toMatchObject({ activated: ["c"], skipped: [{ agentId: "d" }] });
-    expect(again?.outcome.skipped[0]?.reason).toBe("the budget lets 1 be activated a minute, 1 in the last minute");
+    expect(again?.outcome.skipped[0]?.reason).toBe(
+      "the budget allows 1 to be activated per minute, 1 in the last minute",
+    );
     fixture.nextMinute({ a: 100, b: 100, c: 0, d: 0 });
     await fixture.loop.run();
     expect(fixture.desiredRoles()).toEqual(["c active 1", "d active 1"]);
@@ -227,13 +229,13 @@ describe("decision loop", () => {
       done: [{ agentId: "c", afterS: 4 }],
       late: [],
     });
-    // A controller that takes over goes on watching.
+    // A controller that takes over continues watching.
     await fixture.begin();
     await fixture.loop.run();
     fixture.nextMinute({ a: 100, b: 100, c: 0, d: 0 });
     await fixture.loop.run();
     expect((await outcome())?.late).toEqual([
-      { agentId: "d", reason: "not reported 3 min after it was told; told again, and others take its place" },
+      { agentId: "d", reason: "not reported 3 min after it was told; ordered again, while others take its place" },
     ]);
   });
 
@@ -413,7 +415,7 @@ describe("decision loop", () => {
     expect(fixture.desiredRoles()).toEqual([]);
   });
 
-  test.each([5, -5])("a clock that jumps by %p hours: who is not heard of at once is not gone", async (hours) => {
+  test.each([5, -5])("a clock that jumps by %p hours: who is not heard from at once is not gone", async (hours) => {
     await fixture.begin({ warmUpMs: 2 * minuteMs });
     fixture.nowMs += 3 * minuteMs;
     const everyone = ["a", "b", "c", "d"];

@@ -96,7 +96,7 @@ test("draining that no operator wants is ended, told and recorded", async () => 
   await endDraining(parts);
   const versions = ["a", "held", "other", "b"].map((agentId) => desired.documents.get(agentId)?.version);
   expect(versions).toEqual([2, 1, 2, 1]);
-  const reason = "no operator wants a to drain: it stands by, and serves when it is needed";
+  const reason = "no operator wants a to drain any longer: it stands by, and serves when needed";
   expect(desired.documents.get("a")?.reason).toBe(reason);
   expect(rows[0]).toEqual({
     ...{ atMs: 1_000_000, kind: "note", rule: "draining-ended", reason, agents: ["a"], inputs: {} },

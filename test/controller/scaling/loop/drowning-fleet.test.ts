@@ -25,7 +25,7 @@ const measured: CapacityEstimate = {
   ...{ model: "mini", modeName: "MAXN", qps: 17, tokensPerText: 20, confidence: 0.9, source: "saturated" },
 };
 
-/** Two boards whose profile says 350 texts/s: a serves, b stands by. */
+/** Two boards whose profile says 350 texts/s: a serves, b is on standby. */
 class TwoBoards extends LoopFixture {
   constructor() {
     super();
@@ -33,7 +33,7 @@ class TwoBoards extends LoopFixture {
     this.join("b", "standby");
   }
 
-  /** An agent tells of ten seconds with so many answered and refused requests a second, of one text each. */
+  /** An agent tells of ten seconds with so many answered and refused requests per second, of one text each. */
   beats(agentId: string, answered: number, refused: number, capacity?: CapacityEstimate): void {
     const told = { requests: answered * 10, texts: answered * 10, ...(capacity === undefined ? {} : { capacity }) };
     const counts = { requests: refused * 10, texts: refused * 10, tokens: refused * 100 };
@@ -107,7 +107,7 @@ describe.each(["active-agents", "fleet-plan"] as const)("a board that drowns, sc
     expect(fixture.modesLowered()).toEqual([]);
   });
 
-  test("when users get what they are promised again, the second board leaves after the stabilisation time", async () => {
+  test("when the SLO is met again, the second board leaves after the stabilisation time", async () => {
     fixture.nowMs += 10_000;
     fixture.beats("a", 17, 43);
     await fixture.loop.run(true);

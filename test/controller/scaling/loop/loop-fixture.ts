@@ -96,7 +96,7 @@ export class LoopFixture {
     this.fleet.put(observePresence(state, { ...state.presence!, status: "offline" }, this.nowMs)!);
   }
 
-  /** Every agent named says how many requests a second it answered in the minute that has just ended. */
+  /** Every agent named says how many requests per second it answered in the minute that has just ended. */
   report(rates: Record<string, number>): void {
     const minuteStartMs = Math.floor(this.nowMs / minuteMs) * minuteMs - minuteMs;
     for (const [agentId, qps] of Object.entries(rates)) {

@@ -58,7 +58,7 @@ describe("an operator's override", () => {
       { role: "draining", powerModeCap: "70W" },
       { role: "draining", powerMode: null, powerModeCap: "70W", powerModeCapUntilMs: nowMs + 60_000 },
       { activated: [], stoodBy: ["a"] },
-      "a: an operator wants role draining and no more than power mode 70W for 60 s",
+      "a: an operator wants role draining and at most power mode 70W for 60 s",
     ],
   ])(
     "of %s is in the document, on record, and asks for a decision",

@@ -5,7 +5,7 @@ import { revalidateDecision } from "#controller/scaling/loop/revalidate-decision
 const figures: ScalingFigures = {
   ...{ peakQps: 1, windowPeakQps: 1, need: 1, windowNeed: 1, activeCount: 2, availableCount: 4, carriedQps: 1 },
 };
-/** "a+ b- c!": serves, stands by, is meant to serve and offline; "=" and a role: what an operator wants. */
+/** "a+ b- c!": serves, is on standby, is meant to serve and offline; "=" and a role: what an operator wants. */
 const fleetOf = (text: string): AgentCandidate[] =>
   text.split(" ").map((word) => {
     const [, agentId = "", sign, role = null] = /^(\w+)([+\-!?])(?:=(\w+))?$/.exec(word) ?? [];

@@ -236,13 +236,13 @@ test.each<[string, object, object, string]>([
     "a warm-up",
     {},
     { warmUpLeftS: 4.2, liveQps: null },
-    "nothing is known of the demand; listening to the fleet for another 5 s; stays at 4",
+    "the demand is unknown; observing the fleet for another 5 s; stays at 4",
   ],
   [
     "silent agents",
     {},
     { liveQps: 10, missingData: ["a", "b"] },
-    "10 qps now need 1 replica; missing-data: 1 -> 4; nothing new is known of a, b; stays at 4",
+    "10 qps now need 1 replica; missing-data: 1 -> 4; no new data from a, b; stays at 4",
   ],
   [
     "no rate",

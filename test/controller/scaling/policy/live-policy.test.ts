@@ -72,14 +72,14 @@ describe("the file", () => {
     nowMs += 1000;
     expect(file.takeBack("users wait")).toBe(true);
     await file.reload();
-    expect(seen()).toBe("3 since 2000: taken back until the file changes: users wait");
+    expect(seen()).toBe("3 since 2000: withdrawn until the file changes: users wait");
     expect(file.takeBack("users wait still")).toBe(false);
     await Bun.write(path, "{minReplicas: 50}");
     await file.reload();
     expect(seen()).toMatch(/^3 since 2000: .*is not valid/);
     await Bun.write(path, "{minReplicas: 5}");
     await file.reload();
-    expect(seen()).toBe("3 since 2000: taken back until the file changes: users wait");
+    expect(seen()).toBe("3 since 2000: withdrawn until the file changes: users wait");
     nowMs += 1000;
     await Bun.write(path, "{minReplicas: 6}");
     await file.reload();
@@ -96,7 +96,7 @@ describe("the file", () => {
         },
       });
     const replicas = async () => (await open()).policy.minReplicas;
-    /** Three agents, then five, which is taken back when so asked. */
+    /** Three agents, then five, which is reversed when so asked. */
     const change = async (isTakenBack: boolean) => {
       kept = null;
       await Bun.write(path, "{minReplicas: 3}");
@@ -109,9 +109,9 @@ describe("the file", () => {
     test("one that was taken back stays so until the file changes", async () => {
       await change(true);
       const file = await open();
-      expect([file.policy.minReplicas, file.problem]).toEqual([3, "taken back until the file changes: users wait"]);
+      expect([file.policy.minReplicas, file.problem]).toEqual([3, "withdrawn until the file changes: users wait"]);
       await file.reload();
-      expect([file.policy.minReplicas, file.problem]).toEqual([3, "taken back until the file changes: users wait"]);
+      expect([file.policy.minReplicas, file.problem]).toEqual([3, "withdrawn until the file changes: users wait"]);
       expect(file.takeBack("users wait still")).toBe(false);
       await Bun.write(path, "{minReplicas: 6}");
       await file.reload();
@@ -167,7 +167,7 @@ describe("the file", () => {
       const second = await start();
       expect(second.takeBack("users wait")).toBe(true);
       await second.stop();
-      expect((await start()).status().problem).toBe("taken back until the file changes: users wait");
+      expect((await start()).status().problem).toBe("withdrawn until the file changes: users wait");
     });
   });
 
@@ -229,7 +229,7 @@ describe("what it decides", () => {
     expect(silent).toMatchObject({ replicas: 9, scaleInHeld: "failed-trigger" });
     expect(policy.status().readings).toEqual([
       { trigger: "orders", value: 900, failures: 0, reason: null },
-      { trigger: "queue", value: null, failures: 2, reason: "queueDepth is not known of a" },
+      { trigger: "queue", value: null, failures: 2, reason: "queueDepth is unknown for a" },
     ]);
   });
 

@@ -29,7 +29,7 @@ describe("what is to be carried by what users felt", () => {
   test.each<[string, ServingAgent[], string, number | null]>([
     ["no agents", [], "kept", null],
     ["none has told", [agent({ felt: null })], "kept", null],
-    ["users get what they are promised", [agent()], "kept", 0],
+    ["the SLO is met", [agent()], "kept", 0],
     [
       "refusals where the capacity is known: what was offered",
       [agent({ capacityQps: 17, felt: { servedQps: 17, misses: [refusal] } })],
@@ -134,7 +134,7 @@ describe("what was found wanting", () => {
     expect(decide([known], first, nowMs + 1000).response.demandQps).toBeCloseTo(17 * 0.8 * 1.25, 6);
   });
 
-  test("half of the excess goes with each minute in which users get what they are promised", () => {
+  test("half of the excess goes with each minute in which the SLO is met", () => {
     const wide = { ...first, ratio: 2 };
     const after = (ms: number) => decide([agent()], wide, nowMs + ms).memory.ratio;
     expect([0, 59_999, 60_000, 120_000, 240_000].map(after)).toEqual([2, 2, 1.5, 1.25, 1.0625]);

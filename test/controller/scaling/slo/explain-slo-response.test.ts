@@ -13,7 +13,7 @@ const slow = (p95Ms: number, targetMs = 1000) => ({ rule: "slow", model: "mini",
 const measured: AgentCapacity = { qps: 17, profileQps: 336, measuredQps: 17, confidence: 0.9 };
 
 test.each<[string, Partial<SloResponse>, AgentCapacity | null, string]>([
-  ["kept", { rule: "kept", agents: [] }, measured, "users get what they are promised"],
+  ["kept", { rule: "kept", agents: [] }, measured, "the SLO is met"],
   [
     "refused",
     { rule: "refused" },
@@ -40,13 +40,13 @@ test.each<[string, Partial<SloResponse>, AgentCapacity | null, string]>([
       unused: ["thor-3", "thor-4"],
     },
     null,
-    "users were refused 86 of 120 requests/s in the last 12 s and thor-1 answered 17 texts/s and thor-2 answered 17 texts/s, while thor-3 and thor-4 serve and are hardly asked: requests have to be spread",
+    "users were refused 86 of 120 requests/s in the last 12 s and thor-1 answered 17 texts/s and thor-2 answered 17 texts/s, while thor-3 and thor-4 serve and are hardly used: requests must be spread",
   ],
   [
     "slow: the worst is told",
     { rule: "slow", agents: [service({ misses: [slow(3000), slow(2000, 500)] })], unused: ["thor-2"] },
     measured,
-    "users waited for 2000 ms (p95; 500 promised) in the last 10 s and thor-1 answers at most 17 texts/s (its profile says 336), while thor-2 serves and is hardly asked: requests have to be spread",
+    "users waited for 2000 ms (p95; 500 promised) in the last 10 s and thor-1 answers at most 17 texts/s (its profile says 336), while thor-2 serves and is hardly used: requests must be spread",
   ],
   [
     "failed",

@@ -118,13 +118,13 @@ test("a change of limits is recorded once, with its effect on users; the end as 
   const row = look([{ id: "spot", from: 5, to: 2 }]);
   expect(row).toMatchObject({ kind: "spending", rule: "freeze-offers", atMs: 7, agents: [] });
   expect(row?.reason).toBe(
-    "budget of-fleet is spent to 91 % (freeze-offers at 80 %): no more is bought of offers -> spot to 2 of 5 units. Effect: " +
+    "budget of-fleet is 91 % spent (freeze-offers at 80 %): no more cloud capacity is bought -> spot to 2 of 5 units. Effect: " +
       "250 texts/s can be carried instead of 400; the forecast of 300 needs more in 1 of 1 minute: 16.7 % of the texts would be refused or late.",
   );
   states = [state("fleet", 92, ["freeze-offers"])];
   expect(look([{ id: "spot", from: 5, to: 1 }])).toBeNull();
   states = [];
-  expect(look()).toMatchObject({ rule: "ended", reason: "no limit of spending is in force any more" });
+  expect(look()).toMatchObject({ rule: "ended", reason: "no spending limit applies any more" });
   expect(look()).toBeNull();
 });
 

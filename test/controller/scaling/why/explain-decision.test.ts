@@ -20,7 +20,7 @@ test.each([
     { costUsd: 0.0123456, gap: 0.0149, feasible: true },
     ["the plan costs 0.0123 US$, at most 1.5 % above the cheapest"],
   ],
-  [{ costUsd: 2, gap: null, feasible: false }, ["the plan costs 2.00 US$; it does not carry all of the forecast"]],
+  [{ costUsd: 2, gap: null, feasible: false }, ["the plan costs 2.00 US$; it does not carry the whole forecast"]],
   [
     { costUsd: 2, gap: 0, reasons: ["a", 5, "b"] },
     ["the plan costs 2.00 US$, at most 0.0 % above the cheapest", "a", "b"],

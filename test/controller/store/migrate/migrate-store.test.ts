@@ -165,7 +165,7 @@ test("a store is copied whole, and the copy is used as the source was", async ()
   expect(store.unreadableRows()).toEqual([]);
   await store.saveKept("part", 8);
   await expect(migrateStore(parts)).rejects.toThrow(
-    /copied into moved_\d+ already, and one of the two was used since: table kept differs/,
+    /already copied into moved_\d+, and one of the two has been used since: table kept differs/,
   );
   await target.close();
 });

@@ -83,7 +83,7 @@ describe("the text of a body", () => {
     const request = new Request("http://a/x", { method: "POST", body: new ReadableStream({}), headers: json });
     expect(await refusalOf(() => jsonBody(Body, 1).parse[0]({ request }))).toEqual([
       "REQUEST_TIMEOUT",
-      "the body: expected all of it within 0.001 s",
+      "the body: expected to arrive within 0.001 s",
       undefined,
     ]);
   });

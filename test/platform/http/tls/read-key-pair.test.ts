@@ -69,7 +69,7 @@ test.each([
     "a key beside the certificate that others can read",
     file(pair.cert + pair.key, 0o644),
     file(pair.key),
-    /^serving\.tls\.certFile: .* also holds a private key, and others can read it: chmod 600 it/,
+    /^serving\.tls\.certFile: .* also contains a private key, and others can read it: chmod 600 it/,
   ],
 ])("%s is refused with what to do", (_, certFile, keyFile, sentence) => {
   const read = () => readKeyPair({ certFile, keyFile }, "serving.tls");

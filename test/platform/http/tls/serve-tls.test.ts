@@ -102,7 +102,7 @@ test("new files that can't be used change nothing, and what is wrong with them i
   put(files.certFile, second.cert);
   await until(() => tls.problem() !== null);
   expect(tls.problem()).toMatch(
-    /new files can't be used, and the ones before stay in force: x\.tls\.keyFile: .* is not that/,
+    /new files can't be used, so the previous ones stay in use: x\.tls\.keyFile: .* does not match/,
   );
   expect(await shown(server.port)).toBe("first");
   put(files.keyFile, second.key);
@@ -122,7 +122,7 @@ test("SIGHUP has the files read at once", async () => {
 });
 
 test("a certificate that ended, or has not begun, is said while it is served", () => {
-  expect(start(() => Date.now() + 2 * 86_400_000).tls.problem()).toMatch(/^x\.tls: the certificate ended /);
+  expect(start(() => Date.now() + 2 * 86_400_000).tls.problem()).toMatch(/^x\.tls: the certificate expired /);
   expect(start(() => Date.now() - 2 * 86_400_000).tls.problem()).toMatch(
     /^x\.tls: the certificate is not valid before /,
   );

@@ -152,7 +152,9 @@ describe("report", () => {
 
   test("says it to people", () => {
     const text = renderReport(buildReport(input));
-    expect(text).toContain("scale       1 s here is 288 s there; rates: texts/s there; boards slowed 4,000-fold");
+    expect(text).toContain(
+      "scale       1 s of real time is 288 s of the demo's; rates are texts/s of demo time; boards slowed 4,000-fold",
+    );
     expect(text).toContain("energy      3.000 kWh x $0.15 = $0.450; all on 4.000 kWh (25 % less)");
     expect(text).toContain(
       "paid by     shop for mini: $0.383 ($0.283 boards + $0.100 offers), $0.032 a thousand requests",
@@ -162,7 +164,7 @@ describe("report", () => {
     expect(text).toContain("lstm: 100 forecasts, off by 28.0 % of the traffic (the last value: 36.0 %)");
     expect(text).toContain("07-27 12:00 scale-out: peak forecast");
     expect(text).toContain(
-      "rises       3 rises of traffic that needed more capacity: 2 predicted, 9 min before in the median, 1 missed; 1 false alarm; " +
+      "rises       3 rises of traffic that needed more capacity: 2 predicted, 9 min ahead in the median, 1 missed; 1 false alarm; " +
         "peaks within their 0.95 quantile: 94.0 %",
     );
     expect(text).toContain("champion    lstm 60 %, ridge 39 %\n");
@@ -174,13 +176,13 @@ describe("report", () => {
     const lines = renderReport(buildReport(input), 80).split("\n");
     expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(80);
     expect(lines.join(" ").replaceAll(/ +/g, " ")).toContain(
-      "rises 3 rises of traffic that needed more capacity: 2 predicted, 9 min before in the median, 1 missed;",
+      "rises 3 rises of traffic that needed more capacity: 2 predicted, 9 min ahead in the median, 1 missed;",
     );
   });
 
   test("tells of both acts, and of what was measured", () => {
     const text = renderReport(buildReport(input));
-    expect(text).toContain("SLO         p95 of a minute within 1 s (here), 99.9 % answered without a refusal");
+    expect(text).toContain("SLO         each minute's p95 within 1 s of real time, 99.9 % answered without a refusal");
     expect(text).toContain("act 1       00:00 to 14:00: simulated boards as fast as their profiles say");
     // 50,400 texts in 840 minutes are one a second.
     expect(text).toContain("50,400 texts in 840 min (1 texts/s)");
@@ -221,7 +223,7 @@ describe("measureForecasts", () => {
     stepMs: minuteMs,
     qps,
   });
-  /** Minute 9 has 9 requests a second, and so on. */
+  /** Minute 9 has 9 requests per second, and so on. */
   const actual = (minuteStartMs: number) => minuteStartMs / minuteMs;
 
   test("compares every step, by model, beside the last value", () => {

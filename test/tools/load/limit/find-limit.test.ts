@@ -125,13 +125,13 @@ describe("a search that names no limit says why", () => {
     const { report, steps } = await search({ capacity: 5_000, noise: 0 }, "p95=20ms", { maxRate: 100 });
     expect(report).toMatchObject({ end: "beyond", limit: { rate: 100 }, missedRate: null, missed: [] });
     expect(steps.map(({ sample }) => sample.rate)).toEqual([10, 20, 40, 80, 100]);
-    expect(report.explanation.join("\n")).toContain("--max-rate 100 was kept: the limit is higher.");
+    expect(report.explanation.join("\n")).toContain("The targets were met at --max-rate 100: the limit is higher.");
   });
 
   test("not even single requests are answered in time", async () => {
     const { report } = await search({ capacity: 100, noise: 0 }, "p95=5ms");
     expect(report).toMatchObject({ end: "none", limit: null });
-    expect(report.missed).toEqual(["the targets are kept at no rate that was measured"]);
+    expect(report.missed).toEqual(["the targets are met at none of the measured rates"]);
   });
 
   test("the time is over, and it kept to it", async () => {
@@ -139,7 +139,7 @@ describe("a search that names no limit says why", () => {
     expect(report.end).toBe("time");
     expect(nowMs).toBeLessThanOrEqual(60_000);
     expect(report.limit?.rate).toBeGreaterThan(10);
-    expect(report.explanation.join("\n")).toContain("--duration takes more");
+    expect(report.explanation.join("\n")).toContain("set a longer --duration");
   });
 
   test("a signal came: the step under way does not count", async () => {

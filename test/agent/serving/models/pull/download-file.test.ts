@@ -215,7 +215,7 @@ test("an empty file is a file", async () => {
 test("other bytes than promised are refused, named, and not kept", async () => {
   const { result, target } = await download({ wrong: { content: new Uint8Array(60_000), times: 9 } });
   const error = await failure(result);
-  expect(error.message).toContain(`f is not the file it should be: expected sha256 ${sha256}, got `);
+  expect(error.message).toContain(`f is not the expected file: expected sha256 ${sha256}, got `);
   expect(existsSync(target)).toBe(false);
   expect(existsSync(`${target}.part`)).toBe(false);
 });

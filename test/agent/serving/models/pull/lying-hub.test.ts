@@ -198,13 +198,13 @@ describe("a list of files is read within bounds", () => {
         response
           .writeHead(200)
           .end(JSON.stringify({ siblings: Array.from({ length: 100_001 }, () => ({ rfilename: "a" })) })),
-      /in a way that can't be read: siblings: /,
+      /in an unreadable form: siblings: /,
     ],
     [
       "with a name longer than any",
       (response: ServerResponse) =>
         response.writeHead(200).end(JSON.stringify({ siblings: [{ rfilename: "a".repeat(5000) }] })),
-      /in a way that can't be read: siblings\.0\.rfilename: /,
+      /in an unreadable form: siblings\.0\.rfilename: /,
     ],
   ] as const)("%s", async (_, answer, says) => {
     const access = await serve((response) => answer(response));

@@ -57,7 +57,7 @@ test("list shows what was noted of a model: the file chosen, what is assumed, th
   await writeFile(file, JSON.stringify({ serving: { modelDirectory: directory } }));
   const { stdout } = await models(["list", "--config", file]);
   expect(stdout).toContain("coupled: model.onnx (fp32): the only file\n");
-  expect(stdout).toContain("coupled: 1_Pooling/config.json is not there: the mean over the tokens is assumed\n");
+  expect(stdout).toContain("coupled: 1_Pooling/config.json does not exist: assuming mean pooling\n");
   expect(stdout).toMatch(/^coupled: numbers are quantised .* \(DynamicQuantizeLinear\).* computed by itself/m);
   expect(stdout).toMatch(/^damaged: its ONNX file can't be read: .*wire type 3/m);
   const { models: entries } = (await models(["list", "--json", "--config", file])).json();
@@ -115,7 +115,7 @@ describe("a model's life", () => {
     const own = await models(["remove", "all-MiniLM-L6-v2"]);
     expect({ code: own.code, stderr: own.stderr }).toEqual({
       code: 2,
-      stderr: expect.stringContaining("is carried inside the program"),
+      stderr: expect.stringContaining("is built into the executable"),
     });
   });
 });

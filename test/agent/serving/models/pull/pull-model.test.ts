@@ -202,11 +202,11 @@ describe("an interrupted pull", () => {
 
 describe("what can't be served is not installed, and the reason is told", () => {
   test.each([
-    { name: "wrong bytes", file: "onnx/model.onnx", message: "not the file it should be: expected sha256" },
+    { name: "wrong bytes", file: "onnx/model.onnx", message: "not the expected file: expected sha256" },
     {
       name: "wrong bytes of a small file",
       file: "config.json",
-      message: "not the file it should be: expected git object",
+      message: "not the expected file: expected git object",
     },
   ])("$name", async ({ file, message }) => {
     const repo = await tinyRepository();
@@ -232,7 +232,7 @@ describe("what can't be served is not installed, and the reason is told", () => 
   test("files that contradict each other", async () => {
     const other = await tinyRepository(8);
     await hubWith({ ...(await tinyRepository()), "config.json": other["config.json"] as HubFakeFile });
-    expect(await failure(pull("acme/tiny"))).toContain("not of one model");
+    expect(await failure(pull("acme/tiny"))).toContain("belong to different models");
   });
 
   test("paths that lead out of the model's directory are not followed", async () => {
@@ -260,7 +260,7 @@ describe("what can't be served is not installed, and the reason is told", () => 
   test("an answer that is no list of files", async () => {
     const server = Bun.serve({ port: 0, fetch: () => Response.json({ siblings: "none" }) });
     try {
-      expect(await failure(pull("acme/tiny", {}, server.url.origin))).toContain("in a way that can't be read");
+      expect(await failure(pull("acme/tiny", {}, server.url.origin))).toContain("in an unreadable form");
     } finally {
       await server.stop(true);
     }
@@ -270,7 +270,7 @@ describe("what can't be served is not installed, and the reason is told", () => 
 test("a model that is being pulled is left to who pulls it; a lock that a killed process left is not heeded", async () => {
   await hubWith(await tinyRepository());
   await writeFile(join(place, ".lock-acme--tiny"), "1");
-  expect(await failure(pull("acme/tiny"))).toContain("being pulled already, by process 1");
+  expect(await failure(pull("acme/tiny"))).toContain("already being pulled by process 1");
   const gone = Bun.spawn(["true"]);
   await gone.exited;
   await writeFile(join(place, ".lock-acme--tiny"), String(gone.pid));
@@ -283,7 +283,7 @@ test("of pulls that begin together one has the model, the others leave it alone;
   expect(taken.length).toBe(1);
   for (const one of opened)
     if (one.status === "rejected")
-      expect(String(one.reason)).toContain(`being pulled already, by process ${process.pid}`);
+      expect(String(one.reason)).toContain(`already being pulled by process ${process.pid}`);
   await taken[0]?.value.release();
   expect((await left()).filter((name) => name.includes("lock"))).toEqual([]);
   // Of a process that had this one's number, and ended.

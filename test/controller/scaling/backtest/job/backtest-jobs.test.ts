@@ -86,7 +86,7 @@ test("the real process replays, tells its progress, and its result is kept", asy
 test("only one runs at a time, and one that is cancelled makes room", async () => {
   const jobs = jobsOf("process.on('message', () => {}); setInterval(() => {}, 1000)");
   const { id } = jobs.start(question(), "ada");
-  expect(() => jobs.start(question(), "bob")).toThrow("a backtest is running already");
+  expect(() => jobs.start(question(), "bob")).toThrow("a backtest is already running");
   expect(jobs.cancel(id)).toMatchObject({ state: "cancelled", failure: "it was cancelled" });
   const second = jobs.start(question(), "bob");
   expect(second.state).toBe("running");

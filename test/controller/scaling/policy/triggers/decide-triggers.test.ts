@@ -216,7 +216,7 @@ test.each<[string, object, object, TriggerDecision["rule"], string]>([
     "fallback",
     "queue fails (no answer): the fallback asks for 6",
   ],
-  ["unread", {}, { currentReplicas: 0 }, "unknown", "stays at 0: not known is queue: has not been read"],
+  ["unread", {}, { currentReplicas: 0 }, "unknown", "stays at 0, because a value is unknown: queue: has not been read"],
   ["inactive", {}, { currentReplicas: 0, readings: says(0) }, "inactive", "no trigger is active: 0"],
   [
     "cooled down",

@@ -206,10 +206,10 @@ describe("the agents' data", () => {
 
   test("an agent that says nothing makes a sum unknown, a maximum not", () => {
     const some = [...agents, { agentId: "c", minute: null }];
-    expect(readAgentsTrigger(trigger("qps", "sum"), some)).toEqual({ fault: "qps is not known of c" });
+    expect(readAgentsTrigger(trigger("qps", "sum"), some)).toEqual({ fault: "qps is unknown for c" });
     expect(readAgentsTrigger(trigger("qps", "max"), some)).toEqual({ value: 20 });
     expect(readAgentsTrigger(trigger("qps", "max"), [])).toEqual({ fault: "no agent serves" });
     const powerless = [{ agentId: "d", minute: aMinute({ power: null }) }];
-    expect(readAgentsTrigger(trigger("watts", "max"), powerless)).toEqual({ fault: "watts is not known of d" });
+    expect(readAgentsTrigger(trigger("watts", "max"), powerless)).toEqual({ fault: "watts is unknown for d" });
   });
 });

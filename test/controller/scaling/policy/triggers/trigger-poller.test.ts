@@ -55,7 +55,7 @@ describe("readings", () => {
       expect(values([trigger])).toEqual([["a", null, round]]);
     }
     expect(poller.readings([trigger], nowMs, 1000)[0]?.reason).toContain("500");
-    expect(poller.readings([other], nowMs, 1000)[0]).toMatchObject({ failures: 0, reason: "has not been asked yet" });
+    expect(poller.readings([other], nowMs, 1000)[0]).toMatchObject({ failures: 0, reason: "has not been queried yet" });
     await poller.poll([other], nowMs);
     expect(values([other])).toEqual([["a", null, 1]]);
   });

@@ -142,5 +142,5 @@ test("too many routes to look at: the solver's fleet alone", () => {
   });
   const answer = decideCheapestFleet(input, solver);
   expect(answer).toMatchObject({ feasible: true, costPerHour: 20, routingCount: null, obstacles: [] });
-  expect(explainCheapestFleet(answer)[0]).toEndWith(" for 20 an hour; not every route was tried");
+  expect(explainCheapestFleet(answer)[0]).toEndWith(" for 20 an hour; not every combination was tried");
 });
