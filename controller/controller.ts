@@ -4,10 +4,9 @@ import { describeError, UsageError } from "#platform/errors.ts";
 import { redactUrl } from "#platform/fetch/redact-url.ts";
 import { defaultStateDir } from "#platform/files/default-state-dir.ts";
 import type { Logger } from "#platform/log.ts";
-import { runPeriodically } from "#platform/periodic.ts";
-import { hourMs, minuteMs, secondMs } from "#platform/time.ts";
 import { openAccess } from "./access/open-access.ts";
-import { type Alerts, assembleAlerts } from "./alerts/assemble-alerts.ts";
+import type { Tenants } from "./access/tenants.ts";
+import { assembleAlerts } from "./alerts/assemble-alerts.ts";
 import { assembleController, type ControllerAssembly } from "./assemble-controller.ts";
 import { createFleetBroker, type FleetBroker } from "./broker/fleet-broker.ts";
 import { keptControllerId, sharedControllerId } from "./broker/kept-controller-id.ts";
@@ -24,6 +23,7 @@ import { openApiCertificate } from "./identity/api-certificate.ts";
 import { type FleetIdentity, openFleetIdentity } from "./identity/fleet-identity.ts";
 import { loginOfAgents } from "./login-of-agents.ts";
 import { type ControllerRecords, openConfiguredRecords } from "./open-records.ts";
+import { startPeriodicTasks } from "./periodic-tasks.ts";
 import { createProviders } from "./scaling/actuators/create-providers.ts";
 import type { FleetPlanner } from "./scaling/fleet-plan/worker/fleet-planner.ts";
 import { publicApiUrl, serveControllerApi } from "./serve-api.ts";
@@ -42,17 +42,6 @@ export interface ControllerParts {
 
 /** Messages of different agents that are handled at once where the store is a server, which commits them together. */
 const messagesAtServer = 256;
-/** Time between two looks at the store's size. */
-const rolloutEachMs = 2_000;
-const trimEachMs = hourMs / 12;
-
-/** Time between two looks whether a day's digest is due. */
-const digestEachMs = 10 * minuteMs;
-/** Time after a minute's end at which alerts are looked for: its records have come. */
-const alertsAfterMs = 20 * secondMs;
-/** Minimum time between two lists: each goes to every agent. */
-const peerListEachMs = 10 * secondMs;
-
 /** A controller, from its configuration. Nothing happens before `start`. */
 export class Controller {
   readonly #config: ControllerConfig;
@@ -194,23 +183,7 @@ export class Controller {
       () => assembly.loop.stop(),
       () => assembly.urgent.stop(),
     );
-    const history = createHoursFromLines({ store, ledger: assembly.ledger, nowMs: () => clock.nowMs() });
-    const services = await loadServices(this.#config.cost, clock.nowMs());
-    const alerts = assembleAlerts({
-      ...{ services, openPrices: this.#openPrices },
-      ...{ config: this.#config, store: records.store, history, environment: process.env, clock, log },
-      ...{ fleet: assembly.fleet, loop: assembly.loop, registry: assembly.registry },
-      ...{ tenants: access.tenants, tenantShares: assembly.tenantShares, freeze: assembly.freeze },
-    });
-    await alerts.recover();
-    assembly.tenantData.alsoErase([
-      (tenant) => alerts.budgets.removeOf(tenant),
-      (tenant) => alerts.ceilings.forgetTenant(tenant),
-      (tenant) => alerts.monitor.forgetTenant(tenant),
-      (tenant) => new Baselines({ store, history }).eraseTenant(tenant),
-    ]);
-    assembly.spending.follow(() => alerts.budgets.latest());
-    this.#opened.push(() => alerts.stop());
+    const { alerts, history } = await this.#openAlerts(assembly, records, access.tenants);
     await this.#recover(assembly);
     await assembly.quotas.load();
     assembly.ingest.start();
@@ -232,11 +205,34 @@ export class Controller {
       const watch = new StoreWatch({ store: records.store, counts: assembly.counts, announce, log });
       this.#opened.push(() => watch.stop());
     }
-    this.#schedule(assembly, alerts);
+    this.#opened.push(...startPeriodicTasks(assembly, alerts, { scaling: this.#config.scaling, log, clock }));
     const { url: brokerUrl } = fleetBroker;
     this.#running = { url, brokerUrl };
     log.info({ url, brokerUrl: redactUrl(brokerUrl), fleet: this.#config.fleet, stateDir }, "controller started");
     return true;
+  }
+
+  /** Opens alerts and budgets, which also tell the assembly what to spend and what to erase. */
+  async #openAlerts(assembly: ControllerAssembly, { store }: ControllerRecords, tenants: Tenants) {
+    const { log, clock } = this.#parts;
+    const history = createHoursFromLines({ store, ledger: assembly.ledger, nowMs: () => clock.nowMs() });
+    const services = await loadServices(this.#config.cost, clock.nowMs());
+    const alerts = assembleAlerts({
+      ...{ services, openPrices: this.#openPrices },
+      ...{ config: this.#config, store, history, environment: process.env, clock, log },
+      ...{ fleet: assembly.fleet, loop: assembly.loop, registry: assembly.registry },
+      ...{ tenants, tenantShares: assembly.tenantShares, freeze: assembly.freeze },
+    });
+    await alerts.recover();
+    assembly.tenantData.alsoErase([
+      (tenant) => alerts.budgets.removeOf(tenant),
+      (tenant) => alerts.ceilings.forgetTenant(tenant),
+      (tenant) => alerts.monitor.forgetTenant(tenant),
+      (tenant) => new Baselines({ store, history }).eraseTenant(tenant),
+    ]);
+    assembly.spending.follow(() => alerts.budgets.latest());
+    this.#opened.push(() => alerts.stop());
+    return { alerts, history };
   }
 
   /** Waits for the lease, of a shared store with an API that only reads. False when the controller was stopped meanwhile. */
@@ -309,37 +305,5 @@ export class Controller {
     });
     await fleetBroker.start();
     this.#opened.push(() => fleetBroker.stop());
-  }
-
-  #schedule(
-    { desired, peerList, loop, rollout, housekeeping, retirement, ingest, ledger }: ControllerAssembly,
-    alerts: Alerts,
-  ): void {
-    const { log, clock } = this.#parts;
-    const { intervalMs, offsetMs } = this.#config.scaling;
-    const each = (periodMs: number, what: string, task: () => Promise<unknown>, shiftMs = 0) => {
-      const report = (error: unknown) => log.error({ err: describeError(error) }, `${what} failed`);
-      const run = async () => void (await task());
-      const periodic = runPeriodically(clock, periodMs, run, report, shiftMs);
-      this.#opened.push(() => periodic.stop());
-    };
-    each(rolloutEachMs, "rolling a version out", () => rollout.evaluate());
-    each(intervalMs, "deciding", () => loop.run(), offsetMs);
-    each(peerListEachMs, "listing the agents to follow", () => peerList.publish());
-    each(digestEachMs, "telling the digest", () => alerts.tellDaily());
-    each(minuteMs, "looking for alerts", () => alerts.look(), alertsAfterMs);
-    each(hourMs, "renewing the seals of documents", () => desired.renewSeals());
-    each(hourMs, "removing old records", async () => {
-      await housekeeping.clean();
-      await ledger.prune();
-      await retirement.retireSilent();
-    });
-    const closing = new AbortController();
-    each(minuteMs, "rolling up costs", () => ledger.run(() => closing.signal.aborted));
-    this.#opened.push(() => closing.abort());
-    each(trimEachMs, "keeping the store's size", async () => {
-      await ingest.reconsider();
-      await housekeeping.trim();
-    });
   }
 }

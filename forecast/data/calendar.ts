@@ -1,4 +1,5 @@
-import { dayMs, hourMs, minuteMs } from "#platform/time.ts";
+import { offsetOfZone } from "#platform/calendar/zone-offset.ts";
+import { dayMs, hourMs } from "#platform/time.ts";
 
 /** Local time and calendar at a moment. */
 export interface CalendarMoment {
@@ -12,44 +13,16 @@ export interface CalendarMoment {
 
 export type Calendar = (timeMs: number) => CalendarMoment;
 
-const quarterHourMs = 15 * minuteMs;
-/** Size of the cache, about a quarter of a year; then it is cleared. */
-const maxCachedQuarters = 8_192;
-
 /**
  * Creates a calendar in an IANA time zone.
  * @param holidays days as "2026-12-25", in that zone.
  * @throws RangeError when the time zone is unknown.
  */
 export function createCalendar(timeZone: string, holidays: readonly string[]): Calendar {
-  const format = new Intl.DateTimeFormat("en-US", {
-    timeZone,
-    hourCycle: "h23",
-    year: "numeric",
-    month: "numeric",
-    day: "numeric",
-    hour: "numeric",
-    minute: "numeric",
-  });
+  const offsetAt = offsetOfZone(timeZone);
   const holidayDays = new Set(holidays.map((date) => Date.parse(`${date}T00:00:00Z`) / dayMs));
-  // A zone's offset changes at quarter hours only, so one look-up (20 µs) serves fifteen minutes.
-  const offsets = new Map<number, number>();
-
-  const offsetMs = (quarter: number): number => {
-    const known = offsets.get(quarter);
-    if (known !== undefined) return known;
-    if (offsets.size >= maxCachedQuarters) offsets.clear();
-    const startMs = quarter * quarterHourMs;
-    const part: Record<string, number> = {};
-    for (const { type, value } of format.formatToParts(startMs)) part[type] = Number(value);
-    const { year = 0, month = 1, day = 1, hour = 0, minute = 0 } = part;
-    const offset = Date.UTC(year, month - 1, day, hour, minute) - startMs;
-    offsets.set(quarter, offset);
-    return offset;
-  };
-
   return (timeMs) => {
-    const localMs = timeMs + offsetMs(Math.floor(timeMs / quarterHourMs));
+    const localMs = timeMs + offsetAt(timeMs);
     const day = Math.floor(localMs / dayMs);
     // 1 January 1970 was a Thursday.
     const dayOfWeek = (((day + 3) % 7) + 7) % 7;

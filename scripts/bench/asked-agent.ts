@@ -1,5 +1,6 @@
 /** Starts an agent and, in processes of their own, clients of each of its APIs, for the benchmarks of the APIs. */
-import { cpuSeconds, type RunningAgent, root, startAgent } from "./start-agent.ts";
+import { parseArgs } from "node:util";
+import { cpuSeconds, hostBinary, type RunningAgent, root, startAgent } from "./start-agent.ts";
 
 export const clients = 8;
 
@@ -103,4 +104,25 @@ export async function startAskedAgent(
       };
     },
   };
+}
+
+/** Reads the options of a benchmark in rounds; ends the process when they are wrong. */
+export function readRoundOptions(defaultRounds: number): {
+  readonly binary: string;
+  readonly rounds: number;
+  readonly json: boolean;
+} {
+  const { values } = parseArgs({
+    options: {
+      binary: { type: "string", default: hostBinary },
+      rounds: { type: "string", default: String(defaultRounds) },
+      json: { type: "boolean", default: false },
+    },
+  });
+  const rounds = Number(values.rounds);
+  if (!Number.isInteger(rounds) || rounds < 1) {
+    console.error(`--rounds: expected a number from 1 up, got ${values.rounds}`);
+    process.exit(2);
+  }
+  return { binary: values.binary, rounds, json: values.json };
 }

@@ -1,26 +1,13 @@
 /** See scripts/bench/encryption. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { temporaryDirectory } from "../../test/e2e/program.ts";
 import { makeCertificates } from "../../test/fakes/certificates.ts";
-import { type AskedAgent, type Measured, startAskedAgent, textKinds } from "./asked-agent.ts";
+import { type AskedAgent, type Measured, readRoundOptions, startAskedAgent, textKinds } from "./asked-agent.ts";
 import { median } from "./median.ts";
 import { printRows } from "./print-rows.ts";
-import { hostBinary } from "./start-agent.ts";
 
-const { values } = parseArgs({
-  options: {
-    binary: { type: "string", default: hostBinary },
-    rounds: { type: "string", default: "9" },
-    json: { type: "boolean", default: false },
-  },
-});
-const rounds = Number(values.rounds);
-if (!Number.isInteger(rounds) || rounds < 1) {
-  console.error(`--rounds: expected a number from 1 up, got ${values.rounds}`);
-  process.exit(2);
-}
+const { binary, rounds, json } = readRoundOptions(9);
 const runMs = 2_000;
 const key = "a-key-of-the-benchmark";
 
@@ -38,11 +25,11 @@ try {
   await Bun.write(ca, authority);
   await Bun.write(certFile, pair.cert);
   writeFileSync(keyFile, pair.key, { mode: 0o600 });
-  agents.push({ kind: "plain", agent: await startAskedAgent(values.binary) });
+  agents.push({ kind: "plain", agent: await startAskedAgent(binary) });
   agents.push({
     kind: "encrypted",
     agent: await startAskedAgent(
-      values.binary,
+      binary,
       {},
       {
         serving: { apiKeys: [key], tls: { certFile, keyFile } },
@@ -72,7 +59,7 @@ try {
       p95Ratio: ratio("p95Ms"),
     });
   }
-  printRows(rows, values.json);
+  printRows(rows, json);
 } finally {
   await Promise.all(agents.map(({ agent }) => agent.stop()));
   directory.remove();

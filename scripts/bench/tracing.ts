@@ -1,22 +1,9 @@
 /** See scripts/bench/tracing. */
-import { parseArgs } from "node:util";
-import { type AskedAgent, type Measured, startAskedAgent, textKinds } from "./asked-agent.ts";
+import { type AskedAgent, type Measured, readRoundOptions, startAskedAgent, textKinds } from "./asked-agent.ts";
 import { median } from "./median.ts";
 import { printRows } from "./print-rows.ts";
-import { hostBinary } from "./start-agent.ts";
 
-const { values } = parseArgs({
-  options: {
-    binary: { type: "string", default: hostBinary },
-    rounds: { type: "string", default: "5" },
-    json: { type: "boolean", default: false },
-  },
-});
-const rounds = Number(values.rounds);
-if (!Number.isInteger(rounds) || rounds < 1) {
-  console.error(`--rounds: expected a number from 1 up, got ${values.rounds}`);
-  process.exit(2);
-}
+const { binary, rounds, json } = readRoundOptions(5);
 const runMs = 2_000;
 
 let receivedBytes = 0;
@@ -30,9 +17,9 @@ const collector = Bun.serve({
 });
 const agents: { readonly tracing: "off" | "on"; readonly agent: AskedAgent }[] = [];
 try {
-  agents.push({ tracing: "off", agent: await startAskedAgent(values.binary) });
+  agents.push({ tracing: "off", agent: await startAskedAgent(binary) });
   const environment = { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${collector.port}` };
-  agents.push({ tracing: "on", agent: await startAskedAgent(values.binary, environment) });
+  agents.push({ tracing: "on", agent: await startAskedAgent(binary, environment) });
   const rows = [];
   for (const text of textKinds) {
     const results: Record<"off" | "on", Measured[]> = { off: [], on: [] };
@@ -56,7 +43,7 @@ try {
     });
   }
   if (receivedBytes === 0) throw new Error("no trace came to the collector");
-  printRows(rows, values.json);
+  printRows(rows, json);
 } finally {
   await Promise.all(agents.map(({ agent }) => agent.stop()));
   await collector.stop(true);

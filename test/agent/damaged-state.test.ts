@@ -19,27 +19,17 @@ import { minuteMs } from "#platform/time.ts";
 import { decodeMessage } from "#protocol/codec.ts";
 import { MinuteData } from "#protocol/messages.ts";
 import { aDesired, aMinute } from "../fakes/builders.ts";
+import { damagedValues } from "../fakes/damaged-values.ts";
 import { createRecordingBroker } from "../fakes/memory-broker.ts";
 import { aServed } from "../fakes/served-request.ts";
 
-/** Values that a damaged file, another program or an earlier version may have left in a column. */
+/** Values that may be found in a damaged column. */
 const damage: readonly SQLQueryBindings[] = [
-  null,
-  -1,
-  9_223_372_036_854_775_807n,
-  253_402_300_799_000,
-  1.7e308,
-  "",
-  "nonsense",
-  '{"a":',
-  "[]",
-  "null",
+  ...damagedValues,
   "7",
   '{"traffic":null}',
   '{"traffic":{"models":[null]}}',
   '{"active":"../..","previous":7}',
-  "[".repeat(5000),
-  "x".repeat(300_000),
 ];
 
 const log = createLogger("test", "silent");

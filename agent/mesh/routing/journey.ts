@@ -4,14 +4,8 @@ import { ServiceError } from "#platform/errors.ts";
 import type { Remote, Routed } from "./remote.ts";
 import type { RemoteReply } from "./remote-client.ts";
 
-/** A request on its way. */
-export interface Journey {
-  readonly request: EmbedRequest & { readonly model: string };
-  readonly routed: Routed & { readonly space: string };
-  readonly home: HomeModel | null;
-  readonly remotes: readonly Remote[];
-  readonly startedMs: number;
-  readonly deadlineMs: number;
+/** Attempts of a request so far. */
+export interface JourneyAttempts {
   readonly tried: string[];
   /** Backends that were asked in vain, and whose failure calls for extra work. */
   failures: number;
@@ -21,6 +15,21 @@ export interface Journey {
   refusals: number;
   readonly refusedBy: string[];
   attempts: number;
+}
+
+/** Creates the record of a request that has not been sent yet. */
+export function noAttempts(): JourneyAttempts {
+  return { tried: [], failures: 0, isRetryTaken: false, refusals: 0, refusedBy: [], attempts: 0 };
+}
+
+/** A request on its way. */
+export interface Journey extends JourneyAttempts {
+  readonly request: EmbedRequest & { readonly model: string };
+  readonly routed: Routed & { readonly space: string };
+  readonly home: HomeModel | null;
+  readonly remotes: readonly Remote[];
+  readonly startedMs: number;
+  readonly deadlineMs: number;
   lastError: unknown;
 }
 

@@ -13,7 +13,7 @@ import { type Backends, spill } from "./backends.ts";
 import { decideRoute, type RouteDecision } from "./decide-route.ts";
 
 import { explainRoute } from "./explain-route.ts";
-import { type Attempt, askAgain, firstAnswer, type Journey } from "./journey.ts";
+import { type Attempt, askAgain, firstAnswer, type Journey, noAttempts } from "./journey.ts";
 import { type HomeView, kindOf, priceOf, type Remote } from "./remote.ts";
 import type { RemoteClient, RemoteReply } from "./remote-client.ts";
 
@@ -104,12 +104,7 @@ export class RoutedEmbedder implements Embedder {
       startedMs,
       deadlineMs:
         startedMs + Math.min(this.#parts.requestTimeoutMs, request.latencyBudgetMs ?? this.#parts.requestTimeoutMs),
-      tried: [],
-      failures: 0,
-      isRetryTaken: false,
-      refusals: 0,
-      refusedBy: [],
-      attempts: 0,
+      ...noAttempts(),
       lastError: null,
     };
     return this.#begin(journey, request);

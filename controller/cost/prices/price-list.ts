@@ -1,7 +1,8 @@
+import type { OffsetAt } from "#platform/calendar/zone-offset.ts";
 import { calendarTimeMs } from "#platform/parse-time.ts";
 import { dayMs, minuteMs } from "#platform/time.ts";
 import { divideToNearest, type Money, moneyOf, productOf } from "../money/money.ts";
-import { type OffsetAt, readZone, startOfDay } from "../window/local-time.ts";
+import { readZone, startOfDay } from "../window/local-time.ts";
 import type { Charge, DatedEntry, DevicePrice, InstancePrice, PriceCatalogue, Tariff } from "./catalogue.ts";
 import { keysOf, type Section } from "./price-keys.ts";
 import { minutesOf, minutesOfDay, minutesOfWeek } from "./week-minutes.ts";

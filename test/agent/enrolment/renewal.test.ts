@@ -215,7 +215,7 @@ describe("a device", () => {
     expect(identityHealth(identity, null, notBeforeMs - yearMs).detail).toMatch(
       /not valid before .* set it \(timedatectl/,
     );
-    expect(identityHealth(identity, "no controller", notAfterMs + 1).detail).toMatch(/ended .* no controller$/);
+    expect(identityHealth(identity, "no controller", notAfterMs + 1).detail).toMatch(/expired .* no controller$/);
     expect(identityHealth(identity, "no controller", notAfterMs - 1).status).toBe("degraded");
   });
 

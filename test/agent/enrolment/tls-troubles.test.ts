@@ -76,7 +76,7 @@ test.each<[string, () => Promise<[Leaf, Leaf | object]>, boolean, string]>([
     "a device's that has ended",
     async () => [await leaf(authority, "server", now()), await leaf(authority, "client", now() - yearMs)],
     true,
-    "by the broker's clock this device's certificate has ended",
+    "by the broker's clock this device's certificate has expired",
   ],
   [
     "a device's that has not begun",
@@ -88,7 +88,7 @@ test.each<[string, () => Promise<[Leaf, Leaf | object]>, boolean, string]>([
     "a device's of another authority",
     async () => [await leaf(authority, "server", now()), await leaf(other, "client", now())],
     true,
-    "another authority than the one that this device joined",
+    "an authority other than the one this device joined",
   ],
   [
     "no certificate of the device",

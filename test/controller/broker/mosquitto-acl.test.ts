@@ -2,14 +2,9 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { connectAsync, type MqttClient } from "mqtt";
 import { agentRights } from "#controller/broker/fleet-access.ts";
 import { mosquittoAcl } from "#controller/broker/tls/mosquitto-config.ts";
-import {
-  agentChannels,
-  agentProbeTopic,
-  agentTopic,
-  controllerProbeTopic,
-  controllerStateTopic,
-} from "#protocol/topics.ts";
+import { agentProbeTopic, agentTopic, controllerStateTopic } from "#protocol/topics.ts";
 import { createMosquitto, type Mosquitto } from "../../fakes/mosquitto.ts";
+import { topicsOfFleets } from "../../fakes/topics-of-fleets.ts";
 
 /** The rules that docs/mqtt.md gives for Mosquitto, and somebody who may do everything, to look on. */
 async function documentedAcl(): Promise<string> {
@@ -56,18 +51,7 @@ const listen = async (client: MqttClient, last: string) => {
   return end;
 };
 
-const topics = [
-  ...["default", "other"].flatMap((fleet) => [
-    ...["a", "b"].flatMap((id) => [
-      ...Object.keys(agentChannels).map((channel) => agentTopic(fleet, id, channel as keyof typeof agentChannels)),
-      agentProbeTopic(fleet, id),
-    ]),
-    controllerStateTopic(fleet),
-    controllerProbeTopic(fleet),
-  ]),
-  "thormesh/v1/default/agents/a/else",
-  "elsewhere",
-];
+const topics = [...topicsOfFleets(["default", "other"], ["a", "b"]), "thormesh/v1/default/agents/a/else", "elsewhere"];
 const rights = agentRights("default", "a");
 const probe = agentProbeTopic("default", "a");
 const maySay = (topic: string) =>

@@ -15,25 +15,15 @@ import { openDatabase } from "#platform/files/open-database.ts";
 import { createLogger } from "#platform/log.ts";
 import { minuteMs } from "#platform/time.ts";
 import { aBirth, aDesired, aMinute, aPresence, aReported } from "../../fakes/builders.ts";
+import { damagedValues } from "../../fakes/damaged-values.ts";
 import { aDevice, aJoinToken } from "../../fakes/identity.ts";
 import { readAnswer } from "../../fakes/read-answer.ts";
 
-/** Values that a damaged file, another program or an earlier version may have left in a column. */
+/** Values that may be found in a damaged column. */
 const damage: readonly SQLQueryBindings[] = [
-  null,
-  -1,
-  9_223_372_036_854_775_807n,
-  253_402_300_799_000,
-  1.7e308,
-  "",
-  "nonsense",
-  '{"a":',
-  "[]",
-  "null",
+  ...damagedValues,
   '{"energyJ":1.7e308,"measuredMs":60000}',
   "\u0000\u001b[2J",
-  "[".repeat(5000),
-  "x".repeat(300_000),
 ];
 
 const log = createLogger("test", "silent");

@@ -3,6 +3,7 @@ import { AttemptBudget, hedgeRules, retryRules } from "#agent/mesh/routing/attem
 import { attemptMs, hedgeAfterMs, maxWaitMs, mayHedge } from "#agent/mesh/routing/attempt-rules.ts";
 import { Backends, spill } from "#agent/mesh/routing/backends.ts";
 import { decideRoute, type RouteDecision } from "#agent/mesh/routing/decide-route.ts";
+import { type JourneyAttempts, noAttempts } from "#agent/mesh/routing/journey.ts";
 import type { MeshPeer, Remote, Routed } from "#agent/mesh/routing/remote.ts";
 import type { EventQueue } from "./event-queue.ts";
 import type { SimulatedRequest, SimulatedRouter } from "./route-policies.ts";
@@ -26,16 +27,10 @@ interface MeshRouterParts {
 }
 
 /** A request on its way. */
-interface Journey {
+interface Journey extends JourneyAttempts {
   readonly request: SimulatedRequest;
   readonly routed: Routed;
   readonly deadlineMs: number;
-  readonly tried: string[];
-  failures: number;
-  isRetryTaken: boolean;
-  refusals: number;
-  readonly refusedBy: string[];
-  attempts: number;
   isOver: boolean;
   /** In the order in which they were asked. */
   readonly running: Map<Job, { readonly number: number; cancel(isOutrun: boolean): void }>;
@@ -64,19 +59,8 @@ export class MeshRouter implements SimulatedRouter {
     const routed = { model: simulatedModel, space: simulatedSpace, texts: 1, tokens: request.tokens, regions: null };
     const deadlineMs = this.#parts.events.nowMs() + (request.budgetMs ?? requestTimeoutMs);
     this.#travel({
-      ...{
-        request,
-        routed,
-        deadlineMs,
-        onOver,
-        tried: [],
-        failures: 0,
-        isRetryTaken: false,
-        refusals: 0,
-        refusedBy: [],
-        attempts: 0,
-        isOver: false,
-      },
+      ...{ request, routed, deadlineMs, onOver, isOver: false },
+      ...noAttempts(),
       running: new Map(),
     });
   }

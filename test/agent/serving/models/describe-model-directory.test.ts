@@ -65,7 +65,7 @@ test("what no file says is assumed, and said", () => {
   });
   expect(notes).toEqual([
     "1_Pooling/config.json does not exist: assuming mean pooling",
-    "no file says how many tokens the model reads: 512 are assumed",
+    "no file says how many tokens the model reads: assuming 512",
   ]);
 });
 
@@ -148,7 +148,7 @@ describe("pooling", () => {
   ] as const)("where no file says: $name", ({ files, catalogue, expected, note }) => {
     const { manifest, notes } = describeWith(files, ["onnx/model.onnx"], catalogue);
     expect(manifest.pooling).toBe(expected);
-    const said = notes.filter((each) => each.includes("assumed") && each.includes("Pooling"));
+    const said = notes.filter((each) => each.includes("assuming") && each.includes("Pooling"));
     expect(said).toEqual(note === null ? [] : [`1_Pooling/config.json does not exist: ${note}`]);
   });
 

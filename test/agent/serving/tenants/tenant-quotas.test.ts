@@ -90,7 +90,7 @@ test("a month's quota holds beside the day's, and the fuller one decides", () =>
   nowMs += 24 * 3_600_000;
   expect(takeAll()).toBe(50);
   expect(quotas.refusal("red")!.message).toContain(
-    "150 requests a month; the next one begins at 2026-12-31T23:00:00.000Z",
+    "150 requests per month; the next month begins at 2026-12-31T23:00:00.000Z",
   );
 });
 
@@ -104,7 +104,7 @@ test("a request is let in while something is left, whatever its size; what is le
     { kind: "tokens", name: "tokens-day", quota: 50, remaining: 1, windowS: 86_400, resetS: 21_600 },
   ]);
   quotas.count("red", { tokens: 400 });
-  expect(quotas.refusal("red")!.message).toContain("50 tokens a day");
+  expect(quotas.refusal("red")!.message).toContain("50 tokens per day");
 });
 
 describe("with limits", () => {

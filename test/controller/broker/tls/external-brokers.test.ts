@@ -13,31 +13,16 @@ import { externalBrokerFiles } from "#controller/broker/tls/external-broker.ts";
 import { type FleetAuthority, openFleetAuthority } from "#controller/identity/fleet-authority.ts";
 import { certificateToPem } from "#platform/certificates/certificate-authority.ts";
 import { keyToPem, newKey } from "#platform/certificates/device-key.ts";
-import {
-  agentChannels,
-  agentProbeTopic,
-  agentTopic,
-  controllerProbeTopic,
-  controllerStateTopic,
-} from "#protocol/topics.ts";
+import { agentProbeTopic, agentTopic } from "#protocol/topics.ts";
 import { checkBroker } from "#tools/doctor/check-broker.ts";
 import { freePort } from "../../../fakes/free-port.ts";
+import { topicsOfFleets } from "../../../fakes/topics-of-fleets.ts";
 
 const fleet = "default";
 const port = 8883;
 
 /** Topics of two devices of two fleets, and others. */
-const topics = [
-  ...[fleet, "other"].flatMap((each) => [
-    ...["thor-1", "thor-2"].flatMap((id) => [
-      ...Object.keys(agentChannels).map((channel) => agentTopic(each, id, channel as keyof typeof agentChannels)),
-      agentProbeTopic(each, id),
-    ]),
-    controllerStateTopic(each),
-    controllerProbeTopic(each),
-  ]),
-  "elsewhere",
-];
+const topics = [...topicsOfFleets([fleet, "other"], ["thor-1", "thor-2"]), "elsewhere"];
 const rights = agentRights(fleet, "thor-1");
 const probe = agentProbeTopic(fleet, "thor-1");
 const maySay = (topic: string) =>
