@@ -3,7 +3,7 @@ import { readSecretIfThere } from "#platform/files/write-secret-file.ts";
 import { isLoopback } from "#platform/http/guard/listen-address.ts";
 import type { CountedLog } from "#platform/log.ts";
 import { agentSecret, parseBrokerKey, sharedKeyPath } from "#protocol/broker-secret.ts";
-import type { BrokerCredentials } from "#protocol/mqtt-broker.ts";
+import type { BrokerCredentials } from "#protocol/mqtt/mqtt-broker-options.ts";
 import type { AgentConfig } from "./config.ts";
 import { brokerTls } from "./enrolment/broker-tls.ts";
 import type { DeviceIdentity } from "./enrolment/device-identity.ts";

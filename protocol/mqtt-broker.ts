@@ -2,57 +2,25 @@ import { describeError, ServiceError } from "#platform/errors.ts";
 import { redactUrl } from "#platform/fetch/redact-url.ts";
 import type { Logger } from "#platform/log.ts";
 import { hourMs, secondMs } from "#platform/time.ts";
-import type { Broker, BrokerMessage, LastWill, MessageHandler, PublishOptions } from "./broker.ts";
+import type { Broker, BrokerMessage, MessageHandler, PublishOptions } from "./broker.ts";
 import { type BrokerRefusal, createBrokerRefusals, refusalToText } from "./mqtt/broker-refusals.ts";
 import { decideMqttVersion, type MqttVersion, mqttVersionToText } from "./mqtt/decide-mqtt-version.ts";
 import { createEchoWatch, type EchoWatch } from "./mqtt/echo-watch.ts";
 import { explainConnectionEnd } from "./mqtt/explain-connection-end.ts";
+import type { MqttBrokerOptions } from "./mqtt/mqtt-broker-options.ts";
 import {
   type BrokerAllowance,
   type ConnectionEnd,
   MqttConnection,
-  type MqttTls,
   publishPacketBytes,
 } from "./mqtt/mqtt-connection.ts";
 import { reasonCode } from "./mqtt/mqtt-reasons.ts";
+import { type PacketObjection, packetObjection } from "./mqtt/packet-objection.ts";
 import { createPublishSlots } from "./mqtt/publish-slots.ts";
 import { createReconnectPace, reconnectDelayMs } from "./mqtt/reconnect-pace.ts";
 import { createSizeSuspicion, largestOf, type SentPacket } from "./mqtt/size-suspicion.ts";
-import { type TlsFault, tlsFault } from "./mqtt/tls-fault.ts";
+import { tlsFault } from "./mqtt/tls-fault.ts";
 import { matchesFilter } from "./topics.ts";
-
-export interface BrokerCredentials {
-  readonly username?: string;
-  readonly password?: string;
-  /** Certificates, for addresses with TLS. */
-  readonly tls?: MqttTls;
-}
-
-export interface MqttBrokerOptions {
-  /** mqtt://host:port or mqtts://host:port */
-  readonly url: string;
-  readonly clientId: string;
-  /** Published by the broker (QoS 1, retained) when the connection ends without a disconnect. */
-  readonly will?: LastWill;
-  /** Called before each attempt to connect: a secret may become known later, or change. */
-  readonly credentials?: () => BrokerCredentials;
-  /** Advice for the log when the broker does not admit this client. */
-  readonly refusedAdvice?: string;
-  /** Advice when another client takes this one's place. */
-  readonly takenOverAdvice?: string;
-  /** Returns what helps against trouble with certificates. */
-  readonly explainTls?: (fault: TlsFault) => string;
-  /** false: the broker keeps messages for this client id while it is disconnected. Default true. */
-  readonly cleanSession?: boolean;
-  /** After this long without a sign of life the broker publishes the will. Default 15 s. */
-  readonly keepAliveS?: number;
-  /**
-   * Topic of this client's own that it is subscribed to: what it publishes there comes back, or the session is renewed.
-   * @see createEchoWatch
-   */
-  readonly echoTopic?: string;
-  readonly echoWaitMs?: number;
-}
 
 const acknowledgementTimeoutMs = 10_000;
 /** Time for which a broker of MQTT 5 keeps a session. */
@@ -143,7 +111,7 @@ export class MqttBroker implements Broker {
     const bytes = publishPacketBytes(topic, payload);
     const { retain } = options;
     const qos = Math.min(options.qos ?? 1, this.#allowance?.maxQos ?? 1) as 0 | 1;
-    const objection = this.#objection(bytes, retain);
+    const objection = packetObjection({ bytes, retain }, this.#allowance, this.#tooLarge.of(bytes));
     if (objection !== null) return Promise.reject(this.#refuse(topic, objection.code, objection.reason));
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const timer = setTimeout(
@@ -307,17 +275,7 @@ export class MqttBroker implements Broker {
     }
   }
 
-  /** Reason why a packet can't be sent on this connection; null: it can. */
-  #objection(bytes: number, retain: boolean): { code: "PAYLOAD_TOO_LARGE" | "FORBIDDEN"; reason: string } | null {
-    const { maxPacketBytes = null, retains = true } = this.#allowance ?? {};
-    if (maxPacketBytes !== null && bytes > maxPacketBytes)
-      return { code: "PAYLOAD_TOO_LARGE", reason: `${bytes} bytes, but the broker accepts at most ${maxPacketBytes}` };
-    const suspicion = this.#tooLarge.of(bytes);
-    if (suspicion !== null) return { code: "PAYLOAD_TOO_LARGE", reason: suspicion };
-    return retain && !retains ? { code: "FORBIDDEN", reason: "the broker does not retain messages" } : null;
-  }
-
-  #refuse(topic: string, code: "PAYLOAD_TOO_LARGE" | "FORBIDDEN", reason: string): ServiceError {
+  #refuse(topic: string, code: PacketObjection["code"], reason: string): ServiceError {
     const refusal = { action: "publish", topic, reason } as const;
     this.#noteRefusal(refusal);
     return new ServiceError(code, refusalToText(refusal));
