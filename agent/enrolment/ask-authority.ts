@@ -12,7 +12,7 @@ const timeoutMs = 15_000;
 const maxAnswerBytes = 65_536;
 
 /** Refusal by the fleet's controller, in its words. */
-export class AuthorityRefusal extends Error {}
+class AuthorityRefusal extends Error {}
 
 /** Request that the controller does not understand, as one of an earlier version may not. */
 export class MisunderstoodRequest extends Error {}

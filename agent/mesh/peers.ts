@@ -5,7 +5,7 @@ import type { MeshPeer } from "./routing/remote.ts";
 
 export type Peers = ReturnType<typeof createPeers>;
 
-export const peerLimits = {
+const peerLimits = {
   /** Limit of online agents; beyond it the one silent for longest is dropped. */
   maxPeers: 10_000,
   /** Time after a connection in which a peer must be confirmed. */

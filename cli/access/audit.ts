@@ -74,7 +74,7 @@ async function* fileRows(path: string): AsyncGenerator<AuditRow> {
 }
 
 /** Writes an entry as a paragraph: when, who, what, and what it changed. */
-export function entryToText({ seq, entry }: AuditRow): string {
+function entryToText({ seq, entry }: AuditRow): string {
   if (entry === null) return `#${seq} can't be read`;
   const { atMs, actor, role, from, action, target, phase, of, before, after, reason } = entry;
   const lines = [

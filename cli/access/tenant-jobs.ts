@@ -22,7 +22,7 @@ interface JobAnswer {
 const timeToText = (atMs: number) => new Date(atMs).toISOString().slice(0, 19).replace("T", " ");
 
 /** Sentence about the state of a job. */
-export function jobToText({ id, kind, tenant, state, agents, waiting, waitingFor }: TenantJobView): string {
+function jobToText({ id, kind, tenant, state, agents, waiting, waitingFor }: TenantJobView): string {
   const what = `job ${id}, ${kind} of ${tenant}`;
   if (state === "done") return `${what}: done; the controller and ${agents} agents have answered or are retired`;
   const named = waitingFor.slice(0, 10).join(", ");

@@ -59,7 +59,7 @@ async function ownCosts(values: OptionValues, month: string, by: BillDimension):
 }
 
 /** Shows a reconciliation as a table. */
-export function reconciliationToText(found: Reconciliation): string {
+function reconciliationToText(found: Reconciliation): string {
   const rows = found.lines.map(({ name, billed, own, difference, verdict }) => [
     ...[cleanText(name) || "(none)", moneyToText(billed, 2), moneyToText(own, 2), moneyToText(difference, 2), verdict],
   ]);

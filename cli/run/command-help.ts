@@ -24,9 +24,6 @@ function optionLine(name: string, option: CommandOption): string {
   return left + gap + inColumn(optionText(option), textColumn);
 }
 
-/** Lines of a usage text, each without the indentation that it has in the source. */
-export const usageLines = (usage: string): readonly string[] => usage.split("\n").map((line) => line.trim());
-
 /** Options of a command, `--help` included. */
 export const optionsOf = (command: Command): Readonly<Record<string, CommandOption>> => ({
   ...command.options,

@@ -11,7 +11,7 @@ const timeoutMs = 10_000;
 const maxAnswerBytes = 256 * 1024 * 1024;
 
 /** State directories in which a controller of this machine may have its socket: the installed one's, and this user's. */
-export const controllerDirectories = (): readonly string[] => [
+const controllerDirectories = (): readonly string[] => [
   installedFiles("controller").stateDir,
   defaultStateDir("controller", process.env),
 ];

@@ -118,7 +118,7 @@ function absentLine({ absent, nowMs, answeredAtMs }: WatchedState): Line[] {
 const faint = (line: Line): Line => line.map(({ text }) => ({ text, tone: "faint" }));
 
 /** Cuts a line to a width. */
-export function cutLine(line: Line, width: number): Line {
+function cutLine(line: Line, width: number): Line {
   let room = width;
   const spans: Span[] = [];
   for (const span of line) {

@@ -34,14 +34,7 @@ export interface RolloutAnswer {
 const maxShown = 20;
 
 /** A line on a roll-out, for `thormesh status`, too. */
-export function rolloutLine({
-  version,
-  state,
-  wave,
-  plan,
-  agents,
-  reason,
-}: NonNullable<RolloutAnswer["rollout"]>): string {
+function rolloutLine({ version, state, wave, plan, agents, reason }: NonNullable<RolloutAnswer["rollout"]>): string {
   const total = Object.values(agents).reduce((sum, count) => sum + count, 0);
   const failed = agents.failed === 0 ? "" : `, ${agents.failed} rolled back`;
   const unwilling = agents.unwilling === 0 ? "" : `, ${agents.unwilling} do not allow updates by the fleet`;

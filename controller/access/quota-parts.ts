@@ -37,7 +37,7 @@ const floored = (part: number) => Math.floor(part * roundTo) / roundTo;
 type Quota = NonNullable<TenantQuotas["day"]>;
 
 /** Quotas of a tenant by day and month; null where it has none. */
-export function quotasOf(settings: Partial<Tenant["settings"]>): {
+function quotasOf(settings: Partial<Tenant["settings"]>): {
   timeZone: string;
   day: Quota | null;
   month: Quota | null;

@@ -57,7 +57,6 @@ export const alertRules = {
 } as const satisfies Readonly<Record<string, AlertRule>>;
 
 export type AlertRuleName = keyof typeof alertRules;
-export const alertRuleNames = Object.keys(alertRules) as AlertRuleName[];
 
 /** Rule of a budget's share. */
 export const budgetRule = "budget";

@@ -1,7 +1,7 @@
 import { joulesPerKwh } from "#platform/energy.ts";
 import { defaultTenant, type MinutePower, type MinuteTraffic } from "#protocol/messages.ts";
 import { computeShares } from "./compute-shares.ts";
-import { divideToNearest, energyCost, type Money, moneyOf, splitMoney, sumOf } from "./money/money.ts";
+import { divideToNearest, energyCost, type Money, moneyOf, splitMoney } from "./money/money.ts";
 import type { MinuteCost } from "./price-minute.ts";
 
 /** Part of a model's tenant in an agent's minute. */
@@ -81,6 +81,3 @@ export function splitMinute(
     };
   });
 }
-
-/** Cost of what a minute's parts used of the device. */
-export const usedOf = (parts: readonly UserPart[]): Money => sumOf(parts.map(({ used }) => used));

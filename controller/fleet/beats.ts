@@ -9,7 +9,7 @@ export interface KeptBeat {
 }
 
 /** Age at which a beat is forgotten. */
-export const beatsKeptMs = minuteMs;
+const beatsKeptMs = minuteMs;
 /** Beats kept of an agent that sends them faster than every ten seconds. */
 const maxBeats = 6;
 

@@ -9,7 +9,7 @@ export interface ClockSample {
 }
 
 /** Smaller offsets are those of the network and of a busy machine. */
-export const minSkewMs = 2 * minuteMs;
+const minSkewMs = 2 * minuteMs;
 /** Time that two minutes lie apart that come as they end; what a broker held back comes at once. */
 const minApartMs = 30 * secondMs;
 /** Difference of two offsets of one clock. */

@@ -6,8 +6,6 @@ import { availabilityOf, ownRoleOf } from "./agent-state.ts";
 import { decidePeerList } from "./decide-peer-list.ts";
 import type { Fleet } from "./fleet.ts";
 
-export type PublishedPeerList = ReturnType<typeof createPeerList>;
-
 /** Publishes which agents the others follow, when that has changed. */
 export function createPeerList(parts: {
   readonly fleetName: string;

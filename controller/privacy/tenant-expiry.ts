@@ -3,7 +3,7 @@ import type { Tenants } from "../access/tenants.ts";
 import type { TenantDataStore } from "../store/store.ts";
 
 /** Name under which figures are counted whose tenant's retention has ended; none can be a tenant's. */
-export const expiredName = "(expired)";
+const expiredName = "(expired)";
 
 export interface TenantExpiryParts {
   readonly store: Pick<TenantDataStore, "renameCosts">;

@@ -7,7 +7,7 @@ import { versionPattern } from "#protocol/release/version-order.ts";
 
 const ProgramVersion = Type.String({ pattern: versionPattern, maxLength: 64, title: "a version such as 1.2.0" });
 
-export const RolloutWave = strictObject({
+const RolloutWave = strictObject({
   share: Type.Number({
     exclusiveMinimum: 0,
     maximum: 1,

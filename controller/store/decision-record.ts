@@ -4,7 +4,7 @@ import { literals, strictObject } from "#platform/schema-parts.ts";
 import { bounds, TimeMs, text } from "#protocol/bounds.ts";
 
 /** Kinds of decisions; spending: what the plan may spend, or what a tenant may ask for, has changed, with its effect on users; note: an event of the fleet that people should know of, without a decision. */
-export const decisionKinds = [
+const decisionKinds = [
   "hold",
   "scale-out",
   "scale-in",

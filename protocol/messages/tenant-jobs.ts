@@ -32,7 +32,7 @@ export const TenantJobs = Type.Array(
 export type TenantJobs = Static<typeof TenantJobs>;
 
 /** Fates of a tenant's data in a store. */
-export const tenantFates = literals("removed", "renamed", "kept", "exported");
+const tenantFates = literals("removed", "renamed", "kept", "exported");
 
 /** Outcome at one store. */
 export const StoreReceipt = Type.Object(

@@ -9,8 +9,6 @@ export interface BrokerRefusal {
 /** Maximum refusals that are remembered; a client has fewer topics. */
 const maxRefusals = 64;
 
-export type BrokerRefusals = ReturnType<typeof createBrokerRefusals>;
-
 /** Keeps the refusals in force: each is forgotten as soon as the broker grants the same. */
 export function createBrokerRefusals() {
   const kept = new Map<string, BrokerRefusal>();

@@ -1,7 +1,7 @@
 /** Time in which a message to oneself comes back, doubling with each connection on which it did not. */
 const firstWaitMs = 15_000;
 /** Sessions that are renewed in a row; after that the broker withholds the messages whatever is done. */
-export const maxRenewals = 3;
+const maxRenewals = 3;
 
 export type EchoWatch = ReturnType<typeof createEchoWatch>;
 

@@ -1,5 +1,3 @@
-export type PublishSlots = ReturnType<typeof createPublishSlots>;
-
 /** Limits how many publishes wait for their acknowledgement: a broker of MQTT 5 ends the connection of a client that exceeds its Receive Maximum. */
 export function createPublishSlots() {
   let free = 0;

@@ -1,7 +1,7 @@
 const minReconnectDelayMs = 500;
 const maxReconnectDelayMs = 16_000;
 /** Time after which a connection counts as lasting. Longer than the longest delay: of two clients that take each other's place, neither lasts. */
-export const lastingMs = 60_000;
+const lastingMs = 60_000;
 /** Connections that ended soon, one after another, after which another client of the same id is the likely cause. */
 const endedSoonInRow = 3;
 
@@ -15,8 +15,6 @@ export function reconnectDelayMs(failedAttempts: number, random: number): number
   const exponential = Math.min(maxReconnectDelayMs, minReconnectDelayMs * 2 ** Math.min(failedAttempts, 10));
   return exponential * (0.5 + random);
 }
-
-export type ReconnectPace = ReturnType<typeof createReconnectPace>;
 
 /** Counts attempts, and notices connections that another client of the same id takes away. Times are of a clock that is never set. */
 export function createReconnectPace(nowMs: () => number) {

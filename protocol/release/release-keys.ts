@@ -4,7 +4,7 @@ import { parseReleaseKey, type ReleaseKey } from "./minisign.ts";
 declare const THORMESH_RELEASE_KEYS: string | undefined;
 
 /** Keys that a build knows at most: the one that signs, and the next one, so that a lost key can be replaced by an update. */
-export const maxReleaseKeys = 2;
+const maxReleaseKeys = 2;
 
 /** @throws Error for a line that is no public key of minisign, for the same key twice and for too many */
 export function parseReleaseKeys(text: string): readonly ReleaseKey[] {

@@ -9,7 +9,7 @@ export const manifestName = "manifest.json";
 export const signatureSuffix = ".minisig";
 
 /** Machines that files of a release are for. */
-export const releaseTargets = ["linux-x64", "linux-arm64"] as const;
+const releaseTargets = ["linux-x64", "linux-arm64"] as const;
 export type ReleaseTarget = (typeof releaseTargets)[number];
 
 /** Kinds of file in a release. A later release may have others, which clients leave alone. */

@@ -48,7 +48,7 @@ export async function verifyListedFile(path: string, listed: ReleaseFile): Promi
 }
 
 /** Compares what was counted while a file came with its line in a verified manifest. @throws Error that says what differs */
-export function compareWithListed(hashes: FileHashes, listed: ReleaseFile): void {
+function compareWithListed(hashes: FileHashes, listed: ReleaseFile): void {
   same(`${listed.name}: size`, listed.size, hashes.size);
   same(`${listed.name}: sha256`, listed.sha256, hashes.sha256);
   same(`${listed.name}: blake2b`, listed.blake2b, hashes.blake2b);

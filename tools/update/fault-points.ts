@@ -26,7 +26,7 @@ export const faultPoints = [
 export type FaultPoint = (typeof faultPoints)[number];
 
 /** Names the point at which a test wants the program to be killed. */
-export const faultVariable = "THORMESH_TEST_KILL_AT";
+const faultVariable = "THORMESH_TEST_KILL_AT";
 
 /** Ends this process as a power cut would, at the point that a test asks for; does nothing otherwise. */
 export function faultPoint(name: FaultPoint): void {

@@ -62,7 +62,7 @@ export const UpdateConfig = strictObject({
 });
 export type UpdateConfig = Static<typeof UpdateConfig>;
 
-export const defaultUpdateConfig = "/etc/thormesh/update.yaml";
+const defaultUpdateConfig = "/etc/thormesh/update.yaml";
 
 /** Place of an installation: the directory of its versions, and the link that an installer makes beside it. */
 export const placeOf = (prefix: string, withLink: boolean) => ({

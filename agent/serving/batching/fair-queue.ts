@@ -21,7 +21,7 @@ export interface Claim {
 }
 
 /** Tokens of a typical batch. */
-export const smallTokens = 256;
+const smallTokens = 256;
 
 /** Virtual time between a request's arrival and its turn. */
 export function turnAfter(tokens: number): number {

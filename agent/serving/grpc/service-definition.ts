@@ -25,7 +25,7 @@ export interface MethodRule {
 }
 
 /** Enough for a request that holds one name or nothing. */
-export const smallMessageBytes = 4_096;
+const smallMessageBytes = 4_096;
 
 /**
  * Lists the rules of each method of a service.

@@ -18,7 +18,7 @@ export interface ReportParts extends Pick<ApiParts, "history" | "timeZone" | "no
   readonly costCentreOf: (tenant: string) => string | null;
 }
 
-export const MonthText = Type.String({ pattern: "^[0-9]{4}-(0[1-9]|1[0-2])$", title: "a month such as 2026-11" });
+const MonthText = Type.String({ pattern: "^[0-9]{4}-(0[1-9]|1[0-2])$", title: "a month such as 2026-11" });
 
 const ExportQuery = strictObject({
   window: Type.String({ default: "month", pattern: windowPattern, title: windowForms }),

@@ -5,8 +5,6 @@ interface Retained {
   readonly payload: { readonly length: number };
 }
 
-export type RetainedIndex<T extends Retained> = ReturnType<typeof createRetainedIndex<T>>;
-
 const lastLevelOf = (topic: string) => topic.slice(topic.lastIndexOf("/") + 1);
 const hasWildcard = (filter: string) => filter.includes("+") || filter.includes("#");
 

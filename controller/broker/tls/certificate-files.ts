@@ -1,7 +1,7 @@
 import { join } from "node:path";
 
 /** Names of the certificates' files in the directory of an external broker. */
-export const certificateFiles = { authority: "ca.pem", certificate: "server.pem", key: "server.key" } as const;
+const certificateFiles = { authority: "ca.pem", certificate: "server.pem", key: "server.key" } as const;
 
 /** Paths of these files. */
 export function certificatePaths(directory: string): Readonly<Record<keyof typeof certificateFiles, string>> {

@@ -11,7 +11,7 @@ const list = (texts: readonly string[]) => `[${texts.map(quoted).join(", ")}]`;
  * Writes EMQX's rules for a fleet, the first that matches counts. Devices subscribe with the filters that stand here, which match
  * themselves.
  */
-export function emqxAcl(fleet: string, revoked: readonly string[]): string {
+function emqxAcl(fleet: string, revoked: readonly string[]): string {
   const prefix = `thormesh/v1/${fleet}`;
   // biome-ignore lint/suspicious/noTemplateCurlyInString: EMQX puts the user's name there
   const { writes, both, reads } = deviceTopics(fleet, "${username}");

@@ -36,7 +36,7 @@ function userOf(fleet: string, name: string, { publish, subscribe }: UserRights)
 }
 
 /** Writes the users of a fleet: NATS has no rules for all of a kind, so each device that has joined is one. */
-export function natsUsers(fleet: string, joined: readonly string[]): string {
+function natsUsers(fleet: string, joined: readonly string[]): string {
   const prefix = `thormesh/v1/${fleet}`;
   // A filter that ends with # also matches the parent topic.
   const all = [prefix, `${prefix}/#`];

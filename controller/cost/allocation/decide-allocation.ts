@@ -8,7 +8,7 @@ import { poolOf, shareIdle } from "./share-idle.ts";
 
 export const idleRowName = "__idle__";
 /** Row of shared costs that no group can receive. */
-export const sharedRowName = "__shared__";
+const sharedRowName = "__shared__";
 
 /** Input whose rows and nodes may have exact costs. */
 export interface ExactAllocationInput extends Omit<AllocationInput, "items" | "nodes"> {

@@ -1,7 +1,7 @@
 import type { AllocationFilter, AllocationItem } from "./allocation-input.ts";
 
 /** Part of a name where a row has no such label, service or controller. */
-export const unallocated = "__unallocated__";
+const unallocated = "__unallocated__";
 
 /** Names of thormesh for OpenCost's places. */
 const ownNames: Readonly<Record<string, string>> = {
@@ -37,7 +37,7 @@ export function fieldFault(field: string): string | null {
 }
 
 /** Value of a row's field, as it stands in the name of its group. */
-export function segmentOf(item: Place, field: string): string {
+function segmentOf(item: Place, field: string): string {
   const name = ownNames[field] ?? field;
   const place = places.find((each) => each === name);
   if (place !== undefined) return item[place];

@@ -36,7 +36,7 @@ function append(parts: UsagePart[], part: UsagePart): void {
  * Splits a window into days and hours that are rolled up, hours that are added up now, and minutes where it cuts an hour. Where minutes (or the
  * agents' hours of a day) are no longer kept, the whole hour (or day) counts if it begins in the window.
  */
-export function splitWindow(window: TimeWindow, rolls: RollUps, byAgent: boolean, nowMs: number): UsagePart[] {
+function splitWindow(window: TimeWindow, rolls: RollUps, byAgent: boolean, nowMs: number): UsagePart[] {
   const { agentDays, fleetDays, staleHours, oldestHourMs, oldestMinuteMs } = rolls;
   const parts: UsagePart[] = [];
   const days = byAgent ? agentDays : fleetDays;

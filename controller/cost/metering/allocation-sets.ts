@@ -87,7 +87,7 @@ function addDevices(a: DeviceSum, b: DeviceSum): DeviceSum {
 const withoutAgents = new Set(["cluster", "region", "namespace", "tenant", "container", "model", "all"]);
 
 /** Agents that a filter leaves, where nothing else depends on the others one by one; null: all that there are. */
-export function agentsOfFilter({ options }: Pick<AllocationQuery, "options">): ReadonlySet<string> | null {
+function agentsOfFilter({ options }: Pick<AllocationQuery, "options">): ReadonlySet<string> | null {
   const { filter, share, shareAny, shareIdle } = options;
   const conditions = [filter ?? []].flat();
   const isShared = [...[share ?? []].flat(), ...shareAny].some(({ field }) => !withoutAgents.has(field));
@@ -99,7 +99,7 @@ export function agentsOfFilter({ options }: Pick<AllocationQuery, "options">): R
 }
 
 /** True for a query whose answer depends on the agents one by one. */
-export function needsAgents({ aggregateBy, options, perAgent = false }: AllocationQuery): boolean {
+function needsAgents({ aggregateBy, options, perAgent = false }: AllocationQuery): boolean {
   const { filter, share, shareAny, idleByNode } = options;
   const fields = [filter, share, shareAny].flatMap((each) => each ?? []).map(({ field }) => field);
   if (perAgent || idleByNode || aggregateBy.length === 0) return true;

@@ -12,7 +12,7 @@ const day = (description: string) =>
   Type.String({ pattern: "^20\\d\\d-\\d\\d-\\d\\d$", description: `${description}, as 2026-11-30` });
 
 export const days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"] as const;
-export const purchaseOptions = ["on-demand", "spot", "reserved-1y", "reserved-3y", "committed"] as const;
+const purchaseOptions = ["on-demand", "spot", "reserved-1y", "reserved-3y", "committed"] as const;
 export const units = [
   ...["request", "million-requests", "invocation", "gb", "gb-second", "gb-month", "hour", "month", "check", "trace"],
   ...["series", "token", "million-tokens", "kwh"],

@@ -25,7 +25,7 @@ export interface PricedAgent {
   readonly amortisationUsdPerHour: number | null;
 }
 
-export function pricedAgentOf(birth: Birth | null): PricedAgent {
+function pricedAgentOf(birth: Birth | null): PricedAgent {
   const { tariffUsdPerKwh = null, amortisationUsdPerHour = null } = birth?.prices ?? {};
   return { region: birth?.region ?? "", board: birth?.board.name ?? "", tariffUsdPerKwh, amortisationUsdPerHour };
 }

@@ -6,7 +6,7 @@ import type { PostgresDatabase } from "./postgres-database.ts";
  * Schema versions, by their index; released ones are never edited. Documents are text, not jsonb: a repeated minute is distinguished from another
  * by its text, and a copy has the same hash as its source. Keys sort by bytes, as in SQLite.
  */
-export const postgresMigrations: readonly string[] = [
+const postgresMigrations: readonly string[] = [
   `CREATE TABLE agent (
      agent_id text COLLATE "C" PRIMARY KEY,
      presence text,

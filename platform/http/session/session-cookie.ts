@@ -9,7 +9,7 @@ export const sessionPath = "/api/v1/session";
 const tokenForm = /^[A-Za-z0-9_-]{43}$/;
 
 /** Name of the cookie. Browsers share cookies among the ports of a host, so that servers on other ports need other names. */
-export function sessionCookieName(headers: Headers): string {
+function sessionCookieName(headers: Headers): string {
   const port = /:(\d{1,5})$/.exec(headers.get("host") ?? "")?.[1];
   return port === undefined ? "thormesh_session" : `thormesh_session_${port}`;
 }

@@ -17,15 +17,7 @@ import { type RouteFault, type Scene, targetMs, textSizes } from "./route-scene.
 import { SimulatedServer } from "./simulated-server.ts";
 
 /** Rules that are compared. */
-export const routePolicies = [
-  "uniform",
-  "uniform-kind",
-  "by-capacity",
-  "stale",
-  "ours",
-  "oracle",
-  "oracle-full",
-] as const;
+const routePolicies = ["uniform", "uniform-kind", "by-capacity", "stale", "ours", "oracle", "oracle-full"] as const;
 export type RoutePolicy = (typeof routePolicies)[number];
 
 export interface RouteRun {

@@ -11,7 +11,7 @@ export interface FusionPlan {
 }
 
 /** Input that is 1 for a token and 0 for padding. */
-export const maskInput = "attention_mask";
+const maskInput = "attention_mask";
 /** The same, of 32 bits. */
 const smallMask = "attention_mask_fused";
 const int32Type = 6;

@@ -194,7 +194,7 @@ export const byteToken = (byte: number): string => `<0x${byte.toString(16).toUpp
  * Reads a score as the reference does, whose JSON reader rounds twice and is off by a last bit at times: equally likely tokenisations are chosen
  * by such bits.
  */
-export function scoreAsRead(score: number): number {
+function scoreAsRead(score: number): number {
   const [mantissa = "", exponent = "0"] = Math.abs(score).toString().split("e");
   const [whole = "", fraction = ""] = mantissa.split(".");
   const power = Number(exponent) - fraction.length;

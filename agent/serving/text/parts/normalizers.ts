@@ -30,7 +30,7 @@ const aroundUnnormalised = new RegExp(`(${unnormalised})`, "v");
 const everyUnnormalised = new RegExp(unnormalised, "gv");
 
 /** Normalises a text by Unicode's rules, characters that the reference does not know excepted. */
-export function normalizeForm(text: string, form: Form): string {
+function normalizeForm(text: string, form: Form): string {
   const normalized = hasUnnormalised.test(text)
     ? text.split(aroundUnnormalised).map((piece, i) => (i % 2 === 1 ? piece : normalizeKnown(piece, form)))
     : [normalizeKnown(text, form)];
