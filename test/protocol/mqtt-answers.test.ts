@@ -324,7 +324,7 @@ describe("own message", () => {
     const { broker, connections } = await speaking(url);
     await eventually(
       () => broker.problem ?? "",
-      (text) => text.includes("has not come back"),
+      (text) => text.includes("did not come back"),
     );
     await eventually(
       () => [connections(), broker.problem] as const,

@@ -145,7 +145,7 @@ test("a backtest that fails says why once, and leaves no report", async () => {
   const page = join(directory, "none.html");
   const { code, stderr } = await run("backtest", "--trace", join(directory, "short.csv"), "--html", page);
   expect(code).toBe(2);
-  expect(stderr.match(/too little to judge/g)).toHaveLength(1);
+  expect(stderr.match(/too little traffic to judge/g)).toHaveLength(1);
   expect(await Bun.file(page).exists()).toBe(false);
 });
 

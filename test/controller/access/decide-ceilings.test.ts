@@ -115,8 +115,8 @@ test("changes explain themselves, with what they do to requests", () => {
   const limited = { kind: "limit" as const, ceiling: ceiling(), due: due() };
   expect(explainCeiling(limited, 0.384)).toBe(
     "budget shop of tenant red is 104 % spent (limit-50 at 100 %): until 1970-01-02T00:00Z it gets at most 13 requests and 300 tokens per minute, " +
-      "50 % of 24.2 requests and 600 tokens per minute before. Effect: of requests as in the newest 24 hours at least 38.4 % are refused " +
-      "(429, no fault by the SLO); other tenants are not affected.",
+      "50 % of 24.2 requests and 600 tokens per minute before. Effect: if requests stay as in the last 24 hours, at least 38.4 % are refused " +
+      "(429, not counted against the SLO); other tenants are not affected.",
   );
   expect(explainCeiling(limited, 0)).toContain(
     "Effect: requests stay within the limit if they stay as in the last 24 hours; any more are refused;",

@@ -55,7 +55,7 @@ test("the first key is an admin's, unless others are configured", async () => {
 test("a name is given to one valid key only", async () => {
   const { key } = await ring.create({ name: "root", role: "admin", expiresInS: null });
   await expect(ring.create({ name: "root", role: "viewer", expiresInS: null })).rejects.toThrow(
-    "name: a valid key has the name root",
+    "name: there is already a valid key named root",
   );
   await ring.revoke(key.id);
   expect((await ring.create({ name: "root", role: "admin", expiresInS: null })).key.state).toBe("valid");

@@ -54,13 +54,13 @@ test("a log as it was written is intact, an empty one too", async () => {
 
 test.each<[string, (rows: AuditRow[]) => AuditRow[], string]>([
   ["a field", (rows) => rows.with(2, edited(rows[2], { actor: "somebody else" })), "entry 3 has been altered"],
-  ["a field deep inside", (rows) => rows.with(2, edited(rows[2], { after: { index: 7 } })), "entry 3 is not as"],
+  ["a field deep inside", (rows) => rows.with(2, edited(rows[2], { after: { index: 7 } })), "entry 3 has been altered"],
   [
     "the place",
     (rows) => rows.with(2, edited(rows[2], { seq: 4 })),
-    "entry 3 is not as it was written (it says it is 4)",
+    "entry 3 has been altered (it is numbered 4)",
   ],
-  ["a hash", (rows) => rows.with(2, { ...(rows[2] as AuditRow), hash: "0".repeat(64) }), "entry 3 is not as"],
+  ["a hash", (rows) => rows.with(2, { ...(rows[2] as AuditRow), hash: "0".repeat(64) }), "entry 3 has been altered"],
   ["one left out", (rows) => rows.toSpliced(2, 1), "entry 4 has no entry before it (it follows 2)"],
   ["two exchanged", (rows) => rows.with(2, rows[3] as AuditRow).with(3, rows[2] as AuditRow), "entry 4 has no entry"],
   [
@@ -68,7 +68,7 @@ test.each<[string, (rows: AuditRow[]) => AuditRow[], string]>([
     (rows) => rewritten(rows.slice(0, 3), 2, { actor: "x" }).concat(rows.slice(3)),
     "entry 4 does not follow from",
   ],
-  ["the first left out", (rows) => rows.slice(1), "entry 2 is the first one, but no entry says"],
+  ["the first left out", (rows) => rows.slice(1), "entry 2 is the first one, but no entry records"],
   [
     "one that can't be read",
     (rows) => rows.with(1, { ...(rows[1] as AuditRow), entry: null }),

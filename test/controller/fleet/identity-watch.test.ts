@@ -29,7 +29,7 @@ test("a device that serves two fleets is on record once for each other fleet", a
   await say("h", { url: "http://10.0.0.7:9090" });
   const said = await reasons();
   expect(said.length).toBe(2);
-  expect(said[1]).toMatch(/^thor-1: the device at 10\.0\.0\.7 serves fleet g as well/);
+  expect(said[1]).toMatch(/^thor-1: the device at 10\.0\.0\.7 also serves fleet g/);
 });
 
 test("whichever of the two was heard of first", async () => {

@@ -112,7 +112,7 @@ describe("`previous` leads to the version that was in force before, or nowhere, 
       if (step === "update") [current, previous] = [`0.${made}.0`, current];
       else if (step === "rollback") {
         expect(said).toEqual(
-          previous === null ? expect.stringContaining(`there is no version before ${current} to go back to`) : null,
+          previous === null ? expect.stringContaining(`there is no version before ${current} to roll back to`) : null,
         );
         if (previous !== null) [current, previous] = [previous, null];
       }

@@ -50,7 +50,7 @@ test("a preview says what would be decided now and how it differs, and changes n
     differences: [{ path: "minReplicas", before: "3", after: "5" }],
   });
   expect(body.text).toBe(
-    "It wants 5 agents now, 5 more than are meant to serve (0), between 5 and 9; the policy in force (factory) wants 3.",
+    "It wants 5 agents now, 5 more than are desired now (0), between 5 and 9; the policy in force (factory) wants 3.",
   );
   expect(body.given.coming[0]).toMatchObject({ floor: 5, ceiling: 9 });
   expect(readFileSync(policyFile, "utf8")).toBe(first);

@@ -51,7 +51,7 @@ test.each<[string, string, number | null, Given, string]>([
     "a+ b+ c-",
     400,
     { liveQps: 812 },
-    "traffic is 812 texts/s, more than is expected within 15 min (400): that takes 3 agents loaded to 80 % of 350; 2 serve -> switch on c (its electricity use is unknown)",
+    "traffic is 812 texts/s, more than the forecast within 15 min (400): that takes 3 agents loaded to 80 % of 350; 2 serve -> switch on c (its electricity use is unknown)",
   ],
   [
     "a loss",
@@ -65,7 +65,7 @@ test.each<[string, string, number | null, Given, string]>([
     "a+ b+ c- d- e- f- g-",
     2000,
     {},
-    "traffic is 2000 texts/s, and up to 2000 are expected within 15 min: that takes 8 agents loaded to 80 % of 350, but there are only 7; 2 serve -> switch on c (its electricity use is unknown) and d (its electricity use is unknown); no more than 4 may serve after one step",
+    "traffic is 2000 texts/s, and up to 2000 are expected within 15 min: that takes 8 agents loaded to 80 % of 350, but there are only 7; 2 serve -> switch on c (its electricity use is unknown) and d (its electricity use is unknown); at most 4 may serve after one step",
   ],
   [
     "everything on, and too little",
@@ -94,7 +94,7 @@ test.each<[string, string, number | null, Given, string]>([
     "a+$0.2 b+$0.3 c+$0.9",
     10,
     {},
-    `${ten}, and 2 are the minimum; 3 serve, but no more than 2 were needed in the last 10 min -> c (the most electricity: 0.9 J a text) to standby`,
+    `${ten}, and 2 are the minimum; 3 serve, but at most 2 were needed in the last 10 min -> c (the most electricity: 0.9 J a text) to standby`,
   ],
   [
     "too little by far",
@@ -182,7 +182,7 @@ test("whose limits they are is told", () => {
     `${ten}, and policy night wants 2; 1 serves -> switch on b (1 J a text)`,
   );
   expect(explain("a+$1 b+$2", 10, bounds(1))).toBe(
-    `${ten}; 2 serve, but policy night says that no more than 1 may -> b (the most electricity: 2 J a text) to standby`,
+    `${ten}; 2 serve, but policy night says that at most 1 may -> b (the most electricity: 2 J a text) to standby`,
   );
   expect(explain("a+ b+ c-", 5000, bounds(2))).toEndWith(
     "but policy night allows 2; OVERLOADED: the maximum of 2 is on and carries 560 texts/s at that load",

@@ -377,7 +377,7 @@ test.each<[string, Situation, string]>([
   [
     "a stop by a plan without a bound, and without a rate",
     { agents: two, plan: { a: "MAXN" }, boundUsd: 0, liveQps: null },
-    "The present traffic is unknown; up to 310 is expected within 2 min, and 400 is possible. -> b to standby: the other 1 device carries 320 at 80 % load, and 300 was the most needed in the last 10 min. The plan costs 0.00400 US$ for 2 min; a search made it, and how far it is from the least cost is not known.",
+    "The present traffic is unknown; up to 310 is expected within 2 min, and 400 is possible. -> b to standby: the other 1 device carries 320 at 80 % load, and 300 was the most needed in the last 10 min. The plan costs 0.00400 US$ for 2 min; it was found by search, and its distance from the lowest cost is unknown.",
   ],
   [
     "lower modes, by a plan near the bound",

@@ -235,7 +235,7 @@ describe("decision loop", () => {
     fixture.nextMinute({ a: 100, b: 100, c: 0, d: 0 });
     await fixture.loop.run();
     expect((await outcome())?.late).toEqual([
-      { agentId: "d", reason: "not reported 3 min after it was told; ordered again, while others take its place" },
+      { agentId: "d", reason: "not reported 3 min after the order; ordered again, while others take its place" },
     ]);
   });
 

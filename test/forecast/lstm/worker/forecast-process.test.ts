@@ -159,7 +159,7 @@ describe("the real process with the committed weights", () => {
     const forecaster = createForecaster({ config, log, worker: watched.worker });
     await forecaster.start();
     const { reason } = await watched.next("ready");
-    const says = `the model in ${modelDir} can't be used (weights.bin does not match the checksum in scaling.json): the built-in one serves`;
+    const says = `the model in ${modelDir} can't be used (weights.bin does not match the checksum in scaling.json): using the built-in one`;
     expect(reason).toStartWith(says);
     const history = Array.from({ length: 60 }, (_, minute) => ({ minuteStartMs: minute * 60_000, qps: 4 }));
     expect(await forecaster.forecast(history, 3_600_000)).toMatchObject({ model: "lstm" });

@@ -96,7 +96,7 @@ test("only one runs at a time, and one that is cancelled makes room", async () =
 test.each([
   ["says that it failed", "process.on('message', () => process.send({ failure: 'no luck' }))", "no luck"],
   ["ends", "process.on('message', () => process.exit(3))", "the replaying process ended with 3"],
-  ["says null", "process.on('message', () => process.send(null))", "sent something that is no answer"],
+  ["says null", "process.on('message', () => process.send(null))", "sent an invalid answer"],
 ])("a process that %s fails the job with the reason", async (_, code, reason) => {
   const jobs = jobsOf(code);
   const job = await ended(jobs, jobs.start(question(), "ada").id);
