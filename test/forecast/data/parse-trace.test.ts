@@ -246,7 +246,7 @@ describe("traces as other programs write them", () => {
     expect(notes).toEqual([
       "t: its times have no zone and were read as UTC",
       "t: 1 line has no value, which counts as a gap, not as zero",
-      "t: 1 of 4 lines are up to 137 ms off the step of 60 s and were put on it",
+      "t: 1 of 4 lines are up to 137 ms off the step of 60 s and were moved to it",
     ]);
   });
 

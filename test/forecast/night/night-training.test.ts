@@ -221,7 +221,7 @@ describe("a night's training", () => {
     moment.nowMs += 60 * minuteMs;
     await training.evaluate();
     await until(() => training.status().state === "waiting");
-    expect(training.status().last).toMatchObject({ kind: "stopped", reason: expect.stringContaining("is over") });
+    expect(training.status().last).toMatchObject({ kind: "stopped", reason: expect.stringContaining("has ended") });
     await training.evaluate();
     expect(training.status()).toMatchObject({ state: "waiting", reason: "outside the window 20:00-21:00" });
     moment.nowMs += 23 * 60 * minuteMs;

@@ -157,7 +157,7 @@ describe("manifests", () => {
     ["sha256", { files: [{ ...file, sha256: "AB" }] }, "files.0.sha256: expected SHA-256 of 64 hexadecimal digits"],
     ["blake2b", { files: [{ ...file, blake2b: undefined }] }, "files.0.blake2b: expected BLAKE2b-512 of 128"],
     ["target", { files: [{ ...file, target: "Linux" }] }, "files.0.target: expected a target such as linux-arm64"],
-    ["a name twice", { files: [file, file] }, 'files.1.name: "thormesh-linux-x64" stands there twice'],
+    ["a name twice", { files: [file, file] }, 'files.1.name: "thormesh-linux-x64" appears twice'],
   ])("refused: %s", (_, change, reason) => {
     expect(() => parse(change)).toThrow(`release manifest: ${reason}`);
   });

@@ -96,7 +96,7 @@ test("what was verified once is not fetched again", async () => {
 describe("rollback attack", () => {
   test("an older release is not taken for the newest", async () => {
     publish({ version: "0.0.9" });
-    await refused("0.0.9 is older than 0.1.0");
+    await refused("0.0.9 is older than the running version 0.1.0");
   });
 
   test("an older manifest of a newer version is not taken, once a newer manifest was seen", async () => {
@@ -108,7 +108,7 @@ describe("rollback attack", () => {
 
   test("an older version is taken when someone asks for it", async () => {
     publish({ version: "0.0.9" }, "0.0.9");
-    await refused("0.0.9 is older than 0.1.0", { version: "0.0.9" });
+    await refused("0.0.9 is older than the running version 0.1.0", { version: "0.0.9" });
     expect(await runUpdate(config, { ...plain, version: "0.0.9", allowDowngrade: true }, say)).toMatchObject({
       version: "0.0.9",
     });
@@ -151,7 +151,7 @@ describe("mix-and-match attack", () => {
 
   test("a file that says it is another version is not taken", async () => {
     publish({ executable: tinyProgram("0.3.0") });
-    await refused("the file of 0.2.0 says that it is 0.3.0");
+    await refused("the file of 0.2.0 identifies itself as 0.3.0");
   });
 
   test("a compressed file that holds another one is not taken", async () => {
@@ -323,7 +323,7 @@ describe("what is here already", () => {
   test("a file without a signature is not taken", async () => {
     const path = join(directory.path, name);
     writeFileSync(path, tinyProgram("0.2.0"));
-    await refused("beside it", { file: path });
+    await refused("next to it", { file: path });
   });
 });
 

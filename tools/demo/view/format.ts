@@ -53,7 +53,7 @@ function spanToText(speed: number): string {
 /** Says in one line how the fleet's time and rates relate to the real ones. */
 export function scaleToText({ requestsPerRealRequest }: DemoScale, speed: number): string {
   return (
-    `1 s of real time is ${spanToText(speed)} of the demo's; rates are texts/s of demo time; ` +
+    `1 s = ${spanToText(speed)} of demo time; rates: texts/demo s; ` +
     `boards slowed ${thousands.format(requestsPerRealRequest)}-fold`
   );
 }

@@ -208,7 +208,7 @@ describe("decision loop", () => {
     expect(fixture.desiredRoles()).toEqual(["c active 1", "d active 1", "c standby 2"]);
     const replacement = (await fixture.store.decisions({ limit: 9, kind: "scale-out" }))[0];
     expect(replacement).toMatchObject({ rule: "replacement" });
-    expect(replacement?.reason).toContain("c (was told to serve 180 s ago and has not reported it)");
+    expect(replacement?.reason).toContain("c (was told to serve 180 s ago and has not reported that it does)");
   });
 
   test("what came true of a decision is kept with it, by the agents' own reports", async () => {

@@ -223,7 +223,7 @@ test.each<[string, object, object, string]>([
     "every rule",
     { triggers: [queue], prediction: {} },
     { readings: [{ trigger: "queue", value: 70 }], forecast: steady(10) },
-    "1000 qps now need 4 replicas; triggers: queue asks for 7 (70 in all for 10 per replica); forecast: with 90 % no more than 10 qps in 120 s, which needs 1 replica; 7 by reactive-need; 4 -> 7",
+    "1000 qps now need 4 replicas; triggers: queue asks for 7 (70 in all for 10 per replica); forecast: with 90 % at most 10 qps in 120 s, which needs 1 replica; 7 by reactive-need; 4 -> 7",
   ],
   ["a pause", { pause: { kind: "hold" } }, {}, "1000 qps now need 4 replicas; paused; stays at 4"],
   [

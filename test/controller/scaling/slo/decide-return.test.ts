@@ -61,7 +61,7 @@ test("its sentence", () => {
   const changes = [change(), lowered("a", "MAXN"), change({ kind: "policy", stoodBy: [] })];
   const decision = decideReturn(changes, 12.34, noHoldOff, nowMs)!;
   expect(explainReturn(decision, "users were refused 43 of 60 requests/s in the last 10 s")).toBe(
-    "users were refused 43 of 60 requests/s in the last 10 s, since agents were put on standby, power modes were lowered and the scaling policy changed 2 min ago (error budget used at 12.3 times the allowed rate, before 0) -> switch on b again, a back to MAXN, the previous policy is in force again until its file changes; nothing is taken away for 10 min",
+    "users were refused 43 of 60 requests/s in the last 10 s, since agents were put on standby, power modes were lowered and the scaling policy changed 2 min ago (error budget used at 12.3 times the allowed rate, before 0) -> switch on b again, a back to MAXN, the previous policy is in force again until its file changes; no capacity is removed for 10 min",
   );
   expect(explainReturn(decision, null)).toStartWith("the SLO is being missed, since");
 });

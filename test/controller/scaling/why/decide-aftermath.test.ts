@@ -17,7 +17,7 @@ test.each<[string, unknown, readonly number[], number, Aftermath["rule"], string
   ["less", 100, [79, 20], over, "less", "at most 79 came within 3 minutes: less than forecast by 21 %"],
   ["less so far", 100, [20], over - 1, "going-on", "20 came so far"],
   ["nothing yet", 100, [], startMs, "going-on", "no minute since then is on record yet"],
-  ["nothing on record", 100, [], over, "unknown", "no minute of the 3 minutes after it is on record"],
+  ["nothing on record", 100, [], over, "unknown", "none of the 3 minutes after it are on record"],
   ["a difference within noise", 0.2, [1.1], over, "as-believed", "about as forecast"],
   ["nothing believed, much came", 0, [40], over, "more", "40 came within 3 minutes: more than forecast"],
   ["nothing to compare", undefined, [40], over, "unknown", "not based on a peak"],

@@ -137,7 +137,7 @@ describe("Prometheus", () => {
     const gone = startMetricServer();
     await gone.stop();
     expect(await readTrigger(prometheus({ url: gone.url }), {})).toEqual({
-      fault: expect.stringContaining("can't be asked"),
+      fault: expect.stringContaining("can't be queried"),
     });
   });
 
