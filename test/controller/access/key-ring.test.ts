@@ -75,8 +75,8 @@ describe("a key that has ended", () => {
     const { key, secret } = await ring.create({ name: "root", role: "admin", expiresInS: 60 });
     await ring.revoke(key.id);
     expect(refusal(secret)).toBe(`key ${key.id} (root) was revoked at 2026-11-30 12:00:00 UTC`);
-    await expect(ring.revoke(key.id)).rejects.toThrow(`key ${key.id} is revoked already`);
-    await expect(ring.rotate(key.id, 60)).rejects.toThrow(`key ${key.id} is revoked already`);
+    await expect(ring.revoke(key.id)).rejects.toThrow(`key ${key.id} is already revoked`);
+    await expect(ring.rotate(key.id, 60)).rejects.toThrow(`key ${key.id} is already revoked`);
   });
 
   test("says nothing to who knows its id only", async () => {

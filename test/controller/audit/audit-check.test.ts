@@ -55,11 +55,7 @@ test("a log as it was written is intact, an empty one too", async () => {
 test.each<[string, (rows: AuditRow[]) => AuditRow[], string]>([
   ["a field", (rows) => rows.with(2, edited(rows[2], { actor: "somebody else" })), "entry 3 has been altered"],
   ["a field deep inside", (rows) => rows.with(2, edited(rows[2], { after: { index: 7 } })), "entry 3 has been altered"],
-  [
-    "the place",
-    (rows) => rows.with(2, edited(rows[2], { seq: 4 })),
-    "entry 3 has been altered (it is numbered 4)",
-  ],
+  ["the place", (rows) => rows.with(2, edited(rows[2], { seq: 4 })), "entry 3 has been altered (it is numbered 4)"],
   ["a hash", (rows) => rows.with(2, { ...(rows[2] as AuditRow), hash: "0".repeat(64) }), "entry 3 has been altered"],
   ["one left out", (rows) => rows.toSpliced(2, 1), "entry 4 has no entry before it (it follows 2)"],
   ["two exchanged", (rows) => rows.with(2, rows[3] as AuditRow).with(3, rows[2] as AuditRow), "entry 4 has no entry"],

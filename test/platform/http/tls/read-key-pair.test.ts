@@ -46,7 +46,12 @@ test.each([
   ["a directory", directory, file(pair.key), /^serving\.tls\.certFile: .* can't be read: it is not a file$/],
   ["no key file", file(pair.cert), absent, /^serving\.tls\.keyFile: .* can't be read: there is no such file$/],
   ["a key that others can read", file(pair.cert), file(pair.key, 0o644), /^serving\.tls\.keyFile: .* chmod 600 it$/],
-  ["a key of another certificate", file(pair.cert), file(other.key), /^serving\.tls\.keyFile: .* does not match the certificate/],
+  [
+    "a key of another certificate",
+    file(pair.cert),
+    file(other.key),
+    /^serving\.tls\.keyFile: .* does not match the certificate/,
+  ],
   ["the authority first", file(authority + pair.cert), file(pair.key), /^serving\.tls\.certFile: .* must come first/],
   ["a locked key", file(pair.cert), file(locked), /^serving\.tls\.keyFile: .* passphrase: .*openssl pkey/],
   ["no key in the key file", file(pair.cert), file(pair.cert), /^serving\.tls\.keyFile: expected a private key in PEM/],

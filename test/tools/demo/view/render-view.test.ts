@@ -206,9 +206,7 @@ describe("renderView", () => {
     const text = renderView(snapshot, wide).join("\n");
     expect(text).toContain("Thu 27 Jul 1995 14:32 UTC");
     expect(text).toContain("3:07 of 5:00");
-    expect(text).toContain(
-      "scale    1 s = 1 min of demo time; rates: texts/demo s; boards slowed 4,000-fold",
-    );
+    expect(text).toContain("scale    1 s = 1 min of demo time; rates: texts/demo s; boards slowed 4,000-fold");
     // 72 a second are 1.2 of a clock that runs 60 times as fast; 22,310 in 120 minutes are 3.1 a second.
     expect(text).toContain("traffic  1.2 texts/s; 22,310 texts answered in 120 min (3.1 texts/s)");
     expect(text).toContain("routes   $0.92 a million (even mix $2.93): boards 90 %, spot 10 %");

@@ -152,9 +152,7 @@ describe("report", () => {
 
   test("says it to people", () => {
     const text = renderReport(buildReport(input));
-    expect(text).toContain(
-      "scale       1 s = 288 s of demo time; rates: texts/demo s; boards slowed 4,000-fold",
-    );
+    expect(text).toContain("scale       1 s = 288 s of demo time; rates: texts/demo s; boards slowed 4,000-fold");
     expect(text).toContain("energy      3.000 kWh x $0.15 = $0.450; all on 4.000 kWh (25 % less)");
     expect(text).toContain(
       "paid by     shop for mini: $0.383 ($0.283 boards + $0.100 offers), $0.032 a thousand requests",
