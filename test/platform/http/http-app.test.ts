@@ -188,7 +188,7 @@ describe("an error where a browser asked for a page", () => {
 
   test("is a page that says what is wrong and leads back, with the status and the headers of the error", async () => {
     for (const [path, status, text] of [
-      ["/nope/%3Cscript%3E", 404, "there is no /nope/%3Cscript%3E here"],
+      ["/nope/%3Cscript%3E", 404, "there is no /nope/%3Cscript%3E"],
       ["/api/busy", 429, "the queue is full"],
       ["/v1/standby", 503, "on standby"],
     ] as const) {

@@ -150,7 +150,7 @@ describe("requests", () => {
     await errorOf(getJson("/api/v1/fleet"));
     expect(loginNeeded.value).toBe(true);
     expect(await errorOf(getJson("/api/v1/fleet"))).toMatchObject({
-      ...{ status: 401, message: "the session has ended: log in again" },
+      ...{ status: 401, message: "the session has expired: log in again" },
     });
     await errorOf(getJson("/api/v1/session"));
     expect(browser.asked).toEqual(["GET /api/v1/session", "GET /api/v1/fleet", "GET /api/v1/session"]);
