@@ -137,7 +137,7 @@ describe("the log", () => {
             path: "/nope",
             status: 404,
             code: "NOT_FOUND",
-            reason: "there is no /nope here",
+            reason: "there is no /nope",
             msg: "request failed",
           },
         ],
