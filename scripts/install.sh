@@ -9,8 +9,8 @@ Usage: install.sh --agent|--controller|--both [--file FILE | --url URL] [options
        install.sh --uninstall [--purge --yes]
 
   --agent, --controller, --both  what this machine runs (default: what it runs already, else --agent)
-  --file FILE       the executable; FILE.minisig or FILE.sha256 beside it is checked
-  --url URL         directory with the executable and its .minisig or .sha256, which is checked
+  --file FILE       the executable, or its .xz; FILE.minisig or FILE.sha256 beside it is checked
+  --url URL         directory with the executable's .xz, or itself, and .minisig or .sha256, which is checked
   --key KEY         minisign's public key: there must be a signature by it
   --join URL TOKEN  join the fleet of the controller at URL; TOKEN "-" reads it from standard input
   --prefix DIR      install below DIR (default: /usr/local, or /opt where that is read-only)
@@ -174,51 +174,99 @@ hash_of() {
   if have sha256sum; then sha256sum "$1" | cut -d' ' -f1; else openssl dgst -sha256 -r "$1" | cut -d' ' -f1; fi
 }
 
-# Puts the executable to check, with what is known of it, into $work.
-get_executable() {
+# What a release says of a file of it: its signature, else its hash.
+fetch_description() { # NAME
+  fetch "${url%/}/$1.minisig" "$work/minisig" 2>"$work/said" && return
+  rm -f "$work/minisig"
+  fetch "${url%/}/$1.sha256" "$work/sha256" 2>"$work/said" && return
+  rm -f "$work/sha256"
+  return 1
+}
+
+can_unpack() { have xz || have dpkg-deb; }
+ar_header() { printf '%-16s%-12s%-6s%-6s%-8s%-10s`\n' "$1" 0 0 0 100644 "$2"; }
+unpack() { # FROM TO
+  (
+    ulimit -f 1000000
+    if have xz; then xz -dc <"$1" >"$2" && return; else
+      # Debian's dpkg, which all its relatives have, reads this format inside packages: so one is made around the file.
+      bytes=$(wc -c <"$1")
+      {
+        printf '!<arch>\n'
+        ar_header debian-binary 4 && printf '2.0\n'
+        ar_header control.tar 0
+        ar_header data.tar.xz "$bytes" && cat "$1"
+        [ $((bytes % 2)) = 0 ] || echo
+      } >"$2.deb" && dpkg-deb --fsys-tarfile "$2.deb" >"$2" && rm "$2.deb"
+    fi
+  )
+}
+
+# Puts what was published, with what is known of it, into $work.
+get_published() {
   name=thormesh-linux-$arch
+  published=$name
   if [ -n "$url" ]; then
-    say "fetching ${url%/}/$name"
-    fetch "${url%/}/$name.minisig" "$work/minisig" 2>"$work/said" || rm -f "$work/minisig"
-    [ -f "$work/minisig" ] || fetch "${url%/}/$name.sha256" "$work/sha256" || fail "${url%/}/$name can't be fetched: neither .minisig nor .sha256 is there" "nothing was changed"
-    fetch "${url%/}/$name" "$work/thormesh" || fail "${url%/}/$name can't be fetched" "nothing was changed"
+    if can_unpack && fetch_description "$name.xz"; then published=$name.xz; else
+      can_unpack || note "neither xz nor dpkg-deb is installed: the executable is fetched as it is, twice as many bytes"
+      fetch_description "$name" || fail "${url%/}/$name can't be fetched: neither .minisig nor .sha256 is there" "nothing was changed"
+    fi
+    say "fetching ${url%/}/$published"
+    fetch "${url%/}/$published" "$work/published" || fail "${url%/}/$published can't be fetched" "nothing was changed"
   else
     [ -f "$file" ] || fail "--file: $file is not there" "give the executable with --file, or where to fetch it with --url"
     kilobytes=$(du -k "$file" | cut -f1)
+    if [ "$(first_bytes 6 "$file")" = fd377a585a00 ]; then
+      published=$name.xz
+      kilobytes=$((kilobytes * 4))
+    fi
     free=$(df -Pk "$lib" | awk 'NR == 2 { print $4 }')
     [ "$free" -gt $((kilobytes + 16384)) ] || fail "$lib: expected $((kilobytes / 1024 + 16)) MB free, got $((free / 1024)) MB" "free some space, or choose another disk with --prefix"
-    cp "$file" "$work/thormesh" || fail "$file can't be copied to $lib" "nothing was changed"
+    cp "$file" "$work/published" || fail "$file can't be copied to $lib" "nothing was changed"
     [ ! -f "$file.sha256" ] || cp "$file.sha256" "$work/sha256"
     [ ! -f "$file.minisig" ] || cp "$file.minisig" "$work/minisig"
   fi
 }
 
-check_executable() {
+# In hexadecimal.
+first_bytes() { # COUNT FILE [FROM]
+  od -An -tx1 -j "${3:-0}" -N "$1" "$2" 2>/dev/null | tr -d ' \n'
+}
+
+# Before anything is done with it.
+check_published() {
   expected=
   if [ -f "$work/minisig" ]; then
     # What was signed says which file it is, so that an older one, or another machine's, is not taken for it.
     signed=$(sed -n 's/^trusted comment: //p' "$work/minisig" | tr '\t' '\n')
     signed_name=$(say "$signed" | sed -n 's/^file://p')
-    [ "$signed_name" = "$name" ] || fail "the signature is of another file: expected $name, got $signed_name" "nothing was changed"
+    [ "$signed_name" = "$published" ] || fail "the signature is of another file: expected $published, got $signed_name" "nothing was changed"
     expected=$(say "$signed" | sed -n 's/^sha256://p')
   elif [ -f "$work/sha256" ]; then
     expected=$(cut -d' ' -f1 "$work/sha256")
   fi
   if [ -n "$expected" ]; then
-    got=$(hash_of "$work/thormesh")
+    got=$(hash_of "$work/published")
     [ "$expected" = "$got" ] || fail "the file is not the one that was published: expected SHA-256 $expected, got $got" "nothing was changed; fetch it again"
   fi
   if [ -n "$key" ]; then
-    [ -f "$work/minisig" ] || fail "expected a signature beside the executable: $name.minisig" "nothing was changed"
+    [ -f "$work/minisig" ] || fail "expected a signature beside the executable: $published.minisig" "nothing was changed"
     if have minisign; then
-      minisign -V -q -P "$key" -m "$work/thormesh" -x "$work/minisig" >/dev/null || fail "the signature is not of this file and key" "nothing was changed"
+      minisign -V -q -P "$key" -m "$work/published" -x "$work/minisig" >/dev/null || fail "the signature is not of this file and key" "nothing was changed"
     else
       note "minisign is not installed: the hash was checked, the signature was not"
     fi
   fi
-  set -- "$(od -An -tx1 -N4 "$work/thormesh" | tr -d ' ')" "$(od -An -tx1 -j18 -N1 "$work/thormesh" 2>/dev/null | tr -d ' ')"
-  [ "$1" = 7f454c46 ] || fail "expected an executable, got something else: ${file:-$url}" "the release's file for this machine is $name"
-  [ "$2" = "$machine" ] || fail "the executable is for another processor: this machine is $(uname -m)" "the release's file for it is $name"
+}
+
+check_executable() {
+  if [ "$published" = "$name" ]; then mv "$work/published" "$work/thormesh"; else
+    can_unpack || fail "xz is needed to unpack ${file:-$url}" "install xz-utils, or take the executable as it is: $name"
+    unpack "$work/published" "$work/thormesh" 2>"$work/said" || fail "${file:-$url} can't be unpacked: $(tail -n 1 "$work/said")" "nothing was changed; if the file was copied, it may be cut: copy it again"
+    rm "$work/published"
+  fi
+  [ "$(first_bytes 4 "$work/thormesh")" = 7f454c46 ] || fail "expected an executable, got something else: ${file:-$url}" "the release's file for this machine is $name"
+  [ "$(first_bytes 1 "$work/thormesh" 18)" = "$machine" ] || fail "the executable is for another processor: this machine is $(uname -m)" "the release's file for it is $name"
   chmod 755 "$work/thormesh"
   # In a shell of its own, which says how it ended.
   version=$({ "$work/thormesh" version; } 2>"$work/said" | sed -n 's/^thormesh \([^ ]*\) .*/\1/p') || true
@@ -516,7 +564,8 @@ install_all() {
   # On the disk of the installation: /tmp may be small, or nothing may run from it.
   work=$(mktemp -d "$lib/installing.XXXXXX")
   changed=0 reload=0 made_users=$(noted made_users)
-  get_executable
+  get_published
+  check_published
   check_executable
   install_executable
   [ -z "$sudoers" ] || write_sudoers "$(user_of agent)"
