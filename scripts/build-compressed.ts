@@ -11,7 +11,7 @@ export const highestLevel = 19;
 
 /** Files that are read rarely or once: compressed inside the executable. platform/files/carried-file.ts reads them. */
 const compressed =
-  /(highs[\\/]build[\\/]highs\.wasm|swagger-ui-dist[\\/]swagger-ui(-bundle\.js|\.css)|\.tiktoken|models[\\/].*\.(csv|onnx)|tokenizer\.json)$/;
+  /(highs[\\/]build[\\/]highs\.wasm|swagger-ui-dist[\\/]swagger-ui(-bundle\.js|\.css)|\.tiktoken|models[\\/].*\.(csv|onnx|bin)|tokenizer\.json)$/;
 
 /**
  * Compresses a file and returns where the result lies. It is kept, by the content's hash.
