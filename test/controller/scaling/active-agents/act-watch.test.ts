@@ -50,7 +50,7 @@ describe("an agent that was told to serve", () => {
     },
   ])("$$", ({ agent, nowMs, fails }) => {
     const reason = new ActWatch(times).look(agent, told, nowMs);
-    if (fails) expect(reason).toBe("was told to serve 120 s ago and has not reported it");
+    if (fails) expect(reason).toBe("was told to serve 120 s ago and has not reported that it does");
     else expect(reason).toBeNull();
   });
 

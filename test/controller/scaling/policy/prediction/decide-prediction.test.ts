@@ -142,7 +142,7 @@ test("of several quantiles the lowest that is sure enough", () => {
 
 test("the reason has the peak, its need and what limited it", () => {
   expect(explain({ currentReplicas: 4, forecast: forecast(1681) })).toBe(
-    "with 90 % no more than 1681 qps in 600 s, which needs 7 replicas",
+    "with 90 % at most 1681 qps in 600 s, which needs 7 replicas",
   );
   expect(explain({ currentReplicas: 1, forecast: forecast(5000, { level: 0.925 }) })).toBe(
     "with 92.5 % no more than 5000 qps in 600 s, which needs 18 replicas; 2 by scale-up-factor",
