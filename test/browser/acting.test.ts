@@ -170,7 +170,7 @@ test("agents are drained, the fleet is frozen and thawed, by keyboard from the f
   await tabTo(page, "textarea[name=agents]");
   await type(page, "thor-b, nobody");
   await pressButton(page, "Show the effect");
-  await visit.see("text=no agent nobody is known");
+  await visit.see("text=no agent nobody has been heard of");
   visit.problems.splice(0);
   await tabTo(page, "textarea[name=agents]");
   await press(page, "Control+A");
