@@ -22,8 +22,8 @@ test.each([
 test("each state but a good one has a sentence with its time and a remedy", () => {
   const facts = { ...year, nowMs: 400 * dayMs };
   expect(explainCertificate("valid", facts, "replace it")).toBeNull();
-  expect(explainCertificate("ended", facts, "replace it")).toMatch(/ended 1971-01-01.*1971-02-05.*: replace it$/);
-  expect(explainCertificate("ends-soon", facts, "replace it")).toMatch(/ends 1971-01-01.*: replace it$/);
+  expect(explainCertificate("ended", facts, "replace it")).toMatch(/expired 1971-01-01.*1971-02-05.*: replace it$/);
+  expect(explainCertificate("ends-soon", facts, "replace it")).toMatch(/expires 1971-01-01.*: replace it$/);
   expect(explainCertificate("not-yet-valid", facts, "replace it")).toMatch(
     /not valid before 1970-01-01.*timedatectl.*replace it$/,
   );

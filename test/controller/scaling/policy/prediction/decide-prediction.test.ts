@@ -145,6 +145,6 @@ test("the reason has the peak, its need and what limited it", () => {
     "with 90 % at most 1681 qps in 600 s, which needs 7 replicas",
   );
   expect(explain({ currentReplicas: 1, forecast: forecast(5000, { level: 0.925 }) })).toBe(
-    "with 92.5 % no more than 5000 qps in 600 s, which needs 18 replicas; 2 by scale-up-factor",
+    "with 92.5 % at most 5000 qps in 600 s, which needs 18 replicas; 2 by scale-up-factor",
   );
 });
