@@ -10,7 +10,7 @@ import { defaultStateDir } from "#platform/files/default-state-dir.ts";
 import { secretFromEnvironment } from "#platform/files/read-secret-file.ts";
 import { isEncrypted } from "#platform/http/tls/tls-config.ts";
 import { createLogger } from "#platform/log.ts";
-import { type Command, type OptionValues, optionalString } from "#platform/terminal/command.ts";
+import { type Command, type OptionValues, optionalNumber, optionalString } from "#platform/terminal/command.ts";
 import { paintFor } from "#platform/terminal/paint.ts";
 import type { CheckResult } from "#tools/doctor/check.ts";
 import { checkBoard } from "#tools/doctor/check-board.ts";
@@ -21,7 +21,7 @@ import { checkIdentity } from "#tools/doctor/check-identity.ts";
 import { checkInstallation } from "#tools/doctor/check-installation.ts";
 import { checkListen } from "#tools/doctor/check-network.ts";
 import { checkProfile } from "#tools/doctor/check-profile.ts";
-import { checkEmbedding, checkForecast, checkStateDirectory } from "#tools/doctor/check-program.ts";
+import { checkEmbedding, checkForecast, checkStateDirectory, usualWaitMs } from "#tools/doctor/check-program.ts";
 import { checkClock, checkSystem } from "#tools/doctor/check-system.ts";
 import { checkTrust } from "#tools/doctor/check-trust.ts";
 import { checksToText, countChecks } from "#tools/doctor/checks-to-text.ts";
@@ -34,6 +34,7 @@ import { authorityOption } from "./run/trusted-authority.ts";
 /** Runs the checks one after the other, with the rights of the installed service. */
 async function runChecks(values: OptionValues): Promise<CheckResult[]> {
   const isOffline = values["offline"] === true;
+  const waitMs = (optionalNumber(values, "wait", { min: 1, max: 3600 }) ?? usualWaitMs / 1000) * 1000;
   const given = optionalString(values, "config");
   const path = given ?? installedConfig("agent");
   if (path !== undefined && given === undefined) adoptServiceEnvironment("agent");
@@ -64,8 +65,8 @@ async function runChecks(values: OptionValues): Promise<CheckResult[]> {
     ...(board.length > 1 ? [await checkProfile(stateDir, serving.model)] : []),
     checkStateDirectory(stateDir),
     ...checkTrust(path ?? null, config, stateDir),
-    await checkEmbedding(serving, log),
-    await checkForecast(forecast.modelDir, forecast.timeoutMs, log),
+    await checkEmbedding(serving, log, waitMs),
+    await checkForecast(forecast.modelDir, forecast.timeoutMs, log, waitMs),
     await checkListen(serving.host, serving.port, serving.apiKeys.length > 0, isEncrypted(serving.tls)),
     checkEncryption(serving.tls, serving.host, joined !== null, Date.now()),
     ...(joined === null ? [] : [checkIdentity(joined, Date.now())]),
@@ -79,7 +80,7 @@ async function runChecks(values: OptionValues): Promise<CheckResult[]> {
 export const doctorCommand: Command = {
   summary:
     "check this machine for an agent: what works, what is missing and how to fix it (exit code 1: a check failed)",
-  usage: "[--config FILE] [--url URL | --offline] [--json]",
+  usage: "[--config FILE] [--url URL | --offline] [--wait SECONDS] [--json]",
   examples: ["sudo thormesh doctor", "thormesh doctor --config agent.yaml --json"],
   optionsOnly: true,
   options: {
@@ -87,6 +88,10 @@ export const doctorCommand: Command = {
     url: { value: "URL", help: "also ask this controller about its broker and store" },
     ...authorityOption,
     offline: { help: "contact no other machine, as when an update checks itself" },
+    wait: {
+      value: "SECONDS",
+      help: `time that a model may take on a slow or busy machine (default: ${usualWaitMs / 1000})`,
+    },
     json: { help: "print JSON" },
   },
   async run(values) {

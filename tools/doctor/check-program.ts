@@ -12,9 +12,8 @@ import { describeError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import { type CheckResult, failed, note, ok } from "./check.ts";
 
-const forecastStartMs = 10_000;
-/** A busy board is no broken one: an update must not fail by it. */
-const embedMs = 60_000;
+/** Time that a model may take by default, ms. A busy board is no broken one: an update must not fail by it. */
+export const usualWaitMs = 60_000;
 
 /** Disk space of an agent's empty databases and their journals. */
 const minBytes = 16e6;
@@ -44,8 +43,8 @@ export function checkStateDirectory(path: string, freeBytesOf = freeBytesIn): Ch
   }
 }
 
-/** Embeds a text with the real model. */
-export async function checkEmbedding(config: ServingConfig, log: Logger): Promise<CheckResult> {
+/** Embeds a text with the real model, within `waitMs`. */
+export async function checkEmbedding(config: ServingConfig, log: Logger, waitMs = usualWaitMs): Promise<CheckResult> {
   const name = "embedding";
   try {
     const found = await findModel(modelOfOwnName(config.model, config.aliases), config.modelDirectory, (manifest) =>
@@ -56,7 +55,7 @@ export async function checkEmbedding(config: ServingConfig, log: Logger): Promis
     model.runner.start();
     try {
       const ids = tokensToTry(model.tokenizer, "how is this machine today");
-      const { vector } = await model.queue.embed(ids, AbortSignal.timeout(embedMs));
+      const { vector } = await model.queue.embed(ids, AbortSignal.timeout(waitMs));
       const detail = `${found.manifest.id}, ${vector.length} numbers a text, ${settings.threads} threads`;
       // The same judgement as in the agent's /health.
       const provider = providerCheck(model.engine(), config.executionProviders);
@@ -74,8 +73,17 @@ export async function checkEmbedding(config: ServingConfig, log: Logger): Promis
   }
 }
 
-/** Starts the forecasting process and reports its TensorFlow.js backend. */
-export async function checkForecast(modelDir: string | null, timeoutMs: number, log: Logger): Promise<CheckResult> {
+/**
+ * Starts the forecasting process and reports its TensorFlow.js backend.
+ * @param timeoutMs of a forecast, once the model is ready
+ * @param waitMs time until the model must be ready
+ */
+export async function checkForecast(
+  modelDir: string | null,
+  timeoutMs: number,
+  log: Logger,
+  waitMs = usualWaitMs,
+): Promise<CheckResult> {
   const name = "forecast";
   const settled = Promise.withResolvers<ForecastWorkerState | null>();
   const worker = new ForecastProcess({
@@ -87,7 +95,7 @@ export async function checkForecast(modelDir: string | null, timeoutMs: number, 
     },
   });
   worker.start();
-  const timer = setTimeout(() => settled.resolve(null), forecastStartMs);
+  const timer = setTimeout(() => settled.resolve(null), waitMs);
   const state = await settled.promise;
   clearTimeout(timer);
   await worker.stop();
@@ -97,6 +105,6 @@ export async function checkForecast(modelDir: string | null, timeoutMs: number, 
   }
   return note(
     name,
-    `${state?.kind === "lost" ? state.reason : `not ready within ${forecastStartMs / 1000} s`}: simple forecasts are used instead`,
+    `${state?.kind === "lost" ? state.reason : `not ready within ${waitMs / 1000} s`}: simple forecasts are used instead`,
   );
 }
