@@ -42,8 +42,8 @@ test.each<[string, object, string[]]>([
     "a model and a name given twice, in other letters",
     { serving: { models: { "Org/A": { threads: 1 }, "org/a": { threads: 2 } }, aliases: { x: "a", y: "b", X: "c" } } },
     [
-      "serving.models.org/a: expected each model once, got Org/A too",
-      "serving.aliases.X: expected each model once, got x too",
+      "serving.models.org/a: expected each model once, got Org/A as well",
+      "serving.aliases.X: expected each model once, got x as well",
     ],
   ],
   [

@@ -46,6 +46,10 @@ export interface PriceSource {
   gaps(): PriceGap[];
 }
 
+/** Text of the fleet's prices alone: the rest of the cost settings, such as the time zone, changes no price. */
+const fleetText = ({ tariffUsdPerKwh, amortisationUsdPerHour }: Prices) =>
+  JSON.stringify({ tariffUsdPerKwh, amortisationUsdPerHour });
+
 /** Creates the source of configured prices, which hold at all times. */
 export function configuredPrices(fleet: Prices): PriceSource {
   return {
@@ -60,7 +64,7 @@ export function configuredPrices(fleet: Prices): PriceSource {
       missing: [],
     }),
     dependsOn: (_agentId, agent) => `${agent.tariffUsdPerKwh} ${agent.amortisationUsdPerHour}`,
-    fingerprint: JSON.stringify(fleet),
+    fingerprint: fleetText(fleet),
     gaps: () => [],
   };
 }
@@ -129,7 +133,7 @@ export function cataloguePrices(catalogue: PriceCatalogue, fleet: Prices): Price
         amortisationUsdPerHour,
         pricedModels.has(agentId) ? [agentId, board] : board,
       ]),
-    fingerprint: JSON.stringify([fleet, catalogue]),
+    fingerprint: JSON.stringify([fleetText(fleet), catalogue]),
     at: (agentId, birth, timeMs) => atFacts(agentId, pricedAgentOf(birth), timeMs),
     atFacts,
     gaps: () => [...gaps.values()].sort((a, b) => b.count - a.count),

@@ -79,6 +79,12 @@ test("hours whose minutes are gone keep their prices; the others have those of n
   expect(after.progress().kept).toBe(1);
 });
 
+test("settings that are no prices leave all hours as they are", async () => {
+  await insert(await ledgerOf(store), dayStartMs);
+  const zoned = await ledgerOf(store, configuredPrices({ ...fleetPrices, ...{ timeZone: "Europe/Berlin" } }));
+  expect(zoned.progress().isRepricing).toBe(false);
+});
+
 test("a report tells of earlier prices from their change until every hour has been compared", async () => {
   const before = await ledgerOf(store);
   expect(before.progress().isRepricing).toBe(false);
