@@ -37,7 +37,8 @@ const maxShown = 20;
 function rolloutLine({ version, state, wave, plan, agents, reason }: NonNullable<RolloutAnswer["rollout"]>): string {
   const total = Object.values(agents).reduce((sum, count) => sum + count, 0);
   const failed = agents.failed === 0 ? "" : `, ${agents.failed} rolled back`;
-  const unwilling = agents.unwilling === 0 ? "" : `, ${agents.unwilling} do not allow updates by the fleet`;
+  const allow = agents.unwilling === 1 ? "does not allow" : "do not allow";
+  const unwilling = agents.unwilling === 0 ? "" : `, ${agents.unwilling} ${allow} updates by the fleet`;
   return cleanText(
     `roll-out of ${version} is ${state}, wave ${wave} of ${plan.waves.length}: ${agents.updated} of ${total} agents run it${failed}${unwilling}; ${reason}`,
   );
