@@ -37,7 +37,7 @@ const Query = strictObject({
     ...{ default: "", maxLength: 250, title: "a comma list, e.g. tenant,model" },
     description: "region, agent, tenant, model, label:NAME and OpenCost's names; all: one row",
   }),
-  includeIdle: yesOrNo("false", "how idle cost is shown or shared"),
+  includeIdle: yesOrNo("false", "adds rows of idle cost"),
   shareIdle: Type.String({
     ...{ pattern: "^(true|weighted|even|false)$", default: "false", title: "true, weighted, even or false" },
     description: "idle cost is shared among the groups, by their cost or evenly",

@@ -145,7 +145,7 @@ export const AllocationInput = strictObject({
   nodes: Type.Optional(
     Type.Array(AllocationNode, {
       maxItems: 100_000,
-      description: "what the nodes cost, instead of how idle cost is shown or shared",
+      description: "what the nodes cost, instead of rows of idle cost",
     }),
   ),
 });
