@@ -134,7 +134,7 @@ export const TenantJobRow = strictObject({
   ),
   createdMs: TimeMs,
   doneMs: orNull(TimeMs, "null: in progress"),
-  agents: Type.Array(Identifier, { maxItems: 100_000, description: "number of agents known when it began" }),
+  agents: Type.Array(Identifier, { maxItems: 100_000, description: "agents known when it began" }),
 });
 export type TenantJobRow = Static<typeof TenantJobRow>;
 

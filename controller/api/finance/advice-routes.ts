@@ -84,7 +84,7 @@ export function adviceRoutes({ alerts, audit, fleetName }: Pick<ApiParts, "alert
       {
         ...withReason,
         response: { 200: ToldView, 400: ErrorBody, 503: ErrorBody },
-        detail: { ...about("cost", "Tell the notifiers the yesterday's cost"), ...needsRole("operator") },
+        detail: { ...about("cost", "Tell the notifiers yesterday's cost"), ...needsRole("operator") },
       },
     );
 }
